@@ -1,0 +1,183 @@
+//! The engine behind `sluice_sql::engine::Engine`.
+
+use crate::artefact::{Artefact, SetupFault};
+use crate::catalog;
+use crate::decode::{self, DecodeFault};
+use crate::encode::{EncodeFault, Record, encode};
+use crate::host::pool::Pool;
+use crate::host::session::{Session, Shared};
+use crate::host::settings::Settings;
+use crate::host::start::{self, Warming};
+use crate::host::table_sets::Key;
+use crate::host::zoneinfo::Zoneinfo;
+use crate::options::Language;
+use crate::schema::Schema;
+use sha2::{Digest, Sha256};
+use sluice_sql::engine::{Catalog, Engine, Fault, Parameters, Question, Target};
+use sluice_sql::tree::Tree;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+const SERVICE: &str = "zetasql.local_service";
+/// Statements that touch what is set up only when it is first used: time zones, numbers, regular expressions, JSON, windows, errors.
+const WARMING_STATEMENTS: &[&str] = &[
+    "SELECT 1",
+    "SELECT TIMESTAMP '2020-01-01 00:00:00 America/New_York', DATE '2020-01-01', NUMERIC '1.5', JSON '{\"a\": 1}', b'x', [1, 2], (1, 'a')",
+    "WITH w AS (SELECT x, COUNT(*) OVER (PARTITION BY x) AS n FROM UNNEST([1, 2]) AS x) SELECT UPPER(CAST(n AS STRING)) FROM w WHERE x > 1 GROUP BY 1 ORDER BY 1 LIMIT 1",
+];
+
+pub struct GoogleSql {
+    pub(crate) schema: Arc<Schema>,
+    pub(crate) language: Language,
+    pub(crate) settings: Settings,
+    pool: Pool,
+}
+
+impl GoogleSql {
+    pub fn start(artefact: &Artefact, settings: Settings) -> Result<GoogleSql, SetupFault> {
+        let broken = |message: String| SetupFault::Compile { message };
+        let language = Language::read(&artefact.schema).map_err(|fault| broken(fault.to_string()))?;
+        let warming = warming(&artefact.schema, &language).map_err(|fault| broken(format!("{fault:?}")))?;
+        let shared: Arc<Shared> = start::shared(artefact, Zoneinfo::from_environment()?, &settings, warming).map_err(|fault| broken(format!("{fault:?}")))?;
+        let pool = Pool::start(&shared, settings.instances, settings.queue_calls_max).map_err(|fault| broken(fault.to_string()))?;
+        Ok(GoogleSql { schema: artefact.schema.clone(), language, settings, pool })
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    pub(crate) fn parse_request(&self, text: &str) -> Result<Vec<u8>, Fault> {
+        let record = Record::new().with("sql_statement", text).with("options", self.language.item()).with("allow_script", true);
+        self.write("ParseRequest", &record)
+    }
+
+    /// One procedure in the base state.
+    fn ask(&self, procedure: &'static str, request: Vec<u8>) -> Result<Vec<u8>, Fault> {
+        self.pool.run(self.settings.analysis, move |session| {
+            session.reset()?;
+            session.call(procedure, &request)
+        })
+    }
+
+    fn write(&self, message: &str, record: &Record) -> Result<Vec<u8>, Fault> {
+        encode(&self.schema, &format!("{SERVICE}.{message}"), record).map_err(engine_fault)
+    }
+
+    fn read(&self, message: &str, bytes: &[u8]) -> Result<Tree, Fault> {
+        decode::decode(&self.schema, &format!("{SERVICE}.{message}"), bytes, &self.settings.answer).map_err(answer_fault)
+    }
+
+    fn sized(&self, text: &str) -> Result<(), Fault> {
+        let (bytes, bytes_max) = (text.len(), self.settings.statement_bytes_max);
+        if bytes > bytes_max { Err(Fault::Oversized { bytes, bytes_max }) } else { Ok(()) }
+    }
+}
+
+impl Engine for GoogleSql {
+    fn parse(&self, text: &str) -> Result<Tree, Fault> {
+        self.sized(text)?;
+        let answer = self.ask("Parse", self.parse_request(text)?)?;
+        rooted(self.read("ParseResponse", &answer)?, &["parsed_script", "parsed_statement"])
+    }
+
+    fn table_names(&self, text: &str) -> Result<Vec<Vec<String>>, Fault> {
+        self.sized(text)?;
+        let request = Record::new().with("sql_statement", text).with("options", self.language.item()).with("allow_script", true);
+        let request = self.write("ExtractTableNamesFromStatementRequest", &request)?;
+        let answer = self.ask("ExtractTableNamesFromStatement", request)?;
+        let tree = self.read("ExtractTableNamesFromStatementResponse", &answer)?;
+        let names = tree.root.map(|root| tree.children(root, "table_name")).unwrap_or_default();
+        let segments = |name| tree.texts(name, "table_name_segment").into_iter().map(str::to_owned).collect();
+        Ok(names.into_iter().map(segments).collect())
+    }
+
+    fn analyze(&self, question: &Question<'_>) -> Result<Tree, Fault> {
+        self.sized(question.text)?;
+        let options = self.language.analysis(question.parameters, &question.catalog.system_variables);
+        let target = match question.target {
+            Target::Expression => "sql_expression",
+            Target::Statement => "sql_statement",
+        };
+        let request = Record::new().with("options", options).with(target, question.text);
+        let request = self.write("AnalyzeRequest", &request)?;
+        let answer = self.in_catalog(question.catalog, "Analyze", "AnalyzeRequest", request)?;
+        rooted(self.read("AnalyzeResponse", &answer)?, &["resolved_statement", "resolved_expression"])
+    }
+}
+
+impl GoogleSql {
+    /// One procedure with the catalog registered; its number is added to the request, as a field of its own.
+    fn in_catalog(&self, catalog: &Catalog, procedure: &'static str, message: &'static str, mut request: Vec<u8>) -> Result<Vec<u8>, Fault> {
+        let key = key(catalog);
+        let (catalog, language, schema, limits) = (catalog.clone(), self.language.clone(), self.schema.clone(), self.settings.answer);
+        self.pool.run(self.settings.analysis, move |session: &mut Session| {
+            let register = || {
+                let catalog = catalog::record(&catalog, &language).map_err(engine_fault)?;
+                let record = Record::new().with("simple_catalog", catalog);
+                encode(&schema, &format!("{SERVICE}.RegisterCatalogRequest"), &record).map_err(engine_fault)
+            };
+            let number = |answer: &[u8]| registered(&schema, answer, &limits);
+            let id = session.enter(key, register, number)?;
+            let id = Record::new().with("registered_catalog_id", id);
+            request.extend(encode(&schema, &format!("{SERVICE}.{message}"), &id).map_err(engine_fault)?);
+            session.call(procedure, &request)
+        })
+    }
+}
+
+fn warming(schema: &Schema, language: &Language) -> Result<Warming, EncodeFault> {
+    let write = |message: &str, record: &Record| encode(schema, &format!("{SERVICE}.{message}"), record);
+    let mut warming = Vec::new();
+    for statement in WARMING_STATEMENTS {
+        let plain = Record::new().with("sql_statement", *statement).with("options", language.item()).with("allow_script", true);
+        warming.push(("Parse", write("ParseRequest", &plain)?));
+        warming.push(("ExtractTableNamesFromStatement", write("ExtractTableNamesFromStatementRequest", &plain)?));
+        let builtin = Record::new().with("language_options", language.item());
+        let catalog = Record::new().with("name", "root").with("builtin_function_options", builtin);
+        let options = language.analysis(&Parameters::None, &[]);
+        let analysis = Record::new().with("sql_statement", *statement).with("options", options).with("simple_catalog", catalog);
+        warming.push(("Analyze", write("AnalyzeRequest", &analysis)?));
+    }
+    Ok(warming)
+}
+
+fn registered(schema: &Schema, answer: &[u8], limits: &decode::Limits) -> Result<i64, Fault> {
+    let tree = decode::decode(schema, &format!("{SERVICE}.RegisterResponse"), answer, limits).map_err(answer_fault)?;
+    let id = tree.root.and_then(|root| tree.integer(root, "registered_id"));
+    id.ok_or_else(|| Fault::Engine { message: "the engine did not register a catalog".to_owned() })
+}
+
+/// Makes the one field that is set the root.
+fn rooted(mut tree: Tree, fields: &[&str]) -> Result<Tree, Fault> {
+    let inner = tree.root.and_then(|root| fields.iter().find_map(|field| tree.child(root, field)));
+    tree.root = Some(inner.ok_or_else(|| Fault::Engine { message: "the engine's answer is empty".to_owned() })?);
+    Ok(tree)
+}
+
+/// All of a catalog, as a digest that nobody can find a second catalog for.
+fn key(catalog: &Catalog) -> Key {
+    struct Feed(Sha256);
+    impl Hasher for Feed {
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+        fn finish(&self) -> u64 {
+            0
+        }
+    }
+    let mut feed = Feed(Sha256::new());
+    catalog.hash(&mut feed);
+    feed.0.finalize().into()
+}
+
+fn engine_fault(fault: impl std::fmt::Display) -> Fault {
+    Fault::Engine { message: fault.to_string() }
+}
+
+fn answer_fault(fault: DecodeFault) -> Fault {
+    match fault {
+        DecodeFault::Bytes { .. } | DecodeFault::Depth { .. } | DecodeFault::Nodes { .. } => Fault::Interrupted { message: fault.to_string() },
+        _ => engine_fault(fault),
+    }
+}

@@ -1,0 +1,30 @@
+//! Every limit of the host, with its unit.
+
+use crate::decode::Limits;
+use crate::host::session::CallLimits;
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub analysis: CallLimits,
+    pub answer: Limits,
+    /// Instances that analyse at the same time; each takes a thread and some 40 MiB.
+    pub instances: usize,
+    /// Calls that wait for an instance; more are refused at once.
+    pub queue_calls_max: usize,
+    pub statement_bytes_max: usize,
+    /// Registered table sets that are kept for the next statement.
+    pub table_sets_bytes_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            analysis: CallLimits { milliseconds_max: 2_000, memory_bytes_max: 512 << 20 },
+            answer: Limits::default(),
+            instances: std::thread::available_parallelism().map_or(2, usize::from),
+            queue_calls_max: 256,
+            statement_bytes_max: 1 << 20,
+            table_sets_bytes_max: 256 << 20,
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Google's GoogleSQL, the language's own front end and reference evaluator, run as WebAssembly inside this process.
+//!
+//! Set-up (`artefact`) obtains and compiles the module once. `GoogleSql` then answers `sluice_sql::engine::Engine`. A question is written by the
+//! engine's own schema (`schema`, `encode`), answered by an instance that is put into the same state before every call (`host`), and read into a tree (`decode`).
+
+pub mod artefact;
+mod catalog;
+pub mod decode;
+pub mod encode;
+mod features;
+mod googlesql;
+pub mod host;
+mod measure;
+mod options;
+pub mod schema;
+mod signature;
+mod types;
+mod values;
+pub mod wire;
+
+pub use googlesql::GoogleSql;
+pub use host::settings::Settings;

@@ -1,0 +1,150 @@
+//! What a statement does, as policy reads it.
+
+use crate::name::{ColumnPath, TableName};
+use crate::types::Type;
+
+/// One statement or script, understood.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Analysis {
+    pub statements: Vec<StatementAnalysis>,
+    /// The whole text was refused: nothing in `statements` may be relied on.
+    pub refused: Option<Refused>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatementAnalysis {
+    /// BigQuery's `statementType`: `SELECT`, `MERGE`, `CREATE_TABLE_AS_SELECT` ...
+    pub kind: String,
+    pub effects: Vec<Effect>,
+    pub reads: Vec<Read>,
+    pub writes: Vec<Write>,
+    pub outputs: Vec<Output>,
+    pub uses: Vec<Use>,
+    /// Routines, models and connections that were opened or called, by canonical name.
+    pub routines: Vec<String>,
+    pub unresolved: Vec<Unresolved>,
+    /// URIs outside of the warehouse that it reads from or writes to.
+    pub locations: Vec<String>,
+    /// Whether BigQuery runs it as a child job of its script.
+    pub child_job: bool,
+    /// Where it stands in the text, in bytes. Nothing for statements out of a procedure's body.
+    pub span: Option<(usize, usize)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Effect {
+    /// Jobs, sessions, reservations: BigQuery's own administration.
+    Administration,
+    Alter,
+    Assert,
+    Branch,
+    Call,
+    Clone,
+    Copy,
+    Create,
+    Declare,
+    Delete,
+    Drop,
+    DynamicSql,
+    Export,
+    ExternalQuery,
+    Grant,
+    /// The result depends on who asks.
+    Identity,
+    Insert,
+    Load,
+    Merge,
+    Model,
+    OpaqueCode,
+    Raise,
+    Read,
+    RemoteFunction,
+    /// OR REPLACE: what was there before is gone.
+    Replace,
+    Restore,
+    Revoke,
+    Session,
+    Set,
+    /// A link that opens an object without asking again.
+    SignedUrl,
+    Transaction,
+    Truncate,
+    Update,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read {
+    pub table: TableName,
+    /// Dotted column paths, sorted.
+    pub columns: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    pub table: TableName,
+    pub columns: Vec<String>,
+    pub effect: Effect,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    pub name: String,
+    pub kind: Option<Type>,
+    pub exposures: Vec<Exposure>,
+}
+
+/// A source column that reaches one path of an output.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Exposure {
+    /// The path inside the output, empty for the whole of it.
+    pub at: Vec<String>,
+    pub column: ColumnPath,
+    pub how: How,
+}
+
+/// How a source reaches an output. Ordered: the later one tells less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum How {
+    /// The value itself, perhaps chosen among others.
+    Direct,
+    /// Anything computed from it.
+    Derived,
+    /// A plain COUNT of it, nothing else.
+    Counted,
+}
+
+/// A column that decides which rows there are, in which order, or whether the statement succeeds.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Use {
+    pub column: ColumnPath,
+    pub how: UseKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum UseKind {
+    Assert,
+    Branch,
+    /// Whether the statement fails, or what its error says.
+    Error,
+    Filter,
+    Group,
+    Join,
+    Limit,
+    Order,
+    Pivot,
+    /// The length of an array that is unnested, or rows that a null takes away.
+    Rows,
+    Set,
+    Window,
+}
+
+/// Something that could not be understood. Policy must refuse it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Unresolved {
+    pub what: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub reason: String,
+}

@@ -1,0 +1,9 @@
+//! The vocabulary that every other crate speaks: names, types, analyses. No logic beyond construction and display.
+
+pub mod analysis;
+pub mod name;
+pub mod types;
+
+pub use analysis::{Analysis, Effect, Exposure, How, Output, Read, Refused, StatementAnalysis, Unresolved, Use, UseKind, Write};
+pub use name::{ColumnPath, RoutineName, TableName};
+pub use types::{Field, Type};

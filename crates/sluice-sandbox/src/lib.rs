@@ -1,0 +1,11 @@
+//! The embedded warehouse: BigQuery's REST protocol over GoogleSQL's reference evaluator.
+//!
+//! A means for the demo and for hermetic tests, in memory, small. What it does not do it refuses by name (501).
+
+mod clock;
+pub mod data;
+pub mod faults;
+pub mod log;
+pub mod problem;
+pub mod store;
+pub mod values;

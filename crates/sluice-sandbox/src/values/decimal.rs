@@ -1,0 +1,71 @@
+//! NUMERIC and BIGNUMERIC as text.
+
+/// Digits before and behind the point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    whole_digits_max: usize,
+    fraction_digits_max: usize,
+}
+
+pub const NUMERIC: Size = Size { whole_digits_max: 29, fraction_digits_max: 9 };
+pub const BIG_NUMERIC: Size = Size { whole_digits_max: 39, fraction_digits_max: 38 };
+
+/// The number without needless zeros, exponents written out. `None` for anything else, and for more digits than fit.
+pub fn canonical(text: &str, size: Size) -> Option<String> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (number, exponent) = match digits.split_once(['e', 'E']) {
+        Some((number, exponent)) => (number, exponent.parse::<i32>().ok().filter(|exponent| exponent.abs() <= 100)?),
+        None => (digits, 0),
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let all: String = [whole, fraction].concat();
+    if all.is_empty() || !all.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let (whole, fraction) = point_at(&all, i64::try_from(whole.len()).ok()? + i64::from(exponent))?;
+    let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+    if whole.len() > size.whole_digits_max || fraction.len() > size.fraction_digits_max {
+        return None;
+    }
+    let whole = if whole.is_empty() { "0" } else { whole };
+    Some(match (whole, fraction) {
+        ("0", "") => "0".to_owned(),
+        (whole, "") => format!("{sign}{whole}"),
+        (whole, fraction) => format!("{sign}{whole}.{fraction}"),
+    })
+}
+
+fn point_at(digits: &str, position: i64) -> Option<(String, String)> {
+    if position <= 0 {
+        return Some((String::new(), format!("{}{digits}", "0".repeat(usize::try_from(-position).ok()?))));
+    }
+    let position = usize::try_from(position).ok()?;
+    let padded = format!("{digits:0<position$}");
+    let (whole, fraction) = padded.split_at_checked(position)?;
+    Some((whole.to_owned(), fraction.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_canonical_or_refused() {
+        let check = |text: &str, expect: Option<&str>| assert_eq!(canonical(text, NUMERIC).as_deref(), expect, "{text}");
+        check("1.50", Some("1.5"));
+        check("-0.0", Some("0"));
+        check("007", Some("7"));
+        check(".5", Some("0.5"));
+        check("1e3", Some("1000"));
+        check("-12e-3", Some("-0.012"));
+        check("0.1234567891", None);
+        check("1234567890123456789012345678901", None);
+        check("", None);
+        check(".", None);
+        check("1,5", None);
+        check("1e999", None);
+    }
+}

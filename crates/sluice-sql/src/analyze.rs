@@ -1,0 +1,186 @@
+//! The one entrance: a text with its job's settings, and what is known of the warehouse -> `Analysis`.
+
+use crate::analyzer::{Analyzer, Refusal};
+use crate::catalog::Snapshot;
+use crate::engine::{Engine, Parameters};
+use crate::flow::Flow;
+use crate::scope::{self, Scope};
+use crate::script::Script;
+use crate::text;
+use crate::tree::{NodeId, Tree};
+use sluice_model::{Analysis, Effect, Refused, TableName, Unresolved, Write};
+
+/// Stack for one analysis: answers may be thousands of levels deep. It is reserved, not used, until it is needed.
+const ANALYSIS_STACK_BYTES: usize = 256 << 20;
+
+/// Larger texts are refused. BigQuery's own limit is 1 MiB for a query with its parameters replaced.
+pub const STATEMENT_BYTES_MAX: usize = 1 << 20;
+
+/// A query as its job states it.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    pub text: String,
+    /// The project that the job runs in: names without a project mean this one.
+    pub project: String,
+    pub default_dataset: Option<(String, String)>,
+    pub parameters: Parameters,
+    pub legacy_sql: bool,
+    /// Where the job writes the result of a query, if not into an anonymous table.
+    pub destination: Option<Destination>,
+    /// Settings of the job that change what names mean and that are not understood, by name.
+    pub opaque_settings: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Destination {
+    pub table: TableName,
+    pub truncates: bool,
+}
+
+/// What a text names, as far as it is known yet. Ask again after the catalog has answered: what is opened names more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Required {
+    pub tables: Vec<TableName>,
+    pub routines: Vec<TableName>,
+    pub models: Vec<TableName>,
+}
+
+pub fn analyze(engine: &dyn Engine, request: &Request, snapshot: &Snapshot) -> Analysis {
+    on_large_stack(|| match analyze_here(engine, request, snapshot) {
+        Ok(analysis) => analysis,
+        Err(refusal) => refused(refusal.reason),
+    })
+    .unwrap_or_else(|| refused("no thread for the analysis".to_owned()))
+}
+
+fn refused(reason: String) -> Analysis {
+    Analysis { statements: Vec::new(), refused: Some(Refused { reason }) }
+}
+
+fn analyze_here(engine: &dyn Engine, request: &Request, snapshot: &Snapshot) -> Result<Analysis, Refusal> {
+    if request.legacy_sql {
+        return Err(Refusal::new("legacy SQL is not supported: set useLegacySql to false and write GoogleSQL"));
+    }
+    if request.text.len() > STATEMENT_BYTES_MAX {
+        return Err(Refusal::new(format!("the text has {} bytes, more than {STATEMENT_BYTES_MAX}", request.text.len())));
+    }
+    let mut analyzer = Analyzer::new(engine, snapshot);
+    let prepared = analyzer.prepare(&request.text)?;
+    let mut scope = initial_scope(request);
+    let mut script = Script::new(&mut analyzer, prepared);
+    script.run(&mut scope)?;
+    let mut statements = script.statements;
+    if statements.is_empty() {
+        return Err(Refusal::new("there is no statement"));
+    }
+    let alone = statements.len() == 1;
+    for statement in &mut statements {
+        statement.child_job &= !alone;
+    }
+    for setting in &request.opaque_settings {
+        let what = format!("the job setting `{setting}`");
+        statements.iter_mut().for_each(|statement| statement.unresolved.push(Unresolved { what: what.clone() }));
+    }
+    if let (Some(destination), Some(last)) = (&request.destination, statements.last_mut()) {
+        let columns = last.outputs.iter().map(|output| output.name.clone()).collect();
+        let effect = if destination.truncates { Effect::Truncate } else { Effect::Insert };
+        last.writes.push(Write { table: destination.table.clone(), columns, effect });
+        last.effects.push(effect);
+        last.effects.sort();
+        last.effects.dedup();
+    }
+    Ok(Analysis { statements, refused: None })
+}
+
+fn initial_scope(request: &Request) -> Scope {
+    let mut parameters = scope::Parameters::default();
+    match &request.parameters {
+        Parameters::None => {}
+        Parameters::Named(named) => {
+            let entry = |(name, kind): &(String, sluice_model::Type)| (name.to_lowercase(), (Some(kind.clone()), Flow::default()));
+            parameters.named = named.iter().map(entry).collect();
+        }
+        Parameters::Positional(kinds) => {
+            parameters.positional = kinds.iter().map(|kind| (Some(kind.clone()), Flow::default())).collect();
+        }
+    }
+    Scope {
+        default_project: request.project.clone(),
+        default_dataset: request.default_dataset.clone(),
+        parameters,
+        ..Scope::default()
+    }
+}
+
+/// First phase: the names of a text, and of everything that the snapshot already shows behind them.
+pub fn required(engine: &dyn Engine, request: &Request, snapshot: &Snapshot) -> Result<Required, Refused> {
+    let mut analyzer = Analyzer::new(engine, snapshot);
+    let mut found = Required::default();
+    let mut waiting = vec![(request.text.clone(), request.project.clone())];
+    let mut seen = std::collections::BTreeSet::new();
+    while let Some((text, project)) = waiting.pop() {
+        if !seen.insert((text.clone(), project.clone())) {
+            continue;
+        }
+        let prepared = analyzer.prepare(&text).map_err(|refusal| Refused { reason: refusal.reason })?;
+        let scope = Scope { default_project: project, default_dataset: request.default_dataset.clone(), ..Scope::default() };
+        let Some(root) = prepared.tree.root else { continue };
+        collect(&analyzer, &prepared.tree, root, &scope, &mut found, &mut waiting);
+    }
+    found.tables.sort();
+    found.tables.dedup();
+    found.routines.sort();
+    found.routines.dedup();
+    found.models.sort();
+    found.models.dedup();
+    Ok(found)
+}
+
+type Texts = Vec<(String, String)>;
+
+fn collect(analyzer: &Analyzer<'_>, tree: &Tree, root: NodeId, scope: &Scope, found: &mut Required, waiting: &mut Texts) {
+    let names = text::names(tree, root);
+    let snapshot = analyzer.snapshot;
+    for path in &names.tables {
+        let Some(name) = analyzer.canonical(path, scope) else { continue };
+        if let Some(table) = snapshot.tables.get(&name) {
+            if let crate::catalog::TableKind::View { query, legacy: false, .. } = &table.kind {
+                waiting.push((query.clone(), name.project.clone()));
+            }
+        } else if !snapshot.absent.contains(&name) && !name.table.starts_with("INFORMATION_SCHEMA.") {
+            found.tables.push(name);
+        }
+    }
+    for path in names.functions.iter().chain(&names.table_functions).chain(&names.procedures) {
+        let Some(name) = analyzer.canonical(path, scope).filter(|_| path.len() > 1) else { continue };
+        match snapshot.routines.get(&name) {
+            Some(routine) if routine.language == crate::catalog::Language::Sql => {
+                let text = match routine.kind {
+                    crate::catalog::RoutineKind::Procedure | crate::catalog::RoutineKind::TableFunction => routine.body.clone(),
+                    _ => format!("SELECT (\n{}\n)", routine.body),
+                };
+                waiting.push((text, name.project.clone()));
+            }
+            Some(_) => {}
+            None if snapshot.absent.contains(&name) => {}
+            None => found.routines.push(name),
+        }
+    }
+    for path in &names.models {
+        let Some(name) = analyzer.canonical(path, scope) else { continue };
+        if !snapshot.models.contains_key(&name) && !snapshot.absent.contains(&name) {
+            found.models.push(name);
+        }
+    }
+    for literal in &names.dynamic {
+        waiting.push((literal.clone(), scope.default_project.clone()));
+    }
+}
+
+/// A panic in one analysis ends that analysis: nothing is shared with the next.
+fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+    std::thread::scope(|threads| {
+        let thread = std::thread::Builder::new().stack_size(ANALYSIS_STACK_BYTES).spawn_scoped(threads, work);
+        thread.ok()?.join().ok()
+    })
+}

@@ -1,0 +1,204 @@
+//! One analysis under way: the engine, what is known of the warehouse, and what has been opened on the way.
+
+use crate::catalog::Snapshot;
+use crate::engine::{Engine, Fault, Parameters, Question, Target};
+use crate::flow::{Flow, Source, SourceSet, Sources};
+use crate::scope::Scope;
+use crate::text::{self, Prepared};
+use crate::tree::{NodeId, Tree};
+use crate::walk::{Found, UseSet, Walker, uses};
+use crate::world::{Bound, BoundColumn};
+use crate::{binding::Binding, kind};
+use sluice_model::{TableName, Type};
+use std::collections::{BTreeSet, HashMap};
+
+/// Views, functions and procedures within each other: more are refused. BigQuery itself stops at 16 for views.
+pub(crate) const OPEN_DEPTH_MAX: usize = 16;
+
+pub(crate) struct Analyzer<'a> {
+    pub engine: &'a dyn Engine,
+    pub snapshot: &'a Snapshot,
+    pub sources: Sources,
+    /// What is open right now, to notice a circle.
+    pub opening: Vec<String>,
+    views: HashMap<TableName, Bound>,
+    prepared: HashMap<String, std::rc::Rc<Prepared>>,
+}
+
+/// Why there is no analysis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub reason: String,
+}
+
+impl Refusal {
+    pub fn new(reason: impl Into<String>) -> Refusal {
+        Refusal { reason: reason.into() }
+    }
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Refusal {
+        Refusal::new(match fault {
+            Fault::Deadline { milliseconds } => format!("the analysis took longer than {milliseconds} ms"),
+            Fault::Engine { message } => format!("the engine is not available: {message}"),
+            Fault::Interrupted { message } => format!("the analysis was interrupted: {message}"),
+            Fault::Invalid { message, line: Some(line), column: Some(column) } => format!("{message} at [{line}:{column}]"),
+            Fault::Invalid { message, .. } => message,
+            Fault::Memory { bytes } => format!("the analysis needed more than {bytes} bytes of memory"),
+            Fault::Oversized { bytes, bytes_max } => format!("the text has {bytes} bytes, more than {bytes_max}"),
+        })
+    }
+}
+
+/// A query or expression, resolved and walked.
+pub(crate) struct Walked {
+    pub columns: Vec<(String, Option<Type>, Flow)>,
+    pub rows: UseSet,
+    pub found: Found,
+}
+
+impl<'a> Analyzer<'a> {
+    pub fn new(engine: &'a dyn Engine, snapshot: &'a Snapshot) -> Analyzer<'a> {
+        Analyzer { engine, snapshot, sources: Sources::default(), opening: Vec::new(), views: HashMap::new(), prepared: HashMap::new() }
+    }
+
+    pub fn prepare(&mut self, text: &str) -> Result<std::rc::Rc<Prepared>, Refusal> {
+        if let Some(known) = self.prepared.get(text) {
+            return Ok(known.clone());
+        }
+        let prepared = std::rc::Rc::new(text::prepare(self.engine, text)?);
+        self.prepared.insert(text.to_owned(), prepared.clone());
+        Ok(prepared)
+    }
+
+    /// Asks the engine about one piece of a prepared text.
+    pub fn resolve(&mut self, prepared: &Prepared, node: NodeId, target: Target, scope: &Scope) -> Result<(Tree, Binding), Refusal> {
+        let names = text::names(&prepared.tree, node);
+        let binding = self.bind(&names, scope)?;
+        let piece = prepared.slice(node).ok_or_else(|| Refusal::new("the engine gave no place for a statement"))?;
+        let parameters = parameters(scope);
+        let tree = self.engine.analyze(&Question { text: piece, target, parameters: &parameters, catalog: &binding.catalog })?;
+        Ok((tree, binding))
+    }
+
+    /// One expression of a script, with everything that reaches it.
+    pub fn expression(&mut self, prepared: &Prepared, node: NodeId, scope: &Scope) -> Result<(Option<Type>, Flow, Found), Refusal> {
+        let (tree, binding) = self.resolve(prepared, node, Target::Expression, scope)?;
+        let root = tree.root.ok_or_else(|| Refusal::new("the engine gave no expression"))?;
+        let kind = kind::of(&tree, root);
+        let mut walker = Walker::new(&tree, &binding.world, &mut self.sources);
+        let flow = walker.expression(root);
+        Ok((kind, flow, walker.found))
+    }
+
+    /// A query that stands alone in a text of the catalog: a view, or the query of a loop.
+    pub fn query(&mut self, prepared: &Prepared, node: NodeId, scope: &Scope) -> Result<Walked, Refusal> {
+        let (tree, binding) = self.resolve(prepared, node, Target::Statement, scope)?;
+        let root = tree.root.ok_or_else(|| Refusal::new("the engine gave no statement"))?;
+        if tree.kind(root) != "ResolvedQueryStmt" {
+            return Err(Refusal::new("the text is not a query"));
+        }
+        let mut walker = Walker::new(&tree, &binding.world, &mut self.sources);
+        let rows = tree.child(root, "query").map(|query| walker.scan(query)).unwrap_or_default();
+        let columns = output_columns(&mut walker, root);
+        Ok(Walked { columns, rows, found: walker.found })
+    }
+
+    pub fn open_view(&mut self, name: &TableName, query: &str, scope: &Scope) -> Result<Bound, Refusal> {
+        if let Some(bound) = self.views.get(name) {
+            return Ok(bound.clone());
+        }
+        let within = Scope { default_project: name.project.clone(), error: scope.error.clone(), ..Scope::default() };
+        let walked = self.opened(&name.to_string(), |this| {
+            let prepared = this.prepare(query)?;
+            let statement = single_statement(&prepared.tree)
+                .ok_or_else(|| Refusal::new(format!("view `{name}` is not a single query")))?;
+            this.query(&prepared, statement, &within)
+        })?;
+        let bound = view_bound(name, walked);
+        self.views.insert(name.clone(), bound.clone());
+        Ok(bound)
+    }
+
+    /// Opens something of the catalog, watching for circles and depth.
+    pub fn opened<T>(&mut self, name: &str, open: impl FnOnce(&mut Self) -> Result<T, Refusal>) -> Result<T, Refusal> {
+        if self.opening.iter().any(|open| open == name) {
+            return Err(Refusal::new(format!("`{name}` is defined through itself")));
+        }
+        if self.opening.len() >= OPEN_DEPTH_MAX {
+            return Err(Refusal::new(format!("`{name}` lies more than {OPEN_DEPTH_MAX} definitions deep")));
+        }
+        self.opening.push(name.to_owned());
+        let result = open(self);
+        self.opening.pop();
+        // The place of an error inside of a definition must not be taken for one in the caller's text.
+        result.map_err(|refusal| match refusal.reason.starts_with("in `") {
+            true => refusal,
+            false => Refusal::new(format!("in `{name}`: {}", refusal.reason)),
+        })
+    }
+}
+
+/// The only statement of a text.
+pub(crate) fn single_statement(tree: &Tree) -> Option<NodeId> {
+    let list = tree.child(tree.root?, "statement_list_node")?;
+    match tree.children(list, "statement_list").as_slice() {
+        [statement] => Some(*statement),
+        _ => None,
+    }
+}
+
+/// Names, types and flows of an `output_column_list`.
+pub(crate) fn output_columns(walker: &mut Walker<'_>, statement: NodeId) -> Vec<(String, Option<Type>, Flow)> {
+    let tree = walker.tree();
+    let mut columns = Vec::new();
+    for output in tree.children(statement, "output_column_list") {
+        let name = tree.text(output, "name").unwrap_or_default();
+        // The engine makes up names with a dollar sign for columns that have none.
+        let name = if name.starts_with('$') { String::new() } else { name.to_owned() };
+        let Some(column) = tree.child(output, "column") else { continue };
+        let flow = match tree.integer(column, "column_id") {
+            Some(id) => walker.column(id),
+            None => Flow::default(),
+        };
+        columns.push((name, kind::of(tree, column), flow));
+    }
+    columns
+}
+
+fn view_bound(name: &TableName, walked: Walked) -> Bound {
+    let mut bound = Bound { opened: true, rows: walked.rows, errors: walked.found.errors, ..Bound::default() };
+    for (column, kind, flow) in walked.columns {
+        match kind {
+            Some(kind) => bound.columns.push(BoundColumn { name: column, kind, flow, pseudo: false }),
+            None => {
+                bound.unresolved.insert(format!("the type of `{name}.{column}`"));
+            }
+        }
+    }
+    bound.base = walked.found.reads.columns.into_keys().chain(walked.found.reads.compound.into_iter().map(|(table, _)| table)).collect();
+    bound.effects = walked.found.effects;
+    bound.routines = walked.found.routines;
+    bound.routines.insert(name.to_string());
+    bound.unresolved.extend(walked.found.unresolved);
+    bound
+}
+
+fn parameters(scope: &Scope) -> Parameters {
+    let typed = |kind: &Option<Type>| kind.clone();
+    if !scope.parameters.named.is_empty() {
+        let named = scope.parameters.named.iter();
+        return Parameters::Named(named.filter_map(|(name, (kind, _))| Some((name.clone(), typed(kind)?))).collect());
+    }
+    if !scope.parameters.positional.is_empty() {
+        return Parameters::Positional(scope.parameters.positional.iter().filter_map(|(kind, _)| typed(kind)).collect());
+    }
+    Parameters::None
+}
+
+/// Errors as uses.
+pub(crate) fn error_uses(errors: &SourceSet) -> BTreeSet<(Source, sluice_model::UseKind)> {
+    let taint = errors.iter().map(|source| (*source, sluice_model::How::Derived)).collect();
+    uses(&taint, sluice_model::UseKind::Error).collect()
+}

@@ -1,0 +1,191 @@
+//! Gives every name in a text its meaning: canonical tables, opened views, temporary things, functions.
+
+use crate::analyzer::{Analyzer, Refusal};
+use crate::catalog::{Table, TableKind};
+use crate::engine;
+use crate::flow::Flow;
+use crate::scope::Scope;
+use crate::text::Names;
+use crate::world::{Bound, BoundColumn, World};
+use sluice_model::{TableName, Type};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Names of one text, bound: what the engine is told and what the walker knows.
+#[derive(Default)]
+pub(crate) struct Binding {
+    pub catalog: engine::Catalog,
+    pub world: World,
+    pub tables_by_path: Vec<(Vec<String>, TableName)>,
+    /// Spelled paths in lower case, with the path as it was first spelled and the table it means.
+    spelled: BTreeMap<String, (Vec<String>, String)>,
+    pub(crate) seen: BTreeSet<String>,
+}
+
+impl Analyzer<'_> {
+    /// Binds the names of a text within a scope.
+    pub(crate) fn bind(&mut self, names: &Names, scope: &Scope) -> Result<Binding, Refusal> {
+        let mut binding = Binding::default();
+        self.bind_names(names, scope, &mut binding)?;
+        bind_variables(scope, &mut binding);
+        Ok(binding)
+    }
+
+    pub(crate) fn bind_names(&mut self, names: &Names, scope: &Scope, binding: &mut Binding) -> Result<(), Refusal> {
+        for path in &names.tables {
+            self.bind_table(path, scope, binding)?;
+        }
+        for path in &names.functions {
+            self.bind_function(path, scope, binding)?;
+        }
+        for path in &names.table_functions {
+            self.bind_table_function(path, scope, binding)?;
+        }
+        binding.catalog.connections.extend(names.connections.iter().cloned());
+        Ok(())
+    }
+
+    pub(crate) fn bind_table(&mut self, path: &[String], scope: &Scope, binding: &mut Binding) -> Result<(), Refusal> {
+        let Some((key, name, bound)) = self.find_table(path, scope)? else { return Ok(()) };
+        let spelled = path.join("\u{1}").to_lowercase();
+        if let Some((known, same)) = binding.spelled.get(&spelled) {
+            // The engine ignores case where BigQuery's tables do not, and a definition of the catalog has its own default project.
+            let conflict = format!("`{}` means two different tables here", path.join("."));
+            return if *same == key && known == path { Ok(()) } else { Err(Refusal::new(conflict)) };
+        }
+        binding.spelled.insert(spelled, (path.to_vec(), key.clone()));
+        if let Some(name) = name {
+            binding.tables_by_path.push((path.to_vec(), name));
+        }
+        let columns = bound
+            .columns
+            .iter()
+            .map(|column| engine::Column { name: column.name.clone(), kind: column.kind.clone(), pseudo: column.pseudo })
+            .collect();
+        binding.catalog.tables.push(engine::Table { path: path.to_vec(), full_name: key.clone(), columns, value_table: false });
+        binding.world.tables.insert(key, bound);
+        Ok(())
+    }
+
+    /// The table that a path means here, with a key for the engine. Nothing where no such table is known: the engine will say so.
+    fn find_table(&mut self, path: &[String], scope: &Scope) -> Result<Option<(String, Option<TableName>, Bound)>, Refusal> {
+        if let Some(name) = temporary_name(path)
+            && let Some(bound) = scope.temporary.get(&name)
+        {
+            return Ok(Some((format!("temporary {name}"), None, bound.clone())));
+        }
+        let Some(name) = self.canonical(path, scope) else { return Ok(None) };
+        if let Some(bound) = scope.created.get(&name) {
+            return Ok(Some((name.to_string(), Some(name), bound.clone())));
+        }
+        let Some(mut bound) = self.base_table(&name, scope)? else { return Ok(None) };
+        scope.overlay(&mut bound);
+        Ok(Some((name.to_string(), Some(name), bound)))
+    }
+
+    /// `project.dataset.table` for a path of one to four parts.
+    pub(crate) fn canonical(&self, path: &[String], scope: &Scope) -> Option<TableName> {
+        let mut parts: Vec<&str> = path.iter().map(String::as_str).collect();
+        let view = parts.iter().position(|part| part.eq_ignore_ascii_case("INFORMATION_SCHEMA"));
+        let joined;
+        if let Some(position) = view {
+            joined = format!("INFORMATION_SCHEMA.{}", parts.get(position + 1..)?.join(".").to_ascii_uppercase());
+            parts.truncate(position);
+            parts.push(&joined);
+        }
+        let (default_project, default_dataset) = match &scope.default_dataset {
+            Some((project, dataset)) => (project.as_str(), Some(dataset.as_str())),
+            None => (scope.default_project.as_str(), None),
+        };
+        let (project, dataset, table) = match parts.as_slice() {
+            [table] if view.is_some() => (scope.default_project.as_str(), default_dataset.unwrap_or_default(), *table),
+            [table] => (default_project, default_dataset?, *table),
+            [dataset, table] => (scope.default_project.as_str(), *dataset, *table),
+            [project, dataset, table] => (*project, *dataset, *table),
+            _ => return None,
+        };
+        // `table$20240101` is a partition of the table, `table@-3600000` its past.
+        let table = match view {
+            Some(_) => table,
+            None => table.split(['$', '@']).next().unwrap_or(table),
+        };
+        Some(TableName::new(project, dataset, table))
+    }
+
+    fn base_table(&mut self, name: &TableName, scope: &Scope) -> Result<Option<Bound>, Refusal> {
+        if name.table.starts_with("INFORMATION_SCHEMA.") {
+            return Ok(self.information_schema(name));
+        }
+        if name.table.ends_with('*') {
+            return Ok(self.wildcard(name));
+        }
+        let snapshot = self.snapshot;
+        let Some(table) = snapshot.tables.get(name) else { return Ok(None) };
+        match &table.kind {
+            TableKind::View { legacy: true, .. } => Err(Refusal::new(format!("view `{name}` is written in legacy SQL"))),
+            TableKind::View { query, .. } => self.open_view(name, query, scope).map(Some),
+            TableKind::External | TableKind::Snapshot | TableKind::Table => Ok(Some(self.plain_table(table))),
+        }
+    }
+
+    fn plain_table(&mut self, table: &Table) -> Bound {
+        let mut columns: Vec<(String, Type, bool)> =
+            table.columns.iter().map(|column| (column.name.clone(), column.kind.clone(), false)).collect();
+        if table.ingestion_time {
+            columns.push(("_PARTITIONTIME".to_owned(), Type::Timestamp, true));
+            columns.push(("_PARTITIONDATE".to_owned(), Type::Date, true));
+        }
+        if table.kind == TableKind::External {
+            columns.push(("_FILE_NAME".to_owned(), Type::String, true));
+        }
+        self.bound(vec![table.name.clone()], columns)
+    }
+
+    /// All tables behind a wildcard are read. Their columns are those of the newest.
+    fn wildcard(&mut self, name: &TableName) -> Option<Bound> {
+        let matching = self.snapshot.matching(name);
+        let newest = *matching.first()?;
+        let mut columns: Vec<(String, Type, bool)> =
+            newest.columns.iter().map(|column| (column.name.clone(), column.kind.clone(), false)).collect();
+        columns.push(("_TABLE_SUFFIX".to_owned(), Type::String, true));
+        let names = matching.into_iter().map(|table| table.name.clone()).collect();
+        Some(self.bound(names, columns))
+    }
+
+    pub(crate) fn bound(&mut self, names: Vec<TableName>, columns: Vec<(String, Type, bool)>) -> Bound {
+        let columns = columns
+            .into_iter()
+            .map(|(name, kind, pseudo)| {
+                let flow = Flow::column(&mut self.sources, &names, &mut vec![name.clone()], &kind);
+                BoundColumn { name, kind, flow, pseudo }
+            })
+            .collect();
+        Bound { names, columns, ..Bound::default() }
+    }
+}
+
+/// `_SESSION.t` and a lone name may be temporary.
+fn temporary_name(path: &[String]) -> Option<String> {
+    match path {
+        [name] => Some(name.to_lowercase()),
+        [session, name] if session.eq_ignore_ascii_case("_SESSION") => Some(name.to_lowercase()),
+        _ => None,
+    }
+}
+
+fn bind_variables(scope: &Scope, binding: &mut Binding) {
+    for variable in scope.variables.values() {
+        let path = vec![variable.name.clone()];
+        binding.catalog.constants.push(engine::Constant { path, kind: variable.kind.clone() });
+        binding.world.constants.insert(variable.name.to_lowercase(), variable.flow.clone());
+    }
+    for (name, kind) in crate::system_variable::all() {
+        let path = name.split('.').map(str::to_owned).collect();
+        binding.catalog.system_variables.push(engine::Constant { path, kind });
+        let flow = if name.starts_with("error.") { Flow::of(scope.error.clone()) } else { Flow::default() };
+        binding.world.system_variables.insert(name.to_owned(), flow);
+    }
+    for (name, (_, flow)) in &scope.parameters.named {
+        binding.world.named_parameters.insert(name.clone(), flow.clone());
+    }
+    binding.world.positional_parameters = scope.parameters.positional.iter().map(|(_, flow)| flow.clone()).collect();
+}

@@ -1,0 +1,104 @@
+//! What is known of the warehouse while one statement is analyzed: tables, routines and models by canonical name.
+
+use sluice_model::{RoutineName, TableName, Type};
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    pub models: BTreeMap<RoutineName, Model>,
+    pub routines: BTreeMap<RoutineName, Routine>,
+    pub tables: BTreeMap<TableName, Table>,
+    /// Looked for and not there.
+    pub absent: BTreeSet<TableName>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    pub name: TableName,
+    pub kind: TableKind,
+    pub columns: Vec<Column>,
+    pub etag: String,
+    /// Partitioned by the time of arrival: it has `_PARTITIONTIME`.
+    pub ingestion_time: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TableKind {
+    External,
+    Snapshot,
+    Table,
+    View { query: String, legacy: bool, materialized: bool },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    pub name: String,
+    pub kind: Type,
+    pub required: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Routine {
+    pub name: RoutineName,
+    pub kind: RoutineKind,
+    pub language: Language,
+    pub arguments: Vec<Argument>,
+    pub returns: Option<Type>,
+    pub returns_table: Vec<Column>,
+    pub body: String,
+    pub etag: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoutineKind {
+    AggregateFunction,
+    Procedure,
+    ScalarFunction,
+    TableFunction,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// JavaScript, Python, Spark: code that we do not read.
+    Opaque(String),
+    Remote { connection: String },
+    Sql,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Argument {
+    pub name: String,
+    /// Nothing for ANY TYPE.
+    pub kind: Option<Type>,
+    pub mode: ArgumentMode,
+    pub table: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArgumentMode {
+    In,
+    InOut,
+    Out,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    pub name: RoutineName,
+    pub features: Vec<Column>,
+    pub labels: Vec<Column>,
+    pub etag: String,
+    pub remote: bool,
+}
+
+impl Snapshot {
+    /// The tables behind a wildcard such as `events_*`, newest name first. Views do not take part.
+    pub fn matching(&self, wildcard: &TableName) -> Vec<&Table> {
+        let Some(prefix) = wildcard.table.strip_suffix('*') else { return Vec::new() };
+        let same = |name: &TableName| name.project == wildcard.project && name.dataset == wildcard.dataset;
+        let mut found: Vec<&Table> =
+            self.tables.values().filter(|table| same(&table.name) && table.name.table.starts_with(prefix)).collect();
+        found.retain(|table| !matches!(table.kind, TableKind::View { .. }));
+        found.reverse();
+        found
+    }
+}

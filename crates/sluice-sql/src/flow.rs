@@ -1,0 +1,228 @@
+//! The abstract value that stands for a column or an expression: which source columns reach it, path by path.
+
+use sluice_model::{ColumnPath, How, TableName, Type};
+use std::collections::{BTreeSet, HashMap};
+
+/// A source column, interned for the time of one analysis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Source(u32);
+
+/// What reaches one place, and how.
+pub(crate) type Taint = BTreeSet<(Source, How)>;
+
+/// A set of sources where the manner does not matter any more.
+pub(crate) type SourceSet = BTreeSet<Source>;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flow {
+    /// Reaches this value and everything below it.
+    pub whole: Taint,
+    /// Reaches only whether a struct is null or how long an array is.
+    pub shape: Taint,
+    pub parts: Parts,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Parts {
+    #[default]
+    None,
+    Element(Box<Flow>),
+    Fields(Vec<Flow>),
+}
+
+impl Flow {
+    pub fn of(taint: Taint) -> Flow {
+        Flow { whole: taint, ..Flow::default() }
+    }
+
+    /// A column of a table, its leaves as sources.
+    pub fn column(sources: &mut Sources, tables: &[TableName], path: &mut Vec<String>, kind: &Type) -> Flow {
+        let here = |sources: &mut Sources, path: &[String]| -> Taint {
+            tables.iter().map(|table| (sources.intern(table, path), How::Direct)).collect()
+        };
+        match kind {
+            Type::Array(element) => {
+                let shape = here(sources, path);
+                let element = Flow::column(sources, tables, path, element);
+                Flow { whole: Taint::new(), shape, parts: Parts::Element(Box::new(element)) }
+            }
+            Type::Struct(fields) => {
+                let shape = here(sources, path);
+                let mut flows = Vec::with_capacity(fields.len());
+                for field in fields {
+                    path.push(field.name.clone());
+                    flows.push(Flow::column(sources, tables, path, &field.kind));
+                    path.pop();
+                }
+                Flow { whole: Taint::new(), shape, parts: Parts::Fields(flows) }
+            }
+            _ => Flow::of(here(sources, path)),
+        }
+    }
+
+    pub fn structure(fields: Vec<Flow>) -> Flow {
+        Flow { parts: Parts::Fields(fields), ..Flow::default() }
+    }
+
+    pub fn array(element: Flow) -> Flow {
+        Flow { parts: Parts::Element(Box::new(element)), ..Flow::default() }
+    }
+
+    /// The flow of one field. Where the fields are not known, everything that reaches the struct.
+    pub fn field(&self, index: usize) -> Flow {
+        let inner = match &self.parts {
+            Parts::Fields(fields) => fields.get(index).cloned(),
+            _ => None,
+        };
+        inner.unwrap_or_else(|| Flow::of(self.all())).with_whole(&self.whole)
+    }
+
+    /// The flow of any element. Where the element is not known, everything that reaches the array.
+    pub fn element(&self) -> Flow {
+        let inner = match &self.parts {
+            Parts::Element(element) => Some(element.as_ref().clone()),
+            _ => None,
+        };
+        inner.unwrap_or_else(|| Flow::of(self.all())).with_whole(&self.whole)
+    }
+
+    pub fn with_whole(mut self, taint: &Taint) -> Flow {
+        self.whole.extend(taint.iter().copied());
+        self
+    }
+
+    /// Everything that reaches any part of the value.
+    pub fn all(&self) -> Taint {
+        let mut taint = self.whole.clone();
+        let before = taint.len();
+        self.collect_parts(&mut taint);
+        if taint.len() == before {
+            taint.extend(self.shape.iter().copied());
+        }
+        taint
+    }
+
+    fn collect_parts(&self, taint: &mut Taint) {
+        let mut add = |flow: &Flow| taint.extend(flow.all());
+        match &self.parts {
+            Parts::None => {}
+            Parts::Element(element) => add(element),
+            Parts::Fields(fields) => fields.iter().for_each(add),
+        }
+    }
+
+    /// What a computation over the whole value gives away.
+    pub fn derived(&self) -> Taint {
+        derived(&self.all())
+    }
+
+    /// What the null-ness or the length alone gives away.
+    pub fn outline(&self) -> Taint {
+        let mut taint = derived(&self.whole);
+        taint.extend(derived(&self.shape));
+        if matches!(self.parts, Parts::None) {
+            taint.extend(derived(&self.all()));
+        }
+        taint
+    }
+
+    /// The same sources at the same paths, but computed.
+    pub fn to_derived(&self) -> Flow {
+        let parts = match &self.parts {
+            Parts::None => Parts::None,
+            Parts::Element(element) => Parts::Element(Box::new(element.to_derived())),
+            Parts::Fields(fields) => Parts::Fields(fields.iter().map(Flow::to_derived).collect()),
+        };
+        Flow { whole: derived(&self.whole), shape: derived(&self.shape), parts }
+    }
+
+    /// Either of two values.
+    pub fn join(&mut self, other: &Flow) {
+        self.whole.extend(other.whole.iter().copied());
+        self.shape.extend(other.shape.iter().copied());
+        match (&mut self.parts, &other.parts) {
+            (_, Parts::None) => {}
+            (Parts::Element(mine), Parts::Element(theirs)) => mine.join(theirs),
+            (Parts::Fields(mine), Parts::Fields(theirs)) if mine.len() == theirs.len() => {
+                mine.iter_mut().zip(theirs).for_each(|(mine, theirs)| mine.join(theirs));
+            }
+            (Parts::None, parts) => self.parts = parts.clone(),
+            // Shapes that do not match: keep everything, at the whole.
+            _ => {
+                let mut taint = Taint::new();
+                self.collect_parts(&mut taint);
+                other.collect_parts(&mut taint);
+                self.whole.extend(taint);
+                self.parts = Parts::None;
+            }
+        }
+    }
+
+    pub fn joined(flows: impl IntoIterator<Item = Flow>) -> Flow {
+        flows.into_iter().fold(Flow::default(), |mut sum, flow| {
+            sum.join(&flow);
+            sum
+        })
+    }
+
+    /// Every leaf with its path inside the value, named by the type.
+    pub fn leaves(&self, kind: Option<&Type>, path: &mut Vec<String>, found: &mut BTreeSet<(Vec<String>, Source, How)>) {
+        let mut add = |path: &[String], taint: &Taint| found.extend(taint.iter().map(|(source, how)| (path.to_vec(), *source, *how)));
+        add(path, &self.whole);
+        match &self.parts {
+            Parts::None => add(path, &self.shape),
+            Parts::Element(element) => {
+                let kind = match kind {
+                    Some(Type::Array(element)) => Some(element.as_ref()),
+                    _ => None,
+                };
+                element.leaves(kind, path, found);
+            }
+            Parts::Fields(fields) => {
+                let named = match kind {
+                    Some(Type::Struct(named)) => named.as_slice(),
+                    _ => &[],
+                };
+                for (index, field) in fields.iter().enumerate() {
+                    let kind = named.get(index);
+                    let name = kind.map(|field| field.name.clone()).filter(|name| !name.is_empty());
+                    path.push(name.unwrap_or_else(|| format!("_{index}")));
+                    field.leaves(kind.map(|field| &field.kind), path, found);
+                    path.pop();
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn derived(taint: &Taint) -> Taint {
+    taint.iter().map(|(source, _)| (*source, How::Derived)).collect()
+}
+
+pub(crate) fn only_sources(taint: &Taint) -> SourceSet {
+    taint.iter().map(|(source, _)| *source).collect()
+}
+
+/// The source columns of one analysis.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    paths: Vec<ColumnPath>,
+    known: HashMap<ColumnPath, Source>,
+}
+
+impl Sources {
+    pub fn intern(&mut self, table: &TableName, path: &[String]) -> Source {
+        let path = ColumnPath { table: table.clone(), path: path.to_vec() };
+        if let Some(source) = self.known.get(&path) {
+            return *source;
+        }
+        let source = Source(u32::try_from(self.paths.len()).unwrap_or(u32::MAX));
+        self.paths.push(path.clone());
+        self.known.insert(path, source);
+        source
+    }
+
+    pub fn path(&self, source: Source) -> Option<&ColumnPath> {
+        self.paths.get(source.0 as usize)
+    }
+}

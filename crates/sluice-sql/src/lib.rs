@@ -1,0 +1,24 @@
+//! Statement + catalog -> `Analysis`. Pure: no IO, no clock, no randomness; the engine comes in as a trait.
+//!
+//! `analyze` drives a script (`script`), asks the engine about each statement with the names it may use (`binding`), and reads the answer
+//! (`statement`, `walk`) into flows (`flow`): which source columns reach what, and what they decide.
+
+mod analyze;
+mod analyzer;
+mod binding;
+mod builtin_binding;
+pub mod catalog;
+pub mod engine;
+mod flow;
+mod kind;
+mod routine;
+mod scope;
+mod script;
+mod statement;
+mod system_variable;
+mod text;
+pub mod tree;
+mod walk;
+mod world;
+
+pub use analyze::{Destination, Request, Required, STATEMENT_BYTES_MAX, analyze, required};

@@ -1,0 +1,148 @@
+//! What a script has made so far: variables, temporary things, and what it has written where.
+
+use crate::catalog::{Argument, Column, Routine};
+use crate::flow::{Flow, Taint};
+use crate::world::{Bound, BoundColumn};
+use sluice_model::{TableName, Type};
+use std::collections::BTreeMap;
+
+/// The state between two statements. Cloned at a branch and joined behind it.
+#[derive(Clone, Default)]
+pub(crate) struct Scope {
+    pub default_project: String,
+    pub default_dataset: Option<(String, String)>,
+    /// By lower-case name; an inner block's variable hides the outer one.
+    pub variables: BTreeMap<String, Variable>,
+    /// Temporary tables by lower-case name.
+    pub temporary: BTreeMap<String, Bound>,
+    /// Tables that the script itself created, with their columns.
+    pub created: BTreeMap<TableName, Bound>,
+    /// What the script wrote into tables that were there before: column by column, in lower case.
+    pub written: BTreeMap<TableName, BTreeMap<String, Flow>>,
+    pub functions: BTreeMap<String, Routine>,
+    pub parameters: Parameters,
+    /// What an error message may carry.
+    pub error: Taint,
+}
+
+#[derive(Clone, PartialEq)]
+pub(crate) struct Variable {
+    pub name: String,
+    pub kind: Type,
+    pub flow: Flow,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Parameters {
+    pub named: BTreeMap<String, (Option<Type>, Flow)>,
+    pub positional: Vec<(Option<Type>, Flow)>,
+}
+
+impl Scope {
+    /// Either of two states: everything that either could hold.
+    pub fn join(&mut self, other: &Scope) {
+        for (name, variable) in &other.variables {
+            match self.variables.get_mut(name) {
+                Some(mine) => mine.flow.join(&variable.flow),
+                None => {
+                    self.variables.insert(name.clone(), variable.clone());
+                }
+            }
+        }
+        for (name, table) in &other.temporary {
+            match self.temporary.get_mut(name) {
+                Some(mine) => join_tables(mine, table),
+                None => {
+                    self.temporary.insert(name.clone(), table.clone());
+                }
+            }
+        }
+        for (name, table) in &other.created {
+            match self.created.get_mut(name) {
+                Some(mine) => join_tables(mine, table),
+                None => {
+                    self.created.insert(name.clone(), table.clone());
+                }
+            }
+        }
+        for (name, columns) in &other.written {
+            let mine = self.written.entry(name.clone()).or_default();
+            columns.iter().for_each(|(column, flow)| mine.entry(column.clone()).or_default().join(flow));
+        }
+        for (name, routine) in &other.functions {
+            self.functions.entry(name.clone()).or_insert_with(|| routine.clone());
+        }
+        self.error.extend(other.error.iter().copied());
+    }
+
+    /// Whether both hold the same flows: the end of a loop's analysis.
+    pub fn same_flows(&self, other: &Scope) -> bool {
+        let columns = |tables: &BTreeMap<String, Bound>| -> Vec<Vec<Flow>> { tables.values().map(column_flows).collect() };
+        let created = |tables: &BTreeMap<TableName, Bound>| -> Vec<Vec<Flow>> { tables.values().map(column_flows).collect() };
+        self.variables == other.variables
+            && self.written == other.written
+            && self.error == other.error
+            && columns(&self.temporary) == columns(&other.temporary)
+            && created(&self.created) == created(&other.created)
+    }
+
+    /// Gives a variable a value. Where the assignment may not happen, the old value stays possible.
+    pub fn assign(&mut self, name: &str, flow: Flow, may_not_happen: bool) -> bool {
+        match self.variables.get_mut(&name.to_lowercase()) {
+            Some(variable) if may_not_happen => variable.flow.join(&flow),
+            Some(variable) => variable.flow = flow,
+            None => return false,
+        }
+        true
+    }
+
+    pub fn declare(&mut self, name: &str, kind: Type, flow: Flow) {
+        self.variables.insert(name.to_lowercase(), Variable { name: name.to_owned(), kind, flow });
+    }
+
+    /// The table's columns as this script sees them, with what it has written there.
+    pub fn overlay(&self, bound: &mut Bound) {
+        let written: Vec<_> = bound.names.iter().filter_map(|name| self.written.get(name)).collect();
+        for columns in written {
+            for column in &mut bound.columns {
+                if let Some(flow) = columns.get(&column.name.to_lowercase()) {
+                    column.flow.join(flow);
+                }
+            }
+        }
+    }
+}
+
+fn column_flows(table: &Bound) -> Vec<Flow> {
+    table.columns.iter().map(|column| column.flow.clone()).collect()
+}
+
+fn join_tables(mine: &mut Bound, other: &Bound) {
+    let same = mine.columns.len() == other.columns.len()
+        && mine.columns.iter().zip(&other.columns).all(|(mine, other)| mine.name == other.name && mine.kind == other.kind);
+    if same {
+        mine.columns.iter_mut().zip(&other.columns).for_each(|(mine, other)| mine.flow.join(&other.flow));
+    } else {
+        mine.unresolved.insert("a table that two branches make differently".to_owned());
+    }
+    mine.rows.extend(other.rows.iter().copied());
+    mine.unresolved.extend(other.unresolved.iter().cloned());
+}
+
+pub(crate) fn bound_columns(columns: &[(String, Type, Flow)]) -> Vec<BoundColumn> {
+    let column = |(name, kind, flow): &(String, Type, Flow)| BoundColumn {
+        name: name.clone(),
+        kind: kind.clone(),
+        flow: flow.clone(),
+        pseudo: false,
+    };
+    columns.iter().map(column).collect()
+}
+
+/// The columns of a table argument, or the arguments of a routine, as plain pairs.
+pub(crate) fn argument_columns(arguments: &[Argument]) -> Vec<Column> {
+    let column = |argument: &Argument| {
+        argument.kind.clone().map(|kind| Column { name: argument.name.clone(), kind, required: false })
+    };
+    arguments.iter().filter_map(column).collect()
+}

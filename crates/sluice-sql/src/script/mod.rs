@@ -1,0 +1,210 @@
+//! Drives a script statement by statement, as BigQuery would run it, with flows in place of values.
+
+mod call;
+mod control;
+mod report;
+
+use crate::analyzer::{Analyzer, Refusal, error_uses};
+use crate::engine::Target;
+use crate::flow::{Flow, Taint};
+use crate::scope::Scope;
+use crate::statement::Understood;
+use crate::text::{self, Prepared};
+use crate::tree::NodeId;
+use crate::walk::{Found, rows_taint};
+use sluice_model::{Effect, StatementAnalysis, Type};
+use std::rc::Rc;
+
+/// Statements in one script, those of called procedures included. BigQuery's own limit on the text comes long before.
+pub(crate) const STATEMENTS_MAX: usize = 10_000;
+
+pub(crate) struct Script<'s, 'a> {
+    pub analyzer: &'s mut Analyzer<'a>,
+    prepared: Rc<Prepared>,
+    pub statements: Vec<StatementAnalysis>,
+    /// What the last statement produced: EXECUTE IMMEDIATE puts it into variables.
+    last: Vec<(String, Option<Type>, Flow)>,
+    /// Assignments that may be skipped or repeated keep the old value possible.
+    weak: bool,
+    /// Inside of a procedure or of dynamic SQL: places in the text are not those of the caller's text.
+    span: Option<Option<(usize, usize)>>,
+    /// Everything that statements so far could have failed on.
+    failing: Taint,
+    steps: usize,
+}
+
+impl<'s, 'a> Script<'s, 'a> {
+    pub fn new(analyzer: &'s mut Analyzer<'a>, prepared: Rc<Prepared>) -> Script<'s, 'a> {
+        Script {
+            analyzer,
+            prepared,
+            statements: Vec::new(),
+            last: Vec::new(),
+            weak: false,
+            span: None,
+            failing: Taint::new(),
+            steps: 0,
+        }
+    }
+
+    pub fn run(&mut self, scope: &mut Scope) -> Result<(), Refusal> {
+        let prepared = self.prepared.clone();
+        match prepared.tree.root.and_then(|root| prepared.tree.child(root, "statement_list_node")) {
+            Some(list) => self.list(list, scope),
+            None => Err(Refusal::new("there is no statement")),
+        }
+    }
+
+    fn list(&mut self, list: NodeId, scope: &mut Scope) -> Result<(), Refusal> {
+        let prepared = self.prepared.clone();
+        prepared.tree.children(list, "statement_list").into_iter().try_for_each(|statement| self.statement(statement, scope))
+    }
+
+    fn statement(&mut self, node: NodeId, scope: &mut Scope) -> Result<(), Refusal> {
+        self.steps += 1;
+        if self.steps > STATEMENTS_MAX {
+            return Err(Refusal::new(format!("more than {STATEMENTS_MAX} statements")));
+        }
+        let prepared = self.prepared.clone();
+        let tree = &prepared.tree;
+        match tree.kind(node) {
+            "ASTVariableDeclaration" => self.declaration(node, scope),
+            "ASTSingleAssignment" => self.assignment(node, scope),
+            "ASTAssignmentFromStruct" => self.struct_assignment(node, scope),
+            "ASTSystemVariableAssignment" => self.system_assignment(node, scope),
+            "ASTIfStatement" => self.branches(node, scope),
+            "ASTCaseStatement" => self.case(node, scope),
+            "ASTWhileStatement" => self.repeated(node, scope, "WHILE"),
+            "ASTRepeatStatement" => self.repeated(node, scope, "REPEAT"),
+            "ASTForInStatement" => self.for_each(node, scope),
+            "ASTBeginEndBlock" => self.block(node, scope),
+            "ASTRaiseStatement" => self.raise(node, scope),
+            "ASTReturnStatement" | "ASTBreakStatement" | "ASTContinueStatement" => Ok(()),
+            "ASTExecuteImmediateStatement" => self.execute_immediate(node, scope),
+            "ASTCallStatement" => self.call(node, scope),
+            "ASTHintedStatement" => match tree.child(node, "statement") {
+                Some(inner) => self.statement(inner, scope),
+                None => Ok(()),
+            },
+            _ => self.plain(node, scope),
+        }
+    }
+
+    /// A statement that is no part of the procedural language.
+    fn plain(&mut self, node: NodeId, scope: &mut Scope) -> Result<(), Refusal> {
+        let prepared = self.prepared.clone();
+        let (tree, binding) = self.analyzer.resolve(&prepared, node, Target::Statement, scope)?;
+        let done = self.analyzer.understand(&tree, &binding, scope)?;
+        self.last = done.outputs.clone();
+        self.record(node, done);
+        Ok(())
+    }
+
+    fn declaration(&mut self, node: NodeId, scope: &mut Scope) -> Result<(), Refusal> {
+        let prepared = self.prepared.clone();
+        let tree = &prepared.tree;
+        let mut done = Understood { kind: "DECLARE".to_owned(), ..Understood::default() };
+        let default = tree.child(node, "default_value");
+        let value = default.map(|value| self.analyzer.expression(&prepared, value, scope)).transpose()?;
+        let declared = tree.child(node, "type").and_then(|kind| prepared.slice(kind)).map(Type::parse);
+        let declared = declared.transpose().map_err(|error| Refusal::new(error.to_string()))?;
+        let (inferred, flow, found) = value.unwrap_or_default();
+        let kind = declared.or(inferred).ok_or_else(|| Refusal::new("a variable without a type"))?;
+        done.found = found;
+        for name in identifiers(tree, tree.child(node, "variable_list")) {
+            scope.declare(&name, kind.clone(), flow.clone());
+        }
+        self.record(node, done);
+        Ok(())
+    }
+
+    fn assignment(&mut self, node: NodeId, scope: &mut Scope) -> Result<(), Refusal> {
+        let prepared = self.prepared.clone();
+        let tree = &prepared.tree;
+        let name = tree.child(node, "variable").and_then(|name| tree.text(name, "id_string")).unwrap_or_default();
+        let (flow, found) = self.value(tree.child(node, "expression"), scope)?;
+        if !scope.assign(name, flow, self.weak) {
+            return Err(Refusal::new(format!("undeclared variable `{name}`")));
+        }
+        self.record(node, Understood { kind: "SET".to_owned(), found, ..Understood::default() });
+        Ok(())
+    }
+
+    fn struct_assignment(&mut self, node: NodeId, scope: &mut Scope) -> Result<(), Refusal> {
+        let prepared = self.prepared.clone();
+        let tree = &prepared.tree;
+        let (flow, found) = self.value(tree.child(node, "struct_expression"), scope)?;
+        for (index, name) in identifiers(tree, tree.child(node, "variables")).iter().enumerate() {
+            if !scope.assign(name, flow.field(index), self.weak) {
+                return Err(Refusal::new(format!("undeclared variable `{name}`")));
+            }
+        }
+        self.record(node, Understood { kind: "SET".to_owned(), found, ..Understood::default() });
+        Ok(())
+    }
+
+    /// `SET @@dataset_id` changes what names mean: only a literal is understood.
+    fn system_assignment(&mut self, node: NodeId, scope: &mut Scope) -> Result<(), Refusal> {
+        let prepared = self.prepared.clone();
+        let tree = &prepared.tree;
+        let path = tree.path(node, &["system_variable", "path"]).map(|path| text::path(tree, path)).unwrap_or_default();
+        let name = path.join(".").to_lowercase();
+        let value = tree.child(node, "expression");
+        let literal = value.and_then(|value| tree.text(value, "string_value")).map(str::to_owned);
+        let (_, mut found) = self.value(value, scope)?;
+        match (name.as_str(), literal) {
+            ("dataset_id", Some(dataset)) => {
+                let (project, dataset) = match dataset.split_once('.') {
+                    Some((project, dataset)) => (project.to_owned(), dataset.to_owned()),
+                    None => (scope.default_project.clone(), dataset),
+                };
+                scope.default_dataset = Some((project, dataset));
+            }
+            ("dataset_project_id", Some(project)) => {
+                if let Some(default) = &mut scope.default_dataset {
+                    default.0.clone_from(&project);
+                }
+                scope.default_project = project;
+            }
+            ("dataset_id" | "dataset_project_id", None) => {
+                found.unresolved.insert(format!("`@@{name}` is set to something that is not a literal"));
+            }
+            _ => {}
+        }
+        let effects = [Effect::Session].into();
+        self.record(node, Understood { kind: "SET".to_owned(), effects, found, ..Understood::default() });
+        Ok(())
+    }
+
+    fn raise(&mut self, node: NodeId, scope: &mut Scope) -> Result<(), Refusal> {
+        let prepared = self.prepared.clone();
+        let (flow, mut found) = self.value(prepared.tree.child(node, "message"), scope)?;
+        found.errors.extend(flow.all().iter().map(|(source, _)| *source));
+        let effects = [Effect::Raise].into();
+        self.record(node, Understood { kind: "RAISE".to_owned(), effects, found, ..Understood::default() });
+        Ok(())
+    }
+
+    fn value(&mut self, node: Option<NodeId>, scope: &Scope) -> Result<(Flow, Found), Refusal> {
+        let Some(node) = node else { return Ok(Default::default()) };
+        let prepared = self.prepared.clone();
+        let (_, flow, found) = self.analyzer.expression(&prepared, node, scope)?;
+        Ok((flow, found))
+    }
+
+    fn record(&mut self, node: NodeId, done: Understood) {
+        let span = match self.span {
+            Some(span) => span,
+            None => text::span(&self.prepared.tree, node),
+        };
+        self.failing.extend(rows_taint(&error_uses(&done.found.errors)));
+        self.failing.extend(rows_taint(&done.rows));
+        let report = report::report(done, span, &self.analyzer.sources);
+        self.statements.push(report);
+    }
+}
+
+fn identifiers(tree: &crate::tree::Tree, list: Option<NodeId>) -> Vec<String> {
+    let Some(list) = list else { return Vec::new() };
+    tree.children(list, "identifier_list").into_iter().filter_map(|name| tree.text(name, "id_string")).map(str::to_owned).collect()
+}

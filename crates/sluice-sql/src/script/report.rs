@@ -1,0 +1,64 @@
+//! Flows -> the plain vocabulary that policy reads.
+
+use crate::analyzer::error_uses;
+use crate::flow::Sources;
+use crate::statement::Understood;
+use sluice_model::{Effect, Exposure, Output, Read, StatementAnalysis, TableName, Unresolved, Use, Write};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) fn report(mut done: Understood, span: Option<(usize, usize)>, sources: &Sources) -> StatementAnalysis {
+    let outputs: Vec<Output> = done.outputs.iter().map(|output| exposures(output, sources)).collect();
+    let mut uses: BTreeSet<Use> = BTreeSet::new();
+    for (source, how) in done.rows.iter().chain(&error_uses(&done.found.errors)) {
+        match sources.path(*source) {
+            Some(column) => drop(uses.insert(Use { column: column.clone(), how: *how })),
+            None => drop(done.found.unresolved.insert("a source that is not known".to_owned())),
+        }
+    }
+    let reads = reads(&done, &outputs, &uses);
+    if !reads.is_empty() {
+        done.effects.insert(Effect::Read);
+    }
+    done.effects.extend(done.found.effects.iter().copied());
+    let child_job = !reads.is_empty() || !matches!(done.kind.as_str(), "DECLARE" | "SET" | "IF" | "CASE" | "WHILE" | "LOOP" | "REPEAT" | "FOR");
+    StatementAnalysis {
+        kind: done.kind,
+        effects: done.effects.into_iter().collect(),
+        reads,
+        writes: done.writes.into_iter().map(|write| Write { table: write.table, columns: write.columns, effect: write.effect }).collect(),
+        outputs,
+        uses: uses.into_iter().collect(),
+        routines: done.found.routines.into_iter().collect(),
+        unresolved: done.found.unresolved.into_iter().map(|what| Unresolved { what }).collect(),
+        locations: done.locations.into_iter().collect(),
+        child_job,
+        span,
+    }
+}
+
+fn exposures((name, kind, flow): &(String, Option<sluice_model::Type>, crate::flow::Flow), sources: &Sources) -> Output {
+    let mut leaves = BTreeSet::new();
+    flow.leaves(kind.as_ref(), &mut Vec::new(), &mut leaves);
+    let exposure = |(at, source, how)| sources.path(source).map(|column| Exposure { at, column: column.clone(), how });
+    Output { name: name.clone(), kind: kind.clone(), exposures: leaves.into_iter().filter_map(exposure).collect() }
+}
+
+/// Plain columns as the scans list them. Of structs, the leaves that reached something; the column itself where none did.
+fn reads(done: &Understood, outputs: &[Output], uses: &BTreeSet<Use>) -> Vec<Read> {
+    let mut tables: BTreeMap<TableName, BTreeSet<String>> = done.found.reads.columns.clone();
+    let exposed = outputs.iter().flat_map(|output| output.exposures.iter().map(|exposure| &exposure.column));
+    let reached: BTreeSet<_> = exposed.chain(uses.iter().map(|used| &used.column)).collect();
+    for (table, column) in &done.found.reads.compound {
+        let leaves: Vec<String> = reached
+            .iter()
+            .filter(|path| path.table == *table && path.path.first() == Some(column))
+            .map(|path| path.path.join("."))
+            .collect();
+        let columns = tables.entry(table.clone()).or_default();
+        match leaves.is_empty() {
+            true => drop(columns.insert(column.clone())),
+            false => columns.extend(leaves),
+        }
+    }
+    tables.into_iter().map(|(table, columns)| Read { table, columns: columns.into_iter().collect() }).collect()
+}

@@ -1,0 +1,403 @@
+//! Statements that make, change or drop things, and those that move data in and out.
+
+use super::{Reader, Understood};
+use crate::analyzer::Analyzer;
+use crate::catalog::{Argument, ArgumentMode, Language, Routine, RoutineKind};
+use crate::flow::Flow;
+use crate::kind;
+use crate::scope::{Scope, bound_columns};
+use crate::tree::{NodeId, Tree};
+use crate::walk::uses;
+use crate::world::Bound;
+use sluice_model::{Effect, TableName, Type, UseKind};
+
+/// The name under which a temporary table stands in reports.
+pub(crate) fn temporary_table(name: &str) -> TableName {
+    TableName::new("", "_SESSION", name)
+}
+
+impl Reader<'_, '_> {
+    pub(super) fn define(&mut self, root: NodeId) {
+        let tree = self.tree;
+        match tree.kind(root) {
+            "ResolvedCreateTableAsSelectStmt" | "ResolvedCreateViewStmt" | "ResolvedCreateMaterializedViewStmt" => {
+                self.produced(root);
+                self.scanned_copy(root, "replica_source");
+                self.created(root);
+            }
+            "ResolvedCreateTableStmt" | "ResolvedCreateSnapshotTableStmt" => {
+                self.copied(root, "clone_from", Effect::Clone);
+                self.copied(root, "copy_from", Effect::Copy);
+                self.like_table(root);
+                self.created(root);
+            }
+            "ResolvedCreateModelStmt" => {
+                self.produced(root);
+                for query in tree.children(root, "aliased_query_list") {
+                    self.produced(query);
+                }
+                self.computed(root, "transform_list");
+                self.created(root);
+            }
+            "ResolvedCreateFunctionStmt" | "ResolvedCreateTableFunctionStmt" | "ResolvedCreateProcedureStmt" => self.routine(root),
+            "ResolvedCreateRowAccessPolicyStmt" => self.row_access_policy(root),
+            "ResolvedCreateIndexStmt" => {
+                if let Some(scan) = tree.child(root, "table_scan") {
+                    self.walker.scan(scan);
+                }
+                let table = self.named(root, "table_name_path");
+                self.wrote(table, Vec::new(), Effect::Create);
+            }
+            "ResolvedCreatePropertyGraphStmt" => {
+                self.walker.unresolved("a property graph".to_owned());
+                self.created(root);
+            }
+            "ResolvedDropIndexStmt" => self.wrote_path(root, "table_name_path", Effect::Drop),
+            "ResolvedDropRowAccessPolicyStmt" => self.wrote_path(root, "target_name_path", Effect::Drop),
+            "ResolvedUndropStmt" => self.wrote_path(root, "name_path", Effect::Restore),
+            "ResolvedExportDataStmt" => self.produced(root),
+            "ResolvedExportModelStmt" => {
+                let model = self.named(root, "model_name_path");
+                self.done.found_model(model);
+            }
+            "ResolvedAuxLoadDataStmt" => self.load(root),
+            "ResolvedGrantStmt" => self.wrote_path(root, "name_path", Effect::Grant),
+            "ResolvedRevokeStmt" => self.wrote_path(root, "name_path", Effect::Revoke),
+            "ResolvedBeginStmt" | "ResolvedCommitStmt" | "ResolvedRollbackStmt" => {}
+            "ResolvedRenameStmt" => {
+                self.wrote_path(root, "old_name_path", Effect::Alter);
+                self.wrote_path(root, "new_name_path", Effect::Alter);
+            }
+            kind if kind.starts_with("ResolvedAlter") => self.altered(root),
+            kind if kind.starts_with("ResolvedDrop") => self.wrote_path(root, "name_path", Effect::Drop),
+            _ => self.created(root),
+        }
+        self.options(root, "option_list");
+        self.options(root, "from_files_option_list");
+        if let Some(connection) = tree.path(root, &["connection", "connection"]) {
+            let name = tree.text(connection, "full_name").or_else(|| tree.text(connection, "name")).unwrap_or("of an unknown name");
+            self.walker.found.routines.insert(format!("connection {name}"));
+        }
+    }
+
+    fn created(&mut self, root: NodeId) {
+        let columns: Vec<String> = match self.done.outputs.is_empty() {
+            false => self.done.outputs.iter().map(|(name, _, _)| name.clone()).collect(),
+            true => self.tree.children(root, "column_definition_list").into_iter().map(|column| self.text(column, "name")).collect(),
+        };
+        let replaces = self.tree.enumerator(root, "create_mode") == Some("CREATE_OR_REPLACE");
+        if replaces {
+            self.done.effects.insert(Effect::Replace);
+        }
+        let table = match self.tree.enumerator(root, "create_scope") {
+            Some("CREATE_TEMP") => self.tree.texts(root, "name_path").last().map(|name| temporary_table(name)),
+            _ => self.named(root, "name_path"),
+        };
+        self.wrote(table, columns, Effect::Create);
+    }
+
+    fn wrote_path(&mut self, root: NodeId, field: &str, effect: Effect) {
+        let path = self.tree.texts(root, field);
+        if path.is_empty() {
+            self.walker.unresolved("the name of what is changed".to_owned());
+            return;
+        }
+        let object = self.object(root);
+        let table = match object.as_str() {
+            "SCHEMA" | "EXTERNAL SCHEMA" => self.dataset(&path),
+            // Reservations, projects and the like do not live in a dataset.
+            "TABLE" | "VIEW" | "EXTERNAL TABLE" | "MATERIALIZED VIEW" | "MODEL" | "FUNCTION" | "PROCEDURE" | "" => self.named(root, field),
+            _ => Some(TableName::new(&path.join("."), "", "")),
+        };
+        self.wrote(table, Vec::new(), effect);
+    }
+
+    fn object(&self, root: NodeId) -> String {
+        let of_object = || match self.tree.texts(root, "object_type_list").as_slice() {
+            [] => None,
+            words => Some(words.join(" ")),
+        };
+        let text = |field: &str| self.tree.text(root, field).map(str::to_owned);
+        let object = text("object_type").or_else(of_object).or_else(|| text("entity_type")).or_else(|| text("schema_object_kind"));
+        object.unwrap_or_default().to_ascii_uppercase()
+    }
+
+    fn dataset(&self, path: &[&str]) -> Option<TableName> {
+        match path {
+            [dataset] => Some(TableName::new(&self.analyzer_names.scope.default_project, dataset, "")),
+            [project, dataset] => Some(TableName::new(project, dataset, "")),
+            _ => None,
+        }
+    }
+
+    /// CLONE, COPY, SNAPSHOT: every column of the source goes into the new table.
+    fn copied(&mut self, root: NodeId, field: &str, effect: Effect) {
+        let Some(scan) = self.tree.child(root, field) else { return };
+        self.done.effects.insert(effect);
+        self.whole_table(scan);
+    }
+
+    fn scanned_copy(&mut self, root: NodeId, field: &str) {
+        if let Some(scan) = self.tree.child(root, field) {
+            self.whole_table(scan);
+        }
+    }
+
+    fn whole_table(&mut self, scan: NodeId) {
+        let rows = self.walker.scan(scan);
+        self.done.rows.extend(rows);
+        let mut table = scan;
+        while let Some(input) = self.tree.child(table, "input_scan") {
+            table = input;
+        }
+        // The engine lists no columns for a copy: all of them are copied.
+        let columns = self.walker.whole_table(table);
+        self.done.outputs.extend(columns);
+    }
+
+    fn like_table(&mut self, root: NodeId) {
+        if let Some(table) = self.tree.child(root, "like_table")
+            && let Some(name) = self.tree.text(table, "full_name").and_then(TableName::parse)
+        {
+            self.walker.found.reads.columns.entry(name).or_default();
+        }
+    }
+
+    /// Nothing runs yet; what its text reads is listed all the same, and what it decides by.
+    fn routine(&mut self, root: NodeId) {
+        let language = self.text(root, "language").to_ascii_uppercase();
+        if self.tree.boolean(root, "is_remote") {
+            self.done.effects.insert(Effect::RemoteFunction);
+        } else if !matches!(language.as_str(), "" | "SQL") {
+            self.done.effects.insert(Effect::OpaqueCode);
+        }
+        self.computed(root, "aggregate_expression_list");
+        if self.tree.child(root, "function_expression").is_some() {
+            self.walker.expression_of(root, "function_expression");
+        }
+        if self.tree.child(root, "query").is_some() {
+            self.produced(root);
+        }
+        self.created(root);
+    }
+
+    fn row_access_policy(&mut self, root: NodeId) {
+        if let Some(scan) = self.tree.child(root, "table_scan") {
+            self.walker.scan(scan);
+        }
+        let taint = self.walker.expression_of(root, "predicate").derived();
+        self.done.rows.extend(uses(&taint, UseKind::Filter));
+        self.wrote_path(root, "target_name_path", Effect::Create);
+    }
+
+    fn load(&mut self, root: NodeId) {
+        let mode = self.tree.enumerator(root, "insertion_mode");
+        if mode == Some("OVERWRITE") {
+            self.done.effects.insert(Effect::Truncate);
+        }
+        let columns = self.tree.children(root, "column_definition_list").into_iter().map(|column| self.text(column, "name")).collect();
+        let table = match self.tree.boolean(root, "is_temp_table") {
+            true => self.tree.texts(root, "name_path").last().map(|name| temporary_table(name)),
+            false => self.named(root, "name_path"),
+        };
+        self.wrote(table, columns, Effect::Load);
+    }
+
+    fn altered(&mut self, root: NodeId) {
+        let kind = self.tree.kind(root);
+        let mut columns = Vec::new();
+        for action in self.tree.children(root, "alter_action_list") {
+            let column = match self.tree.kind(action) {
+                "ResolvedAddColumnAction" => self.tree.child(action, "column_definition").map(|column| self.text(column, "name")),
+                "ResolvedDropColumnAction" | "ResolvedRenameColumnAction" => Some(self.text(action, "name")),
+                "ResolvedRenameToAction" => {
+                    let path: Vec<String> = self.tree.texts(action, "new_path").into_iter().map(str::to_owned).collect();
+                    let table = (self.analyzer_names.canonical)(&path);
+                    self.wrote(table, Vec::new(), Effect::Alter);
+                    None
+                }
+                name if name.starts_with("ResolvedAlterColumn") => Some(self.text(action, "column")),
+                _ => None,
+            };
+            columns.extend(column);
+            self.options(action, "option_list");
+            if let Some(predicate) = self.tree.child(action, "predicate") {
+                let taint = self.walker.expression(predicate).derived();
+                self.done.rows.extend(uses(&taint, UseKind::Filter));
+            }
+        }
+        let path = self.tree.texts(root, "name_path");
+        let table = match kind {
+            "ResolvedAlterSchemaStmt" | "ResolvedAlterExternalSchemaStmt" => self.dataset(&path),
+            "ResolvedAlterEntityStmt" | "ResolvedAlterConnectionStmt" => Some(TableName::new(&path.join("."), "", "")),
+            "ResolvedAlterRowAccessPolicyStmt" | "ResolvedAlterAllRowAccessPoliciesStmt" if path.is_empty() => {
+                let scanned = self.tree.path(root, &["table_scan", "table"]).and_then(|table| self.tree.text(table, "full_name"));
+                scanned.and_then(TableName::parse)
+            }
+            _ => self.named(root, "name_path"),
+        };
+        self.wrote(table, columns, Effect::Alter);
+    }
+
+    /// Options can read (a subquery) and can name places outside of the warehouse.
+    fn options(&mut self, node: NodeId, field: &str) {
+        for option in self.tree.children(node, field) {
+            let Some(value) = self.tree.child(option, "value") else { continue };
+            let taint = self.walker.expression(value).derived();
+            self.done.rows.extend(uses(&taint, UseKind::Filter));
+            let name = self.text(option, "name").to_ascii_lowercase();
+            if matches!(name.as_str(), "uri" | "uris" | "remote_url" | "endpoint" | "library" | "model_path") {
+                let mut found = Vec::new();
+                literals(self.tree, value, &mut found);
+                if found.is_empty() {
+                    self.walker.unresolved(format!("the option `{name}` is not a literal"));
+                }
+                self.done.locations.extend(found);
+            }
+        }
+    }
+
+    fn computed(&mut self, node: NodeId, field: &str) {
+        for computed in self.tree.children(node, field) {
+            self.walker.expression_of(computed, "expr");
+        }
+    }
+
+    fn text(&self, node: NodeId, field: &str) -> String {
+        self.tree.text(node, field).unwrap_or_default().to_owned()
+    }
+}
+
+impl Understood {
+    fn found_model(&mut self, model: Option<TableName>) {
+        if let Some(model) = model {
+            self.writes.push(super::Written { table: model, columns: Vec::new(), effect: Effect::Export });
+        }
+    }
+}
+
+/// Text literals, also inside of an array.
+fn literals(tree: &Tree, node: NodeId, found: &mut Vec<String>) {
+    let mut waiting = vec![node];
+    while let Some(node) = waiting.pop() {
+        if let Some(text) = tree.text(node, "string_value") {
+            found.push(text.to_owned());
+        }
+        if matches!(tree.kind(node), "ResolvedLiteral" | "ValueWithType" | "Value" | "Array" | "ResolvedFunctionCall") {
+            waiting.extend(tree.all_children(node));
+        }
+    }
+}
+
+/// What later statements of the same script can see of this one.
+pub(super) fn remember(tree: &Tree, root: NodeId, done: &Understood, analyzer: &Analyzer<'_>, scope: &mut Scope) {
+    match tree.kind(root) {
+        "ResolvedCreateFunctionStmt" | "ResolvedCreateTableFunctionStmt" => remember_function(tree, root, analyzer, scope),
+        "ResolvedCreateTableAsSelectStmt" | "ResolvedCreateTableStmt" | "ResolvedCreateViewStmt" | "ResolvedCreateMaterializedViewStmt"
+        | "ResolvedCreateSnapshotTableStmt" => remember_table(tree, root, done, scope),
+        "ResolvedDropStmt" => {
+            let path: Vec<String> = tree.texts(root, "name_path").into_iter().map(str::to_owned).collect();
+            if let [name] = path.as_slice() {
+                scope.temporary.remove(&name.to_lowercase());
+            }
+        }
+        _ => {
+            for write in &done.writes {
+                remember_rows(write.table.clone(), done, scope);
+            }
+        }
+    }
+}
+
+fn remember_table(tree: &Tree, root: NodeId, done: &Understood, scope: &mut Scope) {
+    let Some(write) = done.writes.first() else { return };
+    let mut columns: Vec<(String, Type, Flow)> = Vec::new();
+    for (name, kind, flow) in &done.outputs {
+        let Some(kind) = kind else { return };
+        columns.push((name.clone(), kind.clone(), flow.clone()));
+    }
+    if columns.is_empty() {
+        for definition in tree.children(root, "column_definition_list") {
+            let Some(kind) = kind::of(tree, definition) else { return };
+            columns.push((tree.text(definition, "name").unwrap_or_default().to_owned(), kind, Flow::default()));
+        }
+    }
+    let temporary = write.table.dataset == "_SESSION" && write.table.project.is_empty();
+    let names = if temporary { Vec::new() } else { vec![write.table.clone()] };
+    let bound = Bound { names, columns: bound_columns(&columns), opened: true, ..Bound::default() };
+    if temporary {
+        scope.temporary.insert(write.table.table.to_lowercase(), bound);
+    } else {
+        scope.created.insert(write.table.clone(), bound);
+    }
+}
+
+/// Rows that were written carry their sources into later reads of the table.
+fn remember_rows(table: TableName, done: &Understood, scope: &mut Scope) {
+    if table.dataset == "_SESSION" && table.project.is_empty() {
+        if let Some(bound) = scope.temporary.get_mut(&table.table.to_lowercase()) {
+            join_outputs(bound, done);
+        }
+        return;
+    }
+    if let Some(bound) = scope.created.get_mut(&table) {
+        join_outputs(bound, done);
+        return;
+    }
+    let written = scope.written.entry(table).or_default();
+    for (name, _, flow) in &done.outputs {
+        // An assignment to a field taints the whole column: coarse, but never clear.
+        let (column, whole) = match name.split_once('.') {
+            Some((column, _)) => (column, Flow::of(flow.all())),
+            None => (name.as_str(), flow.clone()),
+        };
+        written.entry(column.to_lowercase()).or_default().join(&whole);
+    }
+}
+
+fn join_outputs(bound: &mut Bound, done: &Understood) {
+    for (name, _, flow) in &done.outputs {
+        let (column, whole) = match name.split_once('.') {
+            Some((column, _)) => (column, Flow::of(flow.all())),
+            None => (name.as_str(), flow.clone()),
+        };
+        if let Some(known) = bound.columns.iter_mut().find(|known| known.name.eq_ignore_ascii_case(column)) {
+            known.flow.join(&whole);
+        }
+    }
+}
+
+fn remember_function(tree: &Tree, root: NodeId, analyzer: &Analyzer<'_>, scope: &mut Scope) {
+    let path: Vec<String> = tree.texts(root, "name_path").into_iter().map(str::to_owned).collect();
+    let temporary = tree.enumerator(root, "create_scope") == Some("CREATE_TEMP");
+    let name = match (temporary, path.last()) {
+        (true, Some(name)) => Some(TableName::new("", "", name)),
+        _ => analyzer.canonical(&path, scope),
+    };
+    let Some(name) = name else { return };
+    let signature = tree.child(root, "signature");
+    let kinds = signature.map(|signature| tree.children(signature, "argument")).unwrap_or_default();
+    let arguments = tree.texts(root, "argument_name_list").into_iter().zip(kinds).map(|(name, argument)| Argument {
+        name: name.to_owned(),
+        kind: kind::of(tree, argument),
+        mode: ArgumentMode::In,
+        table: tree.enumerator(argument, "kind") == Some("ARG_TYPE_RELATION"),
+    });
+    let language = tree.text(root, "language").unwrap_or_default().to_ascii_uppercase();
+    let language = match language.as_str() {
+        _ if tree.boolean(root, "is_remote") => Language::Remote { connection: String::new() },
+        "" | "SQL" => Language::Sql,
+        _ => Language::Opaque(language),
+    };
+    let kind = match tree.kind(root) {
+        "ResolvedCreateTableFunctionStmt" => RoutineKind::TableFunction,
+        _ if tree.boolean(root, "is_aggregate") => RoutineKind::AggregateFunction,
+        _ => RoutineKind::ScalarFunction,
+    };
+    let arguments = arguments.collect();
+    let returns = kind::read_field(tree, root, "return_type");
+    let body = tree.text(root, "code").unwrap_or_default().to_owned();
+    let key = if temporary { name.table.to_lowercase() } else { name.to_string() };
+    let routine = Routine { name, kind, language, arguments, returns, returns_table: Vec::new(), body, etag: String::new() };
+    scope.functions.insert(key, routine);
+}

@@ -1,0 +1,124 @@
+//! One resolved statement -> what it does.
+
+mod definition;
+mod kinds;
+mod modification;
+
+use crate::analyzer::{Analyzer, Refusal, output_columns};
+use crate::binding::Binding;
+use crate::flow::Flow;
+use crate::scope::Scope;
+use crate::tree::{NodeId, Tree};
+use crate::walk::{Found, UseSet, Walker, uses};
+use sluice_model::{Effect, TableName, Type, UseKind};
+use std::collections::BTreeSet;
+
+pub(crate) use kinds::statement_type;
+
+/// A statement, understood; its flows not yet written out.
+#[derive(Default)]
+pub(crate) struct Understood {
+    pub kind: String,
+    pub effects: BTreeSet<Effect>,
+    pub outputs: Vec<(String, Option<Type>, Flow)>,
+    pub rows: UseSet,
+    pub found: Found,
+    pub writes: Vec<Written>,
+    /// URIs that it reads from or writes to.
+    pub locations: BTreeSet<String>,
+}
+
+pub(crate) struct Written {
+    pub table: TableName,
+    pub columns: Vec<String>,
+    pub effect: Effect,
+}
+
+/// What the parts of one statement are read with.
+pub(crate) struct Reader<'a, 'b> {
+    pub analyzer_names: &'a Names<'b>,
+    pub walker: Walker<'a>,
+    pub tree: &'a Tree,
+    pub done: Understood,
+}
+
+/// Canonical names of what a statement defines.
+pub(crate) struct Names<'b> {
+    pub scope: &'b Scope,
+    pub canonical: &'b dyn Fn(&[String]) -> Option<TableName>,
+}
+
+impl Analyzer<'_> {
+    pub(crate) fn understand(&mut self, tree: &Tree, binding: &Binding, scope: &mut Scope) -> Result<Understood, Refusal> {
+        let root = tree.root.ok_or_else(|| Refusal::new("the engine gave no statement"))?;
+        let mut sources = std::mem::take(&mut self.sources);
+        let mut done = {
+            let this = &*self;
+            let seen = &*scope;
+            let canonical = |path: &[String]| this.canonical(path, seen);
+            let names = Names { scope: seen, canonical: &canonical };
+            let walker = Walker::new(tree, &binding.world, &mut sources);
+            let mut reader = Reader { analyzer_names: &names, walker, tree, done: Understood::default() };
+            reader.statement(root);
+            let Reader { walker, mut done, .. } = reader;
+            done.found = walker.found;
+            done
+        };
+        self.sources = sources;
+        done.found.routines.extend(binding.world.opened.iter().cloned());
+        if !done.found.reads.columns.is_empty() || !done.found.reads.compound.is_empty() {
+            done.effects.insert(Effect::Read);
+        }
+        done.effects.extend(done.found.effects.iter().copied());
+        definition::remember(tree, root, &done, self, scope);
+        Ok(done)
+    }
+}
+
+impl Reader<'_, '_> {
+    fn statement(&mut self, root: NodeId) {
+        let kind = self.tree.kind(root);
+        let Some((name, effects)) = statement_type(self.tree, root) else {
+            self.walker.unresolved(format!("{kind} is not understood"));
+            self.done.kind = kind.to_owned();
+            return;
+        };
+        self.done.kind = name;
+        self.done.effects.extend(effects);
+        match kind {
+            "ResolvedQueryStmt" => self.produced(root),
+            "ResolvedInsertStmt" => self.insert(root),
+            "ResolvedUpdateStmt" => self.update(root),
+            "ResolvedDeleteStmt" | "ResolvedTruncateStmt" => self.delete(root),
+            "ResolvedMergeStmt" => self.merge(root),
+            "ResolvedAssertStmt" => {
+                let taint = self.walker.expression_of(root, "expression").derived();
+                self.done.rows.extend(uses(&taint, UseKind::Assert));
+            }
+            _ => self.define(root),
+        }
+    }
+
+    /// A query and the columns that it produces.
+    pub(crate) fn produced(&mut self, node: NodeId) {
+        if let Some(query) = self.tree.child(node, "query") {
+            let rows = self.walker.scan(query);
+            self.done.rows.extend(rows);
+        }
+        let columns = output_columns(&mut self.walker, node);
+        self.done.outputs.extend(columns);
+    }
+
+    pub(crate) fn wrote(&mut self, table: Option<TableName>, columns: Vec<String>, effect: Effect) {
+        match table {
+            Some(table) => self.done.writes.push(Written { table, columns, effect }),
+            None => self.walker.unresolved("the name of what is written".to_owned()),
+        }
+    }
+
+    /// The canonical name of a `name_path`.
+    pub(crate) fn named(&self, node: NodeId, field: &str) -> Option<TableName> {
+        let path: Vec<String> = self.tree.texts(node, field).into_iter().map(str::to_owned).collect();
+        (self.analyzer_names.canonical)(&path)
+    }
+}

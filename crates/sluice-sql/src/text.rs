@@ -1,0 +1,144 @@
+//! Puts a text into the form that the engine reads as BigQuery does, and finds the names that it uses.
+
+use crate::engine::{Engine, Fault};
+use crate::tree::{NodeId, Tree};
+
+/// A text ready for analysis, with its syntax tree.
+pub(crate) struct Prepared {
+    pub text: String,
+    pub tree: Tree,
+}
+
+/// Every name in a part of the syntax tree that the catalog may have to answer for.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    pub tables: Vec<Vec<String>>,
+    pub functions: Vec<Vec<String>>,
+    pub table_functions: Vec<Vec<String>>,
+    pub models: Vec<Vec<String>>,
+    pub connections: Vec<Vec<String>>,
+    pub procedures: Vec<Vec<String>>,
+    /// Literals that EXECUTE IMMEDIATE runs.
+    pub dynamic: Vec<String>,
+}
+
+/// BigQuery reads `` `project.dataset.table` `` as three names, the engine as one. Quoted names with dots are split before anything else.
+pub(crate) fn prepare(engine: &dyn Engine, text: &str) -> Result<Prepared, Fault> {
+    let tree = engine.parse(text)?;
+    let mut splits: Vec<(usize, usize, String)> = Vec::new();
+    for node in nodes(&tree, tree.root) {
+        if tree.kind(node) == "ASTPathExpression" {
+            for name in tree.children(node, "names") {
+                splits.extend(split(&tree, name, text));
+            }
+        }
+    }
+    if splits.is_empty() {
+        return Ok(Prepared { text: text.to_owned(), tree });
+    }
+    let text = replace(text, splits);
+    let tree = engine.parse(&text)?;
+    Ok(Prepared { text, tree })
+}
+
+impl Prepared {
+    /// The bytes of a node.
+    pub fn slice(&self, node: NodeId) -> Option<&str> {
+        let (start, end) = span(&self.tree, node)?;
+        self.text.get(start..end)
+    }
+}
+
+pub(crate) fn span(tree: &Tree, node: NodeId) -> Option<(usize, usize)> {
+    let range = tree.child(node, "parse_location_range")?;
+    let offset = |field: &str| tree.integer(range, field).and_then(|offset| usize::try_from(offset).ok());
+    Some((offset("start")?, offset("end")?))
+}
+
+/// Every node below, itself included, without recursion.
+pub(crate) fn nodes(tree: &Tree, root: Option<NodeId>) -> Vec<NodeId> {
+    let mut found = Vec::new();
+    let mut waiting: Vec<NodeId> = root.into_iter().collect();
+    while let Some(node) = waiting.pop() {
+        found.push(node);
+        let mut children = tree.all_children(node);
+        children.reverse();
+        waiting.extend(children);
+    }
+    found
+}
+
+/// The names of a path expression.
+pub(crate) fn path(tree: &Tree, node: NodeId) -> Vec<String> {
+    tree.children(node, "names").into_iter().filter_map(|name| tree.text(name, "id_string")).map(str::to_owned).collect()
+}
+
+/// Names below a node. Tables are a superset: common table expressions and arrays of an alias are among them, and the engine tells them apart.
+pub(crate) fn names(tree: &Tree, root: NodeId) -> Names {
+    let mut found = Names::default();
+    for node in nodes(tree, Some(root)) {
+        let named = |field: &str| tree.child(node, field).map(|child| path(tree, child)).filter(|path| !path.is_empty());
+        match tree.kind(node) {
+            "ASTFunctionCall" => found.functions.extend(named("function")),
+            "ASTTVF" => found.table_functions.extend(named("name")),
+            "ASTCallStatement" => found.procedures.extend(named("procedure_name")),
+            "ASTExecuteImmediateStatement" => {
+                let literal = tree.child(node, "sql").and_then(|sql| tree.text(sql, "string_value"));
+                found.dynamic.extend(literal.map(str::to_owned));
+            }
+            "ASTModelClause" => found.models.extend(named("model_path")),
+            "ASTConnectionClause" => found.connections.extend(named("connection_path")),
+            "ASTTablePathExpression" => found.tables.extend(named("path_expr")),
+            "ASTTableClause" | "ASTTableDataSource" | "ASTCloneDataSource" | "ASTCopyDataSource" | "ASTCloneDataSourceList" => {
+                found.tables.extend(named("table_path").or_else(|| named("path_expr")));
+            }
+            "ASTCreateMaterializedViewStatement" => found.tables.extend(named("replica_source")),
+            "ASTInsertStatement" | "ASTUpdateStatement" | "ASTDeleteStatement" | "ASTMergeStatement" | "ASTTruncateStatement" => {
+                found.tables.extend(named("target_path"));
+            }
+            "ASTCreateRowAccessPolicyStatement" => found.tables.extend(named("target_path")),
+            "ASTCreateIndexStatement" => found.tables.extend(named("table_name")),
+            "ASTAlterAllRowAccessPoliciesStatement" => found.tables.extend(named("table_name_path")),
+            "ASTForeignKeyReference" => found.tables.extend(named("table_name")),
+            kind if kind.ends_with("Statement") => {
+                found.tables.extend(named("like_table_name"));
+                found.tables.extend(named("table_name_path"));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn split(tree: &Tree, name: NodeId, text: &str) -> Option<(usize, usize, String)> {
+    let whole = tree.text(name, "id_string")?;
+    let (start, end) = span(tree, name)?;
+    if !whole.contains('.') || !text.get(start..end)?.starts_with('`') {
+        return None;
+    }
+    // The project of an organisation's domain holds dots before its colon: `example.com:project`.
+    let domain = whole.rfind(':').unwrap_or(0);
+    let (head, tail) = whole.split_at_checked(domain)?;
+    let mut parts = tail.split('.');
+    let first = format!("{head}{}", parts.next()?);
+    let quoted: Vec<String> = std::iter::once(first.as_str()).chain(parts).map(|part| format!("`{}`", part.replace('\\', "\\\\"))).collect();
+    Some((start, end, quoted.join(".")))
+}
+
+/// Puts new texts in place of byte ranges.
+pub(crate) fn replace(text: &str, mut changes: Vec<(usize, usize, String)>) -> String {
+    changes.sort();
+    changes.dedup();
+    let mut result = String::with_capacity(text.len() + 64);
+    let mut from = 0;
+    for (start, end, new) in changes {
+        if start < from {
+            continue;
+        }
+        result.push_str(text.get(from..start).unwrap_or_default());
+        result.push_str(&new);
+        from = end;
+    }
+    result.push_str(text.get(from..).unwrap_or_default());
+    result
+}

@@ -1,0 +1,239 @@
+//! Expressions: what reaches their value.
+
+use super::{UseSet, Walker, rows_taint};
+use crate::flow::{Flow, Parts, Taint};
+use crate::kind;
+use crate::tree::NodeId;
+use sluice_model::Type;
+
+impl Walker<'_> {
+    pub fn expression(&mut self, node: NodeId) -> Flow {
+        if !self.descend() {
+            return Flow::default();
+        }
+        let flow = self.expression_by_kind(node);
+        self.ascend();
+        flow
+    }
+
+    fn expression_by_kind(&mut self, node: NodeId) -> Flow {
+        match self.tree.kind(node) {
+            "ResolvedLiteral" | "ResolvedArgumentRef" | "ResolvedDMLDefault" => Flow::default(),
+            "ResolvedColumnRef" => match self.column_id(node, "column") {
+                Some(id) => self.column(id),
+                None => self.unknown_expression(node),
+            },
+            "ResolvedParameter" => self.parameter(node),
+            "ResolvedConstant" => self.constant(node),
+            "ResolvedSystemVariable" => self.system_variable(node),
+            "ResolvedGetStructField" => self.struct_field(node),
+            "ResolvedMakeStruct" => {
+                let fields = self.tree.children(node, "field_list").into_iter().map(|field| self.expression(field)).collect();
+                Flow::structure(fields)
+            }
+            "ResolvedCast" => self.cast(node),
+            "ResolvedFunctionCall" | "ResolvedAggregateFunctionCall" | "ResolvedAnalyticFunctionCall" => self.call(node),
+            "ResolvedSubqueryExpr" => self.subquery(node),
+            "ResolvedWithExpr" => {
+                self.computed(node, "assignment_list");
+                match self.tree.child(node, "expr") {
+                    Some(expression) => self.expression(expression),
+                    None => Flow::default(),
+                }
+            }
+            "ResolvedGetJsonField" => Flow::of(self.child_expression(node, "expr").derived()),
+            "ResolvedArrayAggregate" => self.array_aggregate(node),
+            _ => self.unknown_expression(node),
+        }
+    }
+
+    pub(super) fn child_expression(&mut self, node: NodeId, field: &str) -> Flow {
+        match self.tree.child(node, field) {
+            Some(child) => self.expression(child),
+            None => Flow::default(),
+        }
+    }
+
+    fn parameter(&mut self, node: NodeId) -> Flow {
+        let name = self.tree.text(node, "name").unwrap_or_default().to_ascii_lowercase();
+        if !name.is_empty() {
+            return self.world.named_parameters.get(&name).cloned().unwrap_or_default();
+        }
+        let position = self.tree.integer(node, "position").and_then(|position| usize::try_from(position).ok());
+        let index = position.and_then(|position| position.checked_sub(1));
+        index.and_then(|index| self.world.positional_parameters.get(index).cloned()).unwrap_or_default()
+    }
+
+    fn constant(&mut self, node: NodeId) -> Flow {
+        let reference = self.tree.child(node, "constant");
+        let name = reference.and_then(|constant| self.tree.text(constant, "name")).unwrap_or_default();
+        match self.world.constants.get(&name.to_lowercase()) {
+            Some(flow) => flow.clone(),
+            None => {
+                self.unresolved(format!("constant `{name}`"));
+                Flow::default()
+            }
+        }
+    }
+
+    fn system_variable(&mut self, node: NodeId) -> Flow {
+        let name = self.tree.texts(node, "name_path").join(".").to_lowercase();
+        match self.world.system_variables.get(&name) {
+            Some(flow) => flow.clone(),
+            None => {
+                self.unresolved(format!("system variable `@@{name}`"));
+                Flow::default()
+            }
+        }
+    }
+
+    fn struct_field(&mut self, node: NodeId) -> Flow {
+        let flow = self.child_expression(node, "expr");
+        match self.tree.integer(node, "field_idx").and_then(|index| usize::try_from(index).ok()) {
+            Some(index) => flow.field(index),
+            None => Flow::of(flow.derived()),
+        }
+    }
+
+    /// A cast between structs or arrays goes field by field; one that keeps the type changes nothing; any other computes.
+    fn cast(&mut self, node: NodeId) -> Flow {
+        let Some(inner) = self.tree.child(node, "expr") else { return self.unknown_expression(node) };
+        let flow = self.expression(inner);
+        let (from, to) = (kind::of(self.tree, inner), kind::of(self.tree, node));
+        let mut extra = Taint::new();
+        for field in ["format", "time_zone"] {
+            extra.extend(self.child_expression(node, field).derived());
+        }
+        let same = from.is_some() && from == to;
+        let safe = self.tree.boolean(node, "return_null_on_error");
+        let sure = matches!((&from, &to), (Some(from), Some(to)) if cast_is_total(from, to)) && extra.is_empty();
+        if !same && !safe && !sure {
+            let mut inputs = flow.derived();
+            inputs.extend(extra.iter().copied());
+            self.can_fail(&inputs);
+        }
+        let flow = match (from, to) {
+            _ if same => flow,
+            (Some(from), Some(to)) => cast_flow(flow, &from, &to),
+            _ => Flow::of(flow.derived()),
+        };
+        flow.with_whole(&extra)
+    }
+
+    fn subquery(&mut self, node: NodeId) -> Flow {
+        let Some(query) = self.tree.child(node, "subquery") else { return self.unknown_expression(node) };
+        let before = self.failures;
+        let rows = self.scan(query);
+        let decided = rows_taint(&rows);
+        let column = match self.column_ids(query, "column_list").first() {
+            Some(id) => self.column(*id),
+            None => Flow::default(),
+        };
+        let mut flow = match self.tree.enumerator(node, "subquery_type") {
+            Some("SCALAR") => {
+                if !self.single_row(query) {
+                    self.can_fail(&decided);
+                }
+                column
+            }
+            Some("ARRAY") => Flow::array(column),
+            Some("EXISTS") => Flow::default(),
+            _ => {
+                let mut taint = column.derived();
+                taint.extend(self.child_expression(node, "in_expr").derived());
+                Flow::of(taint)
+            }
+        };
+        flow.whole.extend(decided.iter().copied());
+        if self.failures != before {
+            self.found.errors.extend(decided.iter().map(|(source, _)| *source));
+        }
+        flow
+    }
+
+    /// Whether a query cannot have two rows, whatever the data.
+    fn single_row(&self, query: NodeId) -> bool {
+        match self.tree.kind(query) {
+            "ResolvedSingleRowScan" => true,
+            "ResolvedAggregateScan" => {
+                self.tree.children(query, "group_by_list").is_empty() && self.tree.children(query, "grouping_set_list").is_empty()
+            }
+            "ResolvedLimitOffsetScan" => {
+                let literal = self.tree.path(query, &["limit", "value", "value"]);
+                let limit = literal.and_then(|value| self.tree.integer(value, "int64_value"));
+                matches!(limit, Some(0 | 1)) || self.tree.child(query, "input_scan").is_some_and(|input| self.single_row(input))
+            }
+            "ResolvedProjectScan" | "ResolvedFilterScan" | "ResolvedOrderByScan" | "ResolvedAnalyticScan" | "ResolvedBarrierScan" => {
+                self.tree.child(query, "input_scan").is_some_and(|input| self.single_row(input))
+            }
+            "ResolvedWithScan" => self.tree.child(query, "query").is_some_and(|inner| self.single_row(inner)),
+            _ => false,
+        }
+    }
+
+    fn array_aggregate(&mut self, node: NodeId) -> Flow {
+        let array = self.child_expression(node, "array");
+        if let Some(id) = self.column_id(node, "element_column") {
+            self.bind(id, array.element());
+        }
+        self.computed(node, "pre_aggregate_computed_column_list");
+        let result = self.child_expression(node, "aggregate");
+        result.with_whole(&array.outline())
+    }
+
+    /// Not known: everything below reaches the value, and the statement is marked.
+    fn unknown_expression(&mut self, node: NodeId) -> Flow {
+        self.unresolved(format!("{} is not understood", self.tree.kind(node)));
+        Flow::default()
+    }
+
+    /// Walks a scan that stands inside an expression for another reason than being a subquery.
+    pub(super) fn scan_taint(&mut self, scan: NodeId) -> (Taint, UseSet) {
+        let rows = self.scan(scan);
+        let mut taint = rows_taint(&rows);
+        for id in self.column_ids(scan, "column_list") {
+            taint.extend(self.column(id).derived());
+        }
+        (taint, rows)
+    }
+}
+
+fn cast_flow(flow: Flow, from: &Type, to: &Type) -> Flow {
+    if from == to {
+        return flow;
+    }
+    match (from, to, &flow.parts) {
+        (Type::Struct(before), Type::Struct(after), Parts::Fields(fields)) if before.len() == after.len() && fields.len() == after.len() => {
+            let pairs = before.iter().zip(after).zip(fields);
+            let fields = pairs.map(|((before, after), field)| cast_flow(field.clone(), &before.kind, &after.kind)).collect();
+            Flow { whole: flow.whole, shape: flow.shape, parts: Parts::Fields(fields) }
+        }
+        (Type::Array(before), Type::Array(after), Parts::Element(element)) => {
+            let element = cast_flow(element.as_ref().clone(), before, after);
+            Flow { whole: flow.whole, shape: flow.shape, parts: Parts::Element(Box::new(element)) }
+        }
+        _ => Flow::of(flow.derived()),
+    }
+}
+
+/// Casts that no value of the first type makes fail.
+fn cast_is_total(from: &Type, to: &Type) -> bool {
+    use Type::{BigNumeric, Bool, Bytes, Date, Datetime, Float64, Int64, Json, Numeric, String, Time, Timestamp};
+    match (from, to) {
+        (from, to) if from == to => true,
+        (Type::Struct(_), Type::Struct(_)) => struct_cast_is_total(from, to),
+        (Type::Array(from), Type::Array(to)) => cast_is_total(from, to),
+        // Bytes may not be text; everything else can be written as text.
+        (Bytes, String) | (Type::Struct(_) | Type::Array(_) | Json, String) => false,
+        (_, String) | (String, Bytes) => true,
+        (Int64, Float64 | Numeric | BigNumeric | Bool) | (Bool, Int64) => true,
+        (Numeric, Float64 | BigNumeric) | (BigNumeric, Float64) => true,
+        (Date, Datetime) | (Timestamp, Date | Datetime | Time) | (Datetime, Date | Time) => true,
+        _ => false,
+    }
+}
+
+fn struct_cast_is_total(from: &Type, to: &Type) -> bool {
+    let (Type::Struct(from), Type::Struct(to)) = (from, to) else { return false };
+    from.len() == to.len() && from.iter().zip(to).all(|(from, to)| cast_is_total(&from.kind, &to.kind))
+}

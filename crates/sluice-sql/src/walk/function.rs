@@ -1,0 +1,247 @@
+//! Function calls: which arguments pass through, which only decide, which can make the statement fail.
+
+use super::{Walker, total};
+use crate::flow::{Flow, Taint};
+use crate::tree::NodeId;
+use sluice_model::{How, Type};
+
+/// The arguments of a call, as far as they have a value.
+struct Call {
+    name: String,
+    arguments: Vec<Flow>,
+    /// What reaches the result beside the arguments: modifiers, order, conditions.
+    modifiers: Taint,
+    plain: bool,
+}
+
+impl Walker<'_> {
+    pub(super) fn call(&mut self, node: NodeId) -> Flow {
+        let full = self.tree.child(node, "function").and_then(|function| self.tree.text(function, "name")).unwrap_or_default();
+        let (group, name) = full.split_once(':').unwrap_or(("", full));
+        let name = name.to_ascii_lowercase();
+        let before = self.failures;
+        let call = match self.lambda_call(node, &name) {
+            Some(call) => call,
+            None => self.arguments(node, &name),
+        };
+        let failing_arguments = self.failures != before;
+        let safe = self.tree.enumerator(node, "error_mode") == Some("SAFE_ERROR_MODE");
+        if group.eq_ignore_ascii_case("ZetaSQL") {
+            if failing_arguments {
+                self.found.errors.extend(control(&call).iter().map(|(source, _)| *source));
+            }
+            if !safe && !total::is_total(&name, &self.argument_kinds(node), &constants(&call)) {
+                self.can_fail(&everything(&call));
+            }
+            return builtin(&call);
+        }
+        self.registered(&name, safe, &call)
+    }
+
+    /// A function that the engine knows by signature only: everything reaches its result.
+    fn registered(&mut self, name: &str, safe: bool, call: &Call) -> Flow {
+        let Some(traits) = self.world.functions.get(name).cloned() else {
+            self.unresolved(format!("function `{name}`"));
+            return Flow::default();
+        };
+        self.found.effects.extend(traits.effects.iter().copied());
+        if !traits.canonical.is_empty() {
+            self.found.routines.insert(traits.canonical.clone());
+        }
+        if traits.reads_beyond {
+            self.unresolved(format!("`{}` reads more than its arguments", traits.canonical));
+        }
+        if !safe && !traits.total {
+            self.can_fail(&everything(call));
+        }
+        Flow::of(everything(call))
+    }
+
+    fn arguments(&mut self, node: NodeId, name: &str) -> Call {
+        let mut arguments: Vec<Flow> =
+            self.tree.children(node, "argument_list").into_iter().map(|argument| self.expression(argument)).collect();
+        let mut modifiers = Taint::new();
+        for argument in self.tree.children(node, "generic_argument_list") {
+            arguments.push(self.generic_argument(argument));
+        }
+        let mut plain = !self.tree.boolean(node, "distinct");
+        if let Some(having) = self.tree.child(node, "having_modifier") {
+            modifiers.extend(self.child_expression(having, "having_expr").derived());
+            plain = false;
+        }
+        self.computed(node, "group_by_list");
+        self.computed(node, "group_by_aggregate_list");
+        for key in self.tree.children(node, "group_by_list") {
+            if let Some(id) = self.column_id(key, "column") {
+                modifiers.extend(self.column(id).derived());
+            }
+            plain = false;
+        }
+        for field in ["limit", "where_expr", "having_expr"] {
+            if self.tree.child(node, field).is_some() {
+                modifiers.extend(self.child_expression(node, field).derived());
+                plain = false;
+            }
+        }
+        modifiers.extend(self.order_taint(node));
+        if let Some(frame) = self.tree.child(node, "window_frame") {
+            for bound in ["start_expr", "end_expr"] {
+                if let Some(bound) = self.tree.child(frame, bound) {
+                    modifiers.extend(self.child_expression(bound, "expression").derived());
+                }
+            }
+        }
+        Call { name: name.to_owned(), arguments, modifiers, plain }
+    }
+
+    fn generic_argument(&mut self, argument: NodeId) -> Flow {
+        if let Some(expression) = self.tree.child(argument, "expr") {
+            return self.expression(expression);
+        }
+        if let Some(scan) = self.tree.child(argument, "scan") {
+            return Flow::of(self.scan_taint(scan).0);
+        }
+        if let Some(lambda) = self.tree.child(argument, "inline_lambda") {
+            // Its arguments were bound to the elements before, or stand for nothing known.
+            for id in self.column_ids(lambda, "argument_list") {
+                self.columns.entry(id).or_default();
+            }
+            return self.child_expression(lambda, "body");
+        }
+        if self.tree.child(argument, "model").is_some() || self.tree.child(argument, "sequence").is_some() {
+            self.unresolved("a model or sequence as an argument".to_owned());
+        }
+        Flow::default()
+    }
+
+    /// A call with a lambda over the elements of its first argument. Captured columns reach the result through the body.
+    fn lambda_call(&mut self, node: NodeId, name: &str) -> Option<Call> {
+        let generic = self.tree.children(node, "generic_argument_list");
+        let lambda = generic.iter().find_map(|argument| self.tree.child(*argument, "inline_lambda"))?;
+        let first = generic.first().and_then(|argument| self.tree.child(*argument, "expr"))?;
+        let array = self.expression(first);
+        let bound = self.column_ids(lambda, "argument_list");
+        for (position, id) in bound.iter().enumerate() {
+            let flow = match (name, position) {
+                // The second argument of these is the position of the element.
+                ("array_transform" | "array_filter", 1) => Flow::default(),
+                _ => array.element(),
+            };
+            self.bind(*id, flow);
+        }
+        let body = self.child_expression(lambda, "body");
+        let mut rest = Taint::new();
+        for argument in generic.iter().skip(1) {
+            if self.tree.child(*argument, "inline_lambda") != Some(lambda) {
+                rest.extend(self.generic_argument(*argument).derived());
+            }
+        }
+        for argument in self.tree.children(node, "argument_list") {
+            rest.extend(self.expression(argument).derived());
+        }
+        Some(Call { name: name.to_owned(), arguments: vec![array, body], modifiers: rest, plain: false })
+    }
+
+    fn argument_kinds(&self, node: NodeId) -> Vec<Option<Type>> {
+        let mut kinds: Vec<_> =
+            self.tree.children(node, "argument_list").into_iter().map(|argument| crate::kind::of(self.tree, argument)).collect();
+        for argument in self.tree.children(node, "generic_argument_list") {
+            kinds.push(self.tree.child(argument, "expr").and_then(|expression| crate::kind::of(self.tree, expression)));
+        }
+        kinds
+    }
+}
+
+/// Everything that reaches the call, computed.
+fn everything(call: &Call) -> Taint {
+    let mut taint = call.modifiers.clone();
+    call.arguments.iter().for_each(|argument| taint.extend(argument.derived()));
+    taint
+}
+
+fn constants(call: &Call) -> Vec<bool> {
+    call.arguments.iter().map(|argument| argument.all().is_empty()).collect()
+}
+
+/// Which arguments decide whether the others are evaluated at all.
+fn control(call: &Call) -> Taint {
+    let count = call.arguments.len();
+    let decides = |index: usize| match call.name.as_str() {
+        "if" => index == 0,
+        "$case_no_value" => index % 2 == 0 && index + 1 < count,
+        "$case_with_value" => index == 0 || (index % 2 == 1 && index + 1 < count),
+        "coalesce" | "ifnull" => index + 1 < count,
+        "$and" | "$or" | "iferror" | "nulliferror" => true,
+        _ => false,
+    };
+    let mut taint = Taint::new();
+    for (index, argument) in call.arguments.iter().enumerate() {
+        if decides(index) {
+            taint.extend(argument.derived());
+        }
+    }
+    taint
+}
+
+/// GoogleSQL's own functions. Whatever is not listed computes: everything reaches the whole result.
+fn builtin(call: &Call) -> Flow {
+    let argument = |index: usize| call.arguments.get(index).cloned().unwrap_or_default();
+    // The first `count` arguments pass through, the others only decide.
+    let passing = |count: usize| {
+        let mut flow = Flow::joined(call.arguments.iter().take(count).cloned());
+        call.arguments.iter().skip(count).for_each(|other| flow.whole.extend(other.derived()));
+        flow
+    };
+    let flow = match call.name.as_str() {
+        "coalesce" | "ifnull" | "greatest" | "least" | "iferror" | "array_concat" => passing(call.arguments.len()),
+        "if" => Flow::joined([argument(1), argument(2)]).with_whole(&control(call)),
+        "$case_no_value" | "$case_with_value" => case(call),
+        "nullif" | "array_slice" | "nth_value" | "array_reverse" | "array_concat_agg" | "min" | "max" | "any_value" | "first_value"
+        | "last_value" | "nullifzero" | "nulliferror" | "zeroifnull" | "$with_side_effects" | "array_distinct" => passing(1),
+        "lag" | "lead" => {
+            let flow = Flow::joined([argument(0), argument(2)]);
+            flow.with_whole(&argument(1).derived())
+        }
+        "array_agg" => Flow::array(argument(0)),
+        "$make_array" => Flow::array(Flow::joined(call.arguments.iter().cloned())),
+        "$array_at_offset" | "$array_at_ordinal" | "$safe_array_at_offset" | "$safe_array_at_ordinal" => {
+            argument(0).element().with_whole(&argument(1).derived())
+        }
+        "array_first" | "array_last" => argument(0).element(),
+        "array_filter" => argument(0).with_whole(&argument(1).derived()),
+        "array_transform" => {
+            let (array, body) = (argument(0), argument(1));
+            Flow { shape: array.outline(), ..Flow::array(body.with_whole(&array.whole)) }
+        }
+        "array_length" | "$is_null" => Flow::of(argument(0).outline()),
+        "count" if call.plain && call.arguments.len() == 1 => {
+            Flow::of(counted(&argument(0)))
+        }
+        "typeof" => Flow::default(),
+        _ => Flow::of(everything(call)),
+    };
+    flow.with_whole(&call.modifiers)
+}
+
+/// A plain count of a column. A count of something computed, `COUNT(IF(ssn LIKE '1%', 1, NULL))`, is no plain count.
+fn counted(argument: &Flow) -> Taint {
+    let mut taint = argument.whole.clone();
+    taint.extend(argument.shape.iter().copied());
+    let how = |how: How| if how == How::Direct { How::Counted } else { How::Derived };
+    taint.into_iter().map(|(source, before)| (source, how(before))).collect()
+}
+
+fn case(call: &Call) -> Flow {
+    let count = call.arguments.len();
+    let offset = usize::from(call.name == "$case_with_value");
+    let result = |index: usize| index + 1 == count && (count - offset) % 2 == 1 || index >= offset && (index - offset) % 2 == 1;
+    let mut flow = Flow::default();
+    for (index, argument) in call.arguments.iter().enumerate() {
+        if result(index) {
+            flow.join(argument);
+        } else {
+            flow.whole.extend(argument.derived());
+        }
+    }
+    flow
+}

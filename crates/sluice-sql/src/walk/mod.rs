@@ -1,0 +1,164 @@
+//! Reads a resolved tree once, bottom up: every column gets a `Flow`, every scan the set of sources that decide its rows.
+
+mod expression;
+mod function;
+mod scan;
+mod total;
+mod window;
+
+use crate::flow::{Flow, Source, SourceSet, Sources, Taint};
+use crate::tree::{NodeId, Tree};
+use crate::world::World;
+use sluice_model::{Effect, TableName, UseKind};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Trees deeper than this are refused. The walker needs about 2 KiB of stack a level.
+pub(crate) const WALK_DEPTH_MAX: usize = 20_000;
+
+/// Which sources decide the rows of a scan, and by which clause.
+pub(crate) type UseSet = BTreeSet<(Source, UseKind)>;
+
+pub(crate) struct Walker<'a> {
+    tree: &'a Tree,
+    world: &'a World,
+    pub sources: &'a mut Sources,
+    columns: HashMap<i64, Flow>,
+    with: HashMap<String, WithEntry>,
+    recursive: Vec<WithEntry>,
+    /// How many operations that can fail have been met; a condition around one of them decides over failure too.
+    failures: u64,
+    depth: usize,
+    pub found: Found,
+}
+
+/// What the walk has learned beside the flows.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub effects: BTreeSet<Effect>,
+    pub errors: SourceSet,
+    pub reads: Reads,
+    pub routines: BTreeSet<String>,
+    pub unresolved: BTreeSet<String>,
+}
+
+/// Tables and columns read. Columns of structs are kept apart: which of their leaves were read shows in what they reached.
+#[derive(Default)]
+pub(crate) struct Reads {
+    pub columns: BTreeMap<TableName, BTreeSet<String>>,
+    pub compound: BTreeSet<(TableName, String)>,
+}
+
+impl Found {
+    pub fn merge(&mut self, other: Found) {
+        self.effects.extend(other.effects);
+        self.errors.extend(other.errors);
+        self.routines.extend(other.routines);
+        self.unresolved.extend(other.unresolved);
+        self.reads.compound.extend(other.reads.compound);
+        for (table, columns) in other.reads.columns {
+            self.reads.columns.entry(table).or_default().extend(columns);
+        }
+    }
+}
+
+#[derive(Clone, Default)]
+struct WithEntry {
+    columns: Vec<Flow>,
+    rows: UseSet,
+}
+
+impl<'a> Walker<'a> {
+    pub fn new(tree: &'a Tree, world: &'a World, sources: &'a mut Sources) -> Walker<'a> {
+        Walker {
+            tree,
+            world,
+            sources,
+            columns: HashMap::new(),
+            with: HashMap::new(),
+            recursive: Vec::new(),
+            failures: 0,
+            depth: 0,
+            found: Found::default(),
+        }
+    }
+
+    pub fn tree(&self) -> &'a Tree {
+        self.tree
+    }
+
+    /// The flow of a column by its id. One that nothing has bound is not clear: it is unresolved.
+    pub fn column(&mut self, id: i64) -> Flow {
+        if let Some(flow) = self.columns.get(&id) {
+            return flow.clone();
+        }
+        self.unresolved(format!("column {id} has no known source"));
+        Flow::default()
+    }
+
+    pub fn bind(&mut self, id: i64, flow: Flow) {
+        self.columns.insert(id, flow);
+    }
+
+    pub fn unresolved(&mut self, what: String) {
+        self.found.unresolved.insert(what);
+    }
+
+    /// The expression in a field; nothing reaches one that is not there.
+    pub fn expression_of(&mut self, node: NodeId, field: &str) -> Flow {
+        self.child_expression(node, field)
+    }
+
+    /// Every column of the table behind a scan, whether the engine lists it or not.
+    pub fn whole_table(&mut self, scan: NodeId) -> Vec<(String, Option<sluice_model::Type>, Flow)> {
+        let name = self.tree.child(scan, "table").and_then(|table| self.tree.text(table, "full_name")).unwrap_or_default();
+        let Some(bound) = self.world.tables.get(name) else {
+            self.unresolved(format!("table `{name}`"));
+            return Vec::new();
+        };
+        let columns: Vec<_> = bound.columns.iter().filter(|column| !column.pseudo).collect();
+        for table in &bound.names {
+            for column in columns.iter().filter(|_| !bound.opened) {
+                self.found.reads.compound.insert((table.clone(), column.name.clone()));
+            }
+        }
+        columns.into_iter().map(|column| (column.name.clone(), Some(column.kind.clone()), column.flow.clone())).collect()
+    }
+
+    /// The id inside a `ResolvedColumn` field.
+    pub fn column_id(&self, node: NodeId, field: &str) -> Option<i64> {
+        self.tree.integer(self.tree.child(node, field)?, "column_id")
+    }
+
+    pub fn column_ids(&self, node: NodeId, field: &str) -> Vec<i64> {
+        self.tree.children(node, field).into_iter().filter_map(|column| self.tree.integer(column, "column_id")).collect()
+    }
+
+    /// An operation over these sources can fail on some of their values.
+    pub fn can_fail(&mut self, taint: &Taint) {
+        self.failures += 1;
+        self.found.errors.extend(taint.iter().map(|(source, _)| *source));
+    }
+
+    /// Enters one level of the tree; false past the limit.
+    fn descend(&mut self) -> bool {
+        self.depth += 1;
+        if self.depth > WALK_DEPTH_MAX {
+            self.unresolved(format!("nested deeper than {WALK_DEPTH_MAX} levels"));
+        }
+        self.depth <= WALK_DEPTH_MAX
+    }
+
+    fn ascend(&mut self) {
+        self.depth -= 1;
+    }
+}
+
+/// Marks what a taint decides.
+pub(crate) fn uses(taint: &Taint, kind: UseKind) -> impl Iterator<Item = (Source, UseKind)> + '_ {
+    taint.iter().map(move |(source, _)| (*source, kind))
+}
+
+/// What rows give away when they stand inside an expression.
+pub(crate) fn rows_taint(rows: &UseSet) -> Taint {
+    rows.iter().map(|(source, _)| (*source, sluice_model::How::Derived)).collect()
+}

@@ -1,0 +1,421 @@
+//! Scans: where rows come from and what decides them.
+
+use super::{UseSet, Walker, WithEntry, rows_taint, uses};
+use crate::flow::{Flow, Taint};
+use crate::tree::NodeId;
+use crate::world::Bound;
+use sluice_model::{Type, UseKind};
+
+impl Walker<'_> {
+    /// Binds the scan's columns and gives back what decides its rows.
+    pub fn scan(&mut self, node: NodeId) -> UseSet {
+        if !self.descend() {
+            return UseSet::new();
+        }
+        let rows = self.scan_by_kind(node);
+        for id in self.column_ids(node, "column_list") {
+            if !self.columns.contains_key(&id) {
+                let kind = self.tree.kind(node);
+                self.unresolved(format!("column {id} of {kind} has no known source"));
+                self.bind(id, Flow::default());
+            }
+        }
+        self.ascend();
+        rows
+    }
+
+    fn scan_by_kind(&mut self, node: NodeId) -> UseSet {
+        match self.tree.kind(node) {
+            "ResolvedSingleRowScan" => UseSet::new(),
+            "ResolvedTableScan" => self.table_scan(node),
+            "ResolvedProjectScan" => self.project_scan(node),
+            "ResolvedFilterScan" => self.conditioned_scan(node, "filter_expr", UseKind::Filter),
+            "ResolvedJoinScan" => self.join_scan(node),
+            "ResolvedArrayScan" => self.array_scan(node),
+            "ResolvedAggregateScan" | "ResolvedAggregationThresholdAggregateScan" => self.aggregate_scan(node),
+            "ResolvedAnonymizedAggregateScan" | "ResolvedDifferentialPrivacyAggregateScan" => self.aggregate_scan(node),
+            "ResolvedAnalyticScan" => self.analytic_scan(node),
+            "ResolvedOrderByScan" => self.order_scan(node),
+            "ResolvedLimitOffsetScan" => self.limit_scan(node),
+            "ResolvedSetOperationScan" => self.set_scan(node),
+            "ResolvedRecursiveScan" => self.recursive_scan(node),
+            "ResolvedRecursiveRefScan" => self.recursive_reference(node),
+            "ResolvedWithScan" => self.with_scan(node),
+            "ResolvedWithRefScan" => self.with_reference(node),
+            "ResolvedPivotScan" => self.pivot_scan(node),
+            "ResolvedUnpivotScan" => self.unpivot_scan(node),
+            "ResolvedSampleScan" | "ResolvedBarrierScan" => self.input(node),
+            "ResolvedAssertScan" => self.assert_scan(node),
+            "ResolvedMatchRecognizeScan" => self.match_recognize_scan(node),
+            "ResolvedTVFScan" => self.table_function_scan(node),
+            "ResolvedRelationArgumentScan" => self.argument_scan(node),
+            kind => self.unknown_scan(node, kind),
+        }
+    }
+
+    pub(super) fn input(&mut self, node: NodeId) -> UseSet {
+        match self.tree.child(node, "input_scan") {
+            Some(input) => self.scan(input),
+            None => UseSet::new(),
+        }
+    }
+
+    fn table_scan(&mut self, node: NodeId) -> UseSet {
+        let mut rows = UseSet::new();
+        let name = self.tree.child(node, "table").and_then(|table| self.tree.text(table, "full_name")).unwrap_or_default();
+        let Some(bound) = self.world.tables.get(name) else {
+            self.unresolved(format!("table `{name}`"));
+            return rows;
+        };
+        let indexes = self.tree.integers(node, "column_index_list");
+        for (id, index) in self.column_ids(node, "column_list").into_iter().zip(indexes) {
+            // Names in an answer lie after functions were put in place; positions do not.
+            let Some(column) = usize::try_from(index).ok().and_then(|index| bound.columns.get(index)) else { continue };
+            self.bind(id, column.flow.clone());
+            let compound = !bound.opened && matches!(flat(&column.kind), Type::Struct(_));
+            for table in &bound.names {
+                if compound {
+                    self.found.reads.compound.insert((table.clone(), column.name.clone()));
+                } else {
+                    self.found.reads.columns.entry(table.clone()).or_default().insert(column.name.clone());
+                }
+            }
+            self.read_through(bound, &column.flow.all());
+        }
+        self.read_through(bound, &rows_taint(&bound.rows));
+        for table in bound.names.iter().chain(&bound.base) {
+            self.found.reads.columns.entry(table.clone()).or_default();
+        }
+        self.found.errors.extend(bound.errors.iter().copied());
+        self.found.effects.extend(bound.effects.iter().copied());
+        self.found.routines.extend(bound.routines.iter().cloned());
+        self.found.unresolved.extend(bound.unresolved.iter().cloned());
+        rows.extend(bound.rows.iter().copied());
+        if let Some(time) = self.tree.child(node, "for_system_time_expr") {
+            let taint = self.expression(time).derived();
+            rows.extend(uses(&taint, UseKind::Filter));
+        }
+        rows
+    }
+
+    /// What is read through a view are the base columns behind those of its columns that are used.
+    fn read_through(&mut self, bound: &Bound, taint: &Taint) {
+        for path in taint.iter().filter_map(|(source, _)| self.sources.path(*source)) {
+            if bound.base.contains(&path.table) {
+                self.found.reads.columns.entry(path.table.clone()).or_default().insert(path.path.join("."));
+            }
+        }
+    }
+
+    fn project_scan(&mut self, node: NodeId) -> UseSet {
+        let rows = self.input(node);
+        self.computed(node, "expr_list");
+        rows
+    }
+
+    /// Binds a list of `ResolvedComputedColumn`s, in their order.
+    pub(super) fn computed(&mut self, node: NodeId, field: &str) {
+        for computed in self.tree.children(node, field) {
+            let Some(expression) = self.tree.child(computed, "expr") else { continue };
+            let flow = self.expression(expression);
+            if let Some(side) = self.column_id(computed, "side_effect_column") {
+                self.bind(side, Flow::of(flow.derived()));
+            }
+            if let Some(id) = self.column_id(computed, "column") {
+                self.bind(id, flow);
+            }
+        }
+    }
+
+    fn conditioned_scan(&mut self, node: NodeId, field: &str, kind: UseKind) -> UseSet {
+        let mut rows = self.input(node);
+        if let Some(condition) = self.tree.child(node, field) {
+            let taint = self.expression(condition).derived();
+            rows.extend(uses(&taint, kind));
+        }
+        rows
+    }
+
+    fn join_scan(&mut self, node: NodeId) -> UseSet {
+        let mut rows = UseSet::new();
+        for side in ["left_scan", "right_scan"] {
+            if let Some(scan) = self.tree.child(node, side) {
+                rows.extend(self.scan(scan));
+            }
+        }
+        if let Some(condition) = self.tree.child(node, "join_expr") {
+            let taint = self.expression(condition).derived();
+            rows.extend(uses(&taint, UseKind::Join));
+        }
+        rows
+    }
+
+    /// The length of each array decides rows, also where only its offset is looked at.
+    fn array_scan(&mut self, node: NodeId) -> UseSet {
+        let mut rows = self.input(node);
+        let elements = self.column_ids(node, "element_column_list");
+        for (position, array) in self.tree.children(node, "array_expr_list").into_iter().enumerate() {
+            let flow = self.expression(array);
+            rows.extend(uses(&flow.outline(), UseKind::Rows));
+            if let Some(id) = elements.get(position) {
+                self.bind(*id, flow.element());
+            }
+        }
+        if let Some(offset) = self.tree.child(node, "array_offset_column").and_then(|holder| self.column_id(holder, "column")) {
+            self.bind(offset, Flow::default());
+        }
+        for (field, kind) in [("join_expr", UseKind::Join), ("array_zip_mode", UseKind::Rows)] {
+            if let Some(expression) = self.tree.child(node, field) {
+                let taint = self.expression(expression).derived();
+                rows.extend(uses(&taint, kind));
+            }
+        }
+        rows
+    }
+
+    fn aggregate_scan(&mut self, node: NodeId) -> UseSet {
+        let mut rows = self.input(node);
+        self.computed(node, "group_by_list");
+        rows.extend(self.group_uses(node));
+        self.computed(node, "aggregate_list");
+        for call in self.tree.children(node, "grouping_call_list") {
+            if let Some(id) = self.column_id(call, "output_column") {
+                self.bind(id, Flow::default());
+            }
+        }
+        for field in ["k_threshold_expr", "group_selection_threshold_expr"] {
+            if let Some(threshold) = self.tree.child(node, field) {
+                let taint = self.expression(threshold).derived();
+                rows.extend(uses(&taint, UseKind::Filter));
+            }
+        }
+        rows
+    }
+
+    pub(super) fn group_uses(&mut self, node: NodeId) -> UseSet {
+        let keys = self.tree.children(node, "group_by_list");
+        let mut rows = UseSet::new();
+        for key in keys {
+            if let Some(id) = self.column_id(key, "column") {
+                let taint = self.column(id).derived();
+                rows.extend(uses(&taint, UseKind::Group));
+            }
+        }
+        rows
+    }
+
+    fn order_scan(&mut self, node: NodeId) -> UseSet {
+        let mut rows = self.input(node);
+        let taint = self.order_taint(node);
+        rows.extend(uses(&taint, UseKind::Order));
+        rows
+    }
+
+    /// Everything that an `order_by_item_list` looks at.
+    pub(super) fn order_taint(&mut self, node: NodeId) -> Taint {
+        let mut taint = Taint::new();
+        for item in self.tree.children(node, "order_by_item_list") {
+            if let Some(key) = self.tree.child(item, "column_ref") {
+                taint.extend(self.expression(key).derived());
+            }
+            if let Some(collation) = self.tree.child(item, "collation_name") {
+                taint.extend(self.expression(collation).derived());
+            }
+        }
+        taint
+    }
+
+    fn limit_scan(&mut self, node: NodeId) -> UseSet {
+        let mut rows = self.input(node);
+        for field in ["limit", "offset"] {
+            if let Some(expression) = self.tree.child(node, field) {
+                let taint = self.expression(expression).derived();
+                rows.extend(uses(&taint, UseKind::Limit));
+            }
+        }
+        rows
+    }
+
+    fn set_scan(&mut self, node: NodeId) -> UseSet {
+        let operation = self.tree.enumerator(node, "op_type").unwrap_or_default();
+        let outputs = self.column_ids(node, "column_list");
+        let mut flows = vec![Flow::default(); outputs.len()];
+        let mut rows = UseSet::new();
+        for (position, item) in self.tree.children(node, "input_item_list").into_iter().enumerate() {
+            let columns = self.set_item(item, &mut rows);
+            if operation != "UNION_ALL" {
+                for flow in &columns {
+                    rows.extend(uses(&flow.derived(), UseKind::Set));
+                }
+            }
+            // The right side of EXCEPT takes rows away; its values go nowhere.
+            if position > 0 && operation.starts_with("EXCEPT") {
+                continue;
+            }
+            flows.iter_mut().zip(&columns).for_each(|(sum, flow)| sum.join(flow));
+        }
+        for (id, flow) in outputs.into_iter().zip(flows) {
+            self.bind(id, flow);
+        }
+        rows
+    }
+
+    fn set_item(&mut self, item: NodeId, rows: &mut UseSet) -> Vec<Flow> {
+        if let Some(scan) = self.tree.child(item, "scan") {
+            rows.extend(self.scan(scan));
+        }
+        self.column_ids(item, "output_column_list").into_iter().map(|id| self.column(id)).collect()
+    }
+
+    /// Walks the recursive term again until nothing new reaches it. Flows only grow and sources are finite, so it ends.
+    fn recursive_scan(&mut self, node: NodeId) -> UseSet {
+        let outputs = self.column_ids(node, "column_list");
+        let distinct = self.tree.enumerator(node, "op_type") != Some("UNION_ALL");
+        let mut rows = UseSet::new();
+        let mut columns = match self.tree.child(node, "non_recursive_term") {
+            Some(term) => self.set_item(term, &mut rows),
+            None => Vec::new(),
+        };
+        if let Some(modifier) = self.tree.child(node, "recursion_depth_modifier") {
+            let depth = self.tree.child(modifier, "recursion_depth_column").and_then(|holder| self.column_id(holder, "column"));
+            if let Some(id) = depth {
+                self.bind(id, Flow::default());
+            }
+        }
+        loop {
+            let before = (columns.clone(), rows.clone());
+            self.recursive.push(WithEntry { columns: columns.clone(), rows: rows.clone() });
+            if let Some(term) = self.tree.child(node, "recursive_term") {
+                let again = self.set_item(term, &mut rows);
+                columns.iter_mut().zip(&again).for_each(|(sum, flow)| sum.join(flow));
+            }
+            self.recursive.pop();
+            if before == (columns.clone(), rows.clone()) {
+                break;
+            }
+        }
+        if distinct {
+            for flow in &columns {
+                rows.extend(uses(&flow.derived(), UseKind::Set));
+            }
+        }
+        for (id, flow) in outputs.into_iter().zip(columns) {
+            self.bind(id, flow);
+        }
+        rows
+    }
+
+    fn recursive_reference(&mut self, node: NodeId) -> UseSet {
+        let Some(entry) = self.recursive.last().cloned() else {
+            self.unresolved("recursive reference outside of its query".to_owned());
+            return UseSet::new();
+        };
+        self.bind_entry(node, entry)
+    }
+
+    fn with_scan(&mut self, node: NodeId) -> UseSet {
+        for entry in self.tree.children(node, "with_entry_list") {
+            let Some(query) = self.tree.child(entry, "with_subquery") else { continue };
+            let name = self.tree.text(entry, "with_query_name").unwrap_or_default().to_owned();
+            let rows = self.scan(query);
+            let columns = self.column_ids(query, "column_list").into_iter().map(|id| self.column(id)).collect();
+            self.with.insert(name, WithEntry { columns, rows });
+        }
+        match self.tree.child(node, "query") {
+            Some(query) => self.scan(query),
+            None => UseSet::new(),
+        }
+    }
+
+    fn with_reference(&mut self, node: NodeId) -> UseSet {
+        let name = self.tree.text(node, "with_query_name").unwrap_or_default();
+        let Some(entry) = self.with.get(name).cloned() else {
+            self.unresolved(format!("common table expression `{name}`"));
+            return UseSet::new();
+        };
+        self.bind_entry(node, entry)
+    }
+
+    fn bind_entry(&mut self, node: NodeId, entry: WithEntry) -> UseSet {
+        for (id, flow) in self.column_ids(node, "column_list").into_iter().zip(entry.columns) {
+            self.bind(id, flow);
+        }
+        entry.rows
+    }
+
+    fn assert_scan(&mut self, node: NodeId) -> UseSet {
+        let mut rows = self.input(node);
+        for field in ["condition", "message"] {
+            if let Some(expression) = self.tree.child(node, field) {
+                let taint = self.expression(expression).derived();
+                self.can_fail(&taint);
+                rows.extend(uses(&taint, UseKind::Assert));
+            }
+        }
+        rows
+    }
+
+    /// A table argument inside the body of a table function that is being created: it has no rows yet.
+    fn argument_scan(&mut self, node: NodeId) -> UseSet {
+        for id in self.column_ids(node, "column_list") {
+            self.bind(id, Flow::default());
+        }
+        UseSet::new()
+    }
+
+    fn table_function_scan(&mut self, node: NodeId) -> UseSet {
+        let mut rows = UseSet::new();
+        let name = self.tree.child(node, "tvf").and_then(|function| self.tree.text(function, "name")).unwrap_or_default();
+        let traits = self.world.table_functions.get(&name.to_ascii_lowercase()).cloned();
+        let (mut all, mut first_relation) = (Taint::new(), None);
+        for argument in self.tree.children(node, "argument_list") {
+            if let Some(scan) = self.tree.child(argument, "scan") {
+                rows.extend(self.scan(scan));
+                let ids = self.column_ids(argument, "argument_column_list");
+                let flows: Vec<Flow> = ids.into_iter().map(|id| self.column(id)).collect();
+                flows.iter().for_each(|flow| all.extend(flow.derived()));
+                first_relation.get_or_insert(flows);
+            }
+            if let Some(expression) = self.tree.child(argument, "expr") {
+                all.extend(self.expression(expression).derived());
+            }
+        }
+        all.extend(rows_taint(&rows));
+        let Some(traits) = traits else {
+            self.unresolved(format!("table function `{name}`"));
+            return rows;
+        };
+        self.found.effects.extend(traits.effects.iter().copied());
+        self.found.routines.insert(traits.canonical.clone());
+        if traits.reads_beyond {
+            self.unresolved(format!("`{}` reads more than its arguments", traits.canonical));
+        }
+        self.can_fail(&all);
+        let indexes = self.tree.integers(node, "column_index_list");
+        for (id, index) in self.column_ids(node, "column_list").into_iter().zip(indexes) {
+            let forwarded = match (&first_relation, usize::try_from(index)) {
+                (Some(flows), Ok(index)) if traits.forwards_input => Some(flows.get(index).cloned().unwrap_or_default()),
+                _ => None,
+            };
+            self.bind(id, forwarded.unwrap_or_else(|| Flow::of(all.clone())));
+        }
+        rows
+    }
+
+    /// Nothing is known of this kind: everything below it reaches each of its columns, and the statement is marked.
+    fn unknown_scan(&mut self, node: NodeId, kind: &str) -> UseSet {
+        self.unresolved(format!("{kind} is not understood"));
+        for id in self.column_ids(node, "column_list") {
+            self.bind(id, Flow::default());
+        }
+        UseSet::new()
+    }
+}
+
+/// The type under any arrays.
+fn flat(kind: &Type) -> &Type {
+    match kind {
+        Type::Array(element) => flat(element),
+        kind => kind,
+    }
+}

@@ -1,0 +1,60 @@
+//! What the names of one statement stand for while it is walked.
+
+use crate::flow::{Flow, SourceSet};
+use crate::walk::UseSet;
+use sluice_model::{Effect, TableName, Type};
+use std::collections::{BTreeSet, HashMap};
+
+#[derive(Default)]
+pub(crate) struct World {
+    /// By the `full_name` that the engine gives back.
+    pub tables: HashMap<String, Bound>,
+    /// Script variables and system variables, lower case, dotted.
+    pub constants: HashMap<String, Flow>,
+    pub system_variables: HashMap<String, Flow>,
+    pub named_parameters: HashMap<String, Flow>,
+    pub positional_parameters: Vec<Flow>,
+    /// Functions that the engine knows only by signature, lower case, dotted.
+    pub functions: HashMap<String, Traits>,
+    pub table_functions: HashMap<String, Traits>,
+    /// Routines whose text was put in place of a call, by canonical name.
+    pub opened: BTreeSet<String>,
+}
+
+/// A table, view or temporary table that a scan may read.
+#[derive(Clone, Default)]
+pub(crate) struct Bound {
+    /// The canonical names behind it: several for a wildcard, none for a temporary table.
+    pub names: Vec<TableName>,
+    pub columns: Vec<BoundColumn>,
+    /// What a view's own text decides by.
+    pub rows: UseSet,
+    pub errors: SourceSet,
+    pub effects: BTreeSet<Effect>,
+    pub routines: BTreeSet<String>,
+    pub unresolved: BTreeSet<String>,
+    /// A view or temporary table: what is read are the sources of its columns.
+    pub opened: bool,
+    /// Base tables behind a view, also those of which no column is read.
+    pub base: BTreeSet<TableName>,
+}
+
+#[derive(Clone)]
+pub(crate) struct BoundColumn {
+    pub name: String,
+    pub kind: Type,
+    pub flow: Flow,
+    pub pseudo: bool,
+}
+
+/// What a call of a function does beside returning something that all its inputs reach.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Traits {
+    pub canonical: String,
+    pub effects: Vec<Effect>,
+    pub total: bool,
+    /// Reads more than its arguments: nothing can be said about its result.
+    pub reads_beyond: bool,
+    /// A table function whose first columns are those of its first relation argument.
+    pub forwards_input: bool,
+}

@@ -1,0 +1,3 @@
+//! What tests share. Nothing here is part of the product.
+
+pub mod cases;

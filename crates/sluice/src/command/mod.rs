@@ -1,0 +1,29 @@
+//! The commands. Exit codes mean the same in all of them.
+
+pub mod analyze;
+pub mod engine;
+
+use std::fmt;
+
+/// The command did what it was asked; what it looked at was refused.
+pub const EXIT_REFUSED: u8 = 2;
+/// The command could not do what it was asked.
+pub const EXIT_FAILED: u8 = 1;
+
+/// Why a command stopped, in words for the person who typed it.
+#[derive(Debug)]
+pub struct Failure {
+    text: String,
+}
+
+impl Failure {
+    pub fn new(text: impl Into<String>) -> Failure {
+        Failure { text: text.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
