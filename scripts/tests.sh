@@ -21,7 +21,7 @@ run() {
 
 # Adds up what the runners report: `test result: ok. 31 passed; 0 failed; 2 ignored` or `Summary [1.2s] 31 tests run: 31 passed, 2 skipped`.
 sum() {
-    sed -nE "/test result:|Summary \[/s/.*[^0-9]([0-9]+) $1.*/\1/p" "$log" | awk '{ total += $1 } END { print total + 0 }'
+    sed -nE "/^(test result:| +Summary \[)/s/.*[^0-9]([0-9]+) $1.*/\1/p" "$log" | awk '{ total += $1 } END { print total + 0 }'
 }
 
 set +e

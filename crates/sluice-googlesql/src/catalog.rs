@@ -6,8 +6,10 @@ use crate::encode::{Item, Record, texts, word};
 use crate::options::Language;
 use crate::signature;
 use crate::types;
-use crate::values;
-use sluice_sql::engine::{Catalog, Column, Constant, Function, Mode, Model, Procedure, Table, TableFunction, TableResult};
+use crate::evaluate::Datum;
+use crate::evaluate::values;
+use sluice_model::Type;
+use sluice_sql::engine::{ArgumentKind, Catalog, Column, Constant, Function, Mode, Model, Procedure, Table, TableFunction, TableResult};
 use std::collections::{BTreeMap, HashSet};
 
 /// Parts of one path. GoogleSQL has no limit; BigQuery's longest path has five.
@@ -20,10 +22,16 @@ pub enum CatalogFault {
     Path { path: String },
     /// Arguments in an order that GoogleSQL does not know.
     Signature { path: String, message: &'static str },
+    /// A constant's value is not of its type.
+    Value { path: String, kind: String },
 }
 
-/// SimpleCatalogProto.
-pub fn record(catalog: &Catalog, language: &Language) -> Result<Record, CatalogFault> {
+/// SimpleCatalogProto. A constant's value comes from `value`, by its place in the catalog.
+pub fn record(
+    catalog: &Catalog,
+    language: &Language,
+    value: impl Fn(usize, &Type) -> Result<Datum, CatalogFault>,
+) -> Result<Record, CatalogFault> {
     let mut root = Folder::default();
     for (number, table) in (1..).zip(&catalog.tables) {
         root.add(&table.path, "table", |name| Ok(self::table(table, name, number)))?;
@@ -34,8 +42,9 @@ pub fn record(catalog: &Catalog, language: &Language) -> Result<Record, CatalogF
     for path in &catalog.connections {
         root.add(path, "connection", |name| Ok(Record::new().with("name", name)))?;
     }
-    for constant in &catalog.constants {
-        root.add(&constant.path, "constant", |_| Ok(self::constant(constant)))?;
+    for (place, constant) in catalog.constants.iter().enumerate() {
+        let value = value(place, &constant.kind)?;
+        root.add(&constant.path, "constant", |_| self::constant(constant, &value))?;
     }
     for function in &catalog.functions {
         root.add(&function.path, "custom_function", |_| self::function(function))?;
@@ -46,7 +55,7 @@ pub fn record(catalog: &Catalog, language: &Language) -> Result<Record, CatalogF
     for procedure in &catalog.procedures {
         root.add(&procedure.path, "procedure", |_| self::procedure(procedure))?;
     }
-    let builtin = Record::new().with("language_options", language.item());
+    let builtin = language.builtin(catalog, root.folders.keys());
     Ok(root.record("root").with("builtin_function_options", builtin))
 }
 
@@ -111,12 +120,10 @@ fn model(model: &Model, name: &str, number: i64) -> Record {
     Record::new().with("name", name).with("id", number).with("input", columns(&model.inputs)).with("output", columns(&model.outputs))
 }
 
-/// A variable's value is unknown, so it gets its type's plainest one; the trees never show it.
-fn constant(constant: &Constant) -> Record {
-    Record::new()
-        .with("name_path", texts(&constant.path))
-        .with("type", types::record(&constant.kind))
-        .with("value", values::plainest(&constant.kind))
+fn constant(constant: &Constant, value: &Datum) -> Result<Record, CatalogFault> {
+    let value = values::record(&constant.kind, value);
+    let value = value.map_err(|fault| CatalogFault::Value { path: constant.path.join("."), kind: fault.kind })?;
+    Ok(Record::new().with("name_path", texts(&constant.path)).with("type", types::record(&constant.kind)).with("value", value))
 }
 
 fn function(function: &Function) -> Result<Record, CatalogFault> {
@@ -131,6 +138,7 @@ fn function(function: &Function) -> Result<Record, CatalogFault> {
     }
     match &function.body {
         Some(body) => {
+            function.signatures.iter().try_for_each(|signature| signature::check_body(body, signature.arguments.len(), &path))?;
             record.set("group", "Templated_SQL_Function");
             record.set("templated_sql_function_argument_name", texts(&body.argument_names));
             record.set("parse_resume_location", text_at_start(&body.text));
@@ -160,12 +168,20 @@ fn table_function(function: &TableFunction) -> Result<Record, CatalogFault> {
         };
         Record::new().with("column", columns.iter().map(column).collect::<Vec<_>>())
     };
+    if matches!(function.result, TableResult::SameAsInput(_)) {
+        signature::check_input(&function.arguments, &path)?;
+    }
     let mut record = Record::new().with("name_path", texts(&function.path));
     let (kind, schema) = match &function.result {
         TableResult::Columns(fixed) => ("FIXED_OUTPUT_SCHEMA_TVF", Some(columns(fixed))),
         TableResult::SameAsInput(more) if more.is_empty() => ("FORWARD_INPUT_SCHEMA_TO_OUTPUT_SCHEMA_TVF", None),
-        TableResult::SameAsInput(more) => ("FORWARD_INPUT_SCHEMA_TO_OUTPUT_SCHEMA_WITH_APPENDED_COLUMNS", Some(columns(more))),
+        TableResult::SameAsInput(more) => {
+            // The module keeps them here, and not with the result.
+            record.set("custom_context", Item::Encoded("zetasql.TVFRelationProto", columns(more)));
+            ("FORWARD_INPUT_SCHEMA_TO_OUTPUT_SCHEMA_WITH_APPENDED_COLUMNS", None)
+        }
         TableResult::Query(body) => {
+            signature::check_body(body, function.arguments.len(), &path)?;
             record.set("argument_name", texts(&body.argument_names));
             record.set("parse_resume_location", text_at_start(&body.text));
             ("TEMPLATED_SQL_TVF", None)
@@ -178,7 +194,8 @@ fn table_function(function: &TableFunction) -> Result<Record, CatalogFault> {
 
 fn procedure(procedure: &Procedure) -> Result<Record, CatalogFault> {
     let path = procedure.path.join(".");
-    let signature = signature::record(&procedure.arguments, &sluice_sql::engine::ArgumentKind::Void, &path)?;
+    // A call has no value, but the module stops at a signature without one.
+    let signature = signature::record(&procedure.arguments, &ArgumentKind::Fixed(Type::Int64), &path)?;
     Ok(Record::new().with("name_path", texts(&procedure.path)).with("signature", signature))
 }
 
@@ -199,6 +216,7 @@ impl std::fmt::Display for CatalogFault {
         match self {
             Self::Path { path } => write!(formatter, "`{path}` is no path for a catalog"),
             Self::Signature { path, message } => write!(formatter, "the signature of `{path}` is not possible: {message}"),
+            Self::Value { path, kind } => write!(formatter, "the value of `{path}` is no {kind}"),
         }
     }
 }

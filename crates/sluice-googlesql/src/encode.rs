@@ -13,6 +13,8 @@ pub enum Item {
     Bool(bool),
     Bytes(Vec<u8>),
     Double(f64),
+    /// A message of that name, written into a field for text or bytes.
+    Encoded(&'static str, Record),
     Enumerator(Cow<'static, str>),
     Integer(i64),
     List(Vec<Item>),
@@ -91,7 +93,7 @@ impl Context<'_> {
         let number = self.field.number;
         match (self.field.kind, item) {
             (Kind::Bool, Item::Bool(flag)) => varint(bytes, number, u64::from(*flag)),
-            (Kind::Int32 | Kind::Int64, Item::Integer(integer)) => varint(bytes, number, integer.cast_unsigned()),
+            (Kind::Int32 | Kind::Int64 | Kind::Enumeration(_), Item::Integer(integer)) => varint(bytes, number, integer.cast_unsigned()),
             (Kind::Uint32 | Kind::Uint64, Item::Integer(integer)) if *integer >= 0 => varint(bytes, number, integer.cast_unsigned()),
             (Kind::ZigZag, Item::Integer(integer)) => varint(bytes, number, (integer << 1 ^ integer >> 63).cast_unsigned()),
             (Kind::Double, Item::Double(float)) => {
@@ -109,6 +111,7 @@ impl Context<'_> {
             }
             (Kind::Text, Item::Text(text)) => delimited(bytes, number, text.as_bytes()),
             (Kind::Bytes, Item::Bytes(content)) => delimited(bytes, number, content),
+            (Kind::Bytes | Kind::Text, Item::Encoded(message, record)) => delimited(bytes, number, &encode(self.schema, message, record)?),
             (Kind::Bytes | Kind::Text | Kind::Message(_), Item::Raw(content)) => delimited(bytes, number, content),
             (Kind::Message(id), Item::Message(record)) => {
                 let inner = self.schema.message(id).ok_or_else(|| self.mismatch())?;

@@ -3,9 +3,10 @@
 use crate::artefact::{Artefact, SetupFault};
 use crate::catalog;
 use crate::decode::{self, DecodeFault};
-use crate::encode::{EncodeFault, Record, encode};
+use crate::encode::{EncodeFault, Record, encode, word};
 use crate::host::pool::Pool;
-use crate::host::session::{Session, Shared};
+use crate::evaluate::values;
+use crate::host::session::{CallLimits, Entry, Session, Shared};
 use crate::host::settings::Settings;
 use crate::host::start::{self, Warming};
 use crate::host::table_sets::Key;
@@ -16,8 +17,10 @@ use sha2::{Digest, Sha256};
 use sluice_sql::engine::{Catalog, Engine, Fault, Parameters, Question, Target};
 use sluice_sql::tree::Tree;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+/// What the module says to a `?` when parameters are named.
+const POSITIONAL: &str = "Positional parameters are not supported";
 const SERVICE: &str = "zetasql.local_service";
 /// Statements that touch what is set up only when it is first used: time zones, numbers, regular expressions, JSON, windows, errors.
 const WARMING_STATEMENTS: &[&str] = &[
@@ -30,7 +33,10 @@ pub struct GoogleSql {
     pub(crate) schema: Arc<Schema>,
     pub(crate) language: Language,
     pub(crate) settings: Settings,
+    shared: Arc<Shared>,
     pool: Pool,
+    /// Started when something is first evaluated: a gateway never does.
+    evaluators: OnceLock<Pool>,
 }
 
 impl GoogleSql {
@@ -40,7 +46,25 @@ impl GoogleSql {
         let warming = warming(&artefact.schema, &language).map_err(|fault| broken(format!("{fault:?}")))?;
         let shared: Arc<Shared> = start::shared(artefact, Zoneinfo::from_environment()?, &settings, warming).map_err(|fault| broken(format!("{fault:?}")))?;
         let pool = Pool::start(&shared, settings.instances, settings.queue_calls_max).map_err(|fault| broken(fault.to_string()))?;
-        Ok(GoogleSql { schema: artefact.schema.clone(), language, settings, pool })
+        let mut engine = GoogleSql { schema: artefact.schema.clone(), language, settings, shared, pool, evaluators: OnceLock::new() };
+        engine.language = engine.functions().map_err(|fault| broken(format!("{fault:?}")))?;
+        Ok(engine)
+    }
+
+    fn functions(&self) -> Result<Language, Fault> {
+        let record = self.language.builtin(&Catalog::default(), std::iter::empty());
+        let request = encode(&self.schema, "zetasql.ZetaSQLBuiltinFunctionOptionsProto", &record).map_err(engine_fault)?;
+        let answer = self.ask("GetBuiltinFunctions", request)?;
+        Ok(self.language.clone().with_functions(&self.read("GetBuiltinFunctionsResponse", &answer)?))
+    }
+
+    fn evaluators(&self) -> Result<&Pool, Fault> {
+        if let Some(pool) = self.evaluators.get() {
+            return Ok(pool);
+        }
+        let pool = Pool::start(&self.shared, self.settings.evaluators, self.settings.queue_calls_max).map_err(engine_fault)?;
+        // Whoever comes second drops a pool that has done nothing.
+        Ok(self.evaluators.get_or_init(|| pool))
     }
 
     pub(crate) fn pool(&self) -> &Pool {
@@ -60,15 +84,15 @@ impl GoogleSql {
         })
     }
 
-    fn write(&self, message: &str, record: &Record) -> Result<Vec<u8>, Fault> {
+    pub(crate) fn write(&self, message: &str, record: &Record) -> Result<Vec<u8>, Fault> {
         encode(&self.schema, &format!("{SERVICE}.{message}"), record).map_err(engine_fault)
     }
 
-    fn read(&self, message: &str, bytes: &[u8]) -> Result<Tree, Fault> {
+    pub(crate) fn read(&self, message: &str, bytes: &[u8]) -> Result<Tree, Fault> {
         decode::decode(&self.schema, &format!("{SERVICE}.{message}"), bytes, &self.settings.answer).map_err(answer_fault)
     }
 
-    fn sized(&self, text: &str) -> Result<(), Fault> {
+    pub(crate) fn sized(&self, text: &str) -> Result<(), Fault> {
         let (bytes, bytes_max) = (text.len(), self.settings.statement_bytes_max);
         if bytes > bytes_max { Err(Fault::Oversized { bytes, bytes_max }) } else { Ok(()) }
     }
@@ -95,35 +119,56 @@ impl Engine for GoogleSql {
     fn analyze(&self, question: &Question<'_>) -> Result<Tree, Fault> {
         self.sized(question.text)?;
         let options = self.language.analysis(question.parameters, &question.catalog.system_variables);
-        let target = match question.target {
-            Target::Expression => "sql_expression",
-            Target::Statement => "sql_statement",
-        };
-        let request = Record::new().with("options", options).with(target, question.text);
-        let request = self.write("AnalyzeRequest", &request)?;
-        let answer = self.in_catalog(question.catalog, "Analyze", "AnalyzeRequest", request)?;
-        rooted(self.read("AnalyzeResponse", &answer)?, &["resolved_statement", "resolved_expression"])
+        match (self.analyze_with(question, options), question.parameters) {
+            // Undeclared parameters are named or positional, and the module wants to know which.
+            (Err(Fault::Invalid { message, .. }), Parameters::None) if message == POSITIONAL => {
+                let options = self.language.analysis(&Parameters::None, &question.catalog.system_variables);
+                self.analyze_with(question, options.with("parameter_mode", word("PARAMETER_POSITIONAL")))
+            }
+            (answer, _) => answer,
+        }
     }
 }
 
 impl GoogleSql {
-    /// One procedure with the catalog registered; its number is added to the request, as a field of its own.
-    fn in_catalog(&self, catalog: &Catalog, procedure: &'static str, message: &'static str, mut request: Vec<u8>) -> Result<Vec<u8>, Fault> {
-        let key = key(catalog);
-        let (catalog, language, schema, limits) = (catalog.clone(), self.language.clone(), self.schema.clone(), self.settings.answer);
-        self.pool.run(self.settings.analysis, move |session: &mut Session| {
-            let register = || {
-                let catalog = catalog::record(&catalog, &language).map_err(engine_fault)?;
-                let record = Record::new().with("simple_catalog", catalog);
-                encode(&schema, &format!("{SERVICE}.RegisterCatalogRequest"), &record).map_err(engine_fault)
-            };
-            let number = |answer: &[u8]| registered(&schema, answer, &limits);
-            let id = session.enter(key, register, number)?;
+    fn analyze_with(&self, question: &Question<'_>, options: Record) -> Result<Tree, Fault> {
+        let target = match question.target {
+            Target::Expression => "sql_expression",
+            Target::Statement => "sql_statement",
+        };
+        let request = self.write("AnalyzeRequest", &Record::new().with("options", options).with(target, question.text))?;
+        let work = Work { limits: self.settings.analysis, procedure: "Analyze", message: "AnalyzeRequest", request };
+        let register = || {
+            let catalog = catalog::record(question.catalog, &self.language, |_, kind| Ok(values::plainest(kind))).map_err(engine_fault)?;
+            Ok(Record::new().with("simple_catalog", catalog))
+        };
+        let answer = self.in_set(work, digest(&("analysis", question.catalog)), register)?;
+        rooted(self.read("AnalyzeResponse", &answer)?, &["resolved_statement", "resolved_expression"])
+    }
+
+    /// One procedure with a table set registered; the set's number is added to the request, as a field of its own.
+    pub(crate) fn in_set(&self, work: Work, set: Key, register: impl FnOnce() -> Result<Record, Fault>) -> Result<Vec<u8>, Fault> {
+        let entry = match self.shared.sets.find(&set) {
+            Some(found) => Entry::Known(found),
+            None => Entry::New { key: set, request: self.write("RegisterCatalogRequest", &register()?)? },
+        };
+        let (schema, answer_limits, Work { limits, procedure, message, mut request }) = (self.schema.clone(), self.settings.answer, work);
+        let run = move |session: &mut Session| {
+            let id = session.enter(&entry, |answer| registered(&schema, answer, &answer_limits))?;
             let id = Record::new().with("registered_catalog_id", id);
             request.extend(encode(&schema, &format!("{SERVICE}.{message}"), &id).map_err(engine_fault)?);
             session.call(procedure, &request)
-        })
+        };
+        if limits == self.settings.analysis { self.pool.run(limits, run) } else { self.evaluators()?.run(limits, run) }
     }
+}
+
+/// One call in a table set.
+pub(crate) struct Work {
+    pub limits: CallLimits,
+    pub procedure: &'static str,
+    pub message: &'static str,
+    pub request: Vec<u8>,
 }
 
 fn warming(schema: &Schema, language: &Language) -> Result<Warming, EncodeFault> {
@@ -133,8 +178,7 @@ fn warming(schema: &Schema, language: &Language) -> Result<Warming, EncodeFault>
         let plain = Record::new().with("sql_statement", *statement).with("options", language.item()).with("allow_script", true);
         warming.push(("Parse", write("ParseRequest", &plain)?));
         warming.push(("ExtractTableNamesFromStatement", write("ExtractTableNamesFromStatementRequest", &plain)?));
-        let builtin = Record::new().with("language_options", language.item());
-        let catalog = Record::new().with("name", "root").with("builtin_function_options", builtin);
+        let catalog = Record::new().with("name", "root").with("builtin_function_options", language.builtin(&Catalog::default(), std::iter::empty()));
         let options = language.analysis(&Parameters::None, &[]);
         let analysis = Record::new().with("sql_statement", *statement).with("options", options).with("simple_catalog", catalog);
         warming.push(("Analyze", write("AnalyzeRequest", &analysis)?));
@@ -155,8 +199,8 @@ fn rooted(mut tree: Tree, fields: &[&str]) -> Result<Tree, Fault> {
     Ok(tree)
 }
 
-/// All of a catalog, as a digest that nobody can find a second catalog for.
-fn key(catalog: &Catalog) -> Key {
+/// All of something, as a digest that nobody can find a second thing for.
+pub(crate) fn digest(whole: &impl Hash) -> Key {
     struct Feed(Sha256);
     impl Hasher for Feed {
         fn write(&mut self, bytes: &[u8]) {
@@ -167,11 +211,11 @@ fn key(catalog: &Catalog) -> Key {
         }
     }
     let mut feed = Feed(Sha256::new());
-    catalog.hash(&mut feed);
+    whole.hash(&mut feed);
     feed.0.finalize().into()
 }
 
-fn engine_fault(fault: impl std::fmt::Display) -> Fault {
+pub(crate) fn engine_fault(fault: impl std::fmt::Display) -> Fault {
     Fault::Engine { message: fault.to_string() }
 }
 

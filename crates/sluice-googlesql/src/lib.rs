@@ -7,15 +7,20 @@ pub mod artefact;
 mod catalog;
 pub mod decode;
 pub mod encode;
+pub mod evaluate;
 mod features;
 mod googlesql;
+#[cfg(test)]
+mod hostile;
 pub mod host;
+#[cfg(test)]
+mod installed;
 mod measure;
 mod options;
 pub mod schema;
 mod signature;
 mod types;
-mod values;
+
 pub mod wire;
 
 pub use googlesql::GoogleSql;

@@ -4,7 +4,10 @@ use crate::encode::{EncodeFault, Item, Record, encode, texts, word};
 use crate::features::{GROUPS, PREFIX};
 use crate::schema::Schema;
 use crate::types;
-use sluice_sql::engine::{Constant, Parameters};
+use sluice_model::Type;
+use sluice_sql::engine::{Catalog, Constant, Parameters};
+use sluice_sql::tree::Tree;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Statements whose object type is a word of BigQuery's own: `CREATE CAPACITY`, `ALTER PROJECT` ...
@@ -18,12 +21,32 @@ const REWRITES: &[&str] = &[
     "REWRITE_INLINE_SQL_UDAS",
     "REWRITE_APPLY_ENABLED_REWRITES_TO_TEMPLATED_FUNCTION_CALLS",
 ];
+/// What the evaluator needs beyond them: it runs plain trees only.
+const EVALUATION_REWRITES: &[&str] = &[
+    "REWRITE_BUILTIN_FUNCTION_INLINER",
+    "REWRITE_FLATTEN",
+    "REWRITE_GENERALIZED_QUERY_STMT",
+    "REWRITE_GROUPING_SET",
+    "REWRITE_LIKE_ANY_ALL",
+    "REWRITE_NULLIFERROR_FUNCTION",
+    "REWRITE_PIPE_DESCRIBE",
+    "REWRITE_PIPE_IF",
+    "REWRITE_PIVOT",
+    "REWRITE_SUBPIPELINE_STMT",
+    "REWRITE_TYPEOF_FUNCTION",
+    "REWRITE_UNPIVOT",
+    "REWRITE_UPDATE_CONSTRUCTOR",
+    "REWRITE_VARIADIC_FUNCTION_SIGNATURE_EXPANDER",
+    "REWRITE_WITH_EXPR",
+];
 pub const TIME_ZONE: &str = "UTC";
 
-/// Encoded once: it goes into every request.
 #[derive(Clone)]
 pub struct Language {
-    pub encoded: Arc<[u8]>,
+    /// Once: it goes into every request.
+    encoded: Arc<[u8]>,
+    /// The numbers of each built-in function's signatures, by its name in lower case.
+    functions: Arc<HashMap<String, Vec<i64>>>,
 }
 
 impl Language {
@@ -37,7 +60,37 @@ impl Language {
             .with("enabled_language_features", Item::List(features))
             .with("supported_generic_entity_types", words(ENTITY_TYPES))
             .with("reserved_keywords", words(RESERVED_WORDS));
-        Ok(Language { encoded: encode(schema, "zetasql.LanguageOptionsProto", &record)?.into() })
+        Ok(Language { encoded: encode(schema, "zetasql.LanguageOptionsProto", &record)?.into(), functions: Arc::default() })
+    }
+
+    /// With the names of the language's own functions, out of a GetBuiltinFunctionsResponse.
+    pub fn with_functions(mut self, tree: &Tree) -> Language {
+        let mut functions: HashMap<String, Vec<i64>> = HashMap::new();
+        for function in tree.root.map(|root| tree.children(root, "function")).unwrap_or_default() {
+            let signatures = tree.children(function, "signature");
+            let numbers: Vec<i64> = signatures.into_iter().filter_map(|signature| tree.integer(signature, "context_id")).collect();
+            let alias = tree.child(function, "options").and_then(|options| tree.text(options, "alias_name")).unwrap_or_default();
+            for name in [tree.texts(function, "name_path").join("."), alias.to_owned()] {
+                functions.entry(name.to_lowercase()).or_default().extend(&numbers);
+            }
+        }
+        functions.remove("");
+        self.functions = functions.into();
+        self
+    }
+
+    /// ZetaSQLBuiltinFunctionOptionsProto: all functions but those that the catalog brings itself, or whose own folder (`NET.`) is one of the
+    /// catalog's. The module stops at a name that is there twice.
+    pub fn builtin<'a>(&self, catalog: &Catalog, folders: impl Iterator<Item = &'a String>) -> Record {
+        let mut numbers: Vec<i64> = Vec::new();
+        for function in &catalog.functions {
+            numbers.extend(self.functions.get(&function.path.join(".").to_lowercase()).into_iter().flatten());
+        }
+        for folder in folders {
+            let inside = |name: &str| name.split_once('.').is_some_and(|(first, _)| first == folder);
+            numbers.extend(self.functions.iter().filter(|(name, _)| inside(name)).flat_map(|(_, numbers)| numbers));
+        }
+        Record::new().with("language_options", self.item()).with("exclude_function_ids", numbers)
     }
 
     pub fn item(&self) -> Item {
@@ -46,22 +99,16 @@ impl Language {
 
     /// AnalyzerOptionsProto.
     pub fn analysis(&self, parameters: &Parameters, system_variables: &[Constant]) -> Record {
-        let mut options = Record::new()
-            .with("language_options", self.item())
+        let mut seen = HashSet::new();
+        let unique = system_variables.iter().filter(|variable| seen.insert(variable.path.join(".").to_lowercase()));
+        let mut options = self
+            .common(REWRITES)
             .with("prune_unused_columns", true)
-            .with("default_timezone", TIME_ZONE)
-            .with("error_message_mode", word("ERROR_MESSAGE_ONE_LINE"))
-            .with("statement_context", word("CONTEXT_DEFAULT"))
             .with("parse_location_record_type", word("PARSE_LOCATION_RECORD_FULL_NODE_SCOPE"))
-            .with("enabled_rewrites", Item::List(REWRITES.iter().map(|name| word(*name)).collect()))
-            .with("system_variables", system_variables.iter().map(system_variable).collect::<Vec<_>>());
+            .with("system_variables", unique.map(system_variable).collect::<Vec<_>>());
         match parameters {
             Parameters::None => options.set("allow_undeclared_parameters", true),
-            Parameters::Named(named) => {
-                let record = |(name, kind): &(String, _)| Record::new().with("name", name.as_str()).with("type", types::record(kind));
-                options.set("parameter_mode", word("PARAMETER_NAMED"));
-                options.set("query_parameters", named.iter().map(record).collect::<Vec<_>>());
-            }
+            Parameters::Named(named) => declare(&mut options, named.iter().map(|(name, kind)| (name.as_str(), kind))),
             Parameters::Positional(kinds) => {
                 options.set("parameter_mode", word("PARAMETER_POSITIONAL"));
                 options.set("positional_query_parameters", kinds.iter().map(types::record).collect::<Vec<_>>());
@@ -69,6 +116,28 @@ impl Language {
         }
         options
     }
+
+    pub fn evaluation<'a>(&self, parameters: impl Iterator<Item = (&'a str, &'a Type)>) -> Record {
+        let rewrites: Vec<&str> = REWRITES.iter().chain(EVALUATION_REWRITES).copied().collect();
+        let mut options = self.common(&rewrites);
+        declare(&mut options, parameters);
+        options
+    }
+
+    fn common(&self, rewrites: &[&'static str]) -> Record {
+        Record::new()
+            .with("language_options", self.item())
+            .with("default_timezone", TIME_ZONE)
+            .with("error_message_mode", word("ERROR_MESSAGE_ONE_LINE"))
+            .with("statement_context", word("CONTEXT_DEFAULT"))
+            .with("enabled_rewrites", Item::List(rewrites.iter().map(|name| word(*name)).collect()))
+    }
+}
+
+fn declare<'a>(options: &mut Record, named: impl Iterator<Item = (&'a str, &'a Type)>) {
+    let record = |(name, kind)| Record::new().with("name", name).with("type", types::record(kind));
+    options.set("parameter_mode", word("PARAMETER_NAMED"));
+    options.set("query_parameters", named.map(record).collect::<Vec<_>>());
 }
 
 fn system_variable(constant: &Constant) -> Record {

@@ -54,6 +54,8 @@ pub enum Effect {
     Insert,
     Load,
     Merge,
+    /// Reads what others ran, wrote or stored out of the warehouse's own views.
+    Metadata,
     Model,
     OpaqueCode,
     Raise,

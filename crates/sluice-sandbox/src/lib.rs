@@ -4,6 +4,7 @@
 
 mod clock;
 pub mod data;
+pub mod execute;
 pub mod faults;
 pub mod log;
 pub mod problem;

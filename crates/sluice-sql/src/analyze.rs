@@ -61,6 +61,10 @@ fn analyze_here(engine: &dyn Engine, request: &Request, snapshot: &Snapshot) -> 
     if request.legacy_sql {
         return Err(Refusal::new("legacy SQL is not supported: set useLegacySql to false and write GoogleSQL"));
     }
+    // BigQuery reads this first line as a switch.
+    if request.text.trim_start().to_ascii_lowercase().starts_with("#legacysql") {
+        return Err(Refusal::new("legacy SQL is not supported: take away `#legacySQL` and write GoogleSQL"));
+    }
     if request.text.len() > STATEMENT_BYTES_MAX {
         return Err(Refusal::new(format!("the text has {} bytes, more than {STATEMENT_BYTES_MAX}", request.text.len())));
     }

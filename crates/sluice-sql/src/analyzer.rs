@@ -75,10 +75,10 @@ impl<'a> Analyzer<'a> {
     /// Asks the engine about one piece of a prepared text.
     pub fn resolve(&mut self, prepared: &Prepared, node: NodeId, target: Target, scope: &Scope) -> Result<(Tree, Binding), Refusal> {
         let names = text::names(&prepared.tree, node);
-        let binding = self.bind(&names, scope)?;
-        let piece = prepared.slice(node).ok_or_else(|| Refusal::new("the engine gave no place for a statement"))?;
+        let mut binding = self.bind(&names, scope)?;
+        let piece = self.open_calls(prepared, node, scope, &mut binding)?;
         let parameters = parameters(scope);
-        let tree = self.engine.analyze(&Question { text: piece, target, parameters: &parameters, catalog: &binding.catalog })?;
+        let tree = self.engine.analyze(&Question { text: &piece, target, parameters: &parameters, catalog: &binding.catalog })?;
         Ok((tree, binding))
     }
 
@@ -89,7 +89,9 @@ impl<'a> Analyzer<'a> {
         let kind = kind::of(&tree, root);
         let mut walker = Walker::new(&tree, &binding.world, &mut self.sources);
         let flow = walker.expression(root);
-        Ok((kind, flow, walker.found))
+        let mut found = walker.found;
+        found.include_opened(&binding.world);
+        Ok((kind, flow, found))
     }
 
     /// A query that stands alone in a text of the catalog: a view, or the query of a loop.
@@ -102,14 +104,18 @@ impl<'a> Analyzer<'a> {
         let mut walker = Walker::new(&tree, &binding.world, &mut self.sources);
         let rows = tree.child(root, "query").map(|query| walker.scan(query)).unwrap_or_default();
         let columns = output_columns(&mut walker, root);
-        Ok(Walked { columns, rows, found: walker.found })
+        let mut found = walker.found;
+        found.include_opened(&binding.world);
+        Ok(Walked { columns, rows, found })
     }
 
     pub fn open_view(&mut self, name: &TableName, query: &str, scope: &Scope) -> Result<Bound, Refusal> {
-        if let Some(bound) = self.views.get(name) {
+        // What the script has written shows through the view.
+        let untouched = scope.written.is_empty() && scope.created.is_empty();
+        if untouched && let Some(bound) = self.views.get(name) {
             return Ok(bound.clone());
         }
-        let within = Scope { default_project: name.project.clone(), error: scope.error.clone(), ..Scope::default() };
+        let within = Scope { default_project: name.project.clone(), ..scope.written_only() };
         let walked = self.opened(&name.to_string(), |this| {
             let prepared = this.prepare(query)?;
             let statement = single_statement(&prepared.tree)
@@ -117,7 +123,9 @@ impl<'a> Analyzer<'a> {
             this.query(&prepared, statement, &within)
         })?;
         let bound = view_bound(name, walked);
-        self.views.insert(name.clone(), bound.clone());
+        if untouched {
+            self.views.insert(name.clone(), bound.clone());
+        }
         Ok(bound)
     }
 
@@ -149,7 +157,7 @@ pub(crate) fn single_statement(tree: &Tree) -> Option<NodeId> {
     }
 }
 
-/// Names, types and flows of an `output_column_list`.
+/// Names, types and flows of an `output_column_list`. SELECT AS STRUCT at the top gives its fields as columns, as BigQuery does.
 pub(crate) fn output_columns(walker: &mut Walker<'_>, statement: NodeId) -> Vec<(String, Option<Type>, Flow)> {
     let tree = walker.tree();
     let mut columns = Vec::new();
@@ -162,13 +170,19 @@ pub(crate) fn output_columns(walker: &mut Walker<'_>, statement: NodeId) -> Vec<
             Some(id) => walker.column(id),
             None => Flow::default(),
         };
-        columns.push((name, kind::of(tree, column), flow));
+        match kind::of(tree, column) {
+            Some(Type::Struct(fields)) if tree.boolean(statement, "is_value_table") => {
+                let named = fields.into_iter().enumerate();
+                columns.extend(named.map(|(index, field)| (field.name, Some(field.kind), flow.field(index))));
+            }
+            kind => columns.push((name, kind, flow)),
+        }
     }
     columns
 }
 
 fn view_bound(name: &TableName, walked: Walked) -> Bound {
-    let mut bound = Bound { opened: true, rows: walked.rows, errors: walked.found.errors, ..Bound::default() };
+    let mut bound = Bound { opened: true, rows: walked.rows, errors: walked.found.errors, fails: walked.found.fails, ..Bound::default() };
     for (column, kind, flow) in walked.columns {
         match kind {
             Some(kind) => bound.columns.push(BoundColumn { name: column, kind, flow, pseudo: false }),
@@ -199,6 +213,6 @@ fn parameters(scope: &Scope) -> Parameters {
 
 /// Errors as uses.
 pub(crate) fn error_uses(errors: &SourceSet) -> BTreeSet<(Source, sluice_model::UseKind)> {
-    let taint = errors.iter().map(|source| (*source, sluice_model::How::Derived)).collect();
+    let taint = errors.iter().map(|source| (*source, crate::flow::Way::Derived)).collect();
     uses(&taint, sluice_model::UseKind::Error).collect()
 }

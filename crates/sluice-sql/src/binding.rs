@@ -1,6 +1,7 @@
 //! Gives every name in a text its meaning: canonical tables, opened views, temporary things, functions.
 
 use crate::analyzer::{Analyzer, Refusal};
+use crate::builtin_binding::pseudo_columns;
 use crate::catalog::{Table, TableKind};
 use crate::engine;
 use crate::flow::Flow;
@@ -79,6 +80,9 @@ impl Analyzer<'_> {
         }
         let Some(mut bound) = self.base_table(&name, scope)? else { return Ok(None) };
         scope.overlay(&mut bound);
+        if bound.names.iter().chain([&name]).any(|name| scope.renamed.contains(name)) {
+            bound.unresolved.insert(format!("`{name}` was renamed before, or its columns were"));
+        }
         Ok(Some((name.to_string(), Some(name), bound)))
     }
 
@@ -116,7 +120,7 @@ impl Analyzer<'_> {
             return Ok(self.information_schema(name));
         }
         if name.table.ends_with('*') {
-            return Ok(self.wildcard(name));
+            return Ok(self.wildcard(name, scope));
         }
         let snapshot = self.snapshot;
         let Some(table) = snapshot.tables.get(name) else { return Ok(None) };
@@ -130,25 +134,34 @@ impl Analyzer<'_> {
     fn plain_table(&mut self, table: &Table) -> Bound {
         let mut columns: Vec<(String, Type, bool)> =
             table.columns.iter().map(|column| (column.name.clone(), column.kind.clone(), false)).collect();
-        if table.ingestion_time {
-            columns.push(("_PARTITIONTIME".to_owned(), Type::Timestamp, true));
-            columns.push(("_PARTITIONDATE".to_owned(), Type::Date, true));
-        }
-        if table.kind == TableKind::External {
-            columns.push(("_FILE_NAME".to_owned(), Type::String, true));
-        }
+        columns.extend(pseudo_columns(&table.kind, table.ingestion_time, false));
         self.bound(vec![table.name.clone()], columns)
     }
 
-    /// All tables behind a wildcard are read. Their columns are those of the newest.
-    fn wildcard(&mut self, name: &TableName) -> Option<Bound> {
+    /// All tables behind a wildcard are read. BigQuery takes the columns of the newest; which that is we do not know, so all of them are there,
+    /// each with the tables that have it.
+    fn wildcard(&mut self, name: &TableName, scope: &Scope) -> Option<Bound> {
         let matching = self.snapshot.matching(name);
-        let newest = *matching.first()?;
-        let mut columns: Vec<(String, Type, bool)> =
-            newest.columns.iter().map(|column| (column.name.clone(), column.kind.clone(), false)).collect();
-        columns.push(("_TABLE_SUFFIX".to_owned(), Type::String, true));
-        let names = matching.into_iter().map(|table| table.name.clone()).collect();
-        Some(self.bound(names, columns))
+        let first = *matching.first()?;
+        let names: Vec<TableName> = matching.iter().map(|table| table.name.clone()).collect();
+        let mut bound = self.bound(names.clone(), Vec::new());
+        for table in &matching {
+            for column in &table.columns {
+                if bound.columns.iter().any(|known| known.name.eq_ignore_ascii_case(&column.name)) {
+                    continue;
+                }
+                let has = |table: &&&Table| table.columns.iter().any(|other| other.name.eq_ignore_ascii_case(&column.name));
+                let holders: Vec<TableName> = matching.iter().filter(has).map(|table| table.name.clone()).collect();
+                let of_column = self.bound(holders, vec![(column.name.clone(), column.kind.clone(), false)]);
+                bound.columns.extend(of_column.columns);
+            }
+        }
+        for (_, created) in scope.created.iter().filter(|(created, _)| behind(name, created)) {
+            add_created(&mut bound, created);
+        }
+        let pseudo = pseudo_columns(&first.kind, first.ingestion_time, true);
+        bound.columns.extend(self.bound(names, pseudo).columns);
+        Some(bound)
     }
 
     pub(crate) fn bound(&mut self, names: Vec<TableName>, columns: Vec<(String, Type, bool)>) -> Bound {
@@ -160,6 +173,23 @@ impl Analyzer<'_> {
             })
             .collect();
         Bound { names, columns, ..Bound::default() }
+    }
+}
+
+/// Whether a wildcard takes in a table.
+fn behind(wildcard: &TableName, table: &TableName) -> bool {
+    let prefix = wildcard.table.trim_end_matches('*');
+    wildcard.project == table.project && wildcard.dataset == table.dataset && table.table.starts_with(prefix)
+}
+
+/// A table that the script itself has put behind a wildcard.
+fn add_created(bound: &mut Bound, created: &Bound) {
+    bound.names.extend(created.names.iter().cloned());
+    for column in &created.columns {
+        match bound.columns.iter_mut().find(|known| known.name.eq_ignore_ascii_case(&column.name)) {
+            Some(known) => known.flow.join(&column.flow),
+            None => bound.columns.push(column.clone()),
+        }
     }
 }
 
@@ -178,12 +208,7 @@ fn bind_variables(scope: &Scope, binding: &mut Binding) {
         binding.catalog.constants.push(engine::Constant { path, kind: variable.kind.clone() });
         binding.world.constants.insert(variable.name.to_lowercase(), variable.flow.clone());
     }
-    for (name, kind) in crate::system_variable::all() {
-        let path = name.split('.').map(str::to_owned).collect();
-        binding.catalog.system_variables.push(engine::Constant { path, kind });
-        let flow = if name.starts_with("error.") { Flow::of(scope.error.clone()) } else { Flow::default() };
-        binding.world.system_variables.insert(name.to_owned(), flow);
-    }
+    crate::builtin_binding::bind_system_variables(scope, binding);
     for (name, (_, flow)) in &scope.parameters.named {
         binding.world.named_parameters.insert(name.clone(), flow.clone());
     }

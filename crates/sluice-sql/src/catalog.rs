@@ -87,6 +87,8 @@ pub struct Model {
     pub features: Vec<Column>,
     pub labels: Vec<Column>,
     pub etag: String,
+    /// As `models.get` says it: `LINEAR_REGRESSION`, `KMEANS` ...
+    pub model_type: String,
     pub remote: bool,
 }
 

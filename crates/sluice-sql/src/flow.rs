@@ -7,8 +7,29 @@ use std::collections::{BTreeSet, HashMap};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Source(u32);
 
+/// How a source comes through. Finer than what is reported: a plain count needs the column itself, not a choice among values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Way {
+    /// The column's own value.
+    Same,
+    /// The column's own value, where something has chosen it: COALESCE, IF, an element, MAX ...
+    Chosen,
+    Derived,
+    Counted,
+}
+
+impl Way {
+    pub fn how(self) -> How {
+        match self {
+            Way::Same | Way::Chosen => How::Direct,
+            Way::Derived => How::Derived,
+            Way::Counted => How::Counted,
+        }
+    }
+}
+
 /// What reaches one place, and how.
-pub(crate) type Taint = BTreeSet<(Source, How)>;
+pub(crate) type Taint = BTreeSet<(Source, Way)>;
 
 /// A set of sources where the manner does not matter any more.
 pub(crate) type SourceSet = BTreeSet<Source>;
@@ -38,7 +59,7 @@ impl Flow {
     /// A column of a table, its leaves as sources.
     pub fn column(sources: &mut Sources, tables: &[TableName], path: &mut Vec<String>, kind: &Type) -> Flow {
         let here = |sources: &mut Sources, path: &[String]| -> Taint {
-            tables.iter().map(|table| (sources.intern(table, path), How::Direct)).collect()
+            tables.iter().map(|table| (sources.intern(table, path), Way::Same)).collect()
         };
         match kind {
             Type::Array(element) => {
@@ -99,6 +120,7 @@ impl Flow {
         if taint.len() == before {
             taint.extend(self.shape.iter().copied());
         }
+        taint.extend(self.computed_shape());
         taint
     }
 
@@ -136,6 +158,27 @@ impl Flow {
         Flow { whole: derived(&self.whole), shape: derived(&self.shape), parts }
     }
 
+    /// The same values, chosen by something.
+    pub fn to_chosen(&self) -> Flow {
+        let chosen = |taint: &Taint| -> Taint {
+            taint.iter().map(|(source, way)| (*source, if *way == Way::Same { Way::Chosen } else { *way })).collect()
+        };
+        let parts = match &self.parts {
+            Parts::None => Parts::None,
+            Parts::Element(element) => Parts::Element(Box::new(element.to_chosen())),
+            Parts::Fields(fields) => Parts::Fields(fields.iter().map(Flow::to_chosen).collect()),
+        };
+        Flow { whole: chosen(&self.whole), shape: self.shape.clone(), parts }
+    }
+
+    /// What decides a shape beyond the parts themselves: the length of an array that was computed.
+    fn computed_shape(&self) -> Taint {
+        let mut below = Taint::new();
+        self.collect_parts(&mut below);
+        let known = |source: &Source| below.iter().any(|(other, _)| other == source);
+        self.shape.iter().filter(|(source, way)| *way == Way::Derived && !known(source)).copied().collect()
+    }
+
     /// Either of two values.
     pub fn join(&mut self, other: &Flow) {
         self.whole.extend(other.whole.iter().copied());
@@ -166,9 +209,10 @@ impl Flow {
     }
 
     /// Every leaf with its path inside the value, named by the type.
-    pub fn leaves(&self, kind: Option<&Type>, path: &mut Vec<String>, found: &mut BTreeSet<(Vec<String>, Source, How)>) {
+    pub fn leaves(&self, kind: Option<&Type>, path: &mut Vec<String>, found: &mut BTreeSet<(Vec<String>, Source, Way)>) {
         let mut add = |path: &[String], taint: &Taint| found.extend(taint.iter().map(|(source, how)| (path.to_vec(), *source, *how)));
         add(path, &self.whole);
+        add(path, &self.computed_shape());
         match &self.parts {
             Parts::None => add(path, &self.shape),
             Parts::Element(element) => {
@@ -196,11 +240,7 @@ impl Flow {
 }
 
 pub(crate) fn derived(taint: &Taint) -> Taint {
-    taint.iter().map(|(source, _)| (*source, How::Derived)).collect()
-}
-
-pub(crate) fn only_sources(taint: &Taint) -> SourceSet {
-    taint.iter().map(|(source, _)| *source).collect()
+    taint.iter().map(|(source, _)| (*source, Way::Derived)).collect()
 }
 
 /// The source columns of one analysis.

@@ -6,16 +6,17 @@
 mod analyze;
 mod analyzer;
 mod binding;
+pub mod builtin;
 mod builtin_binding;
 pub mod catalog;
 pub mod engine;
 mod flow;
 mod kind;
+mod opening;
 mod routine;
 mod scope;
 mod script;
 mod statement;
-mod system_variable;
 mod text;
 pub mod tree;
 mod walk;

@@ -4,6 +4,7 @@ use crate::analyzer::{Analyzer, Refusal, single_statement};
 use crate::binding::Binding;
 use crate::catalog::{Argument, Language, Routine, RoutineKind};
 use crate::engine::{self, ArgumentKind, Body, Cardinality};
+use crate::opening::{TEMPORARY_PREFIX, temporary_name};
 use crate::scope::Scope;
 use crate::text;
 use crate::world::Traits;
@@ -19,6 +20,9 @@ impl Analyzer<'_> {
             self.bind_builtin(path, binding);
             return Ok(());
         };
+        if scope.ambiguous.contains(&routine.name.table.to_lowercase()) || scope.ambiguous.contains(&routine.name.to_string()) {
+            binding.world.unresolved.insert(format!("function `{}` is not the same on every way here", path.join(".")));
+        }
         if !matches!(routine.kind, RoutineKind::ScalarFunction | RoutineKind::AggregateFunction) {
             return Ok(());
         }
@@ -37,8 +41,9 @@ impl Analyzer<'_> {
         };
         let arguments = routine.arguments.iter().map(engine_argument).collect();
         let signatures = vec![engine::Signature { arguments, result }];
-        binding.catalog.functions.push(engine::Function { path: path.to_vec(), mode, signatures, body });
+        let path = if is_temporary(&routine) { vec![temporary_name(&routine.name.table)] } else { path.to_vec() };
         let key = path.join(".").to_lowercase();
+        binding.catalog.functions.push(engine::Function { path, mode, signatures, body });
         binding.world.functions.insert(key, traits(&routine));
         binding.world.opened.insert(routine.name.to_string());
         Ok(())
@@ -49,7 +54,8 @@ impl Analyzer<'_> {
             return Ok(());
         }
         let Some(routine) = self.find_routine(path, scope) else {
-            return self.bind_builtin_table_function(path, binding);
+            // BigQuery's own were opened in the text.
+            return Ok(());
         };
         if routine.kind != RoutineKind::TableFunction {
             return Ok(());
@@ -62,8 +68,9 @@ impl Analyzer<'_> {
             }
         };
         let result = engine::TableResult::Query(body);
-        binding.catalog.table_functions.push(engine::TableFunction { path: path.to_vec(), arguments, result });
+        let path = if is_temporary(&routine) { vec![temporary_name(&routine.name.table)] } else { path.to_vec() };
         binding.world.table_functions.insert(path.join(".").to_lowercase(), traits(&routine));
+        binding.catalog.table_functions.push(engine::TableFunction { path, arguments, result });
         binding.world.opened.insert(routine.name.to_string());
         Ok(())
     }
@@ -71,7 +78,7 @@ impl Analyzer<'_> {
     /// A temporary function by its single name, or a routine of the catalog.
     pub(crate) fn find_routine(&self, path: &[String], scope: &Scope) -> Option<Routine> {
         if let [name] = path
-            && let Some(routine) = scope.functions.get(&name.to_lowercase())
+            && let Some(routine) = scope.functions.get(name.strip_prefix(TEMPORARY_PREFIX).unwrap_or(name).to_lowercase().as_str())
         {
             return Some(routine.clone());
         }
@@ -98,7 +105,7 @@ impl Analyzer<'_> {
         let temporary = routine.name.project.is_empty();
         let within = match temporary {
             true => Scope { variables: Default::default(), ..scope.clone() },
-            false => Scope { default_project: routine.name.project.clone(), functions: scope.functions.clone(), ..Scope::default() },
+            false => Scope { default_project: routine.name.project.clone(), ..scope.written_only() },
         };
         let name = if temporary { routine.name.table.clone() } else { routine.name.to_string() };
         self.opened(&name, |this| {
@@ -107,9 +114,16 @@ impl Analyzer<'_> {
                 .ok_or_else(|| Refusal::new(format!("the body of `{name}` is not a single query")))?;
             let names = text::names(&prepared.tree, statement);
             this.bind_names(&names, &within, binding)?;
-            Ok(prepared.text.clone())
+            let opened = this.open_calls(&prepared, statement, &within, binding)?;
+            let (start, end) = text::span(&prepared.tree, statement).unwrap_or((0, prepared.text.len()));
+            Ok(text::replace(&prepared.text, vec![(start, end, opened)]))
         })
     }
+}
+
+/// Temporary functions have a name of one part only.
+fn is_temporary(routine: &Routine) -> bool {
+    routine.name.project.is_empty()
 }
 
 /// `SAFE.f` is `f`.
@@ -140,6 +154,12 @@ fn traits(routine: &Routine) -> Traits {
         Language::Remote { .. } => vec![Effect::RemoteFunction],
     };
     let canonical = if routine.name.project.is_empty() { routine.name.table.clone() } else { routine.name.to_string() };
-    let beyond = matches!(&routine.language, Language::Opaque(language) if !language.eq_ignore_ascii_case("JAVASCRIPT"));
+    // JavaScript runs without a network; Python may have one.
+    let offline = |language: &str| matches!(language.to_ascii_uppercase().as_str(), "JAVASCRIPT" | "JS");
+    let beyond = match &routine.language {
+        Language::Sql => false,
+        Language::Opaque(language) => !offline(language),
+        Language::Remote { .. } => true,
+    };
     Traits { canonical, effects, reads_beyond: beyond, ..Traits::default() }
 }

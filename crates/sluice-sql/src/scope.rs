@@ -1,10 +1,10 @@
 //! What a script has made so far: variables, temporary things, and what it has written where.
 
-use crate::catalog::{Argument, Column, Routine};
+use crate::catalog::Routine;
 use crate::flow::{Flow, Taint};
 use crate::world::{Bound, BoundColumn};
 use sluice_model::{TableName, Type};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The state between two statements. Cloned at a branch and joined behind it.
 #[derive(Clone, Default)]
@@ -23,6 +23,14 @@ pub(crate) struct Scope {
     pub parameters: Parameters,
     /// What an error message may carry.
     pub error: Taint,
+    /// What the number of rows that a statement changed gives away.
+    pub counted: Taint,
+    /// Tables whose name or columns do not mean any more what the catalog says.
+    pub renamed: BTreeSet<TableName>,
+    /// Functions that may be one of several.
+    pub ambiguous: BTreeSet<String>,
+    /// What happens next may not happen, or happen again: what was there before stays possible.
+    pub weak: bool,
 }
 
 #[derive(Clone, PartialEq)]
@@ -70,9 +78,15 @@ impl Scope {
             columns.iter().for_each(|(column, flow)| mine.entry(column.clone()).or_default().join(flow));
         }
         for (name, routine) in &other.functions {
-            self.functions.entry(name.clone()).or_insert_with(|| routine.clone());
+            let mine = self.functions.entry(name.clone()).or_insert_with(|| routine.clone());
+            if mine != routine {
+                self.ambiguous.insert(name.clone());
+            }
         }
+        self.renamed.extend(other.renamed.iter().cloned());
+        self.ambiguous.extend(other.ambiguous.iter().cloned());
         self.error.extend(other.error.iter().copied());
+        self.counted.extend(other.counted.iter().copied());
     }
 
     /// Whether both hold the same flows: the end of a loop's analysis.
@@ -82,8 +96,16 @@ impl Scope {
         self.variables == other.variables
             && self.written == other.written
             && self.error == other.error
+            && self.counted == other.counted
+            && self.ambiguous == other.ambiguous
+            && self.renamed == other.renamed
             && columns(&self.temporary) == columns(&other.temporary)
             && created(&self.created) == created(&other.created)
+    }
+
+    /// What a definition of the catalog sees of the script: the rows it has written, not its names.
+    pub fn written_only(&self) -> Scope {
+        Scope { created: self.created.clone(), written: self.written.clone(), renamed: self.renamed.clone(), ..Scope::default() }
     }
 
     /// Gives a variable a value. Where the assignment may not happen, the old value stays possible.
@@ -117,7 +139,7 @@ fn column_flows(table: &Bound) -> Vec<Flow> {
     table.columns.iter().map(|column| column.flow.clone()).collect()
 }
 
-fn join_tables(mine: &mut Bound, other: &Bound) {
+pub(crate) fn join_tables(mine: &mut Bound, other: &Bound) {
     let same = mine.columns.len() == other.columns.len()
         && mine.columns.iter().zip(&other.columns).all(|(mine, other)| mine.name == other.name && mine.kind == other.kind);
     if same {
@@ -137,12 +159,4 @@ pub(crate) fn bound_columns(columns: &[(String, Type, Flow)]) -> Vec<BoundColumn
         pseudo: false,
     };
     columns.iter().map(column).collect()
-}
-
-/// The columns of a table argument, or the arguments of a routine, as plain pairs.
-pub(crate) fn argument_columns(arguments: &[Argument]) -> Vec<Column> {
-    let column = |argument: &Argument| {
-        argument.kind.clone().map(|kind| Column { name: argument.name.clone(), kind, required: false })
-    };
-    arguments.iter().filter_map(column).collect()
 }

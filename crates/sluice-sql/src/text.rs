@@ -92,18 +92,17 @@ pub(crate) fn names(tree: &Tree, root: NodeId) -> Names {
             "ASTTableClause" | "ASTTableDataSource" | "ASTCloneDataSource" | "ASTCopyDataSource" | "ASTCloneDataSourceList" => {
                 found.tables.extend(named("table_path").or_else(|| named("path_expr")));
             }
-            "ASTCreateMaterializedViewStatement" => found.tables.extend(named("replica_source")),
-            "ASTInsertStatement" | "ASTUpdateStatement" | "ASTDeleteStatement" | "ASTMergeStatement" | "ASTTruncateStatement" => {
-                found.tables.extend(named("target_path"));
-            }
-            "ASTCreateRowAccessPolicyStatement" => found.tables.extend(named("target_path")),
-            "ASTCreateIndexStatement" => found.tables.extend(named("table_name")),
-            "ASTAlterAllRowAccessPoliciesStatement" => found.tables.extend(named("table_name_path")),
             "ASTForeignKeyReference" => found.tables.extend(named("table_name")),
+            // Whatever a statement changes must be known to the engine; names that are no tables do no harm.
             kind if kind.ends_with("Statement") => {
-                found.tables.extend(named("like_table_name"));
-                found.tables.extend(named("table_name_path"));
+                for field in ["like_table_name", "table_name_path", "table_name", "target_path", "path", "replica_source"] {
+                    found.tables.extend(named(field));
+                }
+                if kind == "ASTAuxLoadDataStatement" {
+                    found.tables.extend(named("name"));
+                }
             }
+            "ASTGraphElementTable" => found.tables.extend(named("name")),
             _ => {}
         }
     }

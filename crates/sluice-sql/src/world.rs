@@ -19,6 +19,10 @@ pub(crate) struct World {
     pub table_functions: HashMap<String, Traits>,
     /// Routines whose text was put in place of a call, by canonical name.
     pub opened: BTreeSet<String>,
+    /// Calls of BigQuery's own table functions that were opened in place.
+    pub expanded: Vec<Traits>,
+    /// Names whose meaning is not certain.
+    pub unresolved: BTreeSet<String>,
 }
 
 /// A table, view or temporary table that a scan may read.
@@ -30,6 +34,7 @@ pub(crate) struct Bound {
     /// What a view's own text decides by.
     pub rows: UseSet,
     pub errors: SourceSet,
+    pub fails: bool,
     pub effects: BTreeSet<Effect>,
     pub routines: BTreeSet<String>,
     pub unresolved: BTreeSet<String>,
@@ -57,4 +62,6 @@ pub(crate) struct Traits {
     pub reads_beyond: bool,
     /// A table function whose first columns are those of its first relation argument.
     pub forwards_input: bool,
+    /// The argument whose value is the result.
+    pub keeps: Option<usize>,
 }

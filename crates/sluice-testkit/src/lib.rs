@@ -1,3 +1,5 @@
 //! What tests share. Nothing here is part of the product.
 
 pub mod cases;
+pub mod ground;
+pub mod interference;

@@ -12,6 +12,7 @@ pub use table::table;
 
 use serde_json::Value;
 use sluice_model::TableName;
+use sluice_sql::catalog::Snapshot;
 use std::fmt;
 
 /// A resource that is not what BigQuery would send.
@@ -33,6 +34,21 @@ impl fmt::Display for ResourceError {
 }
 
 impl std::error::Error for ResourceError {}
+
+/// Puts a table, routine or model resource, told apart by its reference, into a snapshot.
+pub fn add(resource: &Value, snapshot: &mut Snapshot) -> Result<(), ResourceError> {
+    if resource.get("routineReference").is_some() {
+        let routine = routine(resource)?;
+        snapshot.routines.insert(routine.name.clone(), routine);
+    } else if resource.get("modelReference").is_some() {
+        let model = model(resource)?;
+        snapshot.models.insert(model.name.clone(), model);
+    } else {
+        let table = table(resource)?;
+        snapshot.tables.insert(table.name.clone(), table);
+    }
+    Ok(())
+}
 
 fn text(value: &Value, field: &str) -> Result<String, ResourceError> {
     let missing = || ResourceError::Missing { field: field.to_owned() };

@@ -11,6 +11,7 @@ pub fn model(resource: &Value) -> Result<Model, ResourceError> {
         features: columns("featureColumns")?,
         labels: columns("labelColumns")?,
         etag: etag(resource),
+        model_type: text(resource, "modelType").unwrap_or_default(),
         remote: resource.get("remoteModelInfo").is_some(),
     })
 }

@@ -30,18 +30,5 @@ fn add(path: &Path, snapshot: &mut Snapshot) -> Result<(), String> {
     }
     let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
     let resource: Value = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
-    let has = |field: &str| resource.get(field).is_some();
-    if has("tableReference") {
-        let table = sluice_wire::table(&resource).map_err(|error| error.to_string())?;
-        snapshot.tables.insert(table.name.clone(), table);
-    } else if has("routineReference") {
-        let routine = sluice_wire::routine(&resource).map_err(|error| error.to_string())?;
-        snapshot.routines.insert(routine.name.clone(), routine);
-    } else if has("modelReference") {
-        let model = sluice_wire::model(&resource).map_err(|error| error.to_string())?;
-        snapshot.models.insert(model.name.clone(), model);
-    } else {
-        return Err("neither a table nor a routine nor a model".to_owned());
-    }
-    Ok(())
+    sluice_wire::add(&resource, snapshot).map_err(|error| error.to_string())
 }

@@ -53,10 +53,10 @@ pub fn registry_hosts(file: &File) -> Vec<Finding> {
     find_text(file, REGISTRY_HOSTS, |before| before.is_none_or(|character| !scanner::is_word(character)), "host of a package registry")
 }
 
-/// Only the command line speaks to a terminal; a library returns what it has to say.
+/// Only the command line speaks to a terminal; a library returns what it has to say. What a test prints is shown if it fails.
 pub fn prints(file: &File) -> Vec<Finding> {
-    let exempt =
-        matches!(file.crate_name(), Some("sluice" | "xtask")) || file.path.split('/').any(|part| matches!(part, "examples" | "build.rs"));
+    let exempt = matches!(file.crate_name(), Some("sluice" | "xtask"))
+        || file.path.split('/').any(|part| matches!(part, "build.rs" | "examples" | "tests"));
     if exempt || !file.has_extension(&["rs"]) {
         return Vec::new();
     }
@@ -143,7 +143,9 @@ mod tests {
     fn prints_are_found_outside_the_command_line() {
         let text = "fn f() {\n    println!(\"x\");\n    std::eprint!(\"y\")\n}";
         assert_eq!(lines(prints, "crates/sluice-sql/src/a.rs", text), [3, 2]);
-        for path in ["crates/sluice/src/a.rs", "xtask/src/a.rs", "crates/sluice-sql/examples/a.rs", "crates/sluice-sql/build.rs", "a.md"] {
+        for path in
+            ["crates/sluice/src/a.rs", "xtask/src/a.rs", "crates/sluice-sql/examples/a.rs", "crates/sluice-sql/tests/it/a.rs", "a.md"]
+        {
             assert!(lines(prints, path, text).is_empty(), "{path}");
         }
         assert!(lines(prints, "crates/sluice-sql/src/a.rs", "// println!(x)\nwriteln!(\"println!\")").is_empty());

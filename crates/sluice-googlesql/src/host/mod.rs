@@ -1,6 +1,8 @@
 //! Runs the module: a pool of instances, each in the same state before every call, under a deadline and a memory cap.
 
 pub mod instance;
+#[cfg(test)]
+mod isolation;
 pub mod pool;
 pub mod runtime;
 pub mod session;

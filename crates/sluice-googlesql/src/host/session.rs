@@ -25,6 +25,12 @@ pub struct CallLimits {
     pub memory_bytes_max: usize,
 }
 
+/// A table set that is registered, or is to be.
+pub enum Entry {
+    Known(Arc<TableSet>),
+    New { key: Key, request: Vec<u8> },
+}
+
 /// A thread's instance. It is made when it is needed, and dropped when its state can no longer be trusted.
 pub struct Session {
     shared: Arc<Shared>,
@@ -64,21 +70,28 @@ impl Session {
         self.restore(None)
     }
 
-    /// Puts the instance into the state in which the table set of this key is registered; `request` registers it when it is not known.
-    /// The answer is the number under which it is registered.
-    pub fn enter(&mut self, key: Key, request: impl FnOnce() -> Result<Vec<u8>, Fault>, id: impl FnOnce(&[u8]) -> Result<i64, Fault>) -> Result<i64, Fault> {
-        if let Some(set) = self.shared.sets.find(&key) {
-            self.restore(Some(&set))?;
-            return Ok(set.id);
+    /// Puts the instance into the state in which the table set is registered. The answer is the number under which it is.
+    pub fn enter(&mut self, entry: &Entry, number: impl FnOnce(&[u8]) -> Result<i64, Fault>) -> Result<i64, Fault> {
+        let (key, request) = match entry {
+            Entry::Known(set) => return self.restore(Some(set)).map(|()| set.id),
+            Entry::New { key, request } => (key, request),
+        };
+        // Another worker may have been faster.
+        if let Some(set) = self.shared.sets.find(key) {
+            return self.restore(Some(&set)).map(|()| set.id);
         }
         self.restore(None)?;
-        let answer = self.call("RegisterCatalog", &request()?)?;
-        let id = id(&answer)?;
+        let answer = self.call("RegisterCatalog", request).map_err(|fault| match fault {
+            // What is wrong with a catalog is never the statement's fault.
+            Fault::Invalid { message, .. } => Fault::Engine { message: format!("the catalog is refused: {message}") },
+            other => other,
+        })?;
+        let id = number(&answer)?;
         let shared = self.shared.clone();
         let instance = self.instance()?;
         let files = instance.state().files.clone();
         let changes = shared.base.changes(instance.memory(), &files);
-        shared.sets.keep(key, Arc::new(TableSet { changes, id }));
+        shared.sets.keep(*key, Arc::new(TableSet { changes, id }));
         Ok(id)
     }
 
@@ -123,7 +136,7 @@ impl Session {
         Ok(())
     }
 
-    fn instance(&mut self) -> Result<&mut Instance, Fault> {
+    pub(super) fn instance(&mut self) -> Result<&mut Instance, Fault> {
         if self.instance.is_none() {
             let state = State::new(self.shared.zoneinfo.clone(), super::runtime::MODULE_MEMORY_BYTES_MAX as usize);
             let made = Instance::bare(&self.shared.module, state);
@@ -135,6 +148,9 @@ impl Session {
 
 /// The module's error texts: `Code: 3, Message: Unrecognized name: x [at 1:8]`.
 pub fn said(text: &str) -> Fault {
+    if text == "Failed to parse request" {
+        return Fault::Engine { message: "a request is nested too deeply for the engine".to_owned() };
+    }
     let parts = text.strip_prefix("Code: ").and_then(|rest| rest.split_once(", Message: "));
     let (code, message) = parts.map_or((0, text), |(code, message)| (code.parse().unwrap_or(0), message));
     match code {

@@ -7,6 +7,9 @@ use crate::host::session::CallLimits;
 pub struct Settings {
     pub analysis: CallLimits,
     pub answer: Limits,
+    pub evaluation: CallLimits,
+    /// Instances that run statements at the same time.
+    pub evaluators: usize,
     /// Instances that analyse at the same time; each takes a thread and some 40 MiB.
     pub instances: usize,
     /// Calls that wait for an instance; more are refused at once.
@@ -21,6 +24,8 @@ impl Default for Settings {
         Settings {
             analysis: CallLimits { milliseconds_max: 2_000, memory_bytes_max: 512 << 20 },
             answer: Limits::default(),
+            evaluation: CallLimits { milliseconds_max: 30_000, memory_bytes_max: 1 << 30 },
+            evaluators: 2,
             instances: std::thread::available_parallelism().map_or(2, usize::from),
             queue_calls_max: 256,
             statement_bytes_max: 1 << 20,

@@ -2,34 +2,42 @@
 
 use serde_json::{Value, json};
 
-/// A view: name and query.
+/// A view: name, columns and query.
 pub struct ViewCode {
     pub name: &'static str,
+    pub columns: &'static str,
     pub query: &'static str,
     pub legacy: bool,
 }
 
-const fn view(name: &'static str, query: &'static str) -> ViewCode {
-    ViewCode { name, query, legacy: false }
+const fn view(name: &'static str, columns: &'static str, query: &'static str) -> ViewCode {
+    ViewCode { name, columns, query, legacy: false }
 }
 
 pub const VIEWS: [ViewCode; 8] = [
-    view("v_patients", "SELECT id, ssn AS national_id, name FROM `acme-prod.clinic.patients`"),
-    view("v_badges", "SELECT national_id AS code, UPPER(name) AS label FROM `acme-prod.clinic.v_patients`"),
-    view("v_contacts", "SELECT p.id, contact FROM `acme-prod.clinic.patients` AS p, UNNEST(p.contacts) AS contact"),
-    view("v_domestic", "SELECT id, name, ward FROM `acme-prod.clinic.patients` WHERE ssn LIKE '9%'"),
-    view("v_risk", "SELECT id, `acme-prod.clinic.mask_tail`(ssn) AS tail FROM `acme-prod.clinic.patients`"),
+    view("v_patients", "id INT64, national_id STRING, name STRING", "SELECT id, ssn AS national_id, name FROM `acme-prod.clinic.patients`"),
+    view("v_badges", "code STRING, label STRING", "SELECT national_id AS code, UPPER(name) AS label FROM `acme-prod.clinic.v_patients`"),
+    view("v_contacts", "id INT64, contact STRUCT<name STRING, phone STRING>", "SELECT p.id, contact FROM `acme-prod.clinic.patients` AS p, UNNEST(p.contacts) AS contact"),
+    view("v_domestic", "id INT64, name STRING, ward STRING", "SELECT id, name, ward FROM `acme-prod.clinic.patients` WHERE ssn LIKE '9%'"),
+    view("v_risk", "id INT64, tail STRING", "SELECT id, `acme-prod.clinic.mask_tail`(ssn) AS tail FROM `acme-prod.clinic.patients`"),
     view(
         "v_visits",
+        "visit_id INT64, patient STRING, doctor STRING, diagnosis STRING",
         "SELECT v.id AS visit_id, p.name AS patient, v.doctor, v.diagnosis\nFROM `acme-prod.clinic.visits` AS v\n\
          JOIN `acme-prod.clinic.patients` AS p ON p.id = v.patient_id",
     ),
     view(
         "v_ward_counts",
+        "ward STRING, patients INT64, people INT64, last_email STRING",
         "SELECT ward, COUNT(*) AS patients, COUNT(DISTINCT ssn) AS people, MAX(email) AS last_email\n\
          FROM `acme-prod.clinic.patients`\nGROUP BY ward",
     ),
-    ViewCode { name: "v_legacy", query: "SELECT id, ssn AS code FROM [acme-prod:clinic.patients]", legacy: true },
+    ViewCode {
+        name: "v_legacy",
+        columns: "id INT64, code STRING",
+        query: "SELECT id, ssn AS code FROM [acme-prod:clinic.patients]",
+        legacy: true,
+    },
 ];
 
 

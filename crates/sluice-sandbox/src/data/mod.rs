@@ -3,9 +3,12 @@
 pub mod clinic;
 pub mod clinic_code;
 pub mod events;
+mod load;
 pub mod seed;
 pub mod shop;
 pub mod staging;
+
+pub use load::{DataSettings, PROJECT};
 
 use crate::values::calendar;
 use serde_json::Value;

@@ -2,6 +2,7 @@
 
 use crate::data::events::{self, EventColumn};
 use crate::values::Datum;
+use crate::values::datum::billed_bytes;
 use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -65,7 +66,7 @@ impl Rows {
                 let width = rows.first().map_or(0, Vec::len);
                 let mut sums = vec![0; width];
                 for row in rows {
-                    sums.iter_mut().zip(row).for_each(|(sum, cell)| *sum += cell.billed_bytes());
+                    sums.iter_mut().zip(row).for_each(|(sum, cell)| *sum += billed_bytes(cell));
                 }
                 sums
             }

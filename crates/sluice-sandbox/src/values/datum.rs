@@ -1,45 +1,17 @@
-//! One value of a row, as the store holds it.
+//! What a value is billed for.
 
-/// Its type is the column's. Texts stand in the form that GoogleSQL itself writes.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Datum {
-    Null,
-    Array(Vec<Datum>),
-    BigNumeric(String),
-    Bool(bool),
-    Bytes(Vec<u8>),
-    /// Days since 1970.
-    Date(i64),
-    /// Microseconds since 1970, of no time zone.
-    Datetime(i64),
-    Float64(f64),
-    Geography(String),
-    Int64(i64),
-    Interval(String),
-    Json(String),
-    Numeric(String),
-    /// Either end may be `Null`: unbounded.
-    Range(Box<[Datum; 2]>),
-    String(String),
-    Struct(Vec<Datum>),
-    /// Microseconds of the day.
-    Time(i64),
-    /// Microseconds since 1970.
-    Timestamp(i64),
-}
+pub use sluice_googlesql::evaluate::Datum;
 
-impl Datum {
-    /// What BigQuery bills the value for, in logical bytes.
-    pub fn billed_bytes(&self) -> u64 {
-        match self {
-            Datum::Null => 0,
-            Datum::Bool(_) => 1,
-            Datum::Date(_) | Datum::Datetime(_) | Datum::Float64(_) | Datum::Int64(_) | Datum::Time(_) | Datum::Timestamp(_) => 8,
-            Datum::Interval(_) | Datum::Numeric(_) | Datum::Range(_) => 16,
-            Datum::BigNumeric(_) => 32,
-            Datum::String(text) | Datum::Geography(text) | Datum::Json(text) => 2 + text.len() as u64,
-            Datum::Bytes(bytes) => 2 + bytes.len() as u64,
-            Datum::Array(inner) | Datum::Struct(inner) => inner.iter().map(Datum::billed_bytes).sum(),
-        }
+/// BigQuery's logical bytes of a value.
+pub fn billed_bytes(datum: &Datum) -> u64 {
+    match datum {
+        Datum::Null => 0,
+        Datum::Bool(_) => 1,
+        Datum::Date(_) | Datum::Datetime(_) | Datum::Float64(_) | Datum::Int64(_) | Datum::Time(_) | Datum::Timestamp(_) => 8,
+        Datum::Interval(_) | Datum::Numeric(_) | Datum::Range(_) => 16,
+        Datum::BigNumeric(_) => 32,
+        Datum::String(text) | Datum::Geography(text) | Datum::Json(text) => 2 + text.len() as u64,
+        Datum::Bytes(bytes) => 2 + bytes.len() as u64,
+        Datum::Array(inner) | Datum::Struct(inner) => inner.iter().map(billed_bytes).sum(),
     }
 }

@@ -42,6 +42,8 @@ pub enum Flow {
     Keeps(String),
     /// None: what is not an input's own column depends on no input.
     None,
+    /// Of the first relation (or of each) only the columns that these arguments name, of everything else all.
+    Reads { settings: Vec<String>, each: bool },
 }
 
 /// What a function does beside computing from its arguments.
@@ -108,15 +110,24 @@ pub(super) enum Item {
     /// The columns that the call names in a literal argument, passed through.
     Columns(String),
     /// The same, computed, perhaps under another name.
-    Computed { setting: String, name: Option<String> },
+    Computed {
+        setting: String,
+        name: Option<String>,
+    },
     /// What only the model or the other end knows.
     Given(String),
     /// A whole row of a relation, as a struct.
-    Row { name: String, relation: String },
+    Row {
+        name: String,
+        relation: String,
+    },
     /// The columns that the call spells as the text of a schema.
     Schema(String),
     /// `relation.*`, and what may stand behind it.
-    Star { relation: String, rest: String },
+    Star {
+        relation: String,
+        rest: String,
+    },
 }
 
 /// What the lines before an entry have defined.
@@ -190,11 +201,15 @@ impl Parameter {
 
 impl Flow {
     fn read(text: &str, parameters: &[Parameter]) -> Result<Flow, String> {
-        let kept = text.strip_prefix("keeps ").map(str::trim);
-        match (text, kept) {
-            ("all", _) => Ok(Flow::All),
-            ("none", _) => Ok(Flow::None),
-            (_, Some(name)) if parameters.iter().any(|parameter| parameter.name == name) => Ok(Flow::Keeps(name.to_owned())),
+        let names: Vec<String> = text.split(' ').map(str::to_owned).collect();
+        let known = |names: &[&str]| names.iter().all(|name| parameters.iter().any(|parameter| parameter.name == *name));
+        let words: Vec<&str> = names.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["all"] => Ok(Flow::All),
+            ["none"] => Ok(Flow::None),
+            ["keeps", name] if known(&[*name]) => Ok(Flow::Keeps((*name).to_owned())),
+            ["reads", rest @ ..] if known(rest) => Ok(Flow::Reads { settings: names.into_iter().skip(1).collect(), each: false }),
+            ["each", "reads", rest @ ..] if known(rest) => Ok(Flow::Reads { settings: names.into_iter().skip(2).collect(), each: true }),
             _ => Err(format!("`{text}` is not a flow")),
         }
     }
@@ -255,9 +270,7 @@ impl Item {
             return match words.as_slice() {
                 ["columns", setting] => Ok(Item::Columns((*setting).to_owned())),
                 ["computed", setting] => Ok(Item::Computed { setting: (*setting).to_owned(), name: None }),
-                ["computed", setting, "as", name] => {
-                    Ok(Item::Computed { setting: (*setting).to_owned(), name: Some((*name).to_owned()) })
-                }
+                ["computed", setting, "as", name] => Ok(Item::Computed { setting: (*setting).to_owned(), name: Some((*name).to_owned()) }),
                 ["given", name] => Ok(Item::Given((*name).to_owned())),
                 ["schema", setting] => Ok(Item::Schema((*setting).to_owned())),
                 _ => Err(format!("`{text}` is not a placeholder")),

@@ -34,6 +34,12 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     })
 });
 
+/// Whether BigQuery has a function of this name of its own.
+pub fn is_bigquery_function(name: &str) -> bool {
+    let names = include_str!("../../data/reference.txt").lines().filter(|line| line.starts_with(' '));
+    names.flat_map(str::split_whitespace).any(|known| known.trim_end_matches('*').eq_ignore_ascii_case(name))
+}
+
 /// The table that ships with the product.
 pub fn table() -> &'static Table {
     &TABLE

@@ -103,9 +103,7 @@ impl Script<'_, '_> {
             let fields = fields.ok_or_else(|| Refusal::new("a column of a loop's query without a type"))?;
             let flow = Flow::structure(walked.columns.iter().map(|(_, _, flow)| flow.clone()).collect());
             let mut done = Understood { kind: "FOR".to_owned(), rows: walked.rows, found: walked.found, ..Understood::default() };
-            if !done.found.reads.columns.is_empty() || !done.found.reads.compound.is_empty() {
-                done.effects.insert(Effect::Read);
-            }
+            done.effects.insert(Effect::Branch);
             this.record(node, done);
             scope.declare(&name, Type::Struct(fields), flow);
             body.map(|body| this.list(body, scope)).transpose().map(|_| ())
@@ -171,12 +169,7 @@ impl Script<'_, '_> {
     }
 }
 
-/// Takes away what the block declared and brings back what it hid. Assignments to outer variables stay.
+/// Takes away what the block declared. Assignments to outer variables stay.
 fn hide_block_variables(outer: &Scope, scope: &mut Scope) {
     scope.variables.retain(|name, _| outer.variables.contains_key(name));
-    for (name, before) in &outer.variables {
-        if scope.variables.get(name).is_none_or(|now| now.kind != before.kind || now.name != before.name) {
-            scope.variables.insert(name.clone(), before.clone());
-        }
-    }
 }

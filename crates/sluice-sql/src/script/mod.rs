@@ -94,7 +94,10 @@ impl<'s, 'a> Script<'s, 'a> {
     fn plain(&mut self, node: NodeId, scope: &mut Scope) -> Result<(), Refusal> {
         let prepared = self.prepared.clone();
         let (tree, binding) = self.analyzer.resolve(&prepared, node, Target::Statement, scope)?;
+        scope.weak = self.weak;
         let done = self.analyzer.understand(&tree, &binding, scope)?;
+        // Bytes and rows are counted over the whole script as well: nothing is taken away.
+        scope.counted.extend(rows_taint(&done.rows));
         self.last = done.outputs.clone();
         self.record(node, done);
         Ok(())
@@ -103,7 +106,7 @@ impl<'s, 'a> Script<'s, 'a> {
     fn declaration(&mut self, node: NodeId, scope: &mut Scope) -> Result<(), Refusal> {
         let prepared = self.prepared.clone();
         let tree = &prepared.tree;
-        let mut done = Understood { kind: "DECLARE".to_owned(), ..Understood::default() };
+        let mut done = Understood { kind: "DECLARE".to_owned(), effects: [Effect::Declare].into(), ..Understood::default() };
         let default = tree.child(node, "default_value");
         let value = default.map(|value| self.analyzer.expression(&prepared, value, scope)).transpose()?;
         let declared = tree.child(node, "type").and_then(|kind| prepared.slice(kind)).map(Type::parse);
@@ -112,6 +115,10 @@ impl<'s, 'a> Script<'s, 'a> {
         let kind = declared.or(inferred).ok_or_else(|| Refusal::new("a variable without a type"))?;
         done.found = found;
         for name in identifiers(tree, tree.child(node, "variable_list")) {
+            // BigQuery allows no second variable of a name, not even in an inner block.
+            if scope.variables.contains_key(&name.to_lowercase()) {
+                return Err(Refusal::new(format!("variable `{name}` is declared twice")));
+            }
             scope.declare(&name, kind.clone(), flow.clone());
         }
         self.record(node, done);
@@ -126,7 +133,7 @@ impl<'s, 'a> Script<'s, 'a> {
         if !scope.assign(name, flow, self.weak) {
             return Err(Refusal::new(format!("undeclared variable `{name}`")));
         }
-        self.record(node, Understood { kind: "SET".to_owned(), found, ..Understood::default() });
+        self.record(node, Understood { kind: "SET".to_owned(), effects: [Effect::Set].into(), found, ..Understood::default() });
         Ok(())
     }
 
@@ -139,7 +146,7 @@ impl<'s, 'a> Script<'s, 'a> {
                 return Err(Refusal::new(format!("undeclared variable `{name}`")));
             }
         }
-        self.record(node, Understood { kind: "SET".to_owned(), found, ..Understood::default() });
+        self.record(node, Understood { kind: "SET".to_owned(), effects: [Effect::Set].into(), found, ..Understood::default() });
         Ok(())
     }
 
@@ -151,7 +158,10 @@ impl<'s, 'a> Script<'s, 'a> {
         let name = path.join(".").to_lowercase();
         let value = tree.child(node, "expression");
         let literal = value.and_then(|value| tree.text(value, "string_value")).map(str::to_owned);
-        let (_, mut found) = self.value(value, scope)?;
+        let (flow, mut found) = self.value(value, scope)?;
+        if !flow.all().is_empty() {
+            found.unresolved.insert(format!("a value of a column goes into `@@{name}`"));
+        }
         match (name.as_str(), literal) {
             ("dataset_id", Some(dataset)) => {
                 let (project, dataset) = match dataset.split_once('.') {

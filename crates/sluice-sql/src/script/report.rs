@@ -1,7 +1,7 @@
 //! Flows -> the plain vocabulary that policy reads.
 
 use crate::analyzer::error_uses;
-use crate::flow::Sources;
+use crate::flow::{Sources, Way};
 use crate::statement::Understood;
 use sluice_model::{Effect, Exposure, Output, Read, StatementAnalysis, TableName, Unresolved, Use, Write};
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,8 +39,12 @@ pub(super) fn report(mut done: Understood, span: Option<(usize, usize)>, sources
 fn exposures((name, kind, flow): &(String, Option<sluice_model::Type>, crate::flow::Flow), sources: &Sources) -> Output {
     let mut leaves = BTreeSet::new();
     flow.leaves(kind.as_ref(), &mut Vec::new(), &mut leaves);
-    let exposure = |(at, source, how)| sources.path(source).map(|column| Exposure { at, column: column.clone(), how });
-    Output { name: name.clone(), kind: kind.clone(), exposures: leaves.into_iter().filter_map(exposure).collect() }
+    let exposure = |(at, source, way): (Vec<String>, _, Way)| {
+        sources.path(source).map(|column| Exposure { at, column: column.clone(), how: way.how() })
+    };
+    // Two ways may read the same from outside.
+    let exposures: BTreeSet<Exposure> = leaves.into_iter().filter_map(exposure).collect();
+    Output { name: name.clone(), kind: kind.clone(), exposures: exposures.into_iter().collect() }
 }
 
 /// Plain columns as the scans list them. Of structs, the leaves that reached something; the column itself where none did.

@@ -2,10 +2,11 @@
 
 use super::{Reader, Understood};
 use crate::analyzer::Analyzer;
+use crate::builtin;
 use crate::catalog::{Argument, ArgumentMode, Language, Routine, RoutineKind};
 use crate::flow::Flow;
 use crate::kind;
-use crate::scope::{Scope, bound_columns};
+use crate::scope::{Scope, bound_columns, join_tables};
 use crate::tree::{NodeId, Tree};
 use crate::walk::uses;
 use crate::world::Bound;
@@ -36,17 +37,13 @@ impl Reader<'_, '_> {
                 for query in tree.children(root, "aliased_query_list") {
                     self.produced(query);
                 }
-                self.computed(root, "transform_list");
+                self.transform(root);
                 self.created(root);
             }
             "ResolvedCreateFunctionStmt" | "ResolvedCreateTableFunctionStmt" | "ResolvedCreateProcedureStmt" => self.routine(root),
             "ResolvedCreateRowAccessPolicyStmt" => self.row_access_policy(root),
             "ResolvedCreateIndexStmt" => {
-                if let Some(scan) = tree.child(root, "table_scan") {
-                    self.walker.scan(scan);
-                }
-                let table = self.named(root, "table_name_path");
-                self.wrote(table, Vec::new(), Effect::Create);
+                self.indexed(root);
             }
             "ResolvedCreatePropertyGraphStmt" => {
                 self.walker.unresolved("a property graph".to_owned());
@@ -65,6 +62,7 @@ impl Reader<'_, '_> {
             "ResolvedRevokeStmt" => self.wrote_path(root, "name_path", Effect::Revoke),
             "ResolvedBeginStmt" | "ResolvedCommitStmt" | "ResolvedRollbackStmt" => {}
             "ResolvedRenameStmt" => {
+                self.done.effects.insert(Effect::Drop);
                 self.wrote_path(root, "old_name_path", Effect::Alter);
                 self.wrote_path(root, "new_name_path", Effect::Alter);
             }
@@ -74,6 +72,7 @@ impl Reader<'_, '_> {
         }
         self.options(root, "option_list");
         self.options(root, "from_files_option_list");
+        self.column_details(root);
         if let Some(connection) = tree.path(root, &["connection", "connection"]) {
             let name = tree.text(connection, "full_name").or_else(|| tree.text(connection, "name")).unwrap_or("of an unknown name");
             self.walker.found.routines.insert(format!("connection {name}"));
@@ -82,15 +81,18 @@ impl Reader<'_, '_> {
 
     fn created(&mut self, root: NodeId) {
         let columns: Vec<String> = match self.done.outputs.is_empty() {
+            _ if self.tree.kind(root) == "ResolvedCreateModelStmt" => Vec::new(),
             false => self.done.outputs.iter().map(|(name, _, _)| name.clone()).collect(),
             true => self.tree.children(root, "column_definition_list").into_iter().map(|column| self.text(column, "name")).collect(),
         };
-        let replaces = self.tree.enumerator(root, "create_mode") == Some("CREATE_OR_REPLACE");
-        if replaces {
-            self.done.effects.insert(Effect::Replace);
-        }
+        self.replaced(root);
         let table = match self.tree.enumerator(root, "create_scope") {
             Some("CREATE_TEMP") => self.tree.texts(root, "name_path").last().map(|name| temporary_table(name)),
+            // Reservations, connections and the like do not live in a dataset.
+            _ if matches!(self.tree.kind(root), "ResolvedCreateEntityStmt" | "ResolvedCreateConnectionStmt") => {
+                Some(TableName::new(&self.tree.texts(root, "name_path").join("."), "", ""))
+            }
+            _ if self.tree.kind(root).ends_with("SchemaStmt") => self.dataset(&self.tree.texts(root, "name_path")),
             _ => self.named(root, "name_path"),
         };
         self.wrote(table, columns, Effect::Create);
@@ -106,7 +108,9 @@ impl Reader<'_, '_> {
         let table = match object.as_str() {
             "SCHEMA" | "EXTERNAL SCHEMA" => self.dataset(&path),
             // Reservations, projects and the like do not live in a dataset.
-            "TABLE" | "VIEW" | "EXTERNAL TABLE" | "MATERIALIZED VIEW" | "MODEL" | "FUNCTION" | "PROCEDURE" | "" => self.named(root, field),
+            "TABLE" | "VIEW" | "EXTERNAL TABLE" | "MATERIALIZED VIEW" | "MODEL" | "FUNCTION" | "PROCEDURE" | "PROPERTY GRAPH" | "" => {
+                self.named(root, field)
+            }
             _ => Some(TableName::new(&path.join("."), "", "")),
         };
         self.wrote(table, Vec::new(), effect);
@@ -139,8 +143,23 @@ impl Reader<'_, '_> {
 
     fn scanned_copy(&mut self, root: NodeId, field: &str) {
         if let Some(scan) = self.tree.child(root, field) {
+            self.done.effects.insert(Effect::Copy);
             self.whole_table(scan);
         }
+    }
+
+    /// TRANSFORM computes over the columns of the query, which it knows under numbers of its own.
+    fn transform(&mut self, root: NodeId) {
+        let flows: Vec<Flow> = self.done.outputs.iter().map(|(_, _, flow)| flow.clone()).collect();
+        for (input, flow) in self.tree.children(root, "transform_input_column_list").into_iter().zip(flows) {
+            if let Some(id) = self.walker.column_id(input, "column") {
+                self.walker.bind(id, flow);
+            }
+        }
+        for group in self.tree.children(root, "transform_analytic_function_group_list") {
+            self.walker.analytic_functions(group);
+        }
+        self.computed(root, "transform_list");
     }
 
     fn whole_table(&mut self, scan: NodeId) {
@@ -171,7 +190,7 @@ impl Reader<'_, '_> {
         } else if !matches!(language.as_str(), "" | "SQL") {
             self.done.effects.insert(Effect::OpaqueCode);
         }
-        self.computed(root, "aggregate_expression_list");
+        self.walker.computed_columns(root, "aggregate_expression_list");
         if self.tree.child(root, "function_expression").is_some() {
             self.walker.expression_of(root, "function_expression");
         }
@@ -181,7 +200,34 @@ impl Reader<'_, '_> {
         self.created(root);
     }
 
+    /// An index holds what it indexes.
+    fn indexed(&mut self, root: NodeId) {
+        if let Some(scan) = self.tree.child(root, "table_scan") {
+            self.walker.scan(scan);
+            if self.tree.boolean(root, "index_all_columns") {
+                self.walker.whole_table(scan);
+            }
+        }
+        self.walker.computed_columns(root, "computed_columns_list");
+        for item in self.tree.children(root, "index_item_list") {
+            self.walker.expression_of(item, "column_ref");
+        }
+        for stored in self.tree.children(root, "storing_expression_list") {
+            self.walker.expression(stored);
+        }
+        let table = self.named(root, "table_name_path");
+        self.replaced(root);
+        self.wrote(table, Vec::new(), Effect::Create);
+    }
+
+    fn replaced(&mut self, root: NodeId) {
+        if self.tree.enumerator(root, "create_mode") == Some("CREATE_OR_REPLACE") {
+            self.done.effects.insert(Effect::Replace);
+        }
+    }
+
     fn row_access_policy(&mut self, root: NodeId) {
+        self.replaced(root);
         if let Some(scan) = self.tree.child(root, "table_scan") {
             self.walker.scan(scan);
         }
@@ -192,7 +238,9 @@ impl Reader<'_, '_> {
 
     fn load(&mut self, root: NodeId) {
         let mode = self.tree.enumerator(root, "insertion_mode");
-        if mode == Some("OVERWRITE") {
+        let partitions = self.tree.child(root, "partition_filter");
+        let overwrites = partitions.is_some_and(|filter| self.tree.boolean(filter, "is_overwrite"));
+        if mode == Some("OVERWRITE") || overwrites {
             self.done.effects.insert(Effect::Truncate);
         }
         let columns = self.tree.children(root, "column_definition_list").into_iter().map(|column| self.text(column, "name")).collect();
@@ -209,10 +257,19 @@ impl Reader<'_, '_> {
         for action in self.tree.children(root, "alter_action_list") {
             let column = match self.tree.kind(action) {
                 "ResolvedAddColumnAction" => self.tree.child(action, "column_definition").map(|column| self.text(column, "name")),
-                "ResolvedDropColumnAction" | "ResolvedRenameColumnAction" => Some(self.text(action, "name")),
+                "ResolvedDropColumnAction" => {
+                    self.done.effects.insert(Effect::Drop);
+                    Some(self.text(action, "name"))
+                }
+                "ResolvedRenameColumnAction" => {
+                    columns.push(self.text(action, "new_name"));
+                    Some(self.text(action, "name"))
+                }
                 "ResolvedRenameToAction" => {
                     let path: Vec<String> = self.tree.texts(action, "new_path").into_iter().map(str::to_owned).collect();
                     let table = (self.analyzer_names.canonical)(&path);
+                    // Under its old name the table is gone.
+                    self.done.effects.insert(Effect::Drop);
                     self.wrote(table, Vec::new(), Effect::Alter);
                     None
                 }
@@ -239,13 +296,37 @@ impl Reader<'_, '_> {
         self.wrote(table, columns, Effect::Alter);
     }
 
+    /// Options, defaults and computed values of single columns: text that stays behind in the table's description.
+    fn column_details(&mut self, root: NodeId) {
+        for definition in self.tree.children(root, "column_definition_list") {
+            if let Some(annotations) = self.tree.child(definition, "annotations") {
+                self.options(annotations, "option_list");
+            }
+            for (field, inner) in [("default_value", "expression"), ("generated_column_info", "expression")] {
+                let value = self.tree.path(definition, &[field, inner]);
+                if value.is_some_and(|value| !self.walker.expression(value).all().is_empty()) && field == "default_value" {
+                    self.walker.unresolved("a value of a column goes into a default".to_owned());
+                }
+            }
+        }
+    }
+
     /// Options can read (a subquery) and can name places outside of the warehouse.
     fn options(&mut self, node: NodeId, field: &str) {
         for option in self.tree.children(node, field) {
             let Some(value) = self.tree.child(option, "value") else { continue };
-            let taint = self.walker.expression(value).derived();
-            self.done.rows.extend(uses(&taint, UseKind::Filter));
             let name = self.text(option, "name").to_ascii_lowercase();
+            if !self.walker.expression(value).all().is_empty() {
+                self.walker.unresolved(format!("a value of a column goes into the option `{name}`"));
+            }
+            // What exists already and expires from now on is deleted by another name.
+            let existing = self.done.effects.contains(&Effect::Alter) && self.done.kind != "ALTER_SCHEMA";
+            match name.as_str() {
+                "expiration_timestamp" if existing => drop(self.done.effects.insert(Effect::Drop)),
+                "partition_expiration_days" if existing => drop(self.done.effects.insert(Effect::Delete)),
+                "data_policies" => drop(self.done.effects.insert(Effect::Grant)),
+                _ => {}
+            }
             if matches!(name.as_str(), "uri" | "uris" | "remote_url" | "endpoint" | "library" | "model_path") {
                 let mut found = Vec::new();
                 literals(self.tree, value, &mut found);
@@ -279,13 +360,21 @@ impl Understood {
 /// Text literals, also inside of an array.
 fn literals(tree: &Tree, node: NodeId, found: &mut Vec<String>) {
     let mut waiting = vec![node];
+    let mut computed = false;
     while let Some(node) = waiting.pop() {
         if let Some(text) = tree.text(node, "string_value") {
             found.push(text.to_owned());
         }
-        if matches!(tree.kind(node), "ResolvedLiteral" | "ValueWithType" | "Value" | "Array" | "ResolvedFunctionCall") {
-            waiting.extend(tree.all_children(node));
+        let array = tree.child(node, "function").and_then(|function| tree.text(function, "name")) == Some("ZetaSQL:$make_array");
+        match tree.kind(node) {
+            "ResolvedLiteral" | "ValueWithType" | "Value" | "Array" => waiting.extend(tree.all_children(node)),
+            "ResolvedFunctionCall" if array => waiting.extend(tree.children(node, "argument_list")),
+            // Any part that is computed makes the place unknown.
+            _ => computed |= tree.kind(node).starts_with("Resolved"),
         }
+    }
+    if computed {
+        found.clear();
     }
 }
 
@@ -293,11 +382,20 @@ fn literals(tree: &Tree, node: NodeId, found: &mut Vec<String>) {
 pub(super) fn remember(tree: &Tree, root: NodeId, done: &Understood, analyzer: &Analyzer<'_>, scope: &mut Scope) {
     match tree.kind(root) {
         "ResolvedCreateFunctionStmt" | "ResolvedCreateTableFunctionStmt" => remember_function(tree, root, analyzer, scope),
+        "ResolvedCreateProcedureStmt" => remember_procedure(tree, root, analyzer, scope),
         "ResolvedCreateTableAsSelectStmt" | "ResolvedCreateTableStmt" | "ResolvedCreateViewStmt" | "ResolvedCreateMaterializedViewStmt"
         | "ResolvedCreateSnapshotTableStmt" => remember_table(tree, root, done, scope),
+        "ResolvedAlterTableStmt" | "ResolvedRenameStmt" => {
+            let renames = |action: NodeId| matches!(tree.kind(action), "ResolvedRenameToAction" | "ResolvedRenameColumnAction");
+            if tree.kind(root) == "ResolvedRenameStmt" || tree.children(root, "alter_action_list").into_iter().any(renames) {
+                scope.renamed.extend(done.writes.iter().map(|write| write.table.clone()));
+            }
+        }
         "ResolvedDropStmt" => {
             let path: Vec<String> = tree.texts(root, "name_path").into_iter().map(str::to_owned).collect();
-            if let [name] = path.as_slice() {
+            if let [name] = path.as_slice()
+                && !scope.weak
+            {
                 scope.temporary.remove(&name.to_lowercase());
             }
         }
@@ -325,9 +423,18 @@ fn remember_table(tree: &Tree, root: NodeId, done: &Understood, scope: &mut Scop
     let temporary = write.table.dataset == "_SESSION" && write.table.project.is_empty();
     let names = if temporary { Vec::new() } else { vec![write.table.clone()] };
     let bound = Bound { names, columns: bound_columns(&columns), opened: true, ..Bound::default() };
+    let keep = |before: Option<Bound>, mut bound: Bound| {
+        if let Some(before) = before.filter(|_| scope.weak) {
+            join_tables(&mut bound, &before);
+        }
+        bound
+    };
     if temporary {
-        scope.temporary.insert(write.table.table.to_lowercase(), bound);
+        let name = write.table.table.to_lowercase();
+        let bound = keep(scope.temporary.get(&name).cloned(), bound);
+        scope.temporary.insert(name, bound);
     } else {
+        let bound = keep(scope.created.get(&write.table).cloned(), bound);
         scope.created.insert(write.table.clone(), bound);
     }
 }
@@ -375,14 +482,13 @@ fn remember_function(tree: &Tree, root: NodeId, analyzer: &Analyzer<'_>, scope: 
         _ => analyzer.canonical(&path, scope),
     };
     let Some(name) = name else { return };
+    if temporary && builtin::is_bigquery_function(&name.table) {
+        // Which of the two a call means is not for us to guess.
+        scope.ambiguous.insert(name.table.to_lowercase());
+    }
     let signature = tree.child(root, "signature");
     let kinds = signature.map(|signature| tree.children(signature, "argument")).unwrap_or_default();
-    let arguments = tree.texts(root, "argument_name_list").into_iter().zip(kinds).map(|(name, argument)| Argument {
-        name: name.to_owned(),
-        kind: kind::of(tree, argument),
-        mode: ArgumentMode::In,
-        table: tree.enumerator(argument, "kind") == Some("ARG_TYPE_RELATION"),
-    });
+    let arguments = tree.texts(root, "argument_name_list").into_iter().zip(kinds).map(|(name, node)| argument(tree, name, node));
     let language = tree.text(root, "language").unwrap_or_default().to_ascii_uppercase();
     let language = match language.as_str() {
         _ if tree.boolean(root, "is_remote") => Language::Remote { connection: String::new() },
@@ -394,10 +500,45 @@ fn remember_function(tree: &Tree, root: NodeId, analyzer: &Analyzer<'_>, scope: 
         _ if tree.boolean(root, "is_aggregate") => RoutineKind::AggregateFunction,
         _ => RoutineKind::ScalarFunction,
     };
-    let arguments = arguments.collect();
-    let returns = kind::read_field(tree, root, "return_type");
+    let arguments: Vec<Argument> = arguments.collect();
+    let explicit = tree.boolean(root, "has_explicit_return_type");
+    let templated = arguments.iter().any(|argument| argument.kind.is_none());
+    // Of a template the engine does not know the result yet; what it says there means nothing.
+    let returns = kind::read_field(tree, root, "return_type").filter(|_| explicit || !templated);
     let body = tree.text(root, "code").unwrap_or_default().to_owned();
     let key = if temporary { name.table.to_lowercase() } else { name.to_string() };
     let routine = Routine { name, kind, language, arguments, returns, returns_table: Vec::new(), body, etag: String::new() };
+    if scope.weak && scope.functions.get(&key).is_some_and(|before| *before != routine) {
+        scope.ambiguous.insert(key.clone());
+    }
     scope.functions.insert(key, routine);
+}
+
+fn argument(tree: &Tree, name: &str, node: NodeId) -> Argument {
+    let mode = match tree.child(node, "options").and_then(|options| tree.enumerator(options, "procedure_argument_mode")) {
+        Some("OUT") => ArgumentMode::Out,
+        Some("INOUT") => ArgumentMode::InOut,
+        _ => ArgumentMode::In,
+    };
+    let table = tree.enumerator(node, "kind") == Some("ARG_TYPE_RELATION");
+    let fixed = tree.enumerator(node, "kind") == Some("ARG_TYPE_FIXED");
+    Argument { name: name.to_owned(), kind: kind::of(tree, node).filter(|_| fixed), mode, table }
+}
+
+fn remember_procedure(tree: &Tree, root: NodeId, analyzer: &Analyzer<'_>, scope: &mut Scope) {
+    let path: Vec<String> = tree.texts(root, "name_path").into_iter().map(str::to_owned).collect();
+    let temporary = tree.enumerator(root, "create_scope") == Some("CREATE_TEMP");
+    let name = match (temporary, path.last()) {
+        (true, Some(name)) => Some(TableName::new("", "", name)),
+        _ => analyzer.canonical(&path, scope),
+    };
+    let Some(name) = name else { return };
+    let kinds = tree.child(root, "signature").map(|signature| tree.children(signature, "argument")).unwrap_or_default();
+    let arguments = tree.texts(root, "argument_name_list").into_iter().zip(kinds).map(|(name, node)| argument(tree, name, node)).collect();
+    let language = tree.text(root, "language").unwrap_or_default().to_ascii_uppercase();
+    let language = if matches!(language.as_str(), "" | "SQL") { Language::Sql } else { Language::Opaque(language) };
+    let body = tree.text(root, "procedure_body").unwrap_or_default().to_owned();
+    let key = if temporary { name.table.to_lowercase() } else { name.to_string() };
+    let (returns, returns_table, etag) = (None, Vec::new(), String::new());
+    scope.functions.insert(key, Routine { name, kind: RoutineKind::Procedure, language, arguments, returns, returns_table, body, etag });
 }

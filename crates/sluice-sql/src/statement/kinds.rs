@@ -5,7 +5,7 @@ use sluice_model::Effect;
 
 /// Nothing for kinds that BigQuery does not have: they are unresolved.
 pub(crate) fn statement_type(tree: &Tree, root: NodeId) -> Option<(String, Vec<Effect>)> {
-    use Effect::{Alter, Assert, Create, Delete, Drop, Export, Grant, Insert, Load, Merge, Model, Restore, Revoke, Transaction, Truncate, Update};
+    use Effect::{Administration, Alter, Assert, Create, Delete, Drop, Export, Grant, Insert, Load, Merge, Model, Restore, Revoke, Transaction, Truncate, Update};
     let object = tree.text(root, "object_type").or_else(|| tree.text(root, "entity_type")).unwrap_or_default();
     let object = object.to_ascii_uppercase().replace(' ', "_");
     let schema_object = tree.text(root, "schema_object_kind").unwrap_or("SCHEMA").to_ascii_uppercase().replace(' ', "_");
@@ -33,10 +33,10 @@ pub(crate) fn statement_type(tree: &Tree, root: NodeId) -> Option<(String, Vec<E
         "ResolvedCreateExternalSchemaStmt" => ("CREATE_EXTERNAL_SCHEMA", &[Create]),
         "ResolvedCreateRowAccessPolicyStmt" => ("CREATE_ROW_ACCESS_POLICY", &[Create, Grant]),
         "ResolvedCreateIndexStmt" => return Some((format!("CREATE_{index}_INDEX"), vec![Create])),
-        "ResolvedCreateEntityStmt" => return Some((format!("CREATE_{object}"), vec![Create])),
-        "ResolvedCreateConnectionStmt" => ("CREATE_CONNECTION", &[Create]),
+        "ResolvedCreateEntityStmt" => return Some((format!("CREATE_{object}"), administrative(&object, Create))),
+        "ResolvedCreateConnectionStmt" => ("CREATE_CONNECTION", &[Administration, Create]),
         "ResolvedCreatePropertyGraphStmt" => ("CREATE_PROPERTY_GRAPH", &[Create]),
-        "ResolvedDropStmt" => return Some((format!("DROP_{object}"), vec![Drop])),
+        "ResolvedDropStmt" => return Some((format!("DROP_{object}"), administrative(&object, Drop))),
         "ResolvedDropFunctionStmt" => ("DROP_FUNCTION", &[Drop]),
         "ResolvedDropTableFunctionStmt" => ("DROP_TABLE_FUNCTION", &[Drop]),
         "ResolvedDropMaterializedViewStmt" => ("DROP_MATERIALIZED_VIEW", &[Drop]),
@@ -52,10 +52,10 @@ pub(crate) fn statement_type(tree: &Tree, root: NodeId) -> Option<(String, Vec<E
         "ResolvedAlterSchemaStmt" => ("ALTER_SCHEMA", &[Alter]),
         "ResolvedAlterExternalSchemaStmt" => ("ALTER_EXTERNAL_SCHEMA", &[Alter]),
         "ResolvedAlterModelStmt" => ("ALTER_MODEL", &[Alter, Model]),
-        "ResolvedAlterConnectionStmt" => ("ALTER_CONNECTION", &[Alter]),
-        "ResolvedAlterIndexStmt" => ("ALTER_INDEX", &[Alter]),
+        "ResolvedAlterConnectionStmt" => ("ALTER_CONNECTION", &[Administration, Alter]),
+        "ResolvedAlterIndexStmt" => return Some((format!("ALTER_{dropped_index}_INDEX"), vec![Alter])),
         "ResolvedAlterRowAccessPolicyStmt" | "ResolvedAlterAllRowAccessPoliciesStmt" => ("ALTER_ROW_ACCESS_POLICY", &[Alter, Grant]),
-        "ResolvedAlterEntityStmt" => return Some((format!("ALTER_{object}"), vec![Alter])),
+        "ResolvedAlterEntityStmt" => return Some((format!("ALTER_{object}"), administrative(&object, Alter))),
         "ResolvedRenameStmt" => ("ALTER_TABLE", &[Alter]),
         "ResolvedUndropStmt" => return Some((format!("UNDROP_{schema_object}"), vec![Restore])),
         "ResolvedExportDataStmt" => ("EXPORT_DATA", &[Export]),
@@ -69,4 +69,16 @@ pub(crate) fn statement_type(tree: &Tree, root: NodeId) -> Option<(String, Vec<E
         _ => return None,
     };
     Some((name.to_owned(), effects.to_vec()))
+}
+
+/// What lives in a dataset is data; everything else that has a name is BigQuery's administration.
+fn administrative(object: &str, effect: Effect) -> Vec<Effect> {
+    match object {
+        "TABLE" | "VIEW" | "EXTERNAL_TABLE" | "MATERIALIZED_VIEW" | "SCHEMA" | "EXTERNAL_SCHEMA" | "FUNCTION" | "PROCEDURE" | "PROPERTY_GRAPH" => {
+            vec![effect]
+        }
+        "MODEL" => vec![effect, Effect::Model],
+        "DATA_POLICY" => vec![Effect::Administration, effect, Effect::Grant],
+        _ => vec![Effect::Administration, effect],
+    }
 }

@@ -65,7 +65,7 @@ impl Analyzer<'_> {
             done
         };
         self.sources = sources;
-        done.found.routines.extend(binding.world.opened.iter().cloned());
+        done.found.include_opened(&binding.world);
         if !done.found.reads.columns.is_empty() || !done.found.reads.compound.is_empty() {
             done.effects.insert(Effect::Read);
         }
@@ -85,6 +85,7 @@ impl Reader<'_, '_> {
         };
         self.done.kind = name;
         self.done.effects.extend(effects);
+        self.foreign_clauses(root);
         match kind {
             "ResolvedQueryStmt" => self.produced(root),
             "ResolvedInsertStmt" => self.insert(root),

@@ -9,6 +9,19 @@ use sluice_model::{Effect, TableName, UseKind};
 use std::collections::BTreeSet;
 
 impl Reader<'_, '_> {
+    /// Clauses that the engine reads and BigQuery does not have.
+    pub(super) fn foreign_clauses(&mut self, root: NodeId) {
+        if self.tree.child(root, "returning").is_some() {
+            self.walker.unresolved("THEN RETURN".to_owned());
+        }
+        if self.tree.child(root, "on_conflict_clause").is_some() || self.tree.enumerator(root, "insert_mode").is_some_and(|mode| mode != "OR_ERROR") {
+            self.walker.unresolved("INSERT OR ...".to_owned());
+        }
+        if self.tree.child(root, "assert_rows_modified").is_some() {
+            self.walker.unresolved("ASSERT_ROWS_MODIFIED".to_owned());
+        }
+    }
+
     pub(super) fn insert(&mut self, root: NodeId) {
         let target = self.target(root);
         let columns = self.column_names(root, "insert_column_list");
@@ -157,24 +170,14 @@ impl Reader<'_, '_> {
         self.tree.children(node, field).into_iter().map(column).collect()
     }
 
-    /// The engine lists the columns of the target that are only written; they are not read.
+    /// A target of which no column is looked at is not read.
     fn forget_written(&mut self, root: NodeId) {
-        let Some(scan) = self.tree.child(root, "table_scan") else { return };
-        let table = self.tree.child(scan, "table").and_then(|table| self.tree.text(table, "full_name")).and_then(TableName::parse);
-        let Some(table) = table else { return };
-        let access = match self.tree.value(root, "column_access_list") {
-            Some(crate::tree::Value::List(values)) => values.clone(),
-            Some(value) => vec![value.clone()],
-            None => Vec::new(),
-        };
-        for (column, access) in self.tree.children(scan, "column_list").into_iter().zip(access) {
-            if access == crate::tree::Value::Enumerator("WRITE") {
-                let name = self.tree.text(column, "name").unwrap_or_default();
-                self.walker.found.reads.compound.remove(&(table.clone(), name.to_owned()));
-                if let Some(columns) = self.walker.found.reads.columns.get_mut(&table) {
-                    columns.remove(name);
-                }
-            }
+        let table = self.tree.path(root, &["table_scan", "table"]).and_then(|table| self.tree.text(table, "full_name"));
+        let Some(table) = table.and_then(TableName::parse) else { return };
+        let reads = &mut self.walker.found.reads;
+        let whole = reads.compound.iter().any(|(read, _)| *read == table);
+        if !whole && reads.columns.get(&table).is_some_and(BTreeSet::is_empty) {
+            reads.columns.remove(&table);
         }
     }
 }

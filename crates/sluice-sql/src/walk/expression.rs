@@ -130,11 +130,13 @@ impl Walker<'_> {
             None => Flow::default(),
         };
         let mut flow = match self.tree.enumerator(node, "subquery_type") {
+            // Which row it is has been chosen, perhaps by nothing but its being there.
             Some("SCALAR") => {
-                if !self.single_row(query) {
+                // Where nothing decides the rows, their number is the same whatever the values.
+                if !decided.is_empty() && !self.single_row(query) {
                     self.can_fail(&decided);
                 }
-                column
+                column.to_chosen()
             }
             Some("ARRAY") => Flow::array(column),
             Some("EXISTS") => Flow::default(),

@@ -1,9 +1,11 @@
 //! Function calls: which arguments pass through, which only decide, which can make the statement fail.
 
-use super::{Walker, total};
-use crate::flow::{Flow, Taint};
+use super::Walker;
+use crate::builtin::{self, Failing};
+use crate::builtin_binding::effect_of;
+use crate::flow::{Flow, Taint, Way};
 use crate::tree::NodeId;
-use sluice_model::{How, Type};
+use sluice_model::Type;
 
 /// The arguments of a call, as far as they have a value.
 struct Call {
@@ -12,6 +14,7 @@ struct Call {
     /// What reaches the result beside the arguments: modifiers, order, conditions.
     modifiers: Taint,
     plain: bool,
+    ignores_nulls: bool,
 }
 
 impl Walker<'_> {
@@ -30,8 +33,10 @@ impl Walker<'_> {
             if failing_arguments {
                 self.found.errors.extend(control(&call).iter().map(|(source, _)| *source));
             }
-            if !safe && !total::is_total(&name, &self.argument_kinds(node), &constants(&call)) {
-                self.can_fail(&everything(&call));
+            let marks = builtin::table().engine_marks(&name);
+            self.found.effects.extend(marks.iter().filter_map(|mark| effect_of(*mark)));
+            if !safe && let Some(inputs) = self.failing_inputs(node, &call) {
+                self.can_fail(&inputs);
             }
             return builtin(&call);
         }
@@ -54,7 +59,13 @@ impl Walker<'_> {
         if !safe && !traits.total {
             self.can_fail(&everything(call));
         }
-        Flow::of(everything(call))
+        match traits.keeps.and_then(|index| Some((index, call.arguments.get(index)?))) {
+            Some((kept, value)) => {
+                let others = call.arguments.iter().enumerate().filter(|(index, _)| *index != kept);
+                others.fold(value.clone(), |flow, (_, other)| flow.with_whole(&other.derived())).with_whole(&call.modifiers)
+            }
+            None => Flow::of(everything(call)),
+        }
     }
 
     fn arguments(&mut self, node: NodeId, name: &str) -> Call {
@@ -91,7 +102,8 @@ impl Walker<'_> {
                 }
             }
         }
-        Call { name: name.to_owned(), arguments, modifiers, plain }
+        let ignores_nulls = self.tree.enumerator(node, "null_handling_modifier") == Some("IGNORE_NULLS");
+        Call { name: name.to_owned(), arguments, modifiers, plain, ignores_nulls }
     }
 
     fn generic_argument(&mut self, argument: NodeId) -> Flow {
@@ -139,16 +151,46 @@ impl Walker<'_> {
         for argument in self.tree.children(node, "argument_list") {
             rest.extend(self.expression(argument).derived());
         }
-        Some(Call { name: name.to_owned(), arguments: vec![array, body], modifiers: rest, plain: false })
+        Some(Call { name: name.to_owned(), arguments: vec![array, body], modifiers: rest, plain: false, ignores_nulls: false })
     }
 
-    fn argument_kinds(&self, node: NodeId) -> Vec<Option<Type>> {
-        let mut kinds: Vec<_> =
-            self.tree.children(node, "argument_list").into_iter().map(|argument| crate::kind::of(self.tree, argument)).collect();
-        for argument in self.tree.children(node, "generic_argument_list") {
-            kinds.push(self.tree.child(argument, "expr").and_then(|expression| crate::kind::of(self.tree, expression)));
+    /// What decides whether one of the engine's own functions fails. Nothing where no value can make it fail.
+    fn failing_inputs(&self, node: NodeId, call: &Call) -> Option<Taint> {
+        let argument = |index: usize| call.arguments.get(index).cloned().unwrap_or_default();
+        match call.name.as_str() {
+            // An element may be missing: that is the array's length, not what it holds.
+            "$array_at_offset" | "$array_at_ordinal" | "array_first" | "array_last" => {
+                let mut taint = argument(0).outline();
+                taint.extend(argument(1).derived());
+                return Some(taint);
+            }
+            "sum" | "avg" | "abs" | "$unary_minus" if self.floating(node) => return None,
+            "date" | "datetime" | "time" | "timestamp" if call.arguments.len() == 1 && self.from_moment(node) => return None,
+            _ => {}
         }
-        kinds
+        match builtin::table().failing(&call.name) {
+            Some(Failing::Never) => None,
+            Some(Failing::Only(positions)) => {
+                let mut taint = Taint::new();
+                positions.iter().for_each(|position| taint.extend(argument(*position).derived()));
+                (!taint.is_empty()).then_some(taint)
+            }
+            None => Some(everything(call)),
+        }
+    }
+
+    /// Over floating point these do not overflow into an error.
+    fn floating(&self, node: NodeId) -> bool {
+        self.first_kind(node) == Some(Type::Float64)
+    }
+
+    fn from_moment(&self, node: NodeId) -> bool {
+        matches!(self.first_kind(node), Some(Type::Date | Type::Datetime | Type::Timestamp))
+    }
+
+    fn first_kind(&self, node: NodeId) -> Option<Type> {
+        let first = self.tree.children(node, "argument_list").first().copied()?;
+        crate::kind::of(self.tree, first)
     }
 }
 
@@ -157,10 +199,6 @@ fn everything(call: &Call) -> Taint {
     let mut taint = call.modifiers.clone();
     call.arguments.iter().for_each(|argument| taint.extend(argument.derived()));
     taint
-}
-
-fn constants(call: &Call) -> Vec<bool> {
-    call.arguments.iter().map(|argument| argument.all().is_empty()).collect()
 }
 
 /// Which arguments decide whether the others are evaluated at all.
@@ -186,39 +224,34 @@ fn control(call: &Call) -> Taint {
 /// GoogleSQL's own functions. Whatever is not listed computes: everything reaches the whole result.
 fn builtin(call: &Call) -> Flow {
     let argument = |index: usize| call.arguments.get(index).cloned().unwrap_or_default();
-    // The first `count` arguments pass through, the others only decide.
-    let passing = |count: usize| {
-        let mut flow = Flow::joined(call.arguments.iter().take(count).cloned());
-        call.arguments.iter().skip(count).for_each(|other| flow.whole.extend(other.derived()));
-        flow
-    };
     let flow = match call.name.as_str() {
-        "coalesce" | "ifnull" | "greatest" | "least" | "iferror" | "array_concat" => passing(call.arguments.len()),
-        "if" => Flow::joined([argument(1), argument(2)]).with_whole(&control(call)),
-        "$case_no_value" | "$case_with_value" => case(call),
-        "nullif" | "array_slice" | "nth_value" | "array_reverse" | "array_concat_agg" | "min" | "max" | "any_value" | "first_value"
-        | "last_value" | "nullifzero" | "nulliferror" | "zeroifnull" | "$with_side_effects" | "array_distinct" => passing(1),
-        "lag" | "lead" => {
-            let flow = Flow::joined([argument(0), argument(2)]);
-            flow.with_whole(&argument(1).derived())
+        "if" => Flow::joined([argument(1), argument(2)]).to_chosen().with_whole(&control(call)),
+        "$case_no_value" | "$case_with_value" => case(call).to_chosen(),
+        "array_agg" => {
+            let value = argument(0);
+            // Without its nulls the length of the array tells how many there were.
+            let shape = if call.ignores_nulls { value.outline() } else { Taint::new() };
+            Flow { shape, ..Flow::array(value) }
         }
-        "array_agg" => Flow::array(argument(0)),
         "$make_array" => Flow::array(Flow::joined(call.arguments.iter().cloned())),
         "$array_at_offset" | "$array_at_ordinal" | "$safe_array_at_offset" | "$safe_array_at_ordinal" => {
-            argument(0).element().with_whole(&argument(1).derived())
+            argument(0).element().to_chosen().with_whole(&argument(1).derived())
         }
-        "array_first" | "array_last" => argument(0).element(),
+        "array_first" | "array_last" => argument(0).element().to_chosen(),
         "array_filter" => argument(0).with_whole(&argument(1).derived()),
         "array_transform" => {
             let (array, body) = (argument(0), argument(1));
-            Flow { shape: array.outline(), ..Flow::array(body.with_whole(&array.whole)) }
+            Flow { shape: array.outline(), ..Flow::array(body.to_derived().with_whole(&array.whole)) }
         }
         "array_length" | "$is_null" => Flow::of(argument(0).outline()),
         "count" if call.plain && call.arguments.len() == 1 => {
             Flow::of(counted(&argument(0)))
         }
         "typeof" => Flow::default(),
-        _ => Flow::of(everything(call)),
+        name => match builtin::table().kept(name) {
+            Some(kept) => kept_flow(call, kept).to_chosen(),
+            None => Flow::of(everything(call)),
+        },
     };
     flow.with_whole(&call.modifiers)
 }
@@ -227,8 +260,22 @@ fn builtin(call: &Call) -> Flow {
 fn counted(argument: &Flow) -> Taint {
     let mut taint = argument.whole.clone();
     taint.extend(argument.shape.iter().copied());
-    let how = |how: How| if how == How::Direct { How::Counted } else { How::Derived };
-    taint.into_iter().map(|(source, before)| (source, how(before))).collect()
+    let plain = taint.iter().all(|(_, how)| *how == Way::Same);
+    let how = if plain { Way::Counted } else { Way::Derived };
+    taint.into_iter().map(|(source, _)| (source, how)).collect()
+}
+
+/// Some arguments come through, the others only decide.
+fn kept_flow(call: &Call, kept: &builtin::Kept) -> Flow {
+    let mut flow = Flow::default();
+    for (index, argument) in call.arguments.iter().enumerate() {
+        if kept.keeps(index, call.arguments.len()) {
+            flow.join(argument);
+        } else {
+            flow.whole.extend(argument.derived());
+        }
+    }
+    flow
 }
 
 fn case(call: &Call) -> Flow {

@@ -3,7 +3,6 @@
 mod expression;
 mod function;
 mod scan;
-mod total;
 mod window;
 
 use crate::flow::{Flow, Source, SourceSet, Sources, Taint};
@@ -23,6 +22,8 @@ pub(crate) struct Walker<'a> {
     world: &'a World,
     pub sources: &'a mut Sources,
     columns: HashMap<i64, Flow>,
+    /// Columns of tables that nothing has looked at yet: where they come from.
+    untouched: HashMap<i64, Origin>,
     with: HashMap<String, WithEntry>,
     recursive: Vec<WithEntry>,
     /// How many operations that can fail have been met; a condition around one of them decides over failure too.
@@ -36,6 +37,8 @@ pub(crate) struct Walker<'a> {
 pub(crate) struct Found {
     pub effects: BTreeSet<Effect>,
     pub errors: SourceSet,
+    /// Something can fail, be it on values that no column reaches.
+    pub fails: bool,
     pub reads: Reads,
     pub routines: BTreeSet<String>,
     pub unresolved: BTreeSet<String>,
@@ -49,6 +52,19 @@ pub(crate) struct Reads {
 }
 
 impl Found {
+    /// What was opened in the text itself leaves no call behind for the walker to see.
+    pub fn include_opened(&mut self, world: &World) {
+        self.routines.extend(world.opened.iter().cloned());
+        self.unresolved.extend(world.unresolved.iter().cloned());
+        for traits in &world.expanded {
+            self.effects.extend(traits.effects.iter().copied());
+            self.routines.insert(traits.canonical.clone());
+            if traits.reads_beyond {
+                self.unresolved.insert(format!("`{}` reads more than its arguments", traits.canonical));
+            }
+        }
+    }
+
     pub fn merge(&mut self, other: Found) {
         self.effects.extend(other.effects);
         self.errors.extend(other.errors);
@@ -61,10 +77,18 @@ impl Found {
     }
 }
 
+/// A column of a table in this statement: the table's key and the column's index.
+struct Origin {
+    table: String,
+    index: usize,
+}
+
 #[derive(Clone, Default)]
 struct WithEntry {
     columns: Vec<Flow>,
     rows: UseSet,
+    /// Something in it can fail: whoever decides whether it is read decides that too.
+    fails: bool,
 }
 
 impl<'a> Walker<'a> {
@@ -74,6 +98,7 @@ impl<'a> Walker<'a> {
             world,
             sources,
             columns: HashMap::new(),
+            untouched: HashMap::new(),
             with: HashMap::new(),
             recursive: Vec::new(),
             failures: 0,
@@ -88,6 +113,9 @@ impl<'a> Walker<'a> {
 
     /// The flow of a column by its id. One that nothing has bound is not clear: it is unresolved.
     pub fn column(&mut self, id: i64) -> Flow {
+        if let Some(origin) = self.untouched.remove(&id) {
+            self.touch(&origin);
+        }
         if let Some(flow) = self.columns.get(&id) {
             return flow.clone();
         }
@@ -96,6 +124,7 @@ impl<'a> Walker<'a> {
     }
 
     pub fn bind(&mut self, id: i64, flow: Flow) {
+        self.untouched.remove(&id);
         self.columns.insert(id, flow);
     }
 
@@ -108,6 +137,11 @@ impl<'a> Walker<'a> {
         self.child_expression(node, field)
     }
 
+    /// Binds a list of computed columns.
+    pub fn computed_columns(&mut self, node: NodeId, field: &str) {
+        self.computed(node, field);
+    }
+
     /// Every column of the table behind a scan, whether the engine lists it or not.
     pub fn whole_table(&mut self, scan: NodeId) -> Vec<(String, Option<sluice_model::Type>, Flow)> {
         let name = self.tree.child(scan, "table").and_then(|table| self.tree.text(table, "full_name")).unwrap_or_default();
@@ -116,9 +150,9 @@ impl<'a> Walker<'a> {
             return Vec::new();
         };
         let columns: Vec<_> = bound.columns.iter().filter(|column| !column.pseudo).collect();
-        for table in &bound.names {
-            for column in columns.iter().filter(|_| !bound.opened) {
-                self.found.reads.compound.insert((table.clone(), column.name.clone()));
+        for index in 0..bound.columns.len() {
+            if bound.columns.get(index).is_some_and(|column| !column.pseudo) {
+                self.touch(&Origin { table: name.to_owned(), index });
             }
         }
         columns.into_iter().map(|column| (column.name.clone(), Some(column.kind.clone()), column.flow.clone())).collect()
@@ -136,6 +170,7 @@ impl<'a> Walker<'a> {
     /// An operation over these sources can fail on some of their values.
     pub fn can_fail(&mut self, taint: &Taint) {
         self.failures += 1;
+        self.found.fails = true;
         self.found.errors.extend(taint.iter().map(|(source, _)| *source));
     }
 
@@ -160,5 +195,5 @@ pub(crate) fn uses(taint: &Taint, kind: UseKind) -> impl Iterator<Item = (Source
 
 /// What rows give away when they stand inside an expression.
 pub(crate) fn rows_taint(rows: &UseSet) -> Taint {
-    rows.iter().map(|(source, _)| (*source, sluice_model::How::Derived)).collect()
+    rows.iter().map(|(source, _)| (*source, crate::flow::Way::Derived)).collect()
 }

@@ -1,6 +1,6 @@
 //! Scans: where rows come from and what decides them.
 
-use super::{UseSet, Walker, WithEntry, rows_taint, uses};
+use super::{Origin, UseSet, Walker, WithEntry, rows_taint, uses};
 use crate::flow::{Flow, Taint};
 use crate::tree::NodeId;
 use crate::world::Bound;
@@ -72,21 +72,19 @@ impl Walker<'_> {
             // Names in an answer lie after functions were put in place; positions do not.
             let Some(column) = usize::try_from(index).ok().and_then(|index| bound.columns.get(index)) else { continue };
             self.bind(id, column.flow.clone());
-            let compound = !bound.opened && matches!(flat(&column.kind), Type::Struct(_));
-            for table in &bound.names {
-                if compound {
-                    self.found.reads.compound.insert((table.clone(), column.name.clone()));
-                } else {
-                    self.found.reads.columns.entry(table.clone()).or_default().insert(column.name.clone());
-                }
+            if let Ok(index) = usize::try_from(index) {
+                self.untouched.insert(id, Origin { table: name.to_owned(), index });
             }
-            self.read_through(bound, &column.flow.all());
         }
         self.read_through(bound, &rows_taint(&bound.rows));
         for table in bound.names.iter().chain(&bound.base) {
             self.found.reads.columns.entry(table.clone()).or_default();
         }
         self.found.errors.extend(bound.errors.iter().copied());
+        if bound.fails {
+            self.failures += 1;
+            self.found.fails = true;
+        }
         self.found.effects.extend(bound.effects.iter().copied());
         self.found.routines.extend(bound.routines.iter().cloned());
         self.found.unresolved.extend(bound.unresolved.iter().cloned());
@@ -96,6 +94,21 @@ impl Walker<'_> {
             rows.extend(uses(&taint, UseKind::Filter));
         }
         rows
+    }
+
+    /// A column is read when something looks at it: the engine lists more than that where functions were put in place.
+    pub(super) fn touch(&mut self, origin: &Origin) {
+        let Some(bound) = self.world.tables.get(&origin.table) else { return };
+        let Some(column) = bound.columns.get(origin.index) else { return };
+        let compound = !bound.opened && matches!(flat(&column.kind), Type::Struct(_));
+        for table in &bound.names {
+            if compound {
+                self.found.reads.compound.insert((table.clone(), column.name.clone()));
+            } else {
+                self.found.reads.columns.entry(table.clone()).or_default().insert(column.name.clone());
+            }
+        }
+        self.read_through(bound, &column.flow.all());
     }
 
     /// What is read through a view are the base columns behind those of its columns that are used.
@@ -154,15 +167,18 @@ impl Walker<'_> {
     fn array_scan(&mut self, node: NodeId) -> UseSet {
         let mut rows = self.input(node);
         let elements = self.column_ids(node, "element_column_list");
+        let mut order = Taint::new();
         for (position, array) in self.tree.children(node, "array_expr_list").into_iter().enumerate() {
             let flow = self.expression(array);
             rows.extend(uses(&flow.outline(), UseKind::Rows));
+            order.extend(flow.whole.iter().copied());
             if let Some(id) = elements.get(position) {
                 self.bind(*id, flow.element());
             }
         }
         if let Some(offset) = self.tree.child(node, "array_offset_column").and_then(|holder| self.column_id(holder, "column")) {
-            self.bind(offset, Flow::default());
+            // Where an element stands tells what the array was put together by.
+            self.bind(offset, Flow::of(crate::flow::derived(&order)));
         }
         for (field, kind) in [("join_expr", UseKind::Join), ("array_zip_mode", UseKind::Rows)] {
             if let Some(expression) = self.tree.child(node, field) {
@@ -178,6 +194,17 @@ impl Walker<'_> {
         self.computed(node, "group_by_list");
         rows.extend(self.group_uses(node));
         self.computed(node, "aggregate_list");
+        let unit = self.privacy_unit(node);
+        rows.extend(uses(&unit, UseKind::Group));
+        if self.tree.kind(node) == "ResolvedDifferentialPrivacyAggregateScan" {
+            // How much of each unit comes in depends on which rows belong to it.
+            for computed in self.tree.children(node, "aggregate_list") {
+                if let Some(id) = self.column_id(computed, "column") {
+                    let flow = self.column(id).with_whole(&unit);
+                    self.bind(id, flow);
+                }
+            }
+        }
         for call in self.tree.children(node, "grouping_call_list") {
             if let Some(id) = self.column_id(call, "output_column") {
                 self.bind(id, Flow::default());
@@ -190,6 +217,16 @@ impl Walker<'_> {
             }
         }
         rows
+    }
+
+    fn privacy_unit(&mut self, node: NodeId) -> Taint {
+        let mut unit = Taint::new();
+        for field in ["option_list", "anonymization_option_list"] {
+            for option in self.tree.children(node, field) {
+                unit.extend(self.child_expression(option, "value").derived());
+            }
+        }
+        unit
     }
 
     pub(super) fn group_uses(&mut self, node: NodeId) -> UseSet {
@@ -284,7 +321,7 @@ impl Walker<'_> {
         }
         loop {
             let before = (columns.clone(), rows.clone());
-            self.recursive.push(WithEntry { columns: columns.clone(), rows: rows.clone() });
+            self.recursive.push(WithEntry { columns: columns.clone(), rows: rows.clone(), fails: false });
             if let Some(term) = self.tree.child(node, "recursive_term") {
                 let again = self.set_item(term, &mut rows);
                 columns.iter_mut().zip(&again).for_each(|(sum, flow)| sum.join(flow));
@@ -313,13 +350,22 @@ impl Walker<'_> {
         self.bind_entry(node, entry)
     }
 
+    /// Names are local: a function that was put in place may use one that the statement uses too.
     fn with_scan(&mut self, node: NodeId) -> UseSet {
+        let outer = self.with.clone();
+        let rows = self.with_query(node);
+        self.with = outer;
+        rows
+    }
+
+    fn with_query(&mut self, node: NodeId) -> UseSet {
         for entry in self.tree.children(node, "with_entry_list") {
             let Some(query) = self.tree.child(entry, "with_subquery") else { continue };
             let name = self.tree.text(entry, "with_query_name").unwrap_or_default().to_owned();
+            let before = self.failures;
             let rows = self.scan(query);
             let columns = self.column_ids(query, "column_list").into_iter().map(|id| self.column(id)).collect();
-            self.with.insert(name, WithEntry { columns, rows });
+            self.with.insert(name, WithEntry { columns, rows, fails: self.failures != before });
         }
         match self.tree.child(node, "query") {
             Some(query) => self.scan(query),
@@ -339,6 +385,9 @@ impl Walker<'_> {
     fn bind_entry(&mut self, node: NodeId, entry: WithEntry) -> UseSet {
         for (id, flow) in self.column_ids(node, "column_list").into_iter().zip(entry.columns) {
             self.bind(id, flow);
+        }
+        if entry.fails {
+            self.failures += 1;
         }
         entry.rows
     }

@@ -14,6 +14,11 @@ impl Walker<'_> {
         rows
     }
 
+    /// A group outside of a scan.
+    pub fn analytic_functions(&mut self, group: NodeId) {
+        self.analytic_group(group, &mut UseSet::new());
+    }
+
     /// The keys of a window choose which rows are looked at: they reach each result, and they are a use.
     fn analytic_group(&mut self, group: NodeId, rows: &mut UseSet) {
         let mut keys = Taint::new();

@@ -13,7 +13,7 @@ pub fn difference(expect: &Expect, analysis: &Analysis) -> String {
         (Some(part), Some(reason)) if contains(reason, part) => return String::new(),
         (Some(part), Some(reason)) => return pair("refused", part, reason),
         (Some(part), None) => return pair("refused", part, "not refused"),
-        (None, Some(reason)) if expect.letters.as_deref() != Some("x") => return pair("refused", "not refused", reason),
+        (None, Some(reason)) if expect.letters.is_none() => return pair("refused", "not refused", reason),
         _ => {}
     }
     let mut text = expect.letters.as_ref().and_then(|letters| letters::difference(letters, analysis)).unwrap_or_default();
@@ -53,7 +53,8 @@ fn statements(expected: &[ExpectedStatement], got: &[StatementAnalysis]) -> Stri
         }
     }
     for statement in rest.filter(|statement| noteworthy(statement)) {
-        let _ = write!(text, "  + [{}], which is not expected\n{}", statement.kind, one_statement(&ExpectedStatement::default(), statement));
+        let _ =
+            write!(text, "  + [{}], which is not expected\n{}", statement.kind, one_statement(&ExpectedStatement::default(), statement));
     }
     text
 }
@@ -122,8 +123,7 @@ fn outputs(expected: &[ExpectedOutput], got: &[Output]) -> String {
 
 /// An unnamed column is empty, `$col1` in GoogleSQL, `f0_` in BigQuery.
 fn same_name(expected: &str, got: &str) -> bool {
-    let numbered =
-        || got.strip_prefix('f').and_then(|rest| rest.strip_suffix('_')).is_some_and(|middle| middle.parse::<u32>().is_ok());
+    let numbered = || got.strip_prefix('f').and_then(|rest| rest.strip_suffix('_')).is_some_and(|middle| middle.parse::<u32>().is_ok());
     expected == got || (expected == "_" && (got.is_empty() || got.starts_with('$') || numbered()))
 }
 

@@ -1,7 +1,6 @@
 //! The short form: which columns of a result must be masked.
 
 use super::compare::word;
-use super::name;
 use sluice_model::{Analysis, ColumnPath, How, Output, StatementAnalysis};
 
 /// The labelled columns of the example catalog, one full path a line.
@@ -50,6 +49,7 @@ fn held(analysis: &Analysis) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::name;
     use super::*;
 
     #[test]

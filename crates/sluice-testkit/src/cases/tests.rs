@@ -28,7 +28,9 @@ fn differs(expectation: &str, analysis: &Analysis) -> String {
 
 #[test]
 fn a_case_is_read() {
-    let case = parsed("# remark\n\n=== a name\ndefault: other.set\nSELECT id,\n  ssn AS `uses`\nFROM patients\n---\nid: patients.id direct\n`uses`: patients.ssn direct @a.b,\n  shop.orders.id derived\nuses: patients.name filter\n");
+    let case = parsed(
+        "# remark\n\n=== a name\ndefault: other.set\nSELECT id,\n  ssn AS `uses`\nFROM patients\n---\nid: patients.id direct\n`uses`: patients.ssn direct @a.b,\n  shop.orders.id derived\nuses: patients.name filter\n",
+    );
     assert_eq!((case.name.as_str(), case.line, case.sql.as_str()), ("a name", 3, "SELECT id,\n  ssn AS `uses`\nFROM patients"));
     assert_eq!((case.default_project.as_str(), case.default_dataset.as_str()), ("other", "set"));
     let statement = &case.expect.statements[0];
@@ -79,10 +81,8 @@ fn names_are_short_and_read_back() {
 #[test]
 fn differences_are_shown() {
     let exposures = [exposure("patients.ssn", How::Direct, &[]), exposure("patients.id", How::Derived, &["a"])];
-    let analysis = Analysis {
-        statements: vec![selected(&[("x", &exposures), ("f0_", &[])], &[("patients.name", UseKind::Filter)])],
-        refused: None,
-    };
+    let analysis =
+        Analysis { statements: vec![selected(&[("x", &exposures), ("f0_", &[])], &[("patients.name", UseKind::Filter)])], refused: None };
     let check = |expectation: &str, difference: &str| assert_eq!(differs(expectation, &analysis), difference, "{expectation}");
     check("x: patients.id derived @a, patients.ssn direct\n_: -\nuses: patients.name filter\neffects: read", "");
     check(
@@ -123,6 +123,8 @@ fn refusals_and_the_unresolved_are_never_passed_over() {
     let refused = Analysis { statements: Vec::new(), refused: Some(Refused { reason: "syntax error: x".to_owned() }) };
     assert_eq!(differs("refused: Syntax", &refused), "");
     assert_eq!(differs("letters: x", &refused), "");
+    assert_eq!(differs("letters: Cm", &refused), "");
+    assert_eq!(differs("letters: C", &refused), "  - letters: C\n  + refused: syntax error: x\n");
     assert_eq!(differs("refused: type", &refused), "  - refused: type\n  + refused: syntax error: x\n");
     assert_eq!(differs("x: -", &refused), "  - refused: not refused\n  + refused: syntax error: x\n");
     let mut statement = selected(&[("x", &[])], &[]);
@@ -142,4 +144,16 @@ fn a_report_names_the_case() {
     assert!(!report.is_clean());
     assert!(!check_text("", |_| Analysis::default()).is_clean());
     assert!(!check_file(Path::new("/nowhere"), |_| Analysis::default()).is_clean());
+}
+
+#[test]
+fn the_files_of_this_crate_are_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+    let mut cases = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        cases += parse(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())).len();
+    }
+    assert!(cases > 600, "{cases} cases");
 }

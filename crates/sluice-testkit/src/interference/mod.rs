@@ -3,7 +3,14 @@
 //! Whatever differs in a result must be told by the analysis: the output as an exposure of a labelled column, the rows or a failure as a use
 //! of one. A difference that the analysis does not tell is a miss, and a miss is a leak.
 
+pub mod adapters;
+pub mod campaign;
 pub mod clinic;
+pub mod datum;
 pub mod generate;
+pub mod judge;
+pub mod mutate;
+pub mod shrink;
 pub mod value;
 pub mod variants;
+pub mod warehouses;

@@ -1,9 +1,11 @@
 //! The clinic's content, once as it is and in five variants that differ in labelled values only.
 //!
 //! The variants change what can be told of a value: its text, order, length, equality with others, null or not, whether it reads as a number.
+//! No two labelled columns vary in the same variants, so that an analysis that names the wrong one of two columns is found out.
 
-use super::clinic::VIEW;
+use super::clinic::{VIEW, column_path};
 use super::value::Value;
+use sluice_model::ColumnPath;
 
 /// The first is the base.
 pub const VARIANTS: usize = 6;
@@ -17,7 +19,8 @@ const WARDS: [&str; PATIENTS] = ["A", "B", "A", "C", "B", "A", "", "C", "A", "B"
 const DOCTORS: [&str; VISITS] = ["Dr. Wu", "Dr. Ek", "Dr. Wu", "J10", "Dr. Ek", "Dr. Wu", "", "Dr. Ek", "Dr. Wu", "A", "Dr. Ek", "J10"];
 
 const SSNS: [&str; 10] = ["205", "100", "31", "7", "4111", "100", "A", "9x", "62", "18"];
-const EMAILS: [&str; 10] = ["ann@a.org", "bob@b.org", "x", "ann@a.org", "eve@a.org", "Fay@C.org", "1", "hal@b.org", "zoe@c.org", "gus@a.org"];
+const EMAILS: [&str; 10] =
+    ["ann@a.org", "bob@b.org", "x", "ann@a.org", "eve@a.org", "Fay@C.org", "1", "hal@b.org", "zoe@c.org", "gus@a.org"];
 const STREETS: [&str; 10] = ["Elm", "Oak 7", "Elm", "Ash 12", "1", "Fir", "Oak 9", "Yew", "A", "Bay 3"];
 const NUMBERS: [&str; 10] = ["555", "100", "0170", "41", "555", "7", "33", "8080", "22", "B"];
 const DIAGNOSES: [&str; 10] = ["flu", "J10", "B", "flu", "gout", "A", "measles", "flu", "J11", "1"];
@@ -31,6 +34,60 @@ const DOCUMENTS: [&str; 7] = [
     r#"["1","2"]"#,
     r#""A""#,
 ];
+
+/// A labelled column, and the variants besides the last in which it varies. The last varies them all.
+#[derive(Clone, Copy)]
+struct Label {
+    table: &'static str,
+    path: &'static str,
+    varies: [usize; 2],
+    values: &'static [&'static str; 10],
+}
+
+const SSN: Label = Label { table: "patients", path: "ssn", varies: [1, 2], values: &SSNS };
+const EMAIL: Label = Label { table: "patients", path: "email", varies: [1, 3], values: &EMAILS };
+const STREET: Label = Label { table: "patients", path: "address.street", varies: [1, 4], values: &STREETS };
+const PHONES: Label = Label { table: "patients", path: "phones", varies: [2, 3], values: &NUMBERS };
+const CONTACT_PHONE: Label = Label { table: "patients", path: "contacts.phone", varies: [2, 4], values: &NUMBERS };
+const NOTES: Label = Label { table: "patients", path: "notes", varies: [3, 4], values: &SSNS };
+const DIAGNOSIS: Label = Label { table: "visits", path: "diagnosis", varies: [2, 4], values: &DIAGNOSES };
+const CREDIT_CARD: Label = Label { table: "cards", path: "credit_card", varies: [1, 3], values: &CREDIT };
+const LABELS: [Label; 8] = [SSN, EMAIL, STREET, PHONES, CONTACT_PHONE, NOTES, DIAGNOSIS, CREDIT_CARD];
+
+/// How a column's values differ from the base.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    Base,
+    /// Other rows hold them.
+    Turned,
+    AllEqual,
+    /// Some null, the others longer.
+    Gaps,
+    /// All different, all numbers, in the opposite order.
+    Numbers,
+    /// What unlabelled columns hold, and empty text.
+    Mixed,
+}
+
+/// The labelled columns whose values differ between the base and a variant.
+pub fn varied(variant: usize) -> Vec<ColumnPath> {
+    let labels = LABELS.iter().filter(|label| manner(label, variant) != Manner::Base);
+    labels.map(|label| column_path(label.table, label.path)).collect()
+}
+
+fn manner(label: &Label, variant: usize) -> Manner {
+    let second = match label.path.len() % 3 {
+        0 => Manner::Numbers,
+        1 => Manner::AllEqual,
+        _ => Manner::Gaps,
+    };
+    match label.varies {
+        _ if variant == VARIANTS - 1 => Manner::Mixed,
+        [first, _] if variant == first => Manner::Turned,
+        [_, other] if variant == other => second,
+        _ => Manner::Base,
+    }
+}
 
 /// One table's rows.
 pub type Rows = Vec<Vec<Value>>;
@@ -48,19 +105,19 @@ pub fn content(variant: usize) -> Vec<(&'static str, Rows)> {
 }
 
 fn patient(variant: usize, row: usize) -> Vec<Value> {
-    let address = Value::Record(vec![labelled(&STREETS, variant, row, 1), plain(&CITIES, row), Value::Text(format!("{}", 1000 + row % 4))]);
+    let address = Value::Record(vec![labelled(&STREET, variant, row), plain(&CITIES, row), Value::Text(format!("{}", 1000 + row % 4))]);
     let names = NAMES.iter().cycle().skip(row + 1);
     let contacts = names.take(row % 3).enumerate().map(|(position, name)| {
-        let phone = labelled(&NUMBERS, variant, row + position, 2);
+        let phone = labelled(&CONTACT_PHONE, variant, row + position);
         Value::Record(vec![Value::text(name), phone])
     });
     let month = 1 + row % 7;
     vec![
         whole(row + 1),
         plain(&NAMES, row),
-        labelled(&SSNS, variant, row, 0),
+        labelled(&SSN, variant, row),
         Value::Text(format!("{}-{:02}-1{}", 1975 + row % 6 * 5, 1 + row, row % 3)),
-        labelled(&EMAILS, variant, row, 3),
+        labelled(&EMAIL, variant, row),
         if row == 7 { Value::Null } else { address },
         Value::List(phones(variant, row)),
         Value::List(contacts.collect()),
@@ -77,7 +134,7 @@ fn visit(variant: usize, row: usize) -> Vec<Value> {
         whole(row + 1),
         whole(patient),
         cost,
-        labelled(&DIAGNOSES, variant, row, 1),
+        labelled(&DIAGNOSIS, variant, row),
         plain(&DOCTORS, row),
         Value::Text(format!("2024-{:02}-0{} 08:30:00+00", 1 + row % 5, 1 + row % 9)),
     ]
@@ -86,58 +143,56 @@ fn visit(variant: usize, row: usize) -> Vec<Value> {
 fn card(variant: usize, row: usize) -> Vec<Value> {
     vec![
         whole(1 + row * 3 % 10),
-        labelled(&CREDIT, variant, row, 0),
+        labelled(&CREDIT_CARD, variant, row),
         Value::Text(format!("202{}-{:02}-28", 5 + row % 4, 1 + row)),
         Value::Text(format!("{}", 500 * (1 + row % 5))),
     ]
 }
 
-/// A labelled text. `turn` makes the columns of one row differ in how they vary.
-fn labelled(values: &[&str; 10], variant: usize, row: usize, turn: usize) -> Value {
-    let at = |position: usize| Value::text(values.get(position % values.len()).copied().unwrap_or(""));
-    match variant {
-        0 if row == 9 => Value::Null,
-        0 => at(row),
-        // Other rows hold them.
-        1 => at(row + 3 + turn),
-        // All equal.
-        2 => at(turn),
-        // Some null, the others longer.
-        3 if (row + turn) % 2 == 0 => Value::Null,
-        3 => Value::Text(format!("{}-{}", values.get(row % values.len()).copied().unwrap_or(""), "z".repeat(1 + row % 3))),
-        // All different, all numbers, in the opposite order.
-        4 => Value::Text(format!("{}", 9000 - 37 * (row + turn))),
-        // What unlabelled columns hold, and empty text.
-        _ if row % 4 == 3 => Value::text(""),
-        _ => plain(&NAMES, (row * 3 + turn) % NAMES.len()),
+/// A labelled text.
+fn labelled(label: &Label, variant: usize, row: usize) -> Value {
+    let at = |position: usize| label.values.get(position % label.values.len()).copied().unwrap_or("");
+    let turn = label.path.len();
+    match manner(label, variant) {
+        Manner::Base if row == 9 => Value::Null,
+        Manner::Base => Value::text(at(row)),
+        Manner::Turned => Value::text(at(row + 3 + turn % 4)),
+        Manner::AllEqual => Value::text(at(turn)),
+        Manner::Gaps if row.is_multiple_of(2) => Value::Null,
+        Manner::Gaps => Value::Text(format!("{}-{}", at(row), "z".repeat(1 + row % 3))),
+        Manner::Numbers => Value::Text(format!("{}", 9000 - 37 * (row + turn))),
+        Manner::Mixed if row % 4 == 3 => Value::text(""),
+        Manner::Mixed => plain(&NAMES, (row * 3 + turn) % NAMES.len()),
     }
 }
 
 fn phones(variant: usize, row: usize) -> Vec<Value> {
-    let count = match variant {
-        0 => row % 3,
-        1 => (row + 1) % 3,
-        2 => 1,
-        3 => usize::from(row % 2 == 1),
-        4 => 2 + row % 2,
-        _ => (row + 2) % 4,
+    let count = match manner(&PHONES, variant) {
+        Manner::Base => row % 3,
+        Manner::Turned => (row + 1) % 3,
+        Manner::AllEqual => 1,
+        Manner::Gaps => usize::from(row % 2 == 1),
+        Manner::Numbers => 2 + row % 2,
+        Manner::Mixed => (row + 2) % 4,
     };
-    let numbers = (0..count).map(|position| labelled(&NUMBERS, variant, row + position, position));
+    let numbers = (0..count).map(|position| labelled(&PHONES, variant, row + position));
     // BigQuery stores no array that holds a null.
     numbers.map(|number| if number == Value::Null { Value::text("none") } else { number }).collect()
 }
 
 fn document(variant: usize, row: usize) -> Value {
     let at = |position: usize| Value::text(DOCUMENTS.get(position % DOCUMENTS.len()).copied().unwrap_or("null"));
-    match variant {
-        0 if row == 8 => Value::Null,
-        0 => at(row),
-        1 => at(row + 2),
-        2 => at(0),
-        3 if row % 2 == 0 => Value::Null,
-        3 => at(row * 3 + 1),
-        4 => Value::Text(format!(r#"{{"k":"{}","n":{},"b":{},"list":["{}"]}}"#, 90 - row, 9 - row, row % 2 == 0, row)),
-        _ => at(row * 5 + 4),
+    match manner(&NOTES, variant) {
+        Manner::Base if row == 8 => Value::Null,
+        Manner::Base => at(row),
+        Manner::Turned => at(row + 2),
+        Manner::AllEqual => at(0),
+        Manner::Gaps if row.is_multiple_of(2) => Value::Null,
+        Manner::Gaps => at(row * 3 + 1),
+        Manner::Numbers => {
+            Value::Text(format!(r#"{{"k":"{}","n":{},"b":{},"list":["{}"]}}"#, 90 - row, 9 - row, row.is_multiple_of(2), row))
+        }
+        Manner::Mixed => at(row * 5 + 4),
     }
 }
 
@@ -163,7 +218,9 @@ mod tests {
     fn blank(table: &ClinicTable, path: &str, kind: &Type, value: &Value) -> Value {
         match (kind, value) {
             _ if table.labelled.contains(&path) => Value::Null,
-            (Type::Array(element), Value::List(values)) => Value::List(values.iter().map(|value| blank(table, path, element, value)).collect()),
+            (Type::Array(element), Value::List(values)) => {
+                Value::List(values.iter().map(|value| blank(table, path, element, value)).collect())
+            }
             (Type::Struct(fields), Value::Record(values)) => {
                 let parts = fields.iter().zip(values);
                 Value::Record(parts.map(|(field, value)| blank(table, &format!("{path}.{}", field.name), &field.kind, value)).collect())
@@ -186,6 +243,19 @@ mod tests {
             assert_eq!(blanked(variant), blanked(0), "variant {variant}");
             assert_ne!(content(variant), content(0), "variant {variant}");
         }
+    }
+
+    #[test]
+    fn no_two_labels_vary_together() {
+        for (position, label) in LABELS.iter().enumerate() {
+            for other in LABELS.iter().take(position).filter(|other| other.table == label.table) {
+                let apart =
+                    (1..VARIANTS - 1).any(|variant| manner(label, variant) == Manner::Base && manner(other, variant) != Manner::Base);
+                assert!(apart, "{} and {}", label.path, other.path);
+            }
+        }
+        assert!(varied(0).is_empty());
+        assert_eq!(varied(VARIANTS - 1).len(), LABELS.len());
     }
 
     #[test]

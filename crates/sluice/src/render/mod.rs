@@ -27,6 +27,7 @@ pub fn effect(effect: Effect) -> &'static str {
         Effect::Insert => "insert",
         Effect::Load => "load",
         Effect::Merge => "merge",
+        Effect::Metadata => "metadata",
         Effect::Model => "model",
         Effect::OpaqueCode => "opaque_code",
         Effect::Raise => "raise",

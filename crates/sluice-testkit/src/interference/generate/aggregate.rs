@@ -24,7 +24,8 @@ impl Generator {
         let visible: Vec<Column> = keys.iter().chain(&calls).map(|column| Column { local: true, ..column.clone() }).collect();
         let grouped = Scope { columns: visible, ..Scope::default() }.with_behind(&outer.captured().columns);
         let (form, plain) = self.group_by(&keys);
-        let having = (!keys.is_empty() && self.random.chance(20)).then(|| self.expression(&grouped, &Type::Bool, Wish { depth: 1, ..condition }));
+        let having =
+            (!keys.is_empty() && self.random.chance(20)).then(|| self.expression(&grouped, &Type::Bool, Wish { depth: 1, ..condition }));
         let mut columns = self.items(&grouped, outputs);
         let mut key = Vec::new();
         for column in keys.iter().filter(|_| plain) {

@@ -46,11 +46,11 @@ impl Generator {
     /// A type for a column, scalars more often than others.
     pub fn any_kind(&mut self) -> Type {
         match self.random.below(100) {
-            0..64 => self.scalar_kind(),
-            64..74 => Type::array(Type::String),
-            74..78 => Type::array(Type::Int64),
-            78..88 => self.struct_kind(),
-            88..92 => Type::array(self.struct_kind()),
+            0..72 => self.scalar_kind(),
+            72..81 => Type::array(Type::String),
+            81..84 => Type::array(Type::Int64),
+            84..90 => self.struct_kind(),
+            90..92 => Type::array(self.struct_kind()),
             92..95 => Type::structure([("street", Type::String), ("city", Type::String), ("zip", Type::String)]),
             95..97 => Type::array(Type::structure([("name", Type::String), ("phone", Type::String)])),
             _ => Type::Json,

@@ -3,7 +3,7 @@
 use sluice_model::Type;
 
 use super::Generator;
-use super::recipe::{Part, Recipe, recipes};
+use super::recipe::{Recipe, recipes};
 use super::scope::{Column, Expression, Scope, Stain, Want, Wish, field_stain};
 
 /// An operation that can fail is taken less often than others: a statement that always fails tells nothing.
@@ -13,10 +13,10 @@ const RECIPE_ATTEMPTS_MAX: usize = 4;
 impl Generator {
     pub fn expression(&mut self, scope: &Scope, kind: &Type, wish: Wish) -> Expression {
         let leaf_serves = self.leaf_serves(scope, kind, wish);
-        if wish.depth > 0 && self.random.chance(55) || !leaf_serves && self.random.chance(90) {
-            if let Some(found) = self.compound(scope, kind, wish) {
-                return found;
-            }
+        let built = !wish.last && (wish.depth > 0 && self.random.chance(50) || !leaf_serves && self.random.chance(90));
+        let found = if built { self.compound(scope, kind, wish) } else { None };
+        if let Some(found) = found {
+            return found;
         }
         self.leaf(scope, kind, wish)
     }
@@ -54,7 +54,7 @@ impl Generator {
     fn calls(&mut self, scope: &Scope, kinds: &[Type], wish: Wish, wanted: fn(&Recipe) -> bool) -> Vec<Column> {
         let mut found = Vec::new();
         for kind in kinds {
-            let call = self.from_recipes(scope, kind, wish, wanted);
+            let call = self.by_recipe(scope, kind, wish, wanted);
             let call = call.map(|call| Column { local: true, ..Column::new("", &call.text, kind.clone(), call.stain) });
             found.extend(call);
         }
@@ -68,17 +68,17 @@ impl Generator {
             70..84 if wish.depth > 0 => self.subquery(scope, kind, wish.deeper()),
             84..92 => self.nested(scope, kind, wish),
             92.. => self.call(scope, kind, wish.deeper()),
-            30.. if constructed => self.construct(scope, kind, wish.deeper()),
+            _ if constructed && (way >= 30 || wish.depth == 0) => self.construct(scope, kind, wish.deeper()),
             _ => None,
         };
-        found.or_else(|| self.from_recipes(scope, kind, wish.deeper(), |recipe| !recipe.window && !recipe.aggregate))
+        found.or_else(|| self.by_recipe(scope, kind, wish.deeper(), |recipe| !recipe.window && !recipe.aggregate))
     }
 
-    fn from_recipes(&mut self, scope: &Scope, kind: &Type, wish: Wish, wanted: fn(&Recipe) -> bool) -> Option<Expression> {
+    fn by_recipe(&mut self, scope: &Scope, kind: &Type, wish: Wish, wanted: fn(&Recipe) -> bool) -> Option<Expression> {
         let own: Vec<&Recipe> = recipes().iter().filter(|recipe| wanted(recipe) && recipe.kind.as_ref() == Some(kind)).collect();
         let every: Vec<&Recipe> = recipes().iter().filter(|recipe| wanted(recipe) && recipe.kind.is_none()).collect();
         for _ in 0..RECIPE_ATTEMPTS_MAX {
-            let general = own.is_empty() || !every.is_empty() && self.random.chance(10);
+            let general = own.is_empty() || wish.depth > 0 && !every.is_empty() && self.random.chance(12);
             let recipe = *self.random.pick(if general { &every } else { &own })?;
             if recipe.can_fail && (wish.safe || recipe.fragile && wish.want == Want::Clean || !self.random.chance(FAILING_PERCENT)) {
                 continue;
@@ -95,103 +95,6 @@ impl Generator {
             }
         }
         None
-    }
-
-    fn fill(&mut self, recipe: &Recipe, scope: &Scope, kind: &Type, wish: Wish) -> Option<Expression> {
-        let ordered = recipe.needs_key || recipe.window;
-        if ordered && (scope.key.is_none() || scope.key_stained && wish.want == Want::Clean) {
-            return None;
-        }
-        let captured = scope.captured();
-        let apart = recipe.inner || recipe.window || recipe.aggregate;
-        let inside = if apart { &Scope { key: scope.key.clone(), key_stained: scope.key_stained, ..captured.clone() } } else { scope };
-        let labelled = self.labelled_hole(recipe, inside, kind, wish);
-        // What is written twice must read the same to the engine: a column.
-        let repeats = recipe.parts.iter().any(|part| matches!(part, Part::First));
-        let wish = if repeats { Wish { depth: 0, ..wish } } else { wish };
-        let mut text = String::new();
-        let mut same: Option<Stain> = None;
-        let mut decided = false;
-        let mut first: Option<Expression> = None;
-        let mut hole = 0;
-        for part in &recipe.parts {
-            let mut hole_wish = wish;
-            if wish.want == Want::Labelled && labelled != Some(hole) {
-                hole_wish.want = Want::Either;
-            }
-            let found = match part {
-                Part::Kind(hole_kind, element) => {
-                    hole += 1;
-                    let element = element.as_ref().map(|(name, kind)| Column::new(name, name, kind.clone(), first.as_ref().map_or(Stain::Clean, |first| first.stain.clone())));
-                    let found = match element {
-                        Some(element) => self.expression(&captured.with(&[element]), hole_kind, hole_wish.deeper()),
-                        None => self.expression(inside, hole_kind, hole_wish.deeper()),
-                    };
-                    first.get_or_insert_with(|| found.clone());
-                    decided |= found.stain.any();
-                    found.text
-                }
-                Part::Same => {
-                    hole += 1;
-                    let found = self.expression(inside, kind, hole_wish.deeper());
-                    first.get_or_insert_with(|| found.clone());
-                    same = Some(same.unwrap_or(Stain::Clean).join(&found.stain));
-                    found.text
-                }
-                Part::First => first.as_ref().map_or_else(String::new, |first| first.text.clone()),
-                other => {
-                    let (text, stain) = self.other_part(other, inside, wish);
-                    decided |= stain;
-                    text
-                }
-            };
-            text.push_str(&found);
-        }
-        let bare = matches!(recipe.parts.first(), Some(Part::Text(head)) if head.is_empty() || head.starts_with("NOT ") || head.starts_with('('));
-        let text = if bare { format!("({text})") } else { text };
-        Some(Expression { text, stain: same.unwrap_or(Stain::Clean).decided(decided) })
-    }
-
-    /// Which hole shall hold the labelled value: one that can.
-    fn labelled_hole(&mut self, recipe: &Recipe, scope: &Scope, kind: &Type, wish: Wish) -> Option<usize> {
-        if wish.want != Want::Labelled {
-            return None;
-        }
-        let holes: Vec<usize> = (0..recipe.holes(kind).count()).map(|position| position + 1).collect();
-        let reachable = |position: &&usize| recipe.holes(kind).nth(**position - 1).is_some_and(|hole| scope.has_labelled(hole));
-        let good: Vec<usize> = holes.iter().filter(reachable).copied().collect();
-        let chosen = self.random.pick(if good.is_empty() { &holes } else { &good });
-        chosen.map(|position| position - 1)
-    }
-
-    /// A part that is no expression of a wanted type, and whether it is labelled.
-    fn other_part(&mut self, part: &Part, scope: &Scope, wish: Wish) -> (String, bool) {
-        match part {
-            Part::Any => {
-                let found = self.anything(scope, wish.deeper());
-                let labelled = found.stain.any();
-                (found.text, labelled)
-            }
-            Part::Frame => self.over(scope, wish, true),
-            Part::Key => self.order_key(scope, wish),
-            Part::Literal(literal) => (self.literal(*literal), false),
-            Part::Over => self.over(scope, wish, false),
-            Part::Partition => self.partition(scope, wish),
-            Part::Text(text) => (text.clone(), false),
-            Part::First | Part::Kind(..) | Part::Same => (String::new(), false),
-        }
-    }
-
-    /// A value of any type: a whole row, a struct, an array, a scalar.
-    fn anything(&mut self, scope: &Scope, wish: Wish) -> Expression {
-        let whole = |column: &&Column| matches!(column.kind, Type::Struct(_) | Type::Array(_)) && wish.allows(&column.stain);
-        let wholes: Vec<Column> = scope.columns.iter().chain(&scope.rows).filter(whole).cloned().collect();
-        let whole = self.random.chance(50).then(|| self.random.pick(&wholes).cloned()).flatten();
-        if let Some(column) = whole {
-            return Expression { text: column.text, stain: column.stain };
-        }
-        let kind = self.scalar_kind();
-        self.expression(scope, &kind, wish)
     }
 
     /// `column[SAFE_OFFSET(n)].field`, or the length of an array of structs.
@@ -246,7 +149,8 @@ impl Generator {
 
     /// A call of a function that the script made.
     fn call(&mut self, scope: &Scope, kind: &Type, wish: Wish) -> Option<Expression> {
-        let fitting: Vec<_> = self.functions.iter().filter(|function| function.result == *kind && wish.allows(&function.stain)).cloned().collect();
+        let fitting: Vec<_> =
+            self.functions.iter().filter(|function| function.result == *kind && wish.allows(&function.stain)).cloned().collect();
         let function = self.random.pick(&fitting)?;
         let arguments: Vec<_> = function.arguments.iter().map(|kind| self.expression(scope, kind, wish)).collect();
         let decided = arguments.iter().any(|argument| argument.stain.any());

@@ -6,6 +6,7 @@
 mod aggregate;
 mod constant;
 mod expression;
+mod fill;
 mod pipe;
 mod plan;
 pub mod random;
@@ -18,7 +19,7 @@ mod source;
 mod subquery;
 mod window;
 
-pub use plan::{Form, Mix, Plan};
+pub use plan::{Form, Plan};
 use random::Random;
 use scope::{Column, Relation, Scope};
 use sluice_model::Type;
@@ -99,13 +100,13 @@ impl Generator {
             for _ in 0..self.random.weighted(&[(0, 70), (1, 24), (2, 6)]).unwrap_or(0) {
                 let condition = self.plan.condition(&mut self.random, 1);
                 let relation = self.relation(outer, condition);
-                let name = self.alias("w");
+                let name = self.table_alias();
                 with.push(format!("{name} AS ({})", relation.text));
                 self.named.push(Relation { text: name, ..relation });
             }
         }
         let condition = self.plan.condition(&mut self.random, 2);
-        let outputs = self.outputs(2, 4);
+        let outputs = self.outputs(2, 3);
         let body = match self.plan.form {
             Form::Aggregate => self.aggregate(outer, condition, &outputs),
             Form::Pipe => self.pipe(condition),
@@ -119,6 +120,13 @@ impl Generator {
         self.named.truncate(visible);
         let text = if with.is_empty() { body.text } else { format!("WITH {} {}", with.join(", "), body.text) };
         Relation { text, ..body }
+    }
+
+    /// A name for a common table expression, now and then that of a table.
+    fn table_alias(&mut self) -> String {
+        let name = if self.random.chance(12) { self.random.word(&["patients", "visits", "cards"]) } else { "" };
+        let taken = self.named.iter().any(|relation| relation.text == name);
+        if name.is_empty() || taken { self.alias("w") } else { name.to_owned() }
     }
 
     /// A name that no other thing of the statement has.

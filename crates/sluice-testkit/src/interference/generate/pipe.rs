@@ -16,12 +16,13 @@ struct Flow {
 
 impl Generator {
     pub fn pipe(&mut self, condition: Wish) -> Relation {
-        let source = self.source(&Scope::default(), condition, 2);
+        let source = self.pipe_source(condition);
         let mut flow = self.piped(source, condition);
         for _ in 0..self.random.below(4) {
             match self.random.below(100) {
                 0..20 => self.pipe_extend(&mut flow),
-                20..32 => self.pipe_where(&mut flow, condition),
+                20..23 => self.pipe_assert(&mut flow, condition),
+                23..32 => self.pipe_where(&mut flow, condition),
                 32..42 => self.pipe_set(&mut flow),
                 42..52 => self.pipe_drop(&mut flow),
                 52..60 => self.pipe_rename(&mut flow),
@@ -33,6 +34,24 @@ impl Generator {
             }
         }
         Relation { text: flow.text, columns: named(flow.columns), key: None, stained_rows: flow.stained_rows }
+    }
+
+    /// FROM, perhaps with the pipe's own join.
+    fn pipe_source(&mut self, condition: Wish) -> Source {
+        if !self.random.chance(20) {
+            return self.source(&Scope::default(), condition, 2);
+        }
+        let left = self.single(&Scope::default(), condition, true);
+        let right = self.table();
+        let Some(on) = self.equality(&left, &right, condition) else { return left };
+        let kind = self.random.word(&["JOIN", "LEFT JOIN", "FULL JOIN"]);
+        Source {
+            text: format!("{} |> {kind} {} ON {}", left.text, right.text, on.text),
+            columns: left.columns.iter().chain(&right.columns).cloned().collect(),
+            rows: left.rows.iter().chain(&right.rows).cloned().collect(),
+            key: super::source::both(left.key.as_ref(), right.key.as_ref()),
+            stained_rows: left.stained_rows || right.stained_rows || on.stain.any(),
+        }
     }
 
     /// The first operators: perhaps WHERE, then SELECT, so that each column has a name of its own.
@@ -95,6 +114,15 @@ impl Generator {
         let filter = self.expression(&Generator::flow_scope(flow), &Type::Bool, condition);
         flow.text.push_str(&format!(" |> WHERE {}", filter.text));
         flow.stained_rows |= filter.stain.any();
+    }
+
+    /// Fails where the condition is not true of a row: mostly it is.
+    fn pipe_assert(&mut self, flow: &mut Flow, condition: Wish) {
+        let scope = Generator::flow_scope(flow);
+        let wish = if self.plan.errors { condition } else { condition.want(Want::Clean) };
+        let asserted = self.expression(&scope, &Type::Bool, wish);
+        let number = self.leaf(&scope, &Type::Int64, wish.want(Want::Clean));
+        flow.text.push_str(&format!(" |> ASSERT ({} OR {} >= 1 OR {} IS NULL)", asserted.text, number.text, number.text));
     }
 
     fn pipe_set(&mut self, flow: &mut Flow) {
@@ -194,4 +222,3 @@ impl Generator {
         flow.columns = flow.columns.iter().map(|column| column.through(&alias)).collect();
     }
 }
-

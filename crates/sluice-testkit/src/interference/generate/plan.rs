@@ -53,20 +53,20 @@ impl Plan {
     pub fn draw(random: &mut Random, scripts: bool) -> Plan {
         let form = random.weighted(FORMS).unwrap_or(Form::Select);
         let form = if !scripts && matches!(form, Form::Script | Form::Function) { Form::Select } else { form };
-        let uses = random.chance(34);
+        let uses = random.chance(42);
         let errors = random.chance(if uses { 30 } else { 0 });
         let mix = random.weighted(&[(Mix::Both, 72), (Mix::Any, 18), (Mix::Clean, 10)]).unwrap_or(Mix::Both);
         Plan { form, uses, errors, mix }
     }
 
     pub fn wish(&self, want: Want, depth: u8) -> Wish {
-        Wish { want, depth, safe: want != Want::Clean && !self.errors }
+        Wish { want, depth, safe: want != Want::Clean && !self.errors, last: false }
     }
 
     /// For whatever decides rows.
     pub fn condition(&self, random: &mut Random, depth: u8) -> Wish {
         let want = match self.uses {
-            true => random.weighted(&[(Want::Clean, 40), (Want::Either, 25), (Want::Labelled, 35)]).unwrap_or(Want::Clean),
+            true => random.weighted(&[(Want::Clean, 20), (Want::Either, 30), (Want::Labelled, 50)]).unwrap_or(Want::Clean),
             false => Want::Clean,
         };
         self.wish(want, depth)

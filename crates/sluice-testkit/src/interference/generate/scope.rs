@@ -73,6 +73,8 @@ pub struct Wish {
     pub depth: u8,
     /// No operation that can fail.
     pub safe: bool,
+    /// Columns and literals only.
+    pub last: bool,
 }
 
 impl Stain {
@@ -109,7 +111,7 @@ impl Stain {
 
 impl Wish {
     pub fn new(want: Want, depth: u8) -> Wish {
-        Wish { want, depth, safe: want != Want::Clean }
+        Wish { want, depth, safe: want != Want::Clean, last: false }
     }
 
     pub fn clean(depth: u8) -> Wish {
@@ -117,7 +119,7 @@ impl Wish {
     }
 
     pub fn deeper(self) -> Wish {
-        Wish { depth: self.depth.saturating_sub(1), ..self }
+        Wish { depth: self.depth.saturating_sub(1), last: self.last || self.depth == 0, ..self }
     }
 
     pub fn want(self, want: Want) -> Wish {

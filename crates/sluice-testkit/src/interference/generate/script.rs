@@ -15,8 +15,7 @@ struct Program {
     stained_rows: bool,
 }
 
-const QUERIES: &[(Form, usize)] =
-    &[(Form::Select, 60), (Form::Aggregate, 15), (Form::Pipe, 10), (Form::Set, 10), (Form::Star, 5)];
+const QUERIES: &[(Form, usize)] = &[(Form::Select, 60), (Form::Aggregate, 15), (Form::Pipe, 10), (Form::Set, 10), (Form::Star, 5)];
 
 impl Generator {
     /// One or two temporary functions, and a query that may call them.
@@ -226,7 +225,11 @@ impl Generator {
         let value = self.value(program, &variable.kind, Want::Either);
         let shown = match self.random.below(3) {
             0 => ("SELECT ?".to_owned(), value.stain.clone(), format!(" USING {}", value.text)),
-            1 => ("SELECT IF(@a IS NULL, NULL, @b)".to_owned(), value.stain.clone(), format!(" USING {} AS a, {} AS b", value.text, value.text)),
+            1 => (
+                "SELECT IF(@a IS NULL, NULL, @b)".to_owned(),
+                value.stain.clone(),
+                format!(" USING {} AS a, {} AS b", value.text, value.text),
+            ),
             _ => {
                 let wish = self.plan.wish(Want::Either, 1);
                 let own = self.subquery(&Scope::default(), &variable.kind, wish);
@@ -248,10 +251,9 @@ impl Generator {
             return Relation { text: format!("SELECT {}", list(&columns)), columns, key: None, stained_rows: false };
         }
         let ambient = Scope { columns: program.variables.clone(), ..Scope::default() };
-        if self.random.chance(50) {
-            if let Some(table) = self.named.last().cloned() {
-                return Relation { text: format!("SELECT * FROM {}", table.text), ..table };
-            }
+        let table = if self.random.chance(50) { self.named.last().cloned() } else { None };
+        if let Some(table) = table {
+            return Relation { text: format!("SELECT * FROM {}", table.text), ..table };
         }
         self.plan.form = self.random.weighted(QUERIES).unwrap_or(Form::Select);
         self.query(&ambient)

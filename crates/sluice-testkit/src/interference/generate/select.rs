@@ -4,6 +4,7 @@ use sluice_model::Type;
 
 use super::Generator;
 use super::constant::scalar;
+use super::plan::Mix;
 use super::scope::{Column, Expression, Relation, Scope, Source, Want, Wish};
 
 /// Names that look like other columns than they are.
@@ -15,7 +16,7 @@ pub type Outputs = [(Type, Want)];
 impl Generator {
     /// A query for FROM, WITH or a temporary table.
     pub fn relation(&mut self, outer: &Scope, condition: Wish) -> Relation {
-        let outputs = self.outputs(2, 4);
+        let outputs = self.outputs(2, 3);
         match self.random.below(100) {
             60..76 => self.aggregate(outer, condition, &outputs),
             76..86 => self.set(outer, condition, &outputs),
@@ -41,13 +42,17 @@ impl Generator {
         let mut stained = source.stained_rows;
         let filter = self.random.chance(40).then(|| self.row_filter(&scope, condition));
         let plain = scope.clone();
-        if self.random.chance(35) {
-            scope = self.with_windows(scope, outputs);
+        let mut window = String::new();
+        match self.random.below(100) {
+            75..93 => scope = self.with_windows(scope, outputs),
+            93.. => (scope, window) = self.with_named_window(scope, outputs),
+            _ => {}
         }
         let qualify = self.random.chance(10).then(|| self.qualify(&scope, &plain, condition)).flatten();
         let mut columns = self.items(&scope, outputs);
+        columns.extend(self.whole_row(&source));
         let distinct = self.distinct(&columns, condition);
-        let without = distinct || !self.random.chance(65);
+        let without = distinct || !self.random.chance(50);
         let key = self.keep_key(&source, &mut columns, without);
         let tail = if distinct { String::new() } else { self.order(&source, &plain, condition, &mut stained) };
         let mut text = format!("SELECT {}{} FROM {}", if distinct { "DISTINCT " } else { "" }, list(&columns), source.text);
@@ -59,6 +64,7 @@ impl Generator {
         if let Some(qualify) = &qualify {
             text.push_str(&format!(" QUALIFY {}", qualify.text));
         }
+        text.push_str(&window);
         text.push_str(&tail);
         stained |= filter.iter().chain(&qualify).any(|part| part.stain.any());
         stained |= distinct && columns.iter().any(|column| column.stain.any());
@@ -70,7 +76,7 @@ impl Generator {
     pub fn items(&mut self, scope: &Scope, outputs: &Outputs) -> Vec<Column> {
         let mut columns: Vec<Column> = Vec::new();
         for (kind, want) in outputs {
-            let depth = if self.random.chance(35) { 2 } else { 1 };
+            let depth = if self.random.chance(25) { 2 } else { 1 };
             let wish = self.plan.wish(*want, depth);
             let found = self.expression(scope, kind, wish);
             let name = self.output_name(&columns);
@@ -92,7 +98,8 @@ impl Generator {
         self.random.shuffle(&mut columns);
         let left_out: Vec<Column> = columns.iter().take(self.random.below(columns.len().min(3))).cloned().collect();
         let except = if left_out.is_empty() { String::new() } else { format!(" EXCEPT ({})", names(&left_out)) };
-        let mut kept: Vec<Column> = source.columns.iter().filter(|column| !left_out.iter().any(|other| other.name == column.name)).cloned().collect();
+        let mut kept: Vec<Column> =
+            source.columns.iter().filter(|column| !left_out.iter().any(|other| other.name == column.name)).cloned().collect();
         let replaced = if self.random.chance(50) { self.replace(&scope, &mut kept) } else { String::new() };
         let qualified = self.random.chance(40);
         let alias = source.rows.first().map_or("", |row| row.text.as_str());
@@ -132,11 +139,39 @@ impl Generator {
 
     fn with_windows(&mut self, scope: Scope, outputs: &Outputs) -> Scope {
         let mut found = Vec::new();
-        for (kind, want) in outputs {
+        // Calls of one or two types: each of them makes the statement a good deal longer.
+        let position = self.random.below(outputs.len());
+        for (kind, want) in outputs.iter().skip(position).take(2) {
             let wish = self.plan.wish(*want, 1);
             found.extend(self.windows(&scope, std::slice::from_ref(kind), wish));
         }
         scope.with(&found)
+    }
+
+    /// A window with a name, and a call that names it.
+    fn with_named_window(&mut self, scope: Scope, outputs: &Outputs) -> (Scope, String) {
+        let Some((kind, want)) = outputs.first().filter(|_| scope.key.is_some() && !scope.key_stained) else {
+            return (scope, String::new());
+        };
+        let name = self.alias("n");
+        let wish = self.plan.wish(*want, 1);
+        let plain = scope.captured();
+        let value = self.expression(&plain, kind, wish);
+        let (definition, stained) = self.over(&scope, wish, false);
+        let over = self.random.word(&["", "ROWS BETWEEN 1 PRECEDING AND CURRENT ROW"]);
+        let over = if over.is_empty() { name.clone() } else { format!("({name} {over})") };
+        let text = format!("FIRST_VALUE({}) OVER {over}", value.text);
+        let call = Column { local: true, ..Column::new("", &text, kind.clone(), value.stain.decided(stained)) };
+        (scope.with(&[call]), format!(" WINDOW {name} AS ({definition})"))
+    }
+
+    /// Now and then a table's whole row as one output.
+    fn whole_row(&mut self, source: &Source) -> Option<Column> {
+        if self.plan.mix == Mix::Clean || !self.random.chance(5) {
+            return None;
+        }
+        let row = self.random.pick(&source.rows).cloned()?;
+        Some(Column { name: self.alias("c"), ..row })
     }
 
     fn qualify(&mut self, scope: &Scope, plain: &Scope, condition: Wish) -> Option<Expression> {

@@ -4,7 +4,7 @@ use sluice_model::Type;
 
 use super::Generator;
 use super::constant::scalar;
-use super::scope::{Column, Relation, Scope, Want, Wish};
+use super::scope::{Column, Relation, Scope, Stain, Want, Wish};
 use super::select::{Outputs, names};
 
 impl Generator {
@@ -28,7 +28,11 @@ impl Generator {
         };
         let by_name = operation == "UNION ALL" && self.random.chance(35);
         let (suffix, right_text) = if by_name { self.by_name(&left.columns, &right) } else { ("", right.text.clone()) };
-        let joined = left.columns.iter().zip(&right.columns).map(|(one, other)| Column { stain: one.stain.clone().join(&other.stain), ..one.clone() });
+        let joined = left
+            .columns
+            .iter()
+            .zip(&right.columns)
+            .map(|(one, other)| Column { stain: one.stain.clone().join(&other.stain), ..one.clone() });
         left.columns = joined.collect();
         let text = format!("({}) {operation}{suffix} ({right_text})", left.text);
         let stained_rows = left.stained_rows || right.stained_rows || operation != "UNION ALL" && stained;
@@ -38,7 +42,8 @@ impl Generator {
     }
 
     fn side(&mut self, outer: &Scope, condition: Wish, outputs: &Outputs) -> Relation {
-        let relation = if self.random.chance(20) { self.aggregate(outer, condition, outputs) } else { self.select(outer, condition, outputs) };
+        let relation =
+            if self.random.chance(20) { self.aggregate(outer, condition, outputs) } else { self.select(outer, condition, outputs) };
         let columns: Vec<Column> = relation.columns.iter().take(outputs.len()).cloned().collect();
         if columns.len() == relation.columns.len() {
             return relation;
@@ -52,7 +57,8 @@ impl Generator {
     /// The right side with the left one's names, in another order.
     fn by_name(&mut self, left: &[Column], right: &Relation) -> (&'static str, String) {
         let alias = self.alias("s");
-        let mut pairs: Vec<String> = left.iter().zip(&right.columns).map(|(one, other)| format!("{alias}.{} AS {}", other.name, one.name)).collect();
+        let mut pairs: Vec<String> =
+            left.iter().zip(&right.columns).map(|(one, other)| format!("{alias}.{} AS {}", other.name, one.name)).collect();
         self.random.shuffle(&mut pairs);
         let suffix = self.random.word(&[" BY NAME", " CORRESPONDING"]);
         (suffix, format!("SELECT {} FROM ({}) AS {alias}", pairs.join(", "), right.text))
@@ -89,10 +95,10 @@ impl Generator {
         let mut columns: Vec<Column> = start.iter().map(|column| Column { text: column.name.clone(), ..column.clone() }).collect();
         // Where they change places, each may hold what any of them held.
         if turn != 0 {
-            let all = start.iter().fold(super::scope::Stain::Clean, |stain, column| stain.join(&column.stain));
+            let all = start.iter().fold(Stain::Clean, |stain, column| stain.join(&column.stain));
             columns.iter_mut().for_each(|column| column.stain = all.clone());
         }
-        columns.push(Column::new("n", "n", Type::Int64, super::scope::Stain::Clean));
+        columns.push(Column::new("n", "n", Type::Int64, Stain::Clean));
         Relation { text, columns, key: None, stained_rows: source.stained_rows || filter.stain.any() }
     }
 }

@@ -3,7 +3,9 @@
 use sluice_model::{Field, Type};
 
 use super::Generator;
-use super::scope::{Column, Relation, Scope, Source, Stain, Want, Wish};
+use super::constant::scalar;
+use super::scope::{Column, Expression, Relation, Scope, Source, Stain, Want, Wish};
+use super::select::spelled;
 use crate::interference::clinic::{ClinicTable, DATASET, PROJECT, TABLES};
 
 impl Generator {
@@ -12,8 +14,8 @@ impl Generator {
         let mut source = self.single(outer, condition, size > 0);
         for _ in 1..size {
             match self.random.below(100) {
-                45..75 => source = self.join(source, outer, condition),
-                75.. => source = self.unnest_beside(source, outer, condition),
+                55..80 => source = self.join(source, outer, condition),
+                80.. => source = self.unnest_beside(source, outer, condition),
                 _ => {}
             }
         }
@@ -22,14 +24,15 @@ impl Generator {
 
     /// One table, common table expression or subquery.
     pub fn single(&mut self, outer: &Scope, condition: Wish, nested: bool) -> Source {
-        let usable: Vec<Relation> = self.named.iter().filter(|named| condition.want != Want::Clean || !named.stained_rows).cloned().collect();
+        let usable: Vec<Relation> =
+            self.named.iter().filter(|named| condition.want != Want::Clean || !named.stained_rows).cloned().collect();
         match self.random.below(100) {
-            52..84 if !usable.is_empty() => {
+            52..90 if !usable.is_empty() => {
                 let relation = self.random.pick(&usable).cloned();
                 let alias = self.alias("t");
                 relation.map_or_else(|| self.table(), |relation| aliased(&relation, &relation.text, &alias))
             }
-            84.. if nested && self.depth > 0 => {
+            88.. if nested && self.depth > 0 => {
                 self.depth -= 1;
                 let relation = self.relation(outer, condition);
                 self.depth += 1;
@@ -70,15 +73,14 @@ impl Generator {
         let rows = left.rows.iter().chain(&right.rows).cloned().collect();
         let key = both(left.key.as_ref(), right.key.as_ref());
         let whole = Source { text: String::new(), columns, rows, key, stained_rows: left.stained_rows || right.stained_rows };
-        let kind = self.random.word(&["JOIN", "LEFT JOIN", "JOIN", "RIGHT JOIN", "FULL JOIN", "CROSS JOIN", ","]);
+        let kind = self.random.word(&["JOIN", "LEFT JOIN", "JOIN", "RIGHT JOIN", "FULL JOIN", "JOIN", "LEFT JOIN", "CROSS JOIN", ","]);
         if kind == "," || kind == "CROSS JOIN" {
             let comma = if kind == "," { ", " } else { " CROSS JOIN " };
             return Source { text: format!("{}{comma}{}", left.text, right.text), ..whole };
         }
-        if self.random.chance(25) {
-            if let Some(joined) = self.using(&left, &right, &whole, kind, condition) {
-                return joined;
-            }
+        let joined = if self.random.chance(25) { self.using(&left, &right, &whole, kind, condition) } else { None };
+        if let Some(joined) = joined {
+            return joined;
         }
         let on = self.equality(&left, &right, condition);
         let more = on.is_none() || self.random.chance(25);
@@ -92,7 +94,7 @@ impl Generator {
     }
 
     /// An equality of two columns of one type, one from each side; mostly numbers, so that rows meet.
-    fn equality(&mut self, left: &Source, right: &Source, condition: Wish) -> Option<super::scope::Expression> {
+    pub fn equality(&mut self, left: &Source, right: &Source, condition: Wish) -> Option<Expression> {
         let text = condition.want != Want::Clean && self.random.chance(60);
         let kind = if text { Type::String } else { Type::Int64 };
         let side = |source: &Source| Scope { columns: source.columns.clone(), ..Scope::default() };
@@ -102,14 +104,15 @@ impl Generator {
         rights.retain(|leaf| condition.allows(&leaf.stain));
         let (one, other) = (self.random.pick(&lefts)?.clone(), self.random.pick(&rights)?.clone());
         let stain = Stain::of(one.stain.any() || other.stain.any());
-        Some(super::scope::Expression { text: format!("{} = {}", one.text, other.text), stain })
+        Some(Expression { text: format!("{} = {}", one.text, other.text), stain })
     }
 
     fn using(&mut self, left: &Source, right: &Source, whole: &Source, kind: &str, condition: Wish) -> Option<Source> {
-        let unique = |source: &Source, name: &str| source.columns.iter().filter(|column| column.name.eq_ignore_ascii_case(name)).count() == 1;
+        let unique =
+            |source: &Source, name: &str| source.columns.iter().filter(|column| column.name.eq_ignore_ascii_case(name)).count() == 1;
         let twin = |column: &Column| right.columns.iter().find(|other| other.name == column.name && other.kind == column.kind);
         let mut common = Vec::new();
-        for column in left.columns.iter().filter(|column| super::constant::scalar(&column.kind) && !column.local) {
+        for column in left.columns.iter().filter(|column| scalar(&column.kind) && !column.local) {
             let Some(other) = twin(column) else { continue };
             let stain = column.stain.clone().join(&other.stain);
             if condition.allows(&stain) && unique(left, &column.name) && unique(right, &column.name) {
@@ -117,7 +120,7 @@ impl Generator {
             }
         }
         let merged = self.random.pick(&common)?.clone();
-        let text = format!("{} {kind} {} USING ({})", left.text, right.text, super::select::spelled(&merged.name));
+        let text = format!("{} {kind} {} USING ({})", left.text, right.text, spelled(&merged.name));
         let stained_rows = whole.stained_rows || merged.stain.any();
         let mut columns = whole.columns.clone();
         columns.push(merged);
@@ -140,7 +143,7 @@ impl Generator {
             Some(column) => (column.text, column.kind, column.stain),
             None => {
                 let kind = Type::array(Type::String);
-                let made = self.expression(&scope, &kind, Wish { depth: 1, ..condition });
+                let made = self.expression(&scope, &kind, Wish { depth: 1, last: false, ..condition });
                 (made.text, kind, made.stain)
             }
         };
@@ -175,7 +178,8 @@ pub fn aliased(relation: &Relation, text: &str, alias: &str) -> Source {
     Source { text: format!("{text} AS {alias}"), columns, rows: vec![row], key, stained_rows: relation.stained_rows }
 }
 
-fn both(left: Option<&Vec<String>>, right: Option<&Vec<String>>) -> Option<Vec<String>> {
+/// Two keys tell the rows of a join apart.
+pub fn both(left: Option<&Vec<String>>, right: Option<&Vec<String>>) -> Option<Vec<String>> {
     Some(left?.iter().chain(right?).cloned().collect())
 }
 

@@ -4,7 +4,7 @@ use sluice_model::Type;
 
 use super::Generator;
 use super::constant::scalar;
-use super::scope::{Expression, Scope, Source, Stain, Want, Wish};
+use super::scope::{Column, Expression, Scope, Source, Stain, Want, Wish};
 
 impl Generator {
     pub fn subquery(&mut self, scope: &Scope, kind: &Type, wish: Wish) -> Option<Expression> {
@@ -64,14 +64,15 @@ impl Generator {
     fn inner_source(&mut self, outer: &Scope, condition: Wish) -> Source {
         let lists = [Type::array(Type::String), Type::array(Type::Int64)];
         let kind = if self.random.chance(80) { lists.first() } else { lists.last() };
-        let arrays: Vec<Expression> = kind.into_iter().flat_map(|kind| outer.leaves(kind)).filter(|leaf| condition.allows(&leaf.stain)).collect();
+        let arrays: Vec<Expression> =
+            kind.into_iter().flat_map(|kind| outer.leaves(kind)).filter(|leaf| condition.allows(&leaf.stain)).collect();
         let unnested = self.random.chance(25).then(|| self.random.pick(&arrays).cloned()).flatten();
         match (unnested, kind) {
             (Some(array), Some(Type::Array(element))) => {
                 let (alias, offset) = (self.alias("u"), self.alias("o"));
                 let columns = vec![
-                    super::scope::Column::new(&alias, &alias, (**element).clone(), array.stain.clone()),
-                    super::scope::Column::new(&offset, &offset, Type::Int64, array.stain.clone()),
+                    Column::new(&alias, &alias, (**element).clone(), array.stain.clone()),
+                    Column::new(&offset, &offset, Type::Int64, array.stain.clone()),
                 ];
                 let text = format!("UNNEST({}) AS {alias} WITH OFFSET AS {offset}", array.text);
                 Source { text, columns, rows: Vec::new(), key: Some(vec![offset]), stained_rows: array.stain.any() }
@@ -83,18 +84,17 @@ impl Generator {
     /// ` WHERE ...` with a link to the outer row where there is one, or nothing.
     fn filter(&mut self, source: &Source, inside: &Scope, outer: &Scope, condition: Wish) -> Expression {
         let mut parts = Vec::new();
-        let number = |columns: &[super::scope::Column]| {
+        let number = |columns: &[Column]| {
             let side = Scope { columns: columns.to_vec(), ..Scope::default() };
             let mut leaves = side.leaves(&Type::Int64);
             leaves.retain(|leaf| condition.allows(&leaf.stain));
             leaves
         };
         let (mine, theirs) = (number(&source.columns), number(&outer.columns));
-        if self.random.chance(60) {
-            if let (Some(one), Some(other)) = (self.random.pick(&mine).cloned(), self.random.pick(&theirs).cloned()) {
-                let stain = Stain::of(one.stain.any() || other.stain.any());
-                parts.push(Expression { text: format!("{} = {}", one.text, other.text), stain });
-            }
+        let link = if self.random.chance(60) { self.random.pick(&mine).zip(self.random.pick(&theirs)) } else { None };
+        if let Some((one, other)) = link {
+            let stain = Stain::of(one.stain.any() || other.stain.any());
+            parts.push(Expression { text: format!("{} = {}", one.text, other.text), stain });
         }
         if parts.is_empty() || self.random.chance(40) {
             parts.push(self.expression(inside, &Type::Bool, condition));

@@ -1,0 +1,159 @@
+//! Everything that can go wrong before there is an engine, and what the texts tell people to do.
+
+#[cfg(test)]
+mod world;
+
+#[cfg(test)]
+mod tests {
+    use super::world::{self, analyze, catalog};
+    use sluice_googlesql::artefact::*;
+    use sluice_googlesql::{GoogleSql, Settings};
+    use std::fs;
+    use std::os::unix::fs::{FileExt, PermissionsExt};
+    use std::path::{Path, PathBuf};
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// A folder that goes away with the test.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new() -> Scratch {
+            static NUMBER: AtomicU32 = AtomicU32::new(0);
+            let name = format!("sluice-googlesql-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+            let folder = std::env::temp_dir().join(name);
+            fs::create_dir_all(&folder).expect("folder");
+            fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("permissions");
+            Scratch(folder)
+        }
+
+        /// A cache with a copy of the real artefact.
+        fn with_artefact() -> (Scratch, Place, PathBuf) {
+            world::artefact();
+            let scratch = Scratch::new();
+            let place = Place { cache: scratch.0.clone() };
+            let (from, to) = (Place::from_environment().artefact(), place.artefact());
+            fs::create_dir(&to).expect("folder");
+            fs::set_permissions(&to, fs::Permissions::from_mode(0o700)).expect("permissions");
+            for file in [MANIFEST_FILE, MODULE_FILE, SCHEMA_FILE] {
+                fs::copy(from.join(file), to.join(file)).expect(file);
+            }
+            (scratch, place, to)
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn check(fault: Option<SetupFault>, kind: fn(&SetupFault) -> bool, says: &str) {
+        let fault = fault.expect("a fault");
+        assert!(kind(&fault), "{fault:?}");
+        assert!(fault.to_string().contains(says), "{fault}");
+    }
+
+    fn install_from(wheel: Option<&Path>, search_path: Option<&Path>, index: Option<&str>) -> Option<SetupFault> {
+        let scratch = Scratch::new();
+        let sources = Sources {
+            wheel: wheel.map(Path::to_owned),
+            index: index.map(str::to_owned),
+            search_path: search_path.map(Path::to_owned),
+        };
+        let place = Place { cache: scratch.0.clone() };
+        let fault = install(&sources, &place).err();
+        assert_eq!(fs::read_dir(&scratch.0).expect("folder").count(), 0, "nothing is left behind");
+        fault
+    }
+
+    #[test]
+    fn a_wrong_wheel_is_refused() {
+        let scratch = Scratch::new();
+        let wheel = scratch.0.join(WHEEL_FILE);
+        fs::write(&wheel, "not a wheel").expect("file");
+        check(install_from(Some(&wheel), None, None), |fault| matches!(fault, SetupFault::Hash { .. }), WHEEL_SHA256);
+        check(install_from(Some(&scratch.0), None, None), |fault| matches!(fault, SetupFault::Hash { .. }), "make setup");
+        let nothing = scratch.0.join("nothing.whl");
+        check(install_from(Some(&nothing), None, None), |fault| matches!(fault, SetupFault::File { .. }), "nothing.whl");
+    }
+
+    #[test]
+    fn missing_tools_are_named() {
+        let scratch = Scratch::new();
+        let empty = Some(scratch.0.as_path());
+        check(install_from(None, empty, None), |fault| matches!(fault, SetupFault::PythonMissing), "python3-pip");
+        let python = scratch.0.join("python3");
+        let tool = |script: &str| {
+            fs::write(&python, format!("#!/bin/sh\n{script}\n")).expect("file");
+            fs::set_permissions(&python, fs::Permissions::from_mode(0o700)).expect("permissions");
+        };
+        tool("echo '/usr/bin/python3: No module named pip' >&2; exit 1");
+        check(install_from(None, empty, None), |fault| matches!(fault, SetupFault::PipMissing { .. }), "python3-pip");
+        tool("echo 'ERROR: Could not find a version (from versions: none)' >&2; exit 1");
+        check(install_from(None, empty, None), |fault| matches!(fault, SetupFault::Download { .. }), "SLUICE_GOOGLESQL_WHEEL");
+        tool("exit 0");
+        check(install_from(None, empty, None), |fault| matches!(fault, SetupFault::File { .. }), WHEEL_FILE);
+    }
+
+    #[test]
+    fn no_network_is_said() {
+        let fault = install_from(None, None, Some("http://127.0.0.1:9/simple"));
+        // Where pip knows a folder of wheels, it does not need the index.
+        if let Some(fault) = fault {
+            check(Some(fault), |fault| matches!(fault, SetupFault::Download { .. }), "network");
+        }
+    }
+
+    #[test]
+    fn a_missing_artefact_is_not_made_in_passing() {
+        let scratch = Scratch::new();
+        let fault = Artefact::load(&Place { cache: scratch.0.clone() }).err();
+        check(fault, |fault| matches!(fault, SetupFault::Missing { .. }), "sluice engine install");
+        assert_eq!(fs::read_dir(&scratch.0).expect("folder").count(), 0);
+    }
+
+    #[test]
+    fn a_changed_artefact_is_refused() {
+        let load = |place: &Place| Artefact::load(place).err();
+        let (_scratch, place, folder) = Scratch::with_artefact();
+        assert!(load(&place).is_none(), "the copy is sound");
+        let manifest = fs::read_to_string(folder.join(MANIFEST_FILE)).expect("manifest");
+
+        fs::write(folder.join(MANIFEST_FILE), manifest.replace("\"format_version\":1", "\"format_version\":0")).expect("file");
+        check(load(&place), |fault| matches!(fault, SetupFault::Stale { .. }), "format_version is 0, wanted 1");
+        fs::write(folder.join(MANIFEST_FILE), "{").expect("file");
+        check(load(&place), |fault| matches!(fault, SetupFault::Corrupt { .. }), "make setup");
+        fs::write(folder.join(MANIFEST_FILE), &manifest).expect("file");
+
+        let module = fs::File::options().write(true).open(folder.join(MODULE_FILE)).expect("module");
+        let bytes = module.metadata().expect("metadata").len();
+        module.set_len(bytes - 1).expect("length");
+        check(load(&place), |fault| matches!(fault, SetupFault::Corrupt { .. }), "digest");
+        module.set_len(bytes).expect("length");
+        module.write_all_at(b"other", bytes / 2).expect("written");
+        check(load(&place), |fault| matches!(fault, SetupFault::Corrupt { .. }), "digest");
+        fs::remove_file(folder.join(MODULE_FILE)).expect("removed");
+        check(load(&place), |fault| matches!(fault, SetupFault::Corrupt { .. }), MODULE_FILE);
+    }
+
+    #[test]
+    fn an_artefact_that_others_may_write_is_refused() {
+        let (_scratch, place, folder) = Scratch::with_artefact();
+        let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("permissions");
+        let load = || Artefact::load(&place).err();
+        set(&folder.join(MODULE_FILE), 0o666);
+        check(load(), |fault| matches!(fault, SetupFault::Unsafe { .. }), "others may write");
+        set(&folder.join(MODULE_FILE), 0o600);
+        set(&folder, 0o777);
+        check(load(), |fault| matches!(fault, SetupFault::Unsafe { .. }), "others may write");
+        set(&folder, 0o700);
+        assert!(load().is_none());
+    }
+
+    #[test]
+    fn a_loaded_copy_answers() {
+        let (_scratch, place, _) = Scratch::with_artefact();
+        let engine = GoogleSql::start(&Artefact::load(&place).expect("artefact"), Settings { instances: 1, ..Settings::default() });
+        assert!(analyze(&engine.expect("engine"), "SELECT id FROM ds.users", &catalog()).is_ok());
+    }
+}

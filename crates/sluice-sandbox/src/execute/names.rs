@@ -1,0 +1,104 @@
+//! What a written path means.
+
+use crate::store::DatasetName;
+use sluice_model::TableName;
+
+/// What unqualified names are completed with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defaults {
+    pub project: String,
+    pub dataset: Option<DatasetName>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// `INFORMATION_SCHEMA.<view>` of a dataset, of a region, or of the project.
+    InformationSchema {
+        project: String,
+        qualifier: Option<String>,
+        view: String,
+    },
+    Table(TableName),
+    /// One part and no default dataset: a temporary table, or nothing.
+    Unqualified(String),
+    /// The name without its star.
+    Wildcard(TableName),
+}
+
+impl Defaults {
+    /// `None` for a path with too many parts: an array of an alias, or nothing at all.
+    pub fn table(&self, path: &[String]) -> Option<Target> {
+        if let Some(position) = path.iter().position(|part| part.eq_ignore_ascii_case("INFORMATION_SCHEMA")) {
+            return self.information_schema(path, position);
+        }
+        let name = match path {
+            [table] => match &self.dataset {
+                None => return Some(Target::Unqualified(table.clone())),
+                Some(default) => TableName::new(&default.project, &default.dataset, table),
+            },
+            [dataset, table] => TableName::new(&self.project, dataset, table),
+            [project, dataset, table] => TableName::new(project, dataset, table),
+            _ => return None,
+        };
+        Some(match name.table.strip_suffix('*') {
+            Some(prefix) => Target::Wildcard(TableName { table: prefix.to_owned(), ..name.clone() }),
+            None => Target::Table(name),
+        })
+    }
+
+    /// Routines, and tables that a statement makes: never temporary, never a wildcard.
+    pub fn object(&self, path: &[String]) -> Option<TableName> {
+        match self.table(path)? {
+            Target::Table(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    pub fn dataset(&self, path: &[String]) -> Option<DatasetName> {
+        match path {
+            [dataset] => Some(DatasetName::new(&self.project, dataset)),
+            [project, dataset] => Some(DatasetName::new(project, dataset)),
+            _ => None,
+        }
+    }
+
+    fn information_schema(&self, path: &[String], position: usize) -> Option<Target> {
+        let (before, after) = path.split_at_checked(position)?;
+        let [_, view] = after else { return None };
+        let (project, qualifier) = match before {
+            [] => (self.project.clone(), self.dataset.as_ref().map(|default| default.dataset.clone())),
+            [qualifier] => (self.project.clone(), Some(qualifier.clone())),
+            [project, qualifier] => (project.clone(), Some(qualifier.clone())),
+            _ => return None,
+        };
+        Some(Target::InformationSchema { project, qualifier, view: view.to_ascii_uppercase() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_completed() {
+        let bare = Defaults { project: "p".to_owned(), dataset: None };
+        let within = Defaults { dataset: Some(DatasetName::new("q", "d")), ..bare.clone() };
+        let check = |defaults: &Defaults, path: &str, expect: Option<Target>| {
+            let parts: Vec<String> = path.split('.').map(str::to_owned).collect();
+            assert_eq!(defaults.table(&parts), expect, "{path}");
+        };
+        check(&bare, "t", Some(Target::Unqualified("t".to_owned())));
+        check(&within, "t", Some(Target::Table(TableName::new("q", "d", "t"))));
+        check(&within, "e.t", Some(Target::Table(TableName::new("p", "e", "t"))));
+        check(&bare, "r.e.t_*", Some(Target::Wildcard(TableName::new("r", "e", "t_"))));
+        check(&bare, "a.b.c.d", None);
+        let schema = |qualifier: Option<&str>| Target::InformationSchema {
+            project: "p".to_owned(),
+            qualifier: qualifier.map(str::to_owned),
+            view: "TABLES".to_owned(),
+        };
+        check(&bare, "INFORMATION_SCHEMA.tables", Some(schema(None)));
+        check(&bare, "p.region-us.information_schema.TABLES", Some(schema(Some("region-us"))));
+        check(&bare, "d.INFORMATION_SCHEMA", None);
+    }
+}

@@ -1,0 +1,287 @@
+//! SQL text with its syntax tree, and texts made out of it by exchanging parts, with positions that lead back.
+
+use crate::problem::Problem;
+use sluice_sql::engine::{Engine, Fault};
+use sluice_sql::tree::{NodeId, Tree};
+
+/// A whole script. It is parsed once; statements are parts of it.
+#[derive(Debug)]
+pub struct Script {
+    pub text: String,
+    pub tree: Tree,
+}
+
+/// A byte range of a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub start: usize,
+    pub end: usize,
+}
+
+/// A part of a script in which pieces were exchanged.
+#[derive(Clone, Debug, Default)]
+pub struct Edited {
+    pub text: String,
+    /// Where each piece of `text` begins, and where it came from. In order.
+    origins: Vec<(usize, usize)>,
+}
+
+/// A piece that is to be exchanged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    pub span: Span,
+    pub text: String,
+}
+
+impl Script {
+    pub fn parse(engine: &dyn Engine, text: &str) -> Result<Script, Problem> {
+        match engine.parse(text) {
+            Ok(tree) => Ok(Script { text: text.to_owned(), tree }),
+            Err(fault) => Err(problem_of(fault, &Edited::whole(text), text)),
+        }
+    }
+
+    pub fn span(&self, node: NodeId) -> Option<Span> {
+        let range = self.tree.child(node, "parse_location_range")?;
+        let offset = |field: &str| usize::try_from(self.tree.integer(range, field).unwrap_or_default()).ok();
+        Some(Span { start: offset("start")?, end: offset("end")? })
+    }
+
+    pub fn slice(&self, node: NodeId) -> &str {
+        self.span(node).and_then(|span| self.text.get(span.start..span.end)).unwrap_or_default()
+    }
+
+    /// Every node of that part of the text, in no useful order.
+    pub fn nodes_within(&self, span: Span) -> impl Iterator<Item = NodeId> {
+        let count = u32::try_from(self.tree.nodes.len()).unwrap_or(u32::MAX);
+        (0..count).map(NodeId).filter(move |node| self.span(*node).is_some_and(|found| span.start <= found.start && found.end <= span.end))
+    }
+
+    pub fn statements(&self) -> Vec<NodeId> {
+        let list = self.tree.root.and_then(|root| self.tree.child(root, "statement_list_node"));
+        list.map(|list| self.statements_of(list)).unwrap_or_default()
+    }
+
+    pub fn statements_of(&self, list: NodeId) -> Vec<NodeId> {
+        self.tree.children(list, "statement_list")
+    }
+
+    /// The names of a path expression.
+    pub fn path(&self, node: NodeId) -> Vec<String> {
+        let names = self.tree.children(node, "names");
+        let parts = names.into_iter().filter_map(|name| self.tree.text(name, "id_string"));
+        parts.flat_map(split_dots).collect()
+    }
+
+    pub fn child_path(&self, node: NodeId, field: &str) -> Option<Vec<String>> {
+        self.tree.child(node, field).map(|child| self.path(child)).filter(|path| !path.is_empty())
+    }
+
+    pub fn identifier(&self, node: NodeId, field: &str) -> Option<&str> {
+        self.tree.text(self.tree.child(node, field)?, "id_string")
+    }
+
+    /// Line and column, from one, of a byte offset. Columns count letters.
+    pub fn position(&self, offset: usize) -> (usize, usize) {
+        position(&self.text, offset)
+    }
+
+    /// The engine takes `` `p.d.t` `` for one name, BigQuery for three: such names are split.
+    pub fn quoted_names(&self, span: Span) -> Vec<Edit> {
+        let paths = self.nodes_within(span).filter(|node| self.tree.kind(*node) == "ASTPathExpression");
+        let names = paths.flat_map(|path| self.tree.children(path, "names"));
+        names.filter_map(|name| self.quoted_name(name)).collect()
+    }
+
+    fn quoted_name(&self, name: NodeId) -> Option<Edit> {
+        let whole = self.tree.text(name, "id_string").filter(|whole| whole.contains('.'))?;
+        let parts: Vec<String> = split_dots(whole).iter().map(|part| quoted(part)).collect();
+        Some(Edit { span: self.span(name)?, text: parts.join(".") })
+    }
+}
+
+impl Edited {
+    pub fn whole(text: &str) -> Edited {
+        Edited { text: text.to_owned(), origins: vec![(0, 0)] }
+    }
+
+    /// A part of the script with these pieces exchanged. Pieces outside of it, and pieces inside of another piece, are left out.
+    pub fn part(script: &Script, span: Span, edits: &[Edit]) -> Edited {
+        let mut inside: Vec<&Edit> = edits.iter().filter(|edit| span.start <= edit.span.start && edit.span.end <= span.end).collect();
+        inside.sort_by_key(|edit| (edit.span.start, std::cmp::Reverse(edit.span.end)));
+        let mut edited = Edited::default();
+        let mut from = span.start;
+        for edit in inside {
+            if edit.span.start < from {
+                continue;
+            }
+            edited.push_original(script, from, edit.span.start);
+            edited.origins.push((edited.text.len(), edit.span.start));
+            edited.text.push_str(&edit.text);
+            from = edit.span.end;
+        }
+        edited.push_original(script, from, span.end);
+        edited
+    }
+
+    pub fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    pub fn append(&mut self, other: &Edited) {
+        let start = self.text.len();
+        self.origins.extend(other.origins.iter().map(|(at, origin)| (at + start, *origin)));
+        self.text.push_str(&other.text);
+    }
+
+    /// The offset in the script that an offset in this text came from.
+    pub fn origin(&self, offset: usize) -> usize {
+        let piece = self.origins.iter().rev().find(|(at, _)| *at <= offset);
+        piece.map_or(offset, |(at, origin)| origin + (offset - at))
+    }
+
+    fn push_original(&mut self, script: &Script, start: usize, end: usize) {
+        if start < end {
+            self.origins.push((self.text.len(), start));
+            self.text.push_str(script.text.get(start..end).unwrap_or_default());
+        }
+    }
+}
+
+/// The engine's fault as BigQuery words it, with the position in the client's text.
+pub fn problem_of(fault: Fault, edited: &Edited, script: &str) -> Problem {
+    match fault {
+        Fault::Invalid { message, line, column } => {
+            let place = line.zip(column).map(|(line, column)| {
+                let offset = edited.origin(offset_of(&edited.text, line as usize, column as usize));
+                let (line, column) = position(script, offset);
+                format!(" at [{line}:{column}]")
+            });
+            invalid(&message, &place.unwrap_or_default())
+        }
+        Fault::Deadline { milliseconds } => {
+            Problem::new(crate::problem::Reason::Timeout, format!("Query exceeded the sandbox's limit of {milliseconds} ms"))
+        }
+        Fault::Memory { bytes } => Problem::new(
+            crate::problem::Reason::ResourcesExceeded,
+            format!("Resources exceeded during query execution: more than {bytes} bytes of memory"),
+        ),
+        Fault::Oversized { bytes, bytes_max } => {
+            Problem::invalid(format!("The query is too large: {bytes} bytes, at most {bytes_max}"))
+        }
+        Fault::Engine { message } | Fault::Interrupted { message } => Problem::internal(format!("The SQL engine failed: {message}")),
+    }
+}
+
+fn invalid(message: &str, place: &str) -> Problem {
+    if let Some(rest) = message.strip_prefix("Table not found: ") {
+        let name = rest.split(';').next().unwrap_or(rest).trim();
+        let parts: Vec<&str> = name.split('.').collect();
+        return match parts.as_slice() {
+            [project, dataset, table] => Problem::not_found(format!("Not found: Table {project}:{dataset}.{table}{place}")),
+            [dataset, table] => Problem::not_found(format!("Not found: Table {dataset}.{table}{place}")),
+            _ => {
+                let text = format!("Table \"{name}\" must be qualified with a dataset (e.g. dataset.table).");
+                Problem { location: Some(name.to_owned()), ..Problem::invalid(text) }
+            }
+        };
+    }
+    if message.starts_with("Unsupported built-in function") || message.starts_with("Unimplemented") {
+        return Problem::not_implemented(message);
+    }
+    Problem::invalid_query(format!("{message}{place}"))
+}
+
+/// Parts of a name in quotes. The project of an organisation's domain holds dots before its colon: `example.com:project`.
+pub fn split_dots(whole: &str) -> Vec<String> {
+    let domain = whole.rfind(':').unwrap_or(0);
+    let (head, tail) = whole.split_at_checked(domain).unwrap_or(("", whole));
+    let mut parts: Vec<String> = tail.split('.').map(str::to_owned).collect();
+    if let Some(first) = parts.first_mut() {
+        first.insert_str(0, head);
+    }
+    parts
+}
+
+pub fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('\\', "\\\\").replace('`', "\\`"))
+}
+
+/// A STRING literal of that text.
+pub fn string_literal(text: &str) -> String {
+    let mut literal = String::from("'");
+    for letter in text.chars() {
+        match letter {
+            '\'' => literal.push_str("\\'"),
+            '\\' => literal.push_str("\\\\"),
+            '\n' => literal.push_str("\\n"),
+            '\r' => literal.push_str("\\r"),
+            control if control.is_control() => literal.push_str(&format!("\\U{:08x}", u32::from(control))),
+            other => literal.push(other),
+        }
+    }
+    literal.push('\'');
+    literal
+}
+
+fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..text.floor_char_boundary(offset)).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let column = before.get(line_start..).map_or(0, |line| line.chars().count());
+    (before.matches('\n').count() + 1, column + 1)
+}
+
+fn offset_of(text: &str, line: usize, column: usize) -> usize {
+    let start = if line <= 1 { 0 } else { text.match_indices('\n').nth(line - 2).map_or(text.len(), |(newline, _)| newline + 1) };
+    let rest = text.get(start..).unwrap_or_default();
+    start + rest.char_indices().nth(column.saturating_sub(1)).map_or(rest.len(), |(offset, _)| offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn script(text: &str) -> Script {
+        Script { text: text.to_owned(), tree: Tree::default() }
+    }
+
+    #[test]
+    fn names_in_quotes_are_split() {
+        let check = |name: &str, expect: &[&str]| assert_eq!(split_dots(name), expect, "{name}");
+        check("acme-prod.clinic.patients", &["acme-prod", "clinic", "patients"]);
+        check("example.com:acme.clinic.patients", &["example.com:acme", "clinic", "patients"]);
+        check("patients", &["patients"]);
+    }
+
+    #[test]
+    fn positions_lead_back_through_edits() {
+        let script = script("SELECT 1;\nSELECT x FROM `a.b`, oops");
+        let span = Span { start: 10, end: script.text.len() };
+        let edits = [Edit { span: Span { start: 24, end: 29 }, text: "`a`.`b`".to_owned() }];
+        let edited = Edited::part(&script, span, &edits);
+        assert_eq!(edited.text, "SELECT x FROM `a`.`b`, oops");
+        let fault = |column| Fault::Invalid { message: "no".to_owned(), line: Some(1), column: Some(column) };
+        let message = |column| problem_of(fault(column), &edited, &script.text).message;
+        assert_eq!(message(24), "no at [2:22]");
+        assert_eq!(message(1), "no at [2:1]");
+    }
+
+    #[test]
+    fn missing_tables_are_not_found() {
+        let check = |message: &str, reason: &str, expect: &str| {
+            let fault = Fault::Invalid { message: message.to_owned(), line: None, column: None };
+            let problem = problem_of(fault, &Edited::whole(""), "");
+            assert_eq!((problem.reason.word(), problem.message.as_str()), (reason, expect));
+        };
+        check("Table not found: p.d.t; Did you mean x?", "notFound", "Not found: Table p:d.t");
+        check("Table not found: t", "invalid", "Table \"t\" must be qualified with a dataset (e.g. dataset.table).");
+        check("Unsupported built-in function: st_geogpoint", "notImplemented", "The sandbox warehouse does not do this: Unsupported built-in function: st_geogpoint");
+        check("division by zero: 1 / 0", "invalidQuery", "division by zero: 1 / 0");
+    }
+
+    #[test]
+    fn literals_are_escaped() {
+        assert_eq!(string_literal("it's \\ a\nline"), "'it\\'s \\\\ a\\nline'");
+        assert_eq!(quoted("a`b"), "`a\\`b`");
+    }
+}

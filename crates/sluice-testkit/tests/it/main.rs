@@ -1,0 +1,4 @@
+//! Tests over the whole: engine, analysis and warehouse together.
+
+mod cases;
+mod interference;
