@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks licences, sources and versions of dependencies against deny.toml. The tool is built once and kept outside the target folder.
 set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 version=0.20.2
 folder="${XDG_CACHE_HOME:-$HOME/.cache}/sluice/cargo-deny-$version"

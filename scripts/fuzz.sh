@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs each fuzz target for a while. Arguments: seconds for each target (default 60).
 set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 seconds=${1:-60}
 

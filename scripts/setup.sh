@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks what has to be on the machine, and installs the Debian packages among it that are missing.
 set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 main() {
     need_rust

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs tests of the workspace and says on the last line how many ran. Arguments go to cargo: tests.sh --lib --bins
 set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

@@ -1,13 +1,14 @@
 //! Prints how long the engine takes: `cargo run -p sluice-googlesql --example bench`.
 
 use sluice_googlesql::artefact::{Artefact, Place, Sources, install_if_missing};
+use sluice_googlesql::evaluate::{Content, Datum, Evaluation, Row};
 use sluice_googlesql::{GoogleSql, Settings};
 use sluice_model::Type;
 use sluice_sql::engine::{Catalog, Column, Engine, Parameters, Question, Table, Target};
 use std::error::Error;
 use std::time::Instant;
 
-const ROUNDS: usize = 200;
+const ROUNDS: usize = 100;
 const STATEMENT: &str = "SELECT id, UPPER(email) AS e FROM ds.users WHERE name = 'x' ORDER BY 1 LIMIT 10";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -15,24 +16,35 @@ fn main() -> Result<(), Box<dyn Error>> {
     install_if_missing(&Sources::from_environment(), &place)?;
     let start = Instant::now();
     let artefact = Artefact::load(&place)?;
-    println!("artefact load       {:8.2} ms", milliseconds(start));
+    println!("artefact load           {:8.2} ms", milliseconds(start));
     let start = Instant::now();
     let engine = GoogleSql::start(&artefact, Settings::default())?;
-    println!("engine start        {:8.2} ms", milliseconds(start));
+    println!("engine start            {:8.2} ms", milliseconds(start));
     let failed = |fault| format!("{fault:?}");
     let analyze = |catalog: &Catalog| {
         engine.analyze(&Question { text: STATEMENT, target: Target::Statement, parameters: &Parameters::None, catalog }).map_err(failed)
     };
     let start = Instant::now();
     analyze(&catalog(0))?;
-    println!("first statement     {:8.2} ms", milliseconds(start));
+    println!("first statement         {:8.2} ms", milliseconds(start));
     report("new table set", |round| analyze(&catalog(round + 1)).map(drop))?;
     let warm = catalog(0);
     report("warm table set", |_| analyze(&warm).map(drop))?;
     report("parse", |_| engine.parse(STATEMENT).map(drop).map_err(failed))?;
     report("table names", |_| engine.table_names(STATEMENT).map(drop).map_err(failed))?;
+    let rows: Vec<Row> = (0..2_000)
+        .map(|number| vec![Datum::Int64(number), Datum::String(format!("name {}", number % 7)), Datum::Null, Datum::Null])
+        .collect();
+    let query = |version| {
+        let contents = [Content { version, rows: &rows }];
+        let text = "SELECT name, COUNT(*) FROM ds.users GROUP BY name";
+        let evaluation = Evaluation { text, parameters: &[], catalog: &warm, constants: &[], contents: &contents };
+        engine.query(&evaluation).map(drop).map_err(failed)
+    };
+    report("query, 2,000 new rows", |round| query(round as u64))?;
+    report("query, 2,000 rows", |_| query(0))?;
     for (name, milliseconds) in engine.measure().map_err(failed)? {
-        println!("{name:<20}{milliseconds:8.2} ms");
+        println!("{name:<24}{milliseconds:8.2} ms");
     }
     Ok(())
 }
@@ -46,7 +58,7 @@ fn report(name: &str, mut round: impl FnMut(usize) -> Result<(), String>) -> Res
     }
     times.sort_by(f64::total_cmp);
     let at = |share: f64| times.get(((ROUNDS - 1) as f64 * share) as usize).copied().unwrap_or_default();
-    println!("{name:<20}{:8.2} ms p50, {:.2} ms p99", at(0.5), at(0.99));
+    println!("{name:<24}{:8.2} ms p50, {:.2} ms p99", at(0.5), at(0.99));
     Ok(())
 }
 

@@ -3,11 +3,11 @@
 //! The module stops at a malformed catalog instead of refusing it, so everything it would stumble over is put right or refused here.
 
 use crate::encode::{Item, Record, texts, word};
+use crate::evaluate::Datum;
+use crate::evaluate::values;
 use crate::options::Language;
 use crate::signature;
 use crate::types;
-use crate::evaluate::Datum;
-use crate::evaluate::values;
 use sluice_model::Type;
 use sluice_sql::engine::{ArgumentKind, Catalog, Column, Constant, Function, Mode, Model, Procedure, Table, TableFunction, TableResult};
 use std::collections::{BTreeMap, HashSet};
@@ -69,7 +69,12 @@ struct Folder {
 }
 
 impl Folder {
-    fn add(&mut self, path: &[String], kind: &'static str, make: impl FnOnce(&str) -> Result<Record, CatalogFault>) -> Result<(), CatalogFault> {
+    fn add(
+        &mut self,
+        path: &[String],
+        kind: &'static str,
+        make: impl FnOnce(&str) -> Result<Record, CatalogFault>,
+    ) -> Result<(), CatalogFault> {
         let bad = || CatalogFault::Path { path: path.join(".") };
         if path.len() > PATH_PARTS_MAX || path.iter().any(String::is_empty) {
             return Err(bad());

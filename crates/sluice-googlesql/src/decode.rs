@@ -22,22 +22,43 @@ impl Default for Limits {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DecodeFault {
-    Bytes { bytes: usize, bytes_max: usize },
-    Depth { depth_max: usize },
+    Bytes {
+        bytes: usize,
+        bytes_max: usize,
+    },
+    Depth {
+        depth_max: usize,
+    },
     /// An enumeration has no such value.
-    Enumerator { field: &'static str, number: i64 },
+    Enumerator {
+        field: &'static str,
+        number: i64,
+    },
     /// A message has no field of that number.
-    Field { message: &'static str, number: u32 },
-    Nodes { nodes_max: usize },
+    Field {
+        message: &'static str,
+        number: u32,
+    },
+    Nodes {
+        nodes_max: usize,
+    },
     /// A number does not fit its field's type.
-    Range { field: &'static str },
+    Range {
+        field: &'static str,
+    },
     /// A field that may stand once stands twice.
-    Twice { field: &'static str },
+    Twice {
+        field: &'static str,
+    },
     /// The schema has no such message.
-    Unknown { message: String },
+    Unknown {
+        message: String,
+    },
     Wire(WireFault),
     /// A field's wire type is not the one of its type.
-    WireType { field: &'static str },
+    WireType {
+        field: &'static str,
+    },
 }
 
 /// Reads `bytes` as the message of that name. The tree's root is the message itself, or the node inside when it is a wrapper.
@@ -174,7 +195,9 @@ fn value(field: &Field, raw: Raw<'_>, enumeration: Option<&Enumeration>) -> Resu
         (Kind::Int32, Raw::Varint(bits)) => Value::Integer(i32::try_from(bits.cast_signed()).map_err(|_| range())?.into()),
         (Kind::Int64, Raw::Varint(bits)) => Value::Integer(bits.cast_signed()),
         (Kind::Uint32, Raw::Varint(bits)) => Value::Integer(u32::try_from(bits).map_err(|_| range())?.into()),
-        (Kind::Uint64, Raw::Varint(bits)) | (Kind::Fixed64, Raw::Fixed64(bits)) => Value::Integer(i64::try_from(bits).map_err(|_| range())?),
+        (Kind::Uint64, Raw::Varint(bits)) | (Kind::Fixed64, Raw::Fixed64(bits)) => {
+            Value::Integer(i64::try_from(bits).map_err(|_| range())?)
+        }
         (Kind::ZigZag, Raw::Varint(bits)) => Value::Integer((bits >> 1).cast_signed() ^ -(bits & 1).cast_signed()),
         (Kind::SignedFixed64, Raw::Fixed64(bits)) => Value::Integer(bits.cast_signed()),
         (Kind::Fixed32, Raw::Fixed32(bits)) => Value::Integer(bits.into()),

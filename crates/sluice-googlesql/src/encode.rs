@@ -33,11 +33,21 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EncodeFault {
     Depth,
-    Enumerator { name: String },
-    Field { message: String, field: String },
+    Enumerator {
+        name: String,
+    },
+    Field {
+        message: String,
+        field: String,
+    },
     /// The item is not of the field's type.
-    Mismatch { message: String, field: String },
-    Unknown { message: String },
+    Mismatch {
+        message: String,
+        field: String,
+    },
+    Unknown {
+        message: String,
+    },
 }
 
 impl Record {
@@ -155,6 +165,12 @@ impl From<i64> for Item {
 impl From<&str> for Item {
     fn from(text: &str) -> Item {
         Item::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Item {
+    fn from(text: String) -> Item {
+        Item::Text(text)
     }
 }
 

@@ -4,8 +4,8 @@ use crate::artefact::{Artefact, SetupFault};
 use crate::catalog;
 use crate::decode::{self, DecodeFault};
 use crate::encode::{EncodeFault, Record, encode, word};
-use crate::host::pool::Pool;
 use crate::evaluate::values;
+use crate::host::pool::Pool;
 use crate::host::session::{CallLimits, Entry, Session, Shared};
 use crate::host::settings::Settings;
 use crate::host::start::{self, Warming};
@@ -41,10 +41,11 @@ pub struct GoogleSql {
 
 impl GoogleSql {
     pub fn start(artefact: &Artefact, settings: Settings) -> Result<GoogleSql, SetupFault> {
-        let broken = |message: String| SetupFault::Compile { message };
+        let broken = |message: String| SetupFault::Start { message };
         let language = Language::read(&artefact.schema).map_err(|fault| broken(fault.to_string()))?;
         let warming = warming(&artefact.schema, &language).map_err(|fault| broken(format!("{fault:?}")))?;
-        let shared: Arc<Shared> = start::shared(artefact, Zoneinfo::from_environment()?, &settings, warming).map_err(|fault| broken(format!("{fault:?}")))?;
+        let shared: Arc<Shared> =
+            start::shared(artefact, Zoneinfo::from_environment()?, &settings, warming).map_err(|fault| broken(format!("{fault:?}")))?;
         let pool = Pool::start(&shared, settings.instances, settings.queue_calls_max).map_err(|fault| broken(fault.to_string()))?;
         let mut engine = GoogleSql { schema: artefact.schema.clone(), language, settings, shared, pool, evaluators: OnceLock::new() };
         engine.language = engine.functions().map_err(|fault| broken(format!("{fault:?}")))?;
@@ -118,11 +119,11 @@ impl Engine for GoogleSql {
 
     fn analyze(&self, question: &Question<'_>) -> Result<Tree, Fault> {
         self.sized(question.text)?;
-        let options = self.language.analysis(question.parameters, &question.catalog.system_variables);
+        let options = self.language.analysis(question.parameters, question.catalog);
         match (self.analyze_with(question, options), question.parameters) {
             // Undeclared parameters are named or positional, and the module wants to know which.
             (Err(Fault::Invalid { message, .. }), Parameters::None) if message == POSITIONAL => {
-                let options = self.language.analysis(&Parameters::None, &question.catalog.system_variables);
+                let options = self.language.analysis(&Parameters::None, question.catalog);
                 self.analyze_with(question, options.with("parameter_mode", word("PARAMETER_POSITIONAL")))
             }
             (answer, _) => answer,
@@ -178,8 +179,9 @@ fn warming(schema: &Schema, language: &Language) -> Result<Warming, EncodeFault>
         let plain = Record::new().with("sql_statement", *statement).with("options", language.item()).with("allow_script", true);
         warming.push(("Parse", write("ParseRequest", &plain)?));
         warming.push(("ExtractTableNamesFromStatement", write("ExtractTableNamesFromStatementRequest", &plain)?));
-        let catalog = Record::new().with("name", "root").with("builtin_function_options", language.builtin(&Catalog::default(), std::iter::empty()));
-        let options = language.analysis(&Parameters::None, &[]);
+        let catalog =
+            Record::new().with("name", "root").with("builtin_function_options", language.builtin(&Catalog::default(), std::iter::empty()));
+        let options = language.analysis(&Parameters::None, &sluice_sql::engine::Catalog::default());
         let analysis = Record::new().with("sql_statement", *statement).with("options", options).with("simple_catalog", catalog);
         warming.push(("Analyze", write("AnalyzeRequest", &analysis)?));
     }
@@ -221,7 +223,9 @@ pub(crate) fn engine_fault(fault: impl std::fmt::Display) -> Fault {
 
 fn answer_fault(fault: DecodeFault) -> Fault {
     match fault {
-        DecodeFault::Bytes { .. } | DecodeFault::Depth { .. } | DecodeFault::Nodes { .. } => Fault::Interrupted { message: fault.to_string() },
+        DecodeFault::Bytes { .. } | DecodeFault::Depth { .. } | DecodeFault::Nodes { .. } => {
+            Fault::Interrupted { message: fault.to_string() }
+        }
         _ => engine_fault(fault),
     }
 }

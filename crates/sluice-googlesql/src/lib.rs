@@ -10,9 +10,9 @@ pub mod encode;
 pub mod evaluate;
 mod features;
 mod googlesql;
+pub mod host;
 #[cfg(test)]
 mod hostile;
-pub mod host;
 #[cfg(test)]
 mod installed;
 mod measure;

@@ -11,7 +11,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Statements whose object type is a word of BigQuery's own: `CREATE CAPACITY`, `ALTER PROJECT` ...
-const ENTITY_TYPES: &[&str] = &["CAPACITY", "RESERVATION", "ASSIGNMENT", "BI_CAPACITY", "PROJECT", "ORGANIZATION", "VECTOR INDEX", "DATA_POLICY"];
+const ENTITY_TYPES: &[&str] =
+    &["CAPACITY", "RESERVATION", "ASSIGNMENT", "BI_CAPACITY", "PROJECT", "ORGANIZATION", "VECTOR INDEX", "DATA_POLICY"];
+/// What lives inside of another thing: `ALTER SCHEMA ... ADD REPLICA`.
+const SUB_ENTITY_TYPES: &[&str] = &["REPLICA"];
+/// What a table that is being defined may be partitioned by without saying so.
+const PARTITION_COLUMNS: &[(&str, Type)] = &[("_PARTITIONDATE", Type::Date), ("_PARTITIONTIME", Type::Timestamp)];
 /// Words that BigQuery reserves and GoogleSQL leaves open.
 const RESERVED_WORDS: &[&str] = &["QUALIFY", "MATCH_RECOGNIZE", "GRAPH_TABLE"];
 /// The only rewrites of a resolved tree: bodies in place of calls. Everything else stays as it was written.
@@ -59,6 +64,7 @@ impl Language {
             .with("product_mode", word("PRODUCT_EXTERNAL"))
             .with("enabled_language_features", Item::List(features))
             .with("supported_generic_entity_types", words(ENTITY_TYPES))
+            .with("supported_generic_sub_entity_types", words(SUB_ENTITY_TYPES))
             .with("reserved_keywords", words(RESERVED_WORDS));
         Ok(Language { encoded: encode(schema, "zetasql.LanguageOptionsProto", &record)?.into(), functions: Arc::default() })
     }
@@ -98,12 +104,17 @@ impl Language {
     }
 
     /// AnalyzerOptionsProto.
-    pub fn analysis(&self, parameters: &Parameters, system_variables: &[Constant]) -> Record {
+    pub fn analysis(&self, parameters: &Parameters, catalog: &Catalog) -> Record {
+        let system_variables = &catalog.system_variables;
+        // A table that has these columns itself would make the names ambiguous.
+        let has_own = catalog.tables.iter().any(|table| table.columns.iter().any(|column| column.name == "_PARTITIONTIME"));
+        let of_definitions = PARTITION_COLUMNS.iter().filter(|_| !has_own).map(|(name, kind)| named(name, kind));
         let mut seen = HashSet::new();
         let unique = system_variables.iter().filter(|variable| seen.insert(variable.path.join(".").to_lowercase()));
         let mut options = self
             .common(REWRITES)
             .with("prune_unused_columns", true)
+            .with("ddl_pseudo_columns", of_definitions.collect::<Vec<_>>())
             .with("parse_location_record_type", word("PARSE_LOCATION_RECORD_FULL_NODE_SCOPE"))
             .with("system_variables", unique.map(system_variable).collect::<Vec<_>>());
         match parameters {
@@ -111,6 +122,9 @@ impl Language {
             Parameters::Named(named) => declare(&mut options, named.iter().map(|(name, kind)| (name.as_str(), kind))),
             Parameters::Positional(kinds) => {
                 options.set("parameter_mode", word("PARAMETER_POSITIONAL"));
+                if kinds.is_empty() {
+                    options.set("allow_undeclared_parameters", true);
+                }
                 options.set("positional_query_parameters", kinds.iter().map(types::record).collect::<Vec<_>>());
             }
         }
@@ -134,10 +148,13 @@ impl Language {
     }
 }
 
-fn declare<'a>(options: &mut Record, named: impl Iterator<Item = (&'a str, &'a Type)>) {
-    let record = |(name, kind)| Record::new().with("name", name).with("type", types::record(kind));
+fn declare<'a>(options: &mut Record, parameters: impl Iterator<Item = (&'a str, &'a Type)>) {
     options.set("parameter_mode", word("PARAMETER_NAMED"));
-    options.set("query_parameters", named.map(record).collect::<Vec<_>>());
+    options.set("query_parameters", parameters.map(|(name, kind)| named(name, kind)).collect::<Vec<_>>());
+}
+
+fn named(name: &str, kind: &Type) -> Record {
+    Record::new().with("name", name).with("type", types::record(kind))
 }
 
 fn system_variable(constant: &Constant) -> Record {

@@ -1,6 +1,7 @@
 //! Odd catalogs: the module would stop at many of them, so they are put right or refused before it sees them.
 
 #[cfg(test)]
+#[expect(dead_code, reason = "shared by all test files, each of which needs a part")]
 mod world;
 
 #[cfg(test)]
@@ -53,8 +54,10 @@ mod tests {
 
     #[test]
     fn odd_types() {
-        let twice = Type::Struct(vec![Field { name: "a".to_owned(), kind: Type::Int64 }, Field { name: "A".to_owned(), kind: Type::Int64 }]);
-        let of = |kind: Type| tables(vec![Table { columns: vec![Column { name: "c".to_owned(), kind, pseudo: false }], ..table("t", "t", "") }]);
+        let twice =
+            Type::Struct(vec![Field { name: "a".to_owned(), kind: Type::Int64 }, Field { name: "A".to_owned(), kind: Type::Int64 }]);
+        let of =
+            |kind: Type| tables(vec![Table { columns: vec![Column { name: "c".to_owned(), kind, pseudo: false }], ..table("t", "t", "") }]);
         check("fields of one name", "SELECT c FROM t", &of(twice.clone()), "answered");
         check("which field", "SELECT c.a FROM t", &of(twice), "ambiguous");
         check("no fields", "SELECT c FROM t", &of(Type::Struct(Vec::new())), "answered");
@@ -72,7 +75,12 @@ mod tests {
         use ArgumentKind::{Any1, Arbitrary, ArrayOfAny1, Connection as ToConnection, Fixed, Model as AnyModel, Relation, Void};
         let with = |kind, cardinality| Argument { cardinality, ..required(kind) };
         let text = Fixed(Type::String);
-        check("optional before required", "SELECT 1", &functions(vec![with(Arbitrary, Cardinality::Optional), required(Arbitrary)], text.clone()), "optional arguments");
+        check(
+            "optional before required",
+            "SELECT 1",
+            &functions(vec![with(Arbitrary, Cardinality::Optional), required(Arbitrary)], text.clone()),
+            "optional arguments",
+        );
         let apart = vec![with(Arbitrary, Cardinality::Repeated), required(Arbitrary), with(Arbitrary, Cardinality::Repeated)];
         check("repeated apart", "SELECT 1", &functions(apart, text.clone()), "side by side");
         let fewer = vec![with(Arbitrary, Cardinality::Repeated), with(Arbitrary, Cardinality::Optional)];
@@ -89,12 +97,21 @@ mod tests {
         check("two signatures", "SELECT f(1), f('x')", &two, "answered");
         two.functions[0].signatures.clear();
         check("no signature", "SELECT f(1)", &two, "Invalid");
-        let own = Catalog { functions: vec![function("upper", Mode::Scalar, vec![required(text.clone())], text.clone())], ..Catalog::default() };
+        let own =
+            Catalog { functions: vec![function("upper", Mode::Scalar, vec![required(text.clone())], text.clone())], ..Catalog::default() };
         check("a name of the language's own", "SELECT UPPER('x'), LOWER('x')", &own, "answered");
-        let own = |at: &str| Catalog { functions: vec![function(at, Mode::Scalar, vec![required(text.clone())], text.clone())], ..Catalog::default() };
+        let own = |at: &str| Catalog {
+            functions: vec![function(at, Mode::Scalar, vec![required(text.clone())], text.clone())],
+            ..Catalog::default()
+        };
         check("a folder of the language's own", "SELECT net.mine('x'), KEYS.KEYSET_LENGTH(b'')", &own("net/mine"), "answered");
         check("such a folder has nothing of the language's", "SELECT NET.HOST('x')", &own("net/mine"), "Function not found");
-        check("a dataset like such a folder", "SELECT a, net.host('x') FROM keys.t", &tables(vec![table("keys/t", "t", "a INT64")]), "answered");
+        check(
+            "a dataset like such a folder",
+            "SELECT a, net.host('x') FROM keys.t",
+            &tables(vec![table("keys/t", "t", "a INT64")]),
+            "answered",
+        );
         check("not a function but a folder", "SELECT upper.lower('x'), LOWER('x')", &own("upper/lower"), "answered");
         let many = named("a", text.clone());
         check("names twice", "SELECT 1", &functions(vec![many.clone(), many], text), "twice");
@@ -149,7 +166,9 @@ mod tests {
         catalog.connections.extend([path("c"), path("C")]);
         catalog.constants.extend([Constant { path: path("x"), kind: Type::Int64 }, Constant { path: path("X"), kind: Type::String }]);
         catalog.constants.push(Constant { path: path("a/b"), kind: Type::array(Type::Json) });
-        catalog.system_variables.extend([Constant { path: path("a/b"), kind: Type::Int64 }, Constant { path: path("c"), kind: Type::Int64 }]);
+        catalog
+            .system_variables
+            .extend([Constant { path: path("a/b"), kind: Type::Int64 }, Constant { path: path("c"), kind: Type::Int64 }]);
         catalog.procedures.push(Procedure { path: path("p"), arguments: Vec::new() });
         check("all at once", "SELECT x + 1, a.b, @@a.b + @@c", &catalog, "answered");
         check("a call", "CALL p()", &catalog, "answered");

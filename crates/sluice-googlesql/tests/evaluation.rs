@@ -1,6 +1,7 @@
 //! Queries over rows that the test brings.
 
 #[cfg(test)]
+#[expect(dead_code, reason = "shared by all test files, each of which needs a part")]
 mod world;
 
 #[cfg(test)]
@@ -23,7 +24,12 @@ mod tests {
         let mut catalog = Catalog { tables: vec![table("ds/people", "p.ds.people", "id INT64, name STRING")], ..Catalog::default() };
         catalog.constants.push(Constant { path: path("threshold"), kind: Type::Int64 });
         let body = Body { argument_names: vec!["x".to_owned()], text: "x || (SELECT MAX(name) FROM ds.people)".to_owned() };
-        let mut function = world::function("ds/greet", Mode::Scalar, vec![world::required(sluice_sql::engine::ArgumentKind::Arbitrary)], sluice_sql::engine::ArgumentKind::Arbitrary);
+        let mut function = world::function(
+            "ds/greet",
+            Mode::Scalar,
+            vec![world::required(sluice_sql::engine::ArgumentKind::Arbitrary)],
+            sluice_sql::engine::ArgumentKind::Arbitrary,
+        );
         function.body = Some(body);
         catalog.functions.push(function);
         let parameters = [Parameter { name: "p".to_owned(), kind: kind("ARRAY<INT64>"), value: Datum::Array(vec![Datum::Int64(2)]) }];
@@ -63,6 +69,17 @@ mod tests {
     }
 
     #[test]
+    fn paths_that_read_alike_are_told_apart() {
+        let one = |path: &str| table(path, path, "a INT64");
+        let catalog = Catalog { tables: vec![one("x/y"), one("x.y"), one("X/Y"), one("p.q/r"), one("p/q/r")], ..Catalog::default() };
+        let rows: Vec<[Row; 1]> = (0..5).map(|number| [vec![Datum::Int64(number)]]).collect();
+        let contents: Vec<Content<'_>> = (200..).zip(&rows).map(|(version, rows)| Content { version, rows }).collect();
+        let text = "SELECT (SELECT a FROM x.y), (SELECT a FROM `x.y`), (SELECT a FROM `p.q`.r), (SELECT r.a FROM p.q.r), (SELECT y.a FROM x.Y)";
+        let answer = engine().query(&Evaluation { text, parameters: &[], catalog: &catalog, constants: &[], contents: &contents });
+        assert_eq!(answer.expect("rows").rows, [[0, 1, 3, 4, 0].map(Datum::Int64)]);
+    }
+
+    #[test]
     fn pivots_and_the_like_run() {
         check(
             "SELECT * FROM (SELECT name, id FROM ds.people WHERE name IS NOT NULL) PIVOT(SUM(id) FOR name IN ('Ada', 'Bob'))",
@@ -74,7 +91,10 @@ mod tests {
         check("SELECT SUM(id) OVER (ORDER BY id) FROM ds.people ORDER BY 1 DESC LIMIT 1", &[&[Datum::Int64(6)]]);
         check("SELECT COUNT(*) FROM (SELECT name FROM ds.people GROUP BY GROUPING SETS (name, ()))", &[&[Datum::Int64(4)]]);
         check("SELECT STRING_AGG(name, ',' ORDER BY name DESC LIMIT 1) FROM ds.people", &[&[text("Bob")]]);
-        check("WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 50) SELECT MAX(n) FROM r", &[&[Datum::Int64(50)]]);
+        check(
+            "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 50) SELECT MAX(n) FROM r",
+            &[&[Datum::Int64(50)]],
+        );
     }
 
     #[test]
@@ -83,7 +103,10 @@ mod tests {
         assert_eq!(fault, Some(Fault::Invalid { message: "Unrecognized name: oops".to_owned(), line: Some(2), column: Some(7) }));
         let fault = run("SELECT 1 FROM ds.people, ds.people x, nothing", &people(), 1).err();
         let message = "Table not found: nothing".to_owned();
-        assert!(matches!(fault, Some(Fault::Invalid { message: ref found, line: Some(1), column: Some(39) }) if found.starts_with(&message)), "{fault:?}");
+        assert!(
+            matches!(fault, Some(Fault::Invalid { message: ref found, line: Some(1), column: Some(39) }) if found.starts_with(&message)),
+            "{fault:?}"
+        );
         assert!(matches!(run("SELECT 1 / 0", &people(), 1), Err(Fault::Invalid { .. })));
         assert!(matches!(run("SELECT ERROR('x')", &people(), 1), Err(Fault::Invalid { .. })));
     }
@@ -119,18 +142,59 @@ mod tests {
             engine().query(&Evaluation { text, parameters: &[], catalog: &catalog, constants: &[], contents: &contents })
         };
         assert_eq!(query("SELECT * FROM t").expect("rows").rows, rows);
-        let texts = query("SELECT CAST(g AS STRING), CAST(h AS STRING), CAST(i AS STRING), CAST(j AS STRING), CAST(k AS STRING), CAST(m AS STRING), CAST(n AS STRING) FROM t LIMIT 1");
-        let expect = ["2020-01-02 03:04:05.678901", "03:04:05.678901", "1969-12-31 23:59:59.999999+00", "-1.5", "0.00000000000000000000000000000000000001", "-1-2 3 -4:5:6.789", "[1970-01-01, UNBOUNDED)"];
+        let texts = query(
+            "SELECT CAST(g AS STRING), CAST(h AS STRING), CAST(i AS STRING), CAST(j AS STRING), CAST(k AS STRING), CAST(m AS STRING), CAST(n AS STRING) FROM t LIMIT 1",
+        );
+        let expect = [
+            "2020-01-02 03:04:05.678901",
+            "03:04:05.678901",
+            "1969-12-31 23:59:59.999999+00",
+            "-1.5",
+            "0.00000000000000000000000000000000000001",
+            "-1-2 3 -4:5:6.789",
+            "[1970-01-01, UNBOUNDED)",
+        ];
         assert_eq!(texts.expect("rows").rows, [expect.map(text)]);
+    }
+
+    /// Putting the state back must not bring the same chance again.
+    #[test]
+    fn chance_and_time_go_on() {
+        let once = || run("SELECT GENERATE_UUID(), RAND(), CURRENT_TIMESTAMP()", &people(), 1).expect("row").remove(0);
+        let (first, second) = (once(), once());
+        assert!(first.iter().zip(&second).all(|(first, second)| first != second), "{first:?} {second:?}");
+    }
+
+    #[test]
+    fn geography_is_a_text() {
+        let catalog = Catalog { tables: vec![table("t", "t", "a INT64, place GEOGRAPHY")], ..Catalog::default() };
+        let rows = [vec![Datum::Int64(1), Datum::Geography("POINT(1 2)".to_owned())]];
+        let query = |text: &str| {
+            let contents = [Content { version: 99, rows: &rows }];
+            engine()
+                .query(&Evaluation { text, parameters: &[], catalog: &catalog, constants: &[], contents: &contents })
+                .map(|answer| answer.rows)
+        };
+        assert_eq!(query("SELECT a FROM t"), Ok(vec![vec![Datum::Int64(1)]]));
+        assert_eq!(query("SELECT place FROM t"), Ok(vec![vec![text("POINT(1 2)")]]));
     }
 
     #[test]
     fn what_is_missing_is_said() {
         let catalog = full_catalog();
         let contents: Vec<Content<'_>> = catalog.tables.iter().map(|_| Content { version: 5, rows: &[] }).collect();
-        let fault = engine().query(&Evaluation { text: "SELECT ST_GEOGPOINT(1, 2)", parameters: &[], catalog: &catalog, constants: &[Datum::Null], contents: &contents }).err();
+        let fault = engine()
+            .query(&Evaluation {
+                text: "SELECT ST_GEOGPOINT(1, 2)",
+                parameters: &[],
+                catalog: &catalog,
+                constants: &[Datum::Null],
+                contents: &contents,
+            })
+            .err();
         assert!(matches!(fault, Some(Fault::Invalid { ref message, .. }) if message.contains("st_geogpoint")), "{fault:?}");
-        let fault = engine().query(&Evaluation { text: "SELECT 1", parameters: &[], catalog: &catalog, constants: &[], contents: &[] }).err();
+        let fault =
+            engine().query(&Evaluation { text: "SELECT 1", parameters: &[], catalog: &catalog, constants: &[], contents: &[] }).err();
         assert!(matches!(fault, Some(Fault::Engine { .. })), "{fault:?}");
     }
 }

@@ -1,6 +1,7 @@
 //! Statements that are made to hurt: each is answered or refused in time, and the next one does not notice.
 
 #[cfg(test)]
+#[expect(dead_code, reason = "shared by all test files, each of which needs a part")]
 mod world;
 
 #[cfg(test)]
@@ -15,7 +16,7 @@ mod tests {
     const DEADLINE_MILLISECONDS: u64 = 2_000;
     const MEMORY_BYTES_MAX: usize = 96 << 20;
     /// On top of the deadline; the machine may be busy with other tests.
-    const SLACK_MILLISECONDS: u64 = 50;
+    const SLACK_MILLISECONDS: u64 = 150;
 
     /// One at a time: the tests measure.
     fn engine() -> MutexGuard<'static, GoogleSql> {
@@ -73,7 +74,11 @@ mod tests {
         check("20,000 arrays", &nested("[", "]", 20_000), &["Cannot construct array", "deadline", "stack"]);
         check("20,000 NOTs", &format!("SELECT {} true", "NOT ".repeat(20_000)), &["answered", "deadline", "stack"]);
         check("100,000 open brackets", &format!("SELECT {}", "(".repeat(100_000)), &["Syntax error", "stack"]);
-        check("a type 5,000 deep", &format!("SELECT CAST(NULL AS {}INT64{})", "STRUCT<".repeat(5_000), ">".repeat(5_000)), &["answered", "deadline", "stack", "Invalid"]);
+        check(
+            "a type 5,000 deep",
+            &format!("SELECT CAST(NULL AS {}INT64{})", "STRUCT<".repeat(5_000), ">".repeat(5_000)),
+            &["answered", "deadline", "stack", "Invalid"],
+        );
     }
 
     #[test]
@@ -137,10 +142,11 @@ mod tests {
     #[test]
     fn catalogs_are_limited_too() {
         let engine = engine();
-        let tables = (0..400).map(|number| table(&format!("t{number}"), "t", &vec!["c INT64"; 1].join(","))).collect::<Vec<_>>();
+        let tables = (0..400).map(|number| table(&format!("t{number}"), "t", "c INT64")).collect::<Vec<_>>();
         let large = Catalog { tables, ..Catalog::default() };
         assert!(analyze(&engine, "SELECT c FROM t399", &large).is_ok());
-        let columns = (0..200).map(|number| format!("c{number} STRUCT<a INT64, b STRING, c ARRAY<STRUCT<d INT64>>>")).collect::<Vec<_>>().join(", ");
+        let columns =
+            (0..200).map(|number| format!("c{number} STRUCT<a INT64, b STRING, c ARRAY<STRUCT<d INT64>>>")).collect::<Vec<_>>().join(", ");
         let tables = (0..3_000).map(|number| table(&format!("t{number}"), "t", &columns)).collect::<Vec<_>>();
         let result = analyze(&engine, "SELECT 1", &Catalog { tables, ..Catalog::default() }).map(drop);
         assert!(["deadline", "memory"].contains(&outcome(&result).as_str()), "{result:?}");

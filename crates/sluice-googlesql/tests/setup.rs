@@ -1,6 +1,7 @@
 //! Everything that can go wrong before there is an engine, and what the texts tell people to do.
 
 #[cfg(test)]
+#[expect(dead_code, reason = "shared by all test files, each of which needs a part")]
 mod world;
 
 #[cfg(test)]
@@ -55,11 +56,8 @@ mod tests {
 
     fn install_from(wheel: Option<&Path>, search_path: Option<&Path>, index: Option<&str>) -> Option<SetupFault> {
         let scratch = Scratch::new();
-        let sources = Sources {
-            wheel: wheel.map(Path::to_owned),
-            index: index.map(str::to_owned),
-            search_path: search_path.map(Path::to_owned),
-        };
+        let sources =
+            Sources { wheel: wheel.map(Path::to_owned), index: index.map(str::to_owned), search_path: search_path.map(Path::to_owned) };
         let place = Place { cache: scratch.0.clone() };
         let fault = install(&sources, &place).err();
         assert_eq!(fs::read_dir(&scratch.0).expect("folder").count(), 0, "nothing is left behind");

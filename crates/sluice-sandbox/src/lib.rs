@@ -6,7 +6,15 @@ mod clock;
 pub mod data;
 pub mod execute;
 pub mod faults;
+pub mod job;
 pub mod log;
 pub mod problem;
+pub mod server;
+mod settings;
 pub mod store;
 pub mod values;
+
+pub use execute::{Outcome, RunSettings, StatementOutcome, Warehouse};
+pub use faults::{Act, Fault, Lie};
+pub use server::{Running, Sandbox, StartError};
+pub use settings::{OPEN_USER_EMAIL, Settings, Token};

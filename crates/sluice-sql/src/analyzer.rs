@@ -77,7 +77,11 @@ impl<'a> Analyzer<'a> {
         let names = text::names(&prepared.tree, node);
         let mut binding = self.bind(&names, scope)?;
         let piece = self.open_calls(prepared, node, scope, &mut binding)?;
-        let parameters = parameters(scope);
+        let question_marks = || text::nodes(&prepared.tree, Some(node)).into_iter().any(|node| text::is_question_mark(&prepared.tree, node));
+        let parameters = match parameters(scope) {
+            Parameters::None if question_marks() => Parameters::Positional(Vec::new()),
+            parameters => parameters,
+        };
         let tree = self.engine.analyze(&Question { text: &piece, target, parameters: &parameters, catalog: &binding.catalog })?;
         Ok((tree, binding))
     }

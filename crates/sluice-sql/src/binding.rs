@@ -35,6 +35,14 @@ impl Analyzer<'_> {
         for path in &names.tables {
             self.bind_table(path, scope, binding)?;
         }
+        for path in &names.loaded {
+            // The engine wants to know the target of LOAD DATA also where the statement makes it.
+            self.bind_table(path, scope, binding)?;
+            if !binding.catalog.tables.iter().any(|table| table.path == *path) {
+                let (path, full_name) = (path.clone(), path.join("."));
+                binding.catalog.tables.push(engine::Table { path, full_name, columns: Vec::new(), value_table: false });
+            }
+        }
         for path in &names.functions {
             self.bind_function(path, scope, binding)?;
         }

@@ -36,6 +36,7 @@ pub enum Parameters {
     #[default]
     None,
     Named(Vec<(String, Type)>),
+    /// Without any type: undeclared, as for `None`, but written as question marks.
     Positional(Vec<Type>),
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct Names {
     pub models: Vec<Vec<String>>,
     pub connections: Vec<Vec<String>>,
     pub procedures: Vec<Vec<String>>,
+    /// Targets of LOAD DATA, which may not be there yet.
+    pub loaded: Vec<Vec<String>>,
     /// Literals that EXECUTE IMMEDIATE runs.
     pub dynamic: Vec<String>,
 }
@@ -68,6 +70,11 @@ pub(crate) fn nodes(tree: &Tree, root: Option<NodeId>) -> Vec<NodeId> {
     found
 }
 
+/// A positional parameter.
+pub(crate) fn is_question_mark(tree: &Tree, node: NodeId) -> bool {
+    tree.kind(node) == "ASTParameterExpr" && tree.integer(node, "position").is_some_and(|position| position > 0)
+}
+
 /// The names of a path expression.
 pub(crate) fn path(tree: &Tree, node: NodeId) -> Vec<String> {
     tree.children(node, "names").into_iter().filter_map(|name| tree.text(name, "id_string")).map(str::to_owned).collect()
@@ -99,7 +106,7 @@ pub(crate) fn names(tree: &Tree, root: NodeId) -> Names {
                     found.tables.extend(named(field));
                 }
                 if kind == "ASTAuxLoadDataStatement" {
-                    found.tables.extend(named("name"));
+                    found.loaded.extend(named("name"));
                 }
             }
             "ASTGraphElementTable" => found.tables.extend(named("name")),

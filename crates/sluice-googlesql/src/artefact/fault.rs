@@ -7,34 +7,67 @@ const REMEDY: &str = "run `make setup` or `sluice engine install`";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SetupFault {
     /// Compiling the module failed.
-    Compile { message: String },
+    Compile {
+        message: String,
+    },
     /// The package index could not be reached or has no such file.
-    Download { message: String },
+    Download {
+        message: String,
+    },
     /// A file or folder could not be read or written.
-    File { path: String, message: String },
+    File {
+        path: String,
+        message: String,
+    },
     /// The artefact's bytes are not the ones that were stored.
-    Corrupt { path: String, message: String },
+    Corrupt {
+        path: String,
+        message: String,
+    },
     /// The wheel is not the one that this version was built for.
-    Hash { path: String, found: String },
+    Hash {
+        path: String,
+        found: String,
+    },
     /// Nothing is installed.
-    Missing { path: String },
+    Missing {
+        path: String,
+    },
     /// Python is there, its package installer is not.
-    PipMissing { message: String },
+    PipMissing {
+        message: String,
+    },
     PythonMissing,
     /// Made by another version of Sluice or of its runtime, or for another machine.
-    Stale { path: String, message: String },
+    Stale {
+        path: String,
+        message: String,
+    },
+    /// The engine is installed but does not start.
+    Start {
+        message: String,
+    },
     /// Others may write to the artefact.
-    Unsafe { path: String, message: String },
+    Unsafe {
+        path: String,
+        message: String,
+    },
     /// The wheel is the right one but does not hold what we look for.
-    Wheel { message: String },
+    Wheel {
+        message: String,
+    },
     /// The time zone data that GoogleSQL cannot do without is not there.
-    Zoneinfo { path: String },
+    Zoneinfo {
+        path: String,
+    },
 }
 
 impl fmt::Display for SetupFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Compile { message } => write!(formatter, "the GoogleSQL module did not compile: {message}; report this with your machine type"),
+            Self::Compile { message } => {
+                write!(formatter, "the GoogleSQL module did not compile: {message}; report this with your machine type")
+            }
             Self::Download { message } => write!(
                 formatter,
                 "the GoogleSQL wheel could not be downloaded: {message}; check the network, or name another index with SLUICE_GOOGLESQL_INDEX, or a file with SLUICE_GOOGLESQL_WHEEL, then {REMEDY}"
@@ -56,8 +89,12 @@ impl fmt::Display for SetupFault {
                 formatter,
                 "python3 is not on the PATH: install it (Debian: python3-pip), or name the wheel with SLUICE_GOOGLESQL_WHEEL, then {REMEDY}"
             ),
+            Self::Start { message } => write!(formatter, "the GoogleSQL engine does not start: {message}; {REMEDY}, or report this"),
             Self::Stale { path, message } => {
-                write!(formatter, "the GoogleSQL engine in `{path}` was made by another version or for another machine: {message}; {REMEDY}")
+                write!(
+                    formatter,
+                    "the GoogleSQL engine in `{path}` was made by another version or for another machine: {message}; {REMEDY}"
+                )
             }
             Self::Unsafe { path, message } => {
                 write!(formatter, "the GoogleSQL engine in `{path}` is not safe to load: {message}; remove the folder, then {REMEDY}")

@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub const MODULE_FILE: &str = "module.cwasm";
 pub const SCHEMA_FILE: &str = "schema.bin";
@@ -19,6 +20,9 @@ pub const MANIFEST_FILE: &str = "manifest.json";
 pub const FORMAT_VERSION: u64 = 1;
 pub const SCHEMA_BYTES_MAX: u64 = 16 << 20;
 const MANIFEST_BYTES_MAX: u64 = 64 << 10;
+const SCRATCH_PREFIX: &str = ".new-";
+/// An installation takes a minute.
+const UNFINISHED_SECONDS_MAX: u64 = 86_400;
 /// Permission bits that let others than the owner write.
 const OTHERS_WRITE: u32 = 0o022;
 
@@ -30,6 +34,7 @@ pub struct Place {
 
 impl Place {
     /// `SLUICE_CACHE`, else `$XDG_CACHE_HOME/sluice`, else `~/.cache/sluice`.
+    #[expect(clippy::disallowed_methods, reason = "the place is the user's to set, the same for every program that uses the engine")]
     pub fn from_environment() -> Place {
         let folder = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let cache = folder("SLUICE_CACHE")
@@ -127,8 +132,9 @@ pub fn write(folder: &Path, module: &[u8], schema: &[u8]) -> Result<(), SetupFau
 pub fn scratch(folder: &Path) -> Result<PathBuf, SetupFault> {
     let cache = folder.parent().unwrap_or(Path::new("."));
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(cache).map_err(on(cache))?;
+    forget_unfinished(cache);
     for attempt in 0..1_000 {
-        let path = cache.join(format!(".new-{}-{attempt}", std::process::id()));
+        let path = cache.join(format!("{SCRATCH_PREFIX}{}-{attempt}", std::process::id()));
         match std::fs::DirBuilder::new().mode(0o700).create(&path) {
             Ok(()) => return Ok(path),
             Err(fault) if fault.kind() == std::io::ErrorKind::AlreadyExists => {}
@@ -136,6 +142,17 @@ pub fn scratch(folder: &Path) -> Result<PathBuf, SetupFault> {
         }
     }
     Err(SetupFault::File { path: cache.display().to_string(), message: "too many unfinished installations lie here".to_owned() })
+}
+
+/// Removes what installations left behind that were cut off long ago.
+fn forget_unfinished(cache: &Path) {
+    for entry in std::fs::read_dir(cache).into_iter().flatten().flatten() {
+        let age = entry.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|time| time.elapsed().ok());
+        let old = age.is_some_and(|age| age > Duration::from_secs(UNFINISHED_SECONDS_MAX));
+        if old && entry.file_name().to_string_lossy().starts_with(SCRATCH_PREFIX) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 pub fn hexadecimal(bytes: &[u8]) -> String {
@@ -169,4 +186,35 @@ fn private(path: &Path, metadata: &std::fs::Metadata) -> Result<(), SetupFault> 
         return refuse("others may write to it");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_sound_folder_stays_and_a_damaged_one_goes() {
+        let cache = std::env::temp_dir().join(format!("sluice-store-{}", std::process::id()));
+        let folder = cache.join("googlesql-test");
+        let module = || {
+            let mut bytes = Vec::new();
+            read(&folder).expect("sound").module.read_to_end(&mut bytes).expect("read");
+            bytes
+        };
+        assert!(matches!(read(&folder), Err(SetupFault::Missing { .. })));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| write(&folder, b"module", b"schema").expect("written"));
+            }
+        });
+        assert_eq!(module(), b"module");
+        write(&folder, b"another", b"schema").expect("written");
+        assert_eq!(module(), b"module", "a sound one is kept");
+        std::fs::write(folder.join(MODULE_FILE), "damaged").expect("written");
+        write(&folder, b"another", b"schema").expect("written");
+        assert_eq!(module(), b"another");
+        let names = std::fs::read_dir(&cache).expect("cache").flatten().map(|entry| entry.file_name()).collect::<Vec<_>>();
+        assert_eq!(names, ["googlesql-test"], "nothing else is left");
+        std::fs::remove_dir_all(&cache).expect("removed");
+    }
 }

@@ -15,6 +15,7 @@ pub const WHEEL_BYTES_MAX: u64 = 64 << 20;
 /// One file of the wheel, unpacked.
 pub const ENTRY_BYTES_MAX: u64 = 128 << 20;
 
+const REQUIREMENTS_FILE: &str = "requirements.txt";
 const MODULE_ENTRY: &str = "zetasql/wasi/zetasql.wasm";
 const DESCRIPTOR_ENDING: &str = "_pb2.py";
 const DESCRIPTOR_PREFIX: &str = "AddSerializedFile(";
@@ -34,6 +35,7 @@ pub struct Sources {
 
 impl Sources {
     /// `SLUICE_GOOGLESQL_WHEEL` and `SLUICE_GOOGLESQL_INDEX`.
+    #[expect(clippy::disallowed_methods, reason = "the sources are the user's to set, the same for every program that installs the engine")]
     pub fn from_environment() -> Sources {
         let text = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         Sources { wheel: text("SLUICE_GOOGLESQL_WHEEL").map(PathBuf::from), index: text("SLUICE_GOOGLESQL_INDEX"), search_path: None }
@@ -93,15 +95,26 @@ pub fn unpack(wheel: &[u8]) -> Result<Contents, SetupFault> {
 
 /// Lets pip fetch the one file; pip checks the hash too, but we do not rely on it.
 fn download(sources: &Sources, scratch: &Path) -> Result<PathBuf, SetupFault> {
-    let requirements = scratch.join("requirements.txt");
+    let requirements = scratch.join(REQUIREMENTS_FILE);
     let line = format!("zetasql=={WHEEL_VERSION} --hash=sha256:{WHEEL_SHA256}\n");
     std::fs::write(&requirements, line).map_err(on(&requirements))?;
     let mut command = Command::new("python3");
     if let Some(path) = &sources.search_path {
         command.env("PATH", path);
     }
-    command.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes", "--only-binary", ":all:"]);
-    command.arg("--dest").arg(scratch).arg("--requirement").arg(&requirements);
+    command.args([
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+    ]);
+    // Python looks for modules where it is started: our own folder holds none.
+    command.current_dir(scratch).args(["--dest", ".", "--requirement", REQUIREMENTS_FILE]);
     if let Some(index) = &sources.index {
         command.arg("--index-url").arg(index);
     }

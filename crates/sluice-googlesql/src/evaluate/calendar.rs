@@ -21,7 +21,7 @@ pub fn unpack_datetime(packed: i64, nanoseconds: i64) -> Option<i64> {
 /// Microseconds of the day.
 pub fn pack_time(microseconds: i64) -> i64 {
     let seconds = microseconds.div_euclid(MICROSECONDS_PER_SECOND).rem_euclid(SECONDS_PER_DAY);
-    pack_clock(seconds) << 30 | microseconds.rem_euclid(MICROSECONDS_PER_SECOND) * NANOSECONDS_PER_MICROSECOND
+    (pack_clock(seconds) << 30) | (microseconds.rem_euclid(MICROSECONDS_PER_SECOND) * NANOSECONDS_PER_MICROSECOND)
 }
 
 pub fn unpack_time(packed: i64) -> i64 {
@@ -29,7 +29,7 @@ pub fn unpack_time(packed: i64) -> i64 {
 }
 
 fn pack_clock(seconds: i64) -> i64 {
-    seconds / 3600 << 12 | (seconds / 60 % 60) << 6 | seconds % 60
+    ((seconds / 3600) << 12) | ((seconds / 60 % 60) << 6) | (seconds % 60)
 }
 
 fn unpack_clock(packed: i64) -> i64 {

@@ -14,7 +14,7 @@ pub enum Datum {
     /// Microseconds since 1970, of no time zone.
     Datetime(i64),
     Float64(f64),
-    /// The reference evaluator has no geography: such a value can be stored and read, not computed with.
+    /// The reference evaluator has no geography: such a value goes in as a text, and comes back as a STRING.
     Geography(String),
     Int64(i64),
     /// `years-months days hours:minutes:seconds.fraction`, each part with its own sign.

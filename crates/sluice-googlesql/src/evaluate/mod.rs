@@ -1,4 +1,7 @@
 //! Runs queries over rows that the caller brings: GoogleSQL's own reference implementation, exact rather than fast.
+//!
+//! Queries only. The module can evaluate INSERT, UPDATE and DELETE too, but not MERGE, it says which row it means only by a primary key, and it stops
+//! at an INSERT into a table that has one. Callers ask for changed rows by queries over numbered rows instead.
 
 mod calendar;
 mod datum;
@@ -17,6 +20,7 @@ use placement::Placed;
 use sluice_model::Type;
 use sluice_sql::engine::{Catalog, Fault};
 use sluice_sql::tree::{NodeId, Tree};
+use std::collections::HashSet;
 
 pub type Row = Vec<Datum>;
 
@@ -73,9 +77,10 @@ impl GoogleSql {
     }
 
     fn request(&self, text: &str, parameters: &[Parameter]) -> Result<Record, Fault> {
-        let options = self.language.evaluation(parameters.iter().map(|parameter| (parameter.name.as_str(), &parameter.kind)));
-        let values = parameters.iter().map(|parameter| {
-            let value = values::record(&parameter.kind, &parameter.value);
+        let kinds: Vec<Type> = parameters.iter().map(|parameter| values::stand_in(&parameter.kind)).collect();
+        let options = self.language.evaluation(parameters.iter().map(|parameter| parameter.name.as_str()).zip(&kinds));
+        let values = parameters.iter().zip(&kinds).map(|(parameter, kind)| {
+            let value = values::record(kind, &parameter.value);
             let value = value.map_err(|fault| invalid(format!("the value of parameter `{}` is no {}", parameter.name, fault.kind)))?;
             Ok(Record::new().with("name", parameter.name.as_str()).with("value", value))
         });
@@ -87,8 +92,13 @@ impl GoogleSql {
         let missing = || CatalogFault::Value { path: String::new(), kind: String::new() };
         let value = |place: usize, _: &Type| evaluation.constants.get(place).cloned().ok_or_else(missing);
         let record = catalog::record(catalog, &self.language, value).map_err(engine_fault)?;
-        let mut contents = Vec::new();
+        let (mut contents, mut seen) = (Vec::new(), HashSet::new());
         for (table, content) in catalog.tables.iter().zip(evaluation.contents) {
+            // As in the catalog, the first of one name stays.
+            let name = table.path.join(".");
+            if !seen.insert(name.to_lowercase()) {
+                continue;
+            }
             let mut rows = Vec::with_capacity(content.rows.len());
             for row in content.rows {
                 let fault = |message: String| Fault::Engine { message: format!("a row of `{}`: {message}", table.full_name) };
@@ -101,7 +111,7 @@ impl GoogleSql {
                 rows.push(Record::new().with("cell", cells.collect::<Result<Vec<_>, _>>()?));
             }
             let data = Record::new().with("table_data", Record::new().with("row", rows));
-            contents.push(Record::new().with("key", table.path.join(".").as_str()).with("value", data));
+            contents.push(Record::new().with("key", name).with("value", data));
         }
         Ok(Record::new().with("simple_catalog", record).with("table_content", Item::from(contents)))
     }

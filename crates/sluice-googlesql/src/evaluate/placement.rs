@@ -2,10 +2,11 @@
 //! name, in the text and in the bodies of functions, with the alias that the path would have had.
 
 use super::Evaluation;
+use super::values::stand_in;
 use crate::googlesql::GoogleSql;
 use sluice_sql::engine::{Body, Catalog, Engine, Fault, TableResult};
 use sluice_sql::tree::{NodeId, Tree};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// What a function's body is read as: an expression alone is no statement.
 const EXPRESSION_PREFIX: &str = "SELECT ";
@@ -27,24 +28,32 @@ struct Edit {
 impl Placed {
     pub fn of(engine: &GoogleSql, evaluation: &Evaluation<'_>) -> Result<Placed, Fault> {
         let mut catalog = evaluation.catalog.clone();
-        let long = catalog.tables.iter().filter(|table| table.path.len() > 1);
-        let paths: HashSet<Vec<String>> = long.map(|table| table.path.iter().map(|part| part.to_lowercase()).collect()).collect();
-        let mut placed = Placed { text: evaluation.text.to_owned(), catalog: Catalog::default(), edits: Vec::new(), original: evaluation.text.to_owned() };
-        if !paths.is_empty() {
-            placed.edits = edits(&engine.parse(evaluation.text)?, &paths);
+        catalog.tables.iter_mut().flat_map(|table| &mut table.columns).for_each(|column| column.kind = stand_in(&column.kind));
+        catalog.constants.iter_mut().for_each(|constant| constant.kind = stand_in(&constant.kind));
+        let slots = slots(&catalog);
+        let mut placed = Placed {
+            text: evaluation.text.to_owned(),
+            catalog: Catalog::default(),
+            edits: Vec::new(),
+            original: evaluation.text.to_owned(),
+        };
+        if !slots.is_empty() {
+            placed.edits = edits(&engine.parse(evaluation.text)?, &slots);
             placed.text = apply(evaluation.text, &placed.edits, 0);
             for function in &mut catalog.functions {
                 if let Some(body) = &mut function.body {
-                    place_body(engine, body, EXPRESSION_PREFIX, &paths);
+                    place_body(engine, body, EXPRESSION_PREFIX, &slots);
                 }
             }
             for function in &mut catalog.table_functions {
                 if let TableResult::Query(body) = &mut function.result {
-                    place_body(engine, body, "", &paths);
+                    place_body(engine, body, "", &slots);
                 }
             }
             for table in &mut catalog.tables {
-                table.path = vec![table.path.join(".")];
+                if let Some(slot) = slots.get(&lowercase(&table.path)) {
+                    table.path = vec![slot.clone()];
+                }
             }
         }
         placed.catalog = catalog;
@@ -76,34 +85,58 @@ impl Placed {
     }
 }
 
-fn place_body(engine: &GoogleSql, body: &mut Body, prefix: &str, paths: &HashSet<Vec<String>>) {
+/// The one name that stands for a path, by the path in lower case.
+type Slots = HashMap<Vec<String>, String>;
+
+fn slots(catalog: &Catalog) -> Slots {
+    let mut taken: HashSet<String> = HashSet::new();
+    taken.extend(catalog.tables.iter().filter(|table| table.path.len() == 1).flat_map(|table| lowercase(&table.path)));
+    let mut slots = Slots::new();
+    for table in catalog.tables.iter().filter(|table| table.path.len() > 1) {
+        let path = lowercase(&table.path);
+        if slots.contains_key(&path) {
+            continue;
+        }
+        let mut slot = table.path.join(".");
+        // `a.b`.c and a.b.c are two paths.
+        while !taken.insert(slot.to_lowercase()) {
+            slot.push('\'');
+        }
+        slots.insert(path, slot);
+    }
+    slots
+}
+
+fn lowercase(path: &[impl AsRef<str>]) -> Vec<String> {
+    path.iter().map(|part| part.as_ref().to_lowercase()).collect()
+}
+
+fn place_body(engine: &GoogleSql, body: &mut Body, prefix: &str, slots: &Slots) {
     // A body that does not parse is left as it is: the module reports it where it is used.
     if let Ok(tree) = engine.parse(&format!("{prefix}{}", body.text)) {
-        body.text = apply(&body.text, &edits(&tree, paths), prefix.len());
+        body.text = apply(&body.text, &edits(&tree, slots), prefix.len());
     }
 }
 
 /// In the order of the text.
-fn edits(tree: &Tree, paths: &HashSet<Vec<String>>) -> Vec<Edit> {
+fn edits(tree: &Tree, slots: &Slots) -> Vec<Edit> {
     let count = u32::try_from(tree.nodes.len()).unwrap_or(u32::MAX);
-    let mut edits: Vec<Edit> = (0..count).filter_map(|number| edit(tree, NodeId(number), paths)).collect();
+    let mut edits: Vec<Edit> = (0..count).filter_map(|number| edit(tree, NodeId(number), slots)).collect();
     edits.sort_by_key(|edit| edit.start);
     edits
 }
 
-fn edit(tree: &Tree, node: NodeId, paths: &HashSet<Vec<String>>) -> Option<Edit> {
+fn edit(tree: &Tree, node: NodeId, slots: &Slots) -> Option<Edit> {
     let (path, aliased) = match tree.kind(node) {
         "ASTTablePathExpression" => (tree.child(node, "path_expr")?, tree.child(node, "alias").is_none()),
         "ASTTableClause" => (tree.child(node, "table_path")?, false),
         _ => return None,
     };
     let names: Vec<&str> = tree.children(path, "names").into_iter().filter_map(|name| tree.text(name, "id_string")).collect();
-    if !paths.contains(&names.iter().map(|name| name.to_lowercase()).collect::<Vec<_>>()) {
-        return None;
-    }
+    let slot = slots.get(&lowercase(&names))?;
     let range = tree.child(path, "parse_location_range")?;
     let offset = |field| usize::try_from(tree.integer(range, field).unwrap_or(0)).ok();
-    let mut text = quoted(&names.join("."));
+    let mut text = quoted(slot);
     if aliased {
         text.push_str(" AS ");
         text.push_str(&quoted(names.last()?));

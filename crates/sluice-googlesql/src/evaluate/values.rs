@@ -4,7 +4,7 @@ use super::calendar::{self, MICROSECONDS_PER_SECOND, NANOSECONDS_PER_MICROSECOND
 use super::datum::Datum;
 use super::{decimal, interval};
 use crate::encode::{Item, Record};
-use sluice_model::Type;
+use sluice_model::{Field, Type};
 use sluice_sql::tree::{NodeId, Tree};
 
 /// The datum is not of its type, or its text is not one of the type's.
@@ -23,7 +23,7 @@ pub fn record(kind: &Type, datum: &Datum) -> Result<Record, ValueFault> {
         (Type::Int64, Datum::Int64(number)) => record.with("int64_value", *number),
         (Type::Float64, Datum::Float64(number)) => record.with("double_value", Item::Double(*number)),
         (Type::Bool, Datum::Bool(flag)) => record.with("bool_value", *flag),
-        (Type::String, Datum::String(text)) => record.with("string_value", text.as_str()),
+        (Type::String, Datum::String(text) | Datum::Geography(text)) => record.with("string_value", text.as_str()),
         (Type::Bytes, Datum::Bytes(content)) => record.with("bytes_value", Item::Bytes(content.clone())),
         (Type::Date, Datum::Date(days)) => record.with("date_value", *days),
         (Type::Datetime, Datum::Datetime(microseconds)) => {
@@ -42,7 +42,6 @@ pub fn record(kind: &Type, datum: &Datum) -> Result<Record, ValueFault> {
         }
         (Type::Interval, Datum::Interval(text)) => record.with("interval_value", bytes(interval::to_bytes(text))?),
         (Type::Json, Datum::Json(text)) => record.with("json_value", text.as_str()),
-        (Type::Geography, Datum::Geography(text)) => record.with("geography_value", Item::Bytes(text.clone().into_bytes())),
         (Type::Range(element), Datum::Range(ends)) => {
             let [start, end] = &**ends;
             record.with("range_value", Record::new().with("start", self::record(element, start)?).with("end", self::record(element, end)?))
@@ -57,6 +56,18 @@ pub fn record(kind: &Type, datum: &Datum) -> Result<Record, ValueFault> {
         }
         _ => return Err(fault()),
     })
+}
+
+/// The type that stands for it in the evaluator, which has no geography: texts take its place.
+pub fn stand_in(kind: &Type) -> Type {
+    match kind {
+        Type::Geography => Type::String,
+        Type::Array(element) => Type::array(stand_in(element)),
+        Type::Struct(fields) => {
+            Type::Struct(fields.iter().map(|field| Field { name: field.name.clone(), kind: stand_in(&field.kind) }).collect())
+        }
+        plain => plain.clone(),
+    }
 }
 
 /// `None` when the value is not one of the type.
@@ -97,7 +108,8 @@ pub fn read(tree: &Tree, node: NodeId, kind: &Type) -> Option<Datum> {
         Type::BigNumeric => Datum::BigNumeric(decimal::to_text(bytes("bignumeric_value")?, decimal::BIG_NUMERIC_SCALE)?),
         Type::Interval => Datum::Interval(interval::to_text(bytes("interval_value")?)?),
         Type::Json => Datum::Json(text("json_value")?),
-        Type::Geography => Datum::Geography(String::from_utf8_lossy(bytes("geography_value")?).into_owned()),
+        // The evaluator has no such values.
+        Type::Geography => return None,
         Type::Range(element) => {
             let inner = tree.child(node, "range_value")?;
             let end = |field: &str| tree.child(inner, field).map_or(Some(Datum::Null), |node| read(tree, node, element));

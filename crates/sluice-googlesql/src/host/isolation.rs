@@ -1,11 +1,11 @@
 //! Nothing of one call reaches another: an instance starts every call in the same state, to the byte.
 
 use crate::encode::{Record, encode};
-use crate::installed::{analysis, engine};
 use crate::googlesql::digest;
+use crate::installed::{analysis, engine};
+use sha2::{Digest, Sha256};
 use sluice_model::Type;
 use sluice_sql::engine::{Catalog, Column, Engine, Fault, Parameters, Question, Table, Target};
-use sha2::{Digest, Sha256};
 
 fn table(name: &str) -> Catalog {
     let columns = vec![Column { name: "secret".to_owned(), kind: Type::String, pseudo: false }];

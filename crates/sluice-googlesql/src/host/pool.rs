@@ -44,7 +44,11 @@ impl Pool {
     }
 
     /// Runs the work on a worker; waiting in the queue counts towards the deadline.
-    pub fn run<T: Send + 'static>(&self, limits: CallLimits, work: impl FnOnce(&mut Session) -> Result<T, Fault> + Send + 'static) -> Result<T, Fault> {
+    pub fn run<T: Send + 'static>(
+        &self,
+        limits: CallLimits,
+        work: impl FnOnce(&mut Session) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
         let ends = Instant::now() + Duration::from_millis(limits.milliseconds_max);
         let (sender, receiver) = sync_channel(1);
         let job: Job = Box::new(move |session| {

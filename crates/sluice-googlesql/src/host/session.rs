@@ -1,15 +1,18 @@
 //! What one job may do with an instance, and how each failure reads.
 
 use super::instance::Instance;
-use super::snapshot::Snapshot;
+use super::snapshot::{Changes, Snapshot};
 use super::state::State;
 use super::table_sets::{Key, TableSet, TableSets};
-use super::ticker;
+use super::ticker::{self, Ticker};
 use super::zoneinfo::Zoneinfo;
 use sluice_sql::engine::Fault;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wasmtime::{InstancePre, Trap};
+
+/// Of a message of the module's.
+pub const MESSAGE_BYTES_MAX: usize = 8 << 10;
 
 /// What all instances share.
 pub struct Shared {
@@ -17,6 +20,7 @@ pub struct Shared {
     pub zoneinfo: Arc<Zoneinfo>,
     pub base: Snapshot,
     pub sets: TableSets,
+    pub ticker: Ticker,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,12 +91,17 @@ impl Session {
             other => other,
         })?;
         let id = number(&answer)?;
+        let changes = self.difference()?;
+        self.shared.sets.keep(*key, Arc::new(TableSet { changes, id }));
+        Ok(id)
+    }
+
+    /// What the present state adds to the base.
+    pub fn difference(&mut self) -> Result<Changes, Fault> {
         let shared = self.shared.clone();
         let instance = self.instance()?;
         let files = instance.state().files.clone();
-        let changes = shared.base.changes(instance.memory(), &files);
-        shared.sets.keep(*key, Arc::new(TableSet { changes, id }));
-        Ok(id)
+        Ok(shared.base.changes(instance.memory(), &files))
     }
 
     /// Calls one procedure in the present state. After a fault other than `Invalid` the instance is gone.
@@ -102,6 +111,8 @@ impl Session {
         if left == Duration::ZERO {
             return Err(Fault::Deadline { milliseconds: limits.milliseconds_max });
         }
+        let shared = self.shared.clone();
+        let _running = shared.ticker.running();
         let instance = self.instance()?;
         instance.deadline(ticker::ticks(u64::try_from(left.as_millis()).unwrap_or(u64::MAX)));
         let outcome = instance.call(name, request);
@@ -148,6 +159,8 @@ impl Session {
 
 /// The module's error texts: `Code: 3, Message: Unrecognized name: x [at 1:8]`.
 pub fn said(text: &str) -> Fault {
+    // Some texts repeat the whole statement, and more.
+    let text = text.get(..text.floor_char_boundary(MESSAGE_BYTES_MAX)).unwrap_or(text);
     if text == "Failed to parse request" {
         return Fault::Engine { message: "a request is nested too deeply for the engine".to_owned() };
     }

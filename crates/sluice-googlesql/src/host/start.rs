@@ -23,7 +23,7 @@ pub fn shared(artefact: &Artefact, zoneinfo: Zoneinfo, settings: &Settings, warm
     let fail = |message: String| Fault::Engine { message };
     let (artefact, zoneinfo) = (artefact.clone(), Arc::new(zoneinfo));
     let sets = TableSets::new(settings.table_sets_bytes_max);
-    let engine = artefact.module.engine().clone();
+    let ticker = ticker::start(artefact.module.engine()).map_err(|fault| fail(fault.to_string()))?;
     let work = move || -> wasmtime::Result<Shared> {
         let mut linker = Linker::new(artefact.module.engine());
         wasi::link(&mut linker)?;
@@ -34,12 +34,10 @@ pub fn shared(artefact: &Artefact, zoneinfo: Zoneinfo, settings: &Settings, warm
         }
         instance.make_room(HEAP_ROOM_BYTES)?;
         instance.state().complaint.clear();
-        Ok(Shared { base: instance.snapshot(), module, zoneinfo, sets })
+        Ok(Shared { base: instance.snapshot(), module, zoneinfo, sets, ticker })
     };
     let thread = std::thread::Builder::new().name("googlesql-start".to_owned()).stack_size(pool::THREAD_STACK_BYTES);
     let joined = thread.spawn(work).map_err(|fault| fail(fault.to_string()))?.join();
-    let made = joined.map_err(|_| fail("starting the engine failed".to_owned()))?;
-    let shared = Arc::new(made.map_err(|error| fail(format!("the engine does not start: {error:#}")))?);
-    ticker::start(&engine, Arc::downgrade(&shared)).map_err(|fault| fail(fault.to_string()))?;
-    Ok(shared)
+    let made = joined.map_err(|_| fail("the thread that starts it failed".to_owned()))?;
+    made.map(Arc::new).map_err(|error| fail(format!("{error:#}")))
 }

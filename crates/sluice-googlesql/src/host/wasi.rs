@@ -47,7 +47,9 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
     })?;
     linker.func_wrap(MODULE, "sched_yield", |_: Caller<'_, State>| SUCCESS)?;
     linker.func_wrap(MODULE, "poll_oneoff", |_: Caller<'_, State>, _: i32, _: i32, _: i32, _: i32| NOTSUP)?;
-    linker.func_wrap(MODULE, "proc_exit", |_: Caller<'_, State>, code: i32| -> Result<()> { Err(Error::msg(format!("exit with code {code}"))) })?;
+    linker.func_wrap(MODULE, "proc_exit", |_: Caller<'_, State>, code: i32| -> Result<()> {
+        Err(Error::msg(format!("exit with code {code}")))
+    })?;
     link_files(linker)
 }
 
@@ -94,17 +96,21 @@ fn link_files(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap(MODULE, "fd_write", |mut caller: Caller<'_, State>, file: i32, vectors: i32, count: i32, written: i32| {
         with(&mut caller, |memory, state| write(memory, state, file, vectors, count, written))
     })?;
-    linker.func_wrap(MODULE, "path_filestat_get", |mut caller: Caller<'_, State>, file: i32, _: i32, path: i32, length: i32, to: i32| {
-        with(&mut caller, |memory, state| {
-            folder(file)?;
-            let bytes = state.zoneinfo.read(name(memory, path, length)?).ok_or(NOENT)?;
-            let mut status = [0u8; 64];
-            put(&mut status, 16, &[TYPE_FILE])?;
-            put(&mut status, 24, &1u64.to_le_bytes())?;
-            put(&mut status, 32, &(bytes.len() as u64).to_le_bytes())?;
-            put(memory, to, &status)
-        })
-    })?;
+    linker.func_wrap(
+        MODULE,
+        "path_filestat_get",
+        |mut caller: Caller<'_, State>, file: i32, _: i32, path: i32, length: i32, to: i32| {
+            with(&mut caller, |memory, state| {
+                folder(file)?;
+                let bytes = state.zoneinfo.read(name(memory, path, length)?).ok_or(NOENT)?;
+                let mut status = [0u8; 64];
+                put(&mut status, 16, &[TYPE_FILE])?;
+                put(&mut status, 24, &1u64.to_le_bytes())?;
+                put(&mut status, 32, &(bytes.len() as u64).to_le_bytes())?;
+                put(memory, to, &status)
+            })
+        },
+    )?;
     linker.func_wrap(MODULE, "path_open", path_open)?;
     Ok(())
 }

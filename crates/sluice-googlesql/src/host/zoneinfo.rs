@@ -19,6 +19,7 @@ pub struct Zoneinfo {
 
 impl Zoneinfo {
     /// `SLUICE_ZONEINFO`, else the system's folder.
+    #[expect(clippy::disallowed_methods, reason = "the place is the user's to set, the same for every program that uses the engine")]
     pub fn from_environment() -> Result<Zoneinfo, SetupFault> {
         let folder = std::env::var_os("SLUICE_ZONEINFO").filter(|value| !value.is_empty());
         Zoneinfo::open(folder.as_deref().map_or(Path::new(MOUNT), Path::new))

@@ -1,7 +1,5 @@
 //! One engine for all tests of a file, and short ways to say what is in a catalog.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
-
 use sluice_googlesql::artefact::{Artefact, Place, Sources, install_if_missing};
 use sluice_googlesql::{GoogleSql, Settings};
 use sluice_model::Type;
@@ -47,19 +45,27 @@ pub fn full_catalog() -> Catalog {
     let mut catalog = catalog();
     catalog.tables.push(table("p.ds.events_*", "p.ds.events_*", "event STRING, _TABLE_SUFFIX STRING"));
     catalog.connections.push(path("p.us.c"));
-    catalog.constants.push(Constant { path: path("x"), kind: kind("STRUCT<a INT64, b ARRAY<RANGE<DATE>>, c NUMERIC, d INTERVAL, e JSON>") });
+    catalog
+        .constants
+        .push(Constant { path: path("x"), kind: kind("STRUCT<a INT64, b ARRAY<RANGE<DATE>>, c NUMERIC, d INTERVAL, e JSON>") });
     catalog.system_variables.push(Constant { path: path("dataset_id"), kind: Type::String });
     catalog.models.push(Model { path: path("ds/m"), inputs: columns("id INT64"), outputs: columns("predicted FLOAT64") });
     catalog.procedures.push(Procedure { path: path("ds/p"), arguments: vec![required(fixed("INT64"))] });
     let generated = fixed("STRUCT<result STRING, status STRING>");
     catalog.functions = vec![
-        function("SEARCH", Mode::Scalar, vec![required(Arbitrary), required(fixed("STRING")), named("analyzer", fixed("STRING"))], fixed("BOOL")),
+        function(
+            "SEARCH",
+            Mode::Scalar,
+            vec![required(Arbitrary), required(fixed("STRING")), named("analyzer", fixed("STRING"))],
+            fixed("BOOL"),
+        ),
         function("AI/GENERATE", Mode::Scalar, vec![required(Arbitrary), named("connection_id", fixed("STRING"))], generated),
         function("IDENT", Mode::Scalar, vec![required(Any1)], Any1),
         function("ANYF", Mode::Scalar, vec![Argument { cardinality: Cardinality::Repeated, ..required(Arbitrary) }], fixed("STRING")),
         function("myagg", Mode::Aggregate, vec![required(Arbitrary)], fixed("INT64")),
     ];
-    let body = |names: &[&str], text: &str| Body { argument_names: names.iter().map(|name| (*name).to_owned()).collect(), text: text.to_owned() };
+    let body =
+        |names: &[&str], text: &str| Body { argument_names: names.iter().map(|name| (*name).to_owned()).collect(), text: text.to_owned() };
     let mut mask = function("mymask", Mode::Scalar, vec![required(Arbitrary), required(Arbitrary)], Arbitrary);
     mask.body = Some(body(&["x", "y"], "CONCAT(SUBSTR(x, 1, 2), (SELECT MAX(email) FROM ds.users), y)"));
     catalog.functions.push(mask);

@@ -41,6 +41,17 @@ impl Folder {
         Ok((!state.datasets.is_empty()).then_some(state))
     }
 
+    /// Writes everything: how a new folder begins.
+    pub fn keep_all(&self, state: &State) -> Result<(), Problem> {
+        let mut items = Vec::new();
+        for dataset in state.datasets.values() {
+            items.push(Item::Dataset(dataset.name.clone()));
+            items.extend(dataset.tables.values().map(|table| Item::Table(table.name.clone())));
+            items.extend(dataset.routines.values().map(|routine| Item::Routine(routine.name.clone())));
+        }
+        self.keep(state, items.iter())
+    }
+
     /// Writes what was touched, as it is in that state.
     pub fn keep<'a>(&self, state: &State, touched: impl Iterator<Item = &'a Item>) -> Result<(), Problem> {
         touched.filter(|item| !hidden(item)).try_for_each(|item| self.keep_item(state, item))

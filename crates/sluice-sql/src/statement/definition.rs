@@ -58,6 +58,8 @@ impl Reader<'_, '_> {
                 self.done.found_model(model);
             }
             "ResolvedAuxLoadDataStmt" => self.load(root),
+            // The description of a table leaves, no row does.
+            "ResolvedExportMetadataStmt" => {}
             "ResolvedGrantStmt" => self.wrote_path(root, "name_path", Effect::Grant),
             "ResolvedRevokeStmt" => self.wrote_path(root, "name_path", Effect::Revoke),
             "ResolvedBeginStmt" | "ResolvedCommitStmt" | "ResolvedRollbackStmt" => {}
@@ -266,8 +268,9 @@ impl Reader<'_, '_> {
                     Some(self.text(action, "name"))
                 }
                 "ResolvedRenameToAction" => {
-                    let path: Vec<String> = self.tree.texts(action, "new_path").into_iter().map(str::to_owned).collect();
-                    let table = (self.analyzer_names.canonical)(&path);
+                    // The new name is one in the same dataset.
+                    let new = self.tree.texts(action, "new_path").last().map(|name| (*name).to_owned());
+                    let table = self.named(root, "name_path").zip(new).map(|(old, table)| TableName { table, ..old });
                     // Under its old name the table is gone.
                     self.done.effects.insert(Effect::Drop);
                     self.wrote(table, Vec::new(), Effect::Alter);
@@ -291,6 +294,7 @@ impl Reader<'_, '_> {
                 let scanned = self.tree.path(root, &["table_scan", "table"]).and_then(|table| self.tree.text(table, "full_name"));
                 scanned.and_then(TableName::parse)
             }
+            "ResolvedAlterIndexStmt" => self.named(root, "table_name_path"),
             _ => self.named(root, "name_path"),
         };
         self.wrote(table, columns, Effect::Alter);

@@ -41,10 +41,7 @@ pub(crate) fn statement_type(tree: &Tree, root: NodeId) -> Option<(String, Vec<E
         "ResolvedDropTableFunctionStmt" => ("DROP_TABLE_FUNCTION", &[Drop]),
         "ResolvedDropMaterializedViewStmt" => ("DROP_MATERIALIZED_VIEW", &[Drop]),
         "ResolvedDropSnapshotTableStmt" => ("DROP_SNAPSHOT_TABLE", &[Drop]),
-        "ResolvedDropRowAccessPolicyStmt" => match tree.boolean(root, "is_drop_all") {
-            true => ("DROP_ALL_ROW_ACCESS_POLICIES", &[Drop, Grant]),
-            false => ("DROP_ROW_ACCESS_POLICY", &[Drop, Grant]),
-        },
+        "ResolvedDropRowAccessPolicyStmt" => ("DROP_ROW_ACCESS_POLICY", &[Drop, Grant]),
         "ResolvedDropIndexStmt" => return Some((format!("DROP_{dropped_index}_INDEX"), vec![Drop])),
         "ResolvedAlterTableStmt" | "ResolvedAlterTableSetOptionsStmt" => ("ALTER_TABLE", &[Alter]),
         "ResolvedAlterViewStmt" => ("ALTER_VIEW", &[Alter]),
@@ -61,14 +58,28 @@ pub(crate) fn statement_type(tree: &Tree, root: NodeId) -> Option<(String, Vec<E
         "ResolvedExportDataStmt" => ("EXPORT_DATA", &[Export]),
         "ResolvedExportModelStmt" => ("EXPORT_MODEL", &[Export, Model]),
         "ResolvedAuxLoadDataStmt" => ("LOAD_DATA", &[Load]),
-        "ResolvedGrantStmt" => ("GRANT", &[Grant]),
-        "ResolvedRevokeStmt" => ("REVOKE", &[Revoke]),
+        "ResolvedGrantStmt" => return Some((format!("GRANT_ON_{}", granted(tree, root)), granting(&granted(tree, root), Grant))),
+        "ResolvedRevokeStmt" => return Some((format!("REVOKE_ON_{}", granted(tree, root)), granting(&granted(tree, root), Revoke))),
+        "ResolvedExportMetadataStmt" => ("EXPORT_METADATA", &[Export]),
         "ResolvedBeginStmt" => ("BEGIN_TRANSACTION", &[Transaction]),
         "ResolvedCommitStmt" => ("COMMIT_TRANSACTION", &[Transaction]),
         "ResolvedRollbackStmt" => ("ROLLBACK_TRANSACTION", &[Transaction]),
         _ => return None,
     };
     Some((name.to_owned(), effects.to_vec()))
+}
+
+/// What a GRANT or REVOKE is on.
+fn granted(tree: &Tree, root: NodeId) -> String {
+    let words = tree.texts(root, "object_type_list");
+    words.last().map(|word| word.to_ascii_uppercase()).unwrap_or_default()
+}
+
+fn granting(object: &str, effect: Effect) -> Vec<Effect> {
+    match object {
+        "TABLE" | "VIEW" | "SCHEMA" | "MODEL" | "FUNCTION" | "PROCEDURE" => vec![effect],
+        _ => vec![Effect::Administration, effect],
+    }
 }
 
 /// What lives in a dataset is data; everything else that has a name is BigQuery's administration.

@@ -120,6 +120,11 @@ impl Reader<'_, '_> {
     /// The canonical name of a `name_path`.
     pub(crate) fn named(&self, node: NodeId, field: &str) -> Option<TableName> {
         let path: Vec<String> = self.tree.texts(node, field).into_iter().map(str::to_owned).collect();
+        if let [name] = path.as_slice()
+            && self.analyzer_names.scope.temporary.contains_key(&name.to_lowercase())
+        {
+            return Some(definition::temporary_table(name));
+        }
         (self.analyzer_names.canonical)(&path)
     }
 }

@@ -125,11 +125,13 @@ impl Walker<'_> {
         let before = self.failures;
         let rows = self.scan(query);
         let decided = rows_taint(&rows);
+        let kind = self.tree.enumerator(node, "subquery_type");
+        // EXISTS asks for rows and looks at no column.
         let column = match self.column_ids(query, "column_list").first() {
-            Some(id) => self.column(*id),
-            None => Flow::default(),
+            Some(id) if kind != Some("EXISTS") => self.column(*id),
+            _ => Flow::default(),
         };
-        let mut flow = match self.tree.enumerator(node, "subquery_type") {
+        let mut flow = match kind {
             // Which row it is has been chosen, perhaps by nothing but its being there.
             Some("SCALAR") => {
                 // Where nothing decides the rows, their number is the same whatever the values.

@@ -141,7 +141,12 @@ impl Walker<'_> {
             };
             self.bind(*id, flow);
         }
+        let before = self.failures;
         let body = self.child_expression(lambda, "body");
+        if self.failures != before {
+            // Whether there is an element at all decides whether its failure happens.
+            self.found.errors.extend(array.outline().iter().map(|(source, _)| *source));
+        }
         let mut rest = Taint::new();
         for argument in generic.iter().skip(1) {
             if self.tree.child(*argument, "inline_lambda") != Some(lambda) {

@@ -22,8 +22,10 @@ pub(crate) struct Walker<'a> {
     world: &'a World,
     pub sources: &'a mut Sources,
     columns: HashMap<i64, Flow>,
-    /// Columns of tables that nothing has looked at yet: where they come from.
-    untouched: HashMap<i64, Origin>,
+    /// What a column would read if anything looked at it: unused columns of a subquery are not read.
+    waiting: HashMap<i64, Origins>,
+    /// Collects what is being read for a column that is just being computed.
+    collecting: Vec<Origins>,
     with: HashMap<String, WithEntry>,
     recursive: Vec<WithEntry>,
     /// How many operations that can fail have been met; a condition around one of them decides over failure too.
@@ -77,7 +79,11 @@ impl Found {
     }
 }
 
+/// Columns of tables, as far as something would read them.
+type Origins = BTreeSet<Origin>;
+
 /// A column of a table in this statement: the table's key and the column's index.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Origin {
     table: String,
     index: usize,
@@ -85,7 +91,7 @@ struct Origin {
 
 #[derive(Clone, Default)]
 struct WithEntry {
-    columns: Vec<Flow>,
+    columns: Vec<(Flow, Origins)>,
     rows: UseSet,
     /// Something in it can fail: whoever decides whether it is read decides that too.
     fails: bool,
@@ -98,7 +104,8 @@ impl<'a> Walker<'a> {
             world,
             sources,
             columns: HashMap::new(),
-            untouched: HashMap::new(),
+            waiting: HashMap::new(),
+            collecting: Vec::new(),
             with: HashMap::new(),
             recursive: Vec::new(),
             failures: 0,
@@ -113,18 +120,28 @@ impl<'a> Walker<'a> {
 
     /// The flow of a column by its id. One that nothing has bound is not clear: it is unresolved.
     pub fn column(&mut self, id: i64) -> Flow {
-        if let Some(origin) = self.untouched.remove(&id) {
-            self.touch(&origin);
-        }
+        let (flow, origins) = self.unread_column(id);
+        origins.iter().for_each(|origin| self.touch(origin));
+        flow
+    }
+
+    /// The same, without reading it yet.
+    fn unread_column(&mut self, id: i64) -> (Flow, Origins) {
+        let origins = self.waiting.get(&id).cloned().unwrap_or_default();
         if let Some(flow) = self.columns.get(&id) {
-            return flow.clone();
+            return (flow.clone(), origins);
         }
         self.unresolved(format!("column {id} has no known source"));
-        Flow::default()
+        (Flow::default(), origins)
     }
 
     pub fn bind(&mut self, id: i64, flow: Flow) {
-        self.untouched.remove(&id);
+        self.bind_unread(id, flow, Origins::new());
+    }
+
+    /// Binds a column that reads something once it is looked at.
+    fn bind_unread(&mut self, id: i64, flow: Flow, origins: Origins) {
+        self.waiting.insert(id, origins);
         self.columns.insert(id, flow);
     }
 

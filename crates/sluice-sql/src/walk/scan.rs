@@ -1,6 +1,6 @@
 //! Scans: where rows come from and what decides them.
 
-use super::{Origin, UseSet, Walker, WithEntry, rows_taint, uses};
+use super::{Origin, Origins, UseSet, Walker, WithEntry, rows_taint, uses};
 use crate::flow::{Flow, Taint};
 use crate::tree::NodeId;
 use crate::world::Bound;
@@ -71,10 +71,8 @@ impl Walker<'_> {
         for (id, index) in self.column_ids(node, "column_list").into_iter().zip(indexes) {
             // Names in an answer lie after functions were put in place; positions do not.
             let Some(column) = usize::try_from(index).ok().and_then(|index| bound.columns.get(index)) else { continue };
-            self.bind(id, column.flow.clone());
-            if let Ok(index) = usize::try_from(index) {
-                self.untouched.insert(id, Origin { table: name.to_owned(), index });
-            }
+            let origin = usize::try_from(index).map(|index| Origin { table: name.to_owned(), index });
+            self.bind_unread(id, column.flow.clone(), origin.into_iter().collect());
         }
         self.read_through(bound, &rows_taint(&bound.rows));
         for table in bound.names.iter().chain(&bound.base) {
@@ -98,6 +96,10 @@ impl Walker<'_> {
 
     /// A column is read when something looks at it: the engine lists more than that where functions were put in place.
     pub(super) fn touch(&mut self, origin: &Origin) {
+        if let Some(collected) = self.collecting.last_mut() {
+            collected.insert(origin.clone());
+            return;
+        }
         let Some(bound) = self.world.tables.get(&origin.table) else { return };
         let Some(column) = bound.columns.get(origin.index) else { return };
         let compound = !bound.opened && matches!(flat(&column.kind), Type::Struct(_));
@@ -130,12 +132,14 @@ impl Walker<'_> {
     pub(super) fn computed(&mut self, node: NodeId, field: &str) {
         for computed in self.tree.children(node, field) {
             let Some(expression) = self.tree.child(computed, "expr") else { continue };
+            self.collecting.push(Origins::new());
             let flow = self.expression(expression);
+            let origins = self.collecting.pop().unwrap_or_default();
             if let Some(side) = self.column_id(computed, "side_effect_column") {
-                self.bind(side, Flow::of(flow.derived()));
+                self.bind_unread(side, Flow::of(flow.derived()), origins.clone());
             }
             if let Some(id) = self.column_id(computed, "column") {
-                self.bind(id, flow);
+                self.bind_unread(id, flow, origins);
             }
         }
     }
@@ -167,18 +171,16 @@ impl Walker<'_> {
     fn array_scan(&mut self, node: NodeId) -> UseSet {
         let mut rows = self.input(node);
         let elements = self.column_ids(node, "element_column_list");
-        let mut order = Taint::new();
         for (position, array) in self.tree.children(node, "array_expr_list").into_iter().enumerate() {
             let flow = self.expression(array);
             rows.extend(uses(&flow.outline(), UseKind::Rows));
-            order.extend(flow.whole.iter().copied());
             if let Some(id) = elements.get(position) {
                 self.bind(*id, flow.element());
             }
         }
         if let Some(offset) = self.tree.child(node, "array_offset_column").and_then(|holder| self.column_id(holder, "column")) {
-            // Where an element stands tells what the array was put together by.
-            self.bind(offset, Flow::of(crate::flow::derived(&order)));
+            // The positions are the same whatever stands there; how many there are is a use.
+            self.bind(offset, Flow::default());
         }
         for (field, kind) in [("join_expr", UseKind::Join), ("array_zip_mode", UseKind::Rows)] {
             if let Some(expression) = self.tree.child(node, field) {
@@ -276,32 +278,36 @@ impl Walker<'_> {
     fn set_scan(&mut self, node: NodeId) -> UseSet {
         let operation = self.tree.enumerator(node, "op_type").unwrap_or_default();
         let outputs = self.column_ids(node, "column_list");
-        let mut flows = vec![Flow::default(); outputs.len()];
+        let mut flows = vec![(Flow::default(), Origins::new()); outputs.len()];
         let mut rows = UseSet::new();
         for (position, item) in self.tree.children(node, "input_item_list").into_iter().enumerate() {
             let columns = self.set_item(item, &mut rows);
             if operation != "UNION_ALL" {
-                for flow in &columns {
+                for (flow, origins) in &columns {
                     rows.extend(uses(&flow.derived(), UseKind::Set));
+                    origins.iter().for_each(|origin| self.touch(origin));
                 }
             }
             // The right side of EXCEPT takes rows away; its values go nowhere.
             if position > 0 && operation.starts_with("EXCEPT") {
                 continue;
             }
-            flows.iter_mut().zip(&columns).for_each(|(sum, flow)| sum.join(flow));
+            for ((sum, read), (flow, origins)) in flows.iter_mut().zip(columns) {
+                sum.join(&flow);
+                read.extend(origins);
+            }
         }
-        for (id, flow) in outputs.into_iter().zip(flows) {
-            self.bind(id, flow);
+        for (id, (flow, origins)) in outputs.into_iter().zip(flows) {
+            self.bind_unread(id, flow, origins);
         }
         rows
     }
 
-    fn set_item(&mut self, item: NodeId, rows: &mut UseSet) -> Vec<Flow> {
+    fn set_item(&mut self, item: NodeId, rows: &mut UseSet) -> Vec<(Flow, Origins)> {
         if let Some(scan) = self.tree.child(item, "scan") {
             rows.extend(self.scan(scan));
         }
-        self.column_ids(item, "output_column_list").into_iter().map(|id| self.column(id)).collect()
+        self.column_ids(item, "output_column_list").into_iter().map(|id| self.unread_column(id)).collect()
     }
 
     /// Walks the recursive term again until nothing new reaches it. Flows only grow and sources are finite, so it ends.
@@ -324,7 +330,10 @@ impl Walker<'_> {
             self.recursive.push(WithEntry { columns: columns.clone(), rows: rows.clone(), fails: false });
             if let Some(term) = self.tree.child(node, "recursive_term") {
                 let again = self.set_item(term, &mut rows);
-                columns.iter_mut().zip(&again).for_each(|(sum, flow)| sum.join(flow));
+                for ((sum, read), (flow, origins)) in columns.iter_mut().zip(again) {
+                    sum.join(&flow);
+                    read.extend(origins);
+                }
             }
             self.recursive.pop();
             if before == (columns.clone(), rows.clone()) {
@@ -332,12 +341,13 @@ impl Walker<'_> {
             }
         }
         if distinct {
-            for flow in &columns {
+            for (flow, origins) in &columns {
                 rows.extend(uses(&flow.derived(), UseKind::Set));
+                origins.iter().for_each(|origin| self.touch(origin));
             }
         }
-        for (id, flow) in outputs.into_iter().zip(columns) {
-            self.bind(id, flow);
+        for (id, (flow, origins)) in outputs.into_iter().zip(columns) {
+            self.bind_unread(id, flow, origins);
         }
         rows
     }
@@ -364,7 +374,7 @@ impl Walker<'_> {
             let name = self.tree.text(entry, "with_query_name").unwrap_or_default().to_owned();
             let before = self.failures;
             let rows = self.scan(query);
-            let columns = self.column_ids(query, "column_list").into_iter().map(|id| self.column(id)).collect();
+            let columns = self.column_ids(query, "column_list").into_iter().map(|id| self.unread_column(id)).collect();
             self.with.insert(name, WithEntry { columns, rows, fails: self.failures != before });
         }
         match self.tree.child(node, "query") {
@@ -383,8 +393,8 @@ impl Walker<'_> {
     }
 
     fn bind_entry(&mut self, node: NodeId, entry: WithEntry) -> UseSet {
-        for (id, flow) in self.column_ids(node, "column_list").into_iter().zip(entry.columns) {
-            self.bind(id, flow);
+        for (id, (flow, origins)) in self.column_ids(node, "column_list").into_iter().zip(entry.columns) {
+            self.bind_unread(id, flow, origins);
         }
         if entry.fails {
             self.failures += 1;

@@ -37,10 +37,10 @@ pub enum Mix {
 }
 
 const FORMS: &[(Form, usize)] = &[
-    (Form::Select, 34),
+    (Form::Select, 37),
     (Form::Aggregate, 14),
     (Form::Pipe, 12),
-    (Form::Script, 12),
+    (Form::Script, 9),
     (Form::Set, 9),
     (Form::Star, 5),
     (Form::Function, 4),

@@ -34,7 +34,7 @@ impl Generator {
         for _ in 0..2 + self.random.below(2) {
             self.declare(&mut program);
         }
-        for _ in 0..1 + self.random.below(4) {
+        for _ in 0..1 + self.random.below(3) {
             self.step(&mut program);
         }
         let last = self.last_query(&program);

@@ -1,143 +1,15 @@
-//! The engine's messages, enumerations and fields, out of the descriptors that come with it.
-//!
-//! Names are leaked: a schema is read once per process and its names go into every tree that the engine answers.
+//! Reads descriptors: first as they stand, with types by name, then linked.
 
-use crate::wire::{Raw, Reader, WireFault};
+use super::{Enumeration, Field, Kind, Message, Schema, SchemaFault, Shape};
+use crate::wire::{Raw, Reader};
 use std::collections::HashMap;
-use std::fmt;
 
 /// Message types nested in one another; real ones reach 3.
 const NESTING_MAX: usize = 16;
 
-#[derive(Debug)]
-pub struct Schema {
-    messages: Vec<Message>,
-    enumerations: Vec<Enumeration>,
-    by_name: HashMap<&'static str, usize>,
-}
-
-#[derive(Debug)]
-pub struct Message {
-    /// With its package: `zetasql.ResolvedColumnProto`.
-    pub name: &'static str,
-    /// What a tree's node says: `ResolvedColumn`.
-    pub kind: &'static str,
-    pub shape: Shape,
-    /// In the order of their numbers.
-    pub fields: Vec<Field>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    Plain,
-    /// A base class's wrapper (`Any...`): one of its fields is set, and that one is the node.
-    Wrapper,
-}
-
-#[derive(Debug)]
-pub struct Field {
-    pub name: &'static str,
-    pub number: u32,
-    pub repeated: bool,
-    pub kind: Kind,
-    /// The base class's part of a node: its fields belong to the node itself.
-    pub parent: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Bool,
-    Bytes,
-    Double,
-    Enumeration(usize),
-    Fixed32,
-    Fixed64,
-    Float,
-    Int32,
-    Int64,
-    Message(usize),
-    SignedFixed32,
-    SignedFixed64,
-    Text,
-    Uint32,
-    Uint64,
-    ZigZag,
-    /// Groups, and messages that no descriptor of ours defines: nothing that we ask for holds one.
-    Unsupported,
-}
-
-#[derive(Debug, Default)]
-pub struct Enumeration {
-    by_number: HashMap<i32, &'static str>,
-    by_name: HashMap<&'static str, i32>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SchemaFault {
-    /// Not a FileDescriptorSet.
-    Damaged,
-    /// Message types nested too deeply.
-    Nesting,
-    Wire(WireFault),
-}
-
-impl Schema {
-    /// Reads a FileDescriptorSet.
-    pub fn read(bytes: &[u8]) -> Result<Schema, SchemaFault> {
-        let mut draft = Draft::default();
-        let mut files = Reader::new(bytes);
-        while !files.at_end() {
-            match files.field()? {
-                (1, Raw::Bytes(file)) => draft.file(file)?,
-                _ => return Err(SchemaFault::Damaged),
-            }
-        }
-        draft.timestamp();
-        Ok(draft.finish())
-    }
-
-    /// By its name with the package.
-    pub fn find(&self, name: &str) -> Option<usize> {
-        self.by_name.get(name).copied()
-    }
-
-    pub fn message(&self, id: usize) -> Option<&Message> {
-        self.messages.get(id)
-    }
-
-    pub fn enumeration(&self, id: usize) -> Option<&Enumeration> {
-        self.enumerations.get(id)
-    }
-
-    /// Every name of an enumeration's values, by the enumeration's full name.
-    pub fn enumerators(&self, name: &str) -> Option<&Enumeration> {
-        self.by_name.get(name).and_then(|id| self.enumerations.get(id.checked_sub(self.messages.len())?))
-    }
-}
-
-impl Message {
-    pub fn by_number(&self, number: u32) -> Option<&Field> {
-        self.fields.binary_search_by_key(&number, |field| field.number).ok().and_then(|position| self.fields.get(position))
-    }
-
-    pub fn by_name(&self, name: &str) -> Option<&Field> {
-        self.fields.iter().find(|field| field.name == name)
-    }
-}
-
-impl Enumeration {
-    pub fn name(&self, number: i32) -> Option<&'static str> {
-        self.by_number.get(&number).copied()
-    }
-
-    pub fn number(&self, name: &str) -> Option<i32> {
-        self.by_name.get(name).copied()
-    }
-}
-
 /// Types are known by name only until all files are read.
 #[derive(Default)]
-struct Draft {
+pub struct Draft {
     messages: Vec<DraftMessage>,
     enumerations: Vec<(String, Enumeration)>,
 }
@@ -162,7 +34,7 @@ const TYPE_MESSAGE: u64 = 11;
 const TYPE_ENUMERATION: u64 = 14;
 
 impl Draft {
-    fn file(&mut self, bytes: &[u8]) -> Result<(), SchemaFault> {
+    pub fn file(&mut self, bytes: &[u8]) -> Result<(), SchemaFault> {
         let (mut package, mut messages, mut enumerations) = (String::new(), Vec::new(), Vec::new());
         each(bytes, |number, raw| match (number, raw) {
             (2, Raw::Bytes(text)) => package = name(text),
@@ -218,13 +90,13 @@ impl Draft {
     }
 
     /// `google.protobuf.Timestamp` is not among the engine's own files.
-    fn timestamp(&mut self) {
+    pub fn timestamp(&mut self) {
         let field = |name: &str, number, kind| DraftField { name: name.to_owned(), number, kind, ..DraftField::default() };
         let fields = vec![field("seconds", 1, 3), field("nanos", 2, 5)];
         self.messages.push(DraftMessage { name: "google.protobuf.Timestamp".to_owned(), fields });
     }
 
-    fn finish(self) -> Schema {
+    pub fn finish(self) -> Schema {
         let mut by_name = HashMap::new();
         for (position, message) in self.messages.iter().enumerate() {
             by_name.insert(leak(&message.name), position);
@@ -313,21 +185,3 @@ fn name(bytes: &[u8]) -> String {
 fn leak(text: &str) -> &'static str {
     Box::leak(text.to_owned().into_boxed_str())
 }
-
-impl From<WireFault> for SchemaFault {
-    fn from(fault: WireFault) -> SchemaFault {
-        SchemaFault::Wire(fault)
-    }
-}
-
-impl fmt::Display for SchemaFault {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Damaged => formatter.write_str("the engine's schema is no list of descriptors"),
-            Self::Nesting => formatter.write_str("the engine's schema nests its messages too deeply"),
-            Self::Wire(fault) => write!(formatter, "the engine's schema cannot be read: {fault}"),
-        }
-    }
-}
-
-impl std::error::Error for SchemaFault {}

@@ -1,0 +1,19 @@
+//! The warehouse behind HTTP.
+
+mod admin;
+mod authenticate;
+mod call;
+mod datasets;
+mod discovery;
+mod fields;
+mod jobs;
+mod methods;
+mod respond;
+mod service;
+mod start;
+mod tables;
+
+pub use jobs::POLL_MILLISECONDS_MAX;
+pub use methods::{METHODS, Method};
+pub use service::REQUEST_BYTES_MAX;
+pub use start::{Running, Sandbox, StartError};

@@ -1,0 +1,101 @@
+//! Answers as bytes: reduced, compressed, and broken where the fault plan says so.
+
+use super::call::Reply;
+use super::fields::Mask;
+use crate::problem::Problem;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http_body::{Frame, SizeHint};
+use serde_json::Value;
+use std::io::{self, Write as _};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// How the client wants its answer, and what the fault plan does to it.
+#[derive(Debug, Default)]
+pub struct Manner {
+    pub gzip: bool,
+    pub mask: Option<Mask>,
+    pub reset_after_bytes: Option<usize>,
+    pub truncate_gzip: bool,
+}
+
+pub fn reply(reply: Result<Reply, Problem>, status: Option<u16>, manner: &Manner) -> Response<Body> {
+    match reply {
+        Ok(Reply::Empty) => plain(StatusCode::NO_CONTENT, Body::empty()),
+        Ok(Reply::Json(value)) => {
+            let value = match &manner.mask {
+                Some(mask) => mask.apply(value),
+                None => value,
+            };
+            json(StatusCode::OK, &value, manner)
+        }
+        Err(problem) => {
+            let status = status.unwrap_or_else(|| problem.reason.status().0);
+            let code = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            json(code, &problem.body(status), manner)
+        }
+    }
+}
+
+fn json(status: StatusCode, value: &Value, manner: &Manner) -> Response<Body> {
+    let mut bytes = value.to_string().into_bytes();
+    let gzip = manner.gzip || manner.truncate_gzip;
+    if gzip {
+        bytes = compressed(&bytes);
+    }
+    if manner.truncate_gzip {
+        bytes.truncate(bytes.len() / 2);
+    }
+    let body = match manner.reset_after_bytes {
+        Some(after) => {
+            bytes.truncate(after);
+            Body::new(Broken { bytes: Some(Bytes::from(bytes)) })
+        }
+        None => Body::from(bytes),
+    };
+    let mut response = plain(status, body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    if gzip {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
+}
+
+fn plain(status: StatusCode, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response
+}
+
+fn compressed(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    // Writing into memory does not fail; if it did, the client would see a body that is cut.
+    let _ = encoder.write_all(bytes);
+    encoder.finish().unwrap_or_default()
+}
+
+/// A body that breaks the connection after its bytes.
+struct Broken {
+    bytes: Option<Bytes>,
+}
+
+impl http_body::Body for Broken {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        match self.bytes.take().filter(|bytes| !bytes.is_empty()) {
+            Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+            None => Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::ConnectionReset, "planned reset")))),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}

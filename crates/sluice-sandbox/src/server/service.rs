@@ -1,0 +1,194 @@
+//! One request from its first byte to its last: written down, let in or not, led to its method, answered.
+
+use super::call::{Call, Reply};
+use super::fields::Mask;
+use super::methods::{self, Method, Operation};
+use super::respond::{self, Manner};
+use super::{admin, authenticate, datasets, discovery, jobs, tables};
+use crate::clock::now_milliseconds;
+use crate::execute::Warehouse;
+use crate::faults::{Act, FaultPlan};
+use crate::job::Jobs;
+use crate::log::{LoggedRequest, RequestLog};
+use crate::problem::Problem;
+use crate::settings::Settings;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Query, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Request, Response, header};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub const REQUEST_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+pub struct Service {
+    pub warehouse: Arc<Warehouse>,
+    pub jobs: Jobs,
+    pub faults: Arc<FaultPlan>,
+    pub log: Arc<RequestLog>,
+    pub settings: Settings,
+}
+
+type Answer = Result<Reply, Problem>;
+
+pub async fn serve(State(service): State<Arc<Service>>, request: Request<Body>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let bytes = to_bytes(body, REQUEST_BYTES_MAX).await;
+    let path = parts.uri.path().to_owned();
+    let target = parts.uri.path_and_query().map_or(path.clone(), ToString::to_string);
+    let found = methods::find(parts.method.as_str(), methods::below_service(&path));
+    if service.settings.admin
+        && let Some(answer) = admin::answer(&service, parts.method.as_str(), &path, bytes.as_deref().unwrap_or_default())
+    {
+        return respond::reply(answer, None, &Manner::default());
+    }
+    let sequence = service.log.begin(LoggedRequest {
+        sequence: 0,
+        at_milliseconds: now_milliseconds(),
+        verb: parts.method.to_string(),
+        target,
+        method: found.as_ref().map(|(method, _)| method.id),
+        headers: logged_headers(&parts.headers),
+        caller: None,
+        body: bytes.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default(),
+        status: 0,
+    });
+    let user = authenticate::user(&service.settings.tokens, text(&parts.headers, header::AUTHORIZATION));
+    let caller = user.as_ref().ok().cloned();
+    let acts = service.faults.take(parts.method.as_str(), &path);
+    let mut manner = Manner { gzip: accepts_gzip(&parts.headers), ..Manner::default() };
+    let mut planned = Planned::default();
+    for act in acts {
+        planned.add(act, &mut manner).await;
+    }
+    let status = planned.answer.as_ref().map(|(status, _)| *status);
+    let answer = match (planned.answer.take(), user) {
+        (Some((_, problem)), _) => Err(problem),
+        (None, Err(problem)) => Err(problem),
+        (None, Ok(user)) => match bytes {
+            Ok(bytes) => answer(&service, &parts, &bytes, found, user, planned, &mut manner).await,
+            Err(_) => Err(Problem::invalid(format!("The request is too large, at most {REQUEST_BYTES_MAX} bytes"))),
+        },
+    };
+    let response = respond::reply(answer, status, &manner);
+    service.log.finish(sequence, response.status().as_u16(), caller);
+    response
+}
+
+/// What the fault plan has for one request.
+#[derive(Default)]
+struct Planned {
+    answer: Option<(u16, Problem)>,
+    lie: Option<crate::faults::Lie>,
+    hold_milliseconds: u64,
+}
+
+impl Planned {
+    async fn add(&mut self, act: Act, manner: &mut Manner) {
+        match act {
+            Act::Answer { status, reason, message } => self.answer = Some((status, Problem::new(reason, message))),
+            Act::Delay { milliseconds } => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
+            Act::DryRun(lie) => self.lie = Some(lie),
+            Act::Job { milliseconds } => self.hold_milliseconds = milliseconds,
+            Act::Reset { after_bytes } => manner.reset_after_bytes = Some(after_bytes),
+            Act::TruncatedGzip => manner.truncate_gzip = true,
+        }
+    }
+}
+
+async fn answer(
+    service: &Service,
+    parts: &Parts,
+    bytes: &[u8],
+    found: Option<(&'static Method, Vec<(&'static str, String)>)>,
+    user_email: String,
+    planned: Planned,
+    manner: &mut Manner,
+) -> Answer {
+    let path = parts.uri.path();
+    if matches!(path, "/discovery/v1/apis/bigquery/v2/rest" | "/$discovery/rest") {
+        let host = text(&parts.headers, header::HOST).unwrap_or("localhost");
+        return Ok(Reply::Json(discovery::document(&format!("http://{host}/"))));
+    }
+    if path.starts_with("/upload/") || path.starts_with("/resumable/") || path.starts_with("/batch") {
+        return Err(Problem::not_implemented("uploads and batches"));
+    }
+    let (method, path_parts) = found.ok_or_else(|| Problem::not_found(format!("Not found: {} {path}", parts.method)))?;
+    if parts.headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(Problem::not_implemented("compressed requests"));
+    }
+    let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).map_err(|error| Problem::invalid(error.to_string()))?.0;
+    let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(bytes).map_err(|error| unreadable(&error))? };
+    let call = Call {
+        method,
+        parts: path_parts,
+        query,
+        body,
+        user_email,
+        if_match: text(&parts.headers, header::IF_MATCH).map(str::to_owned),
+        lie: planned.lie,
+        hold_milliseconds: planned.hold_milliseconds,
+    };
+    if call.parameter("alt").is_some_and(|alt| alt != "json") {
+        return Err(Problem::not_implemented("answers in another form than JSON"));
+    }
+    if let Some(fields) = call.parameter("fields") {
+        let mask = Mask::parse(fields).ok_or_else(|| Problem::invalid(format!("Invalid field selection {fields}")))?;
+        manner.mask = Some(mask);
+    }
+    dispatch(service, &call).await
+}
+
+async fn dispatch(service: &Service, call: &Call) -> Answer {
+    let (warehouse, jobs) = (&service.warehouse, &service.jobs);
+    match call.method.operation {
+        Operation::DatasetsDelete => datasets::delete(warehouse, call),
+        Operation::DatasetsGet => datasets::get(warehouse, call),
+        Operation::DatasetsInsert => datasets::insert(warehouse, call),
+        Operation::DatasetsList => datasets::list(warehouse, call),
+        Operation::DatasetsPatch => datasets::change(warehouse, call, false),
+        Operation::DatasetsUpdate => datasets::change(warehouse, call, true),
+        Operation::JobsCancel => jobs::cancel(jobs, call),
+        Operation::JobsDelete => jobs::delete(jobs, call),
+        Operation::JobsGet => jobs::get(jobs, call),
+        Operation::JobsGetQueryResults => jobs::get_query_results(jobs, call).await,
+        Operation::JobsInsert => jobs::insert(jobs, call).await,
+        Operation::JobsList => jobs::list(jobs, call),
+        Operation::JobsQuery => jobs::query(jobs, call).await,
+        Operation::ProjectsGetServiceAccount => Ok(datasets::service_account(call)),
+        Operation::ProjectsList => Ok(datasets::list_projects(warehouse)),
+        Operation::Refused => Err(Problem::not_implemented(&format!("`{}`", call.method.id))),
+        Operation::RoutinesDelete => datasets::delete_routine(warehouse, call),
+        Operation::RoutinesGet => datasets::get_routine(warehouse, call),
+        Operation::RoutinesInsert => datasets::insert_routine(warehouse, call),
+        Operation::RoutinesList => datasets::list_routines(warehouse, call),
+        Operation::RoutinesUpdate => datasets::update_routine(warehouse, call),
+        Operation::TabledataInsertAll => tables::insert_rows(warehouse, call),
+        Operation::TabledataList => tables::list_rows(warehouse, call),
+        Operation::TablesDelete => tables::delete(warehouse, call),
+        Operation::TablesGet => tables::get(warehouse, call),
+        Operation::TablesInsert => tokio::task::block_in_place(|| tables::insert(warehouse, call)),
+        Operation::TablesList => tables::list(warehouse, call),
+        Operation::TablesPatch => tokio::task::block_in_place(|| tables::change(warehouse, call, false)),
+        Operation::TablesUpdate => tokio::task::block_in_place(|| tables::change(warehouse, call, true)),
+    }
+}
+
+fn unreadable(error: &serde_json::Error) -> Problem {
+    Problem::invalid(format!("Invalid JSON payload received: {error}"))
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    text(headers, header::ACCEPT_ENCODING).is_some_and(|accepted| accepted.split(',').any(|coding| coding.trim().starts_with("gzip")))
+}
+
+/// The token itself is nobody's business.
+fn logged_headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    let shown = headers.iter().filter(|(name, _)| **name != header::AUTHORIZATION);
+    shown.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
+}
