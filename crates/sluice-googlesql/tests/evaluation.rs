@@ -74,7 +74,8 @@ mod tests {
         let catalog = Catalog { tables: vec![one("x/y"), one("x.y"), one("X/Y"), one("p.q/r"), one("p/q/r")], ..Catalog::default() };
         let rows: Vec<[Row; 1]> = (0..5).map(|number| [vec![Datum::Int64(number)]]).collect();
         let contents: Vec<Content<'_>> = (200..).zip(&rows).map(|(version, rows)| Content { version, rows }).collect();
-        let text = "SELECT (SELECT a FROM x.y), (SELECT a FROM `x.y`), (SELECT a FROM `p.q`.r), (SELECT r.a FROM p.q.r), (SELECT y.a FROM x.Y)";
+        let text =
+            "SELECT (SELECT a FROM x.y), (SELECT a FROM `x.y`), (SELECT a FROM `p.q`.r), (SELECT r.a FROM p.q.r), (SELECT y.a FROM x.Y)";
         let answer = engine().query(&Evaluation { text, parameters: &[], catalog: &catalog, constants: &[], contents: &contents });
         assert_eq!(answer.expect("rows").rows, [[0, 1, 3, 4, 0].map(Datum::Int64)]);
     }

@@ -148,6 +148,13 @@ mod tests {
         assert!(load().is_none());
     }
 
+    #[cfg(feature = "embedded")]
+    #[test]
+    fn the_embedded_engine_answers() {
+        let engine = GoogleSql::start(&Artefact::embedded().expect("artefact"), Settings { instances: 1, ..Settings::default() });
+        assert!(analyze(&engine.expect("engine"), "SELECT id FROM ds.users", &catalog()).is_ok());
+    }
+
     #[test]
     fn a_loaded_copy_answers() {
         let (_scratch, place, _) = Scratch::with_artefact();

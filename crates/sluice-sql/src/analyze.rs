@@ -4,6 +4,7 @@ use crate::analyzer::{Analyzer, Refusal};
 use crate::catalog::Snapshot;
 use crate::engine::{Engine, Parameters};
 use crate::flow::Flow;
+use crate::lookup::Looked;
 use crate::scope::{self, Scope};
 use crate::script::Script;
 use crate::text;
@@ -17,7 +18,7 @@ const ANALYSIS_STACK_BYTES: usize = 256 << 20;
 pub const STATEMENT_BYTES_MAX: usize = 1 << 20;
 
 /// A query as its job states it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Request {
     pub text: String,
     /// The project that the job runs in: names without a project mean this one.
@@ -31,7 +32,7 @@ pub struct Request {
     pub opaque_settings: Vec<String>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Destination {
     pub table: TableName,
     pub truncates: bool,
@@ -46,18 +47,30 @@ pub struct Required {
 }
 
 pub fn analyze(engine: &dyn Engine, request: &Request, snapshot: &Snapshot) -> Analysis {
-    on_large_stack(|| match analyze_here(engine, request, snapshot) {
-        Ok(analysis) => analysis,
-        Err(refusal) => refused(refusal.reason),
-    })
-    .unwrap_or_else(|| refused("no thread for the analysis".to_owned()))
+    analyze_fresh(engine, request, snapshot).analysis
+}
+
+/// An analysis, and everything in the catalog that it rests on.
+pub(crate) struct Outcome {
+    pub analysis: Analysis,
+    pub looked: Looked,
+}
+
+pub(crate) fn analyze_fresh(engine: &dyn Engine, request: &Request, snapshot: &Snapshot) -> Outcome {
+    let outcome = on_large_stack(|| {
+        let mut analyzer = Analyzer::new(engine, snapshot);
+        let analysis = analyze_here(&mut analyzer, request).unwrap_or_else(|refusal| refused(refusal.reason));
+        Outcome { analysis, looked: analyzer.catalog.looked() }
+    });
+    // A panic is ours, not the statement's: it is refused, and the next one goes on.
+    outcome.unwrap_or_else(|| Outcome { analysis: refused("the analysis broke off".to_owned()), looked: Looked::default() })
 }
 
 fn refused(reason: String) -> Analysis {
     Analysis { statements: Vec::new(), refused: Some(Refused { reason }) }
 }
 
-fn analyze_here(engine: &dyn Engine, request: &Request, snapshot: &Snapshot) -> Result<Analysis, Refusal> {
+fn analyze_here(analyzer: &mut Analyzer<'_>, request: &Request) -> Result<Analysis, Refusal> {
     if request.legacy_sql {
         return Err(Refusal::new("legacy SQL is not supported: set useLegacySql to false and write GoogleSQL"));
     }
@@ -68,10 +81,9 @@ fn analyze_here(engine: &dyn Engine, request: &Request, snapshot: &Snapshot) -> 
     if request.text.len() > STATEMENT_BYTES_MAX {
         return Err(Refusal::new(format!("the text has {} bytes, more than {STATEMENT_BYTES_MAX}", request.text.len())));
     }
-    let mut analyzer = Analyzer::new(engine, snapshot);
     let prepared = analyzer.prepare(&request.text)?;
     let mut scope = initial_scope(request);
-    let mut script = Script::new(&mut analyzer, prepared);
+    let mut script = Script::new(analyzer, prepared);
     script.run(&mut scope)?;
     let mut statements = script.statements;
     if statements.is_empty() {
@@ -144,7 +156,7 @@ type Texts = Vec<(String, String)>;
 
 fn collect(analyzer: &Analyzer<'_>, tree: &Tree, root: NodeId, scope: &Scope, found: &mut Required, waiting: &mut Texts) {
     let names = text::names(tree, root);
-    let snapshot = analyzer.snapshot;
+    let snapshot = analyzer.catalog.whole();
     for path in &names.tables {
         let Some(name) = analyzer.canonical(path, scope) else { continue };
         if let Some(table) = snapshot.tables.get(&name) {

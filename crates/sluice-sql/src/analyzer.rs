@@ -3,6 +3,7 @@
 use crate::catalog::Snapshot;
 use crate::engine::{Engine, Fault, Parameters, Question, Target};
 use crate::flow::{Flow, Source, SourceSet, Sources};
+use crate::lookup::Lookup;
 use crate::scope::Scope;
 use crate::text::{self, Prepared};
 use crate::tree::{NodeId, Tree};
@@ -17,7 +18,7 @@ pub(crate) const OPEN_DEPTH_MAX: usize = 16;
 
 pub(crate) struct Analyzer<'a> {
     pub engine: &'a dyn Engine,
-    pub snapshot: &'a Snapshot,
+    pub catalog: Lookup<'a>,
     pub sources: Sources,
     /// What is open right now, to notice a circle.
     pub opening: Vec<String>,
@@ -60,7 +61,7 @@ pub(crate) struct Walked {
 
 impl<'a> Analyzer<'a> {
     pub fn new(engine: &'a dyn Engine, snapshot: &'a Snapshot) -> Analyzer<'a> {
-        Analyzer { engine, snapshot, sources: Sources::default(), opening: Vec::new(), views: HashMap::new(), prepared: HashMap::new() }
+        Analyzer { engine, catalog: Lookup::new(snapshot), sources: Sources::default(), opening: Vec::new(), views: HashMap::new(), prepared: HashMap::new() }
     }
 
     pub fn prepare(&mut self, text: &str) -> Result<std::rc::Rc<Prepared>, Refusal> {

@@ -130,8 +130,7 @@ impl Analyzer<'_> {
         if name.table.ends_with('*') {
             return Ok(self.wildcard(name, scope));
         }
-        let snapshot = self.snapshot;
-        let Some(table) = snapshot.tables.get(name) else { return Ok(None) };
+        let Some(table) = self.catalog.table(name) else { return Ok(None) };
         match &table.kind {
             TableKind::View { legacy: true, .. } => Err(Refusal::new(format!("view `{name}` is written in legacy SQL"))),
             TableKind::View { query, .. } => self.open_view(name, query, scope).map(Some),
@@ -149,7 +148,7 @@ impl Analyzer<'_> {
     /// All tables behind a wildcard are read. BigQuery takes the columns of the newest; which that is we do not know, so all of them are there,
     /// each with the tables that have it.
     fn wildcard(&mut self, name: &TableName, scope: &Scope) -> Option<Bound> {
-        let matching = self.snapshot.matching(name);
+        let matching = self.catalog.matching(name);
         let first = *matching.first()?;
         let names: Vec<TableName> = matching.iter().map(|table| table.name.clone()).collect();
         let mut bound = self.bound(names.clone(), Vec::new());

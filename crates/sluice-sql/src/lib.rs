@@ -8,10 +8,12 @@ mod analyzer;
 mod binding;
 pub mod builtin;
 mod builtin_binding;
+mod cache;
 pub mod catalog;
 pub mod engine;
 mod flow;
 mod kind;
+mod lookup;
 mod opening;
 mod routine;
 mod scope;
@@ -22,4 +24,5 @@ pub mod tree;
 mod walk;
 mod world;
 
+pub use cache::{CACHE_TEXT_BYTES_MAX, Cache};
 pub use analyze::{Destination, Request, Required, STATEMENT_BYTES_MAX, analyze, required};

@@ -118,7 +118,7 @@ impl Analyzer<'_> {
             let parts: Vec<String> = path.split('.').map(|part| part.trim().trim_matches('`').to_owned()).collect();
             let Some(name) = self.canonical(&parts, scope) else { continue };
             binding.world.opened.insert(name.to_string());
-            let Some(model) = self.snapshot.models.get(&name) else { continue };
+            let Some(model) = self.catalog.model(&name) else { continue };
             facts.settings.push(("model_type".to_owned(), model.model_type.clone()));
             let column = |column: &crate::catalog::Column| Column { name: column.name.clone(), kind: column.kind.clone(), pseudo: false };
             let labels: Vec<Column> = model.labels.iter().map(column).collect();

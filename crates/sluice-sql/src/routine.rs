@@ -83,7 +83,7 @@ impl Analyzer<'_> {
             return Some(routine.clone());
         }
         let name = self.canonical(path, scope)?;
-        scope.functions.get(&name.to_string()).or_else(|| self.snapshot.routines.get(&name)).cloned()
+        scope.functions.get(&name.to_string()).or_else(|| self.catalog.routine(&name)).cloned()
     }
 
     fn function_body(&mut self, routine: &Routine, scope: &Scope, binding: &mut Binding) -> Result<Body, Refusal> {

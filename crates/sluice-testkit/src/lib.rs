@@ -2,4 +2,5 @@
 
 pub mod cases;
 pub mod ground;
+pub mod honest;
 pub mod interference;

@@ -40,11 +40,13 @@ impl Snapshot {
         Changes { blocks, files: files.clone(), memory_bytes: memory.len() }
     }
 
-    /// Puts memory back to the byte. What lies beyond the recorded memory is zero.
+    /// Puts memory into the recorded state, with the changes if any, to the byte. What lies beyond the recorded memory is zero.
     ///
     /// Comparing first: most blocks are as they were, and reading is cheaper than writing.
-    pub fn write_into(&self, memory: &mut [u8]) {
-        for (now, wanted) in memory.chunks_mut(BLOCK_BYTES).zip(self.wanted()) {
+    pub fn write_into(&self, memory: &mut [u8], changes: Option<&Changes>) {
+        let mut changed = changes.map_or(&[][..], |changes| &changes.blocks).iter().peekable();
+        for (number, (now, before)) in memory.chunks_mut(BLOCK_BYTES).zip(self.wanted()).enumerate() {
+            let wanted = changed.next_if(|(at, _)| *at == number).map_or(before, |(_, block)| block);
             if now != wanted {
                 now.copy_from_slice(wanted);
             }
@@ -57,15 +59,6 @@ impl Snapshot {
 }
 
 impl Changes {
-    /// Turns the base's memory into the changed one.
-    pub fn write_into(&self, memory: &mut [u8]) {
-        for (number, block) in &self.blocks {
-            if let Some(now) = memory.get_mut(number * BLOCK_BYTES..(number + 1) * BLOCK_BYTES) {
-                now.copy_from_slice(block);
-            }
-        }
-    }
-
     pub fn size_bytes(&self) -> usize {
         self.blocks.len() * BLOCK_BYTES
     }
@@ -92,10 +85,11 @@ mod tests {
         let changes = snapshot.changes(&set, &BTreeMap::new());
         assert_eq!(changes.blocks.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [0, 4, 10]);
         let mut memory = vec![77; 12 * BLOCK_BYTES];
-        snapshot.write_into(&mut memory);
+        snapshot.write_into(&mut memory, None);
         assert_eq!(memory[..base.len()], base);
         assert!(memory[base.len()..].iter().all(|byte| *byte == 0));
-        changes.write_into(&mut memory);
+        memory[3] ^= 1;
+        snapshot.write_into(&mut memory, Some(&changes));
         assert_eq!(memory, set);
     }
 }

@@ -4,7 +4,7 @@ use super::methods::{METHODS, Method};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
-const INTEGERS: [&str; 5] = ["maxResults", "startIndex", "timeoutMs", "pageSize", "maxCreationTime"];
+const INTEGERS: [&str; 5] = ["accessPolicyVersion", "maxResults", "pageSize", "startIndex", "timeoutMs"];
 const BOOLEANS: [&str; 5] = ["all", "allUsers", "autodetect_schema", "deleteContents", "formatOptions.useInt64Timestamp"];
 
 /// `root` is the address under which the client reached us, with a slash at its end.

@@ -67,12 +67,12 @@ macro_rules! methods {
 
 pub static METHODS: &[Method] = methods! {
     "datasets.delete" DELETE "projects/{projectId}/datasets/{datasetId}" ["deleteContents"] "" "" DatasetsDelete;
-    "datasets.get" GET "projects/{projectId}/datasets/{datasetId}" ["datasetView"] "" "Dataset" DatasetsGet;
-    "datasets.insert" POST "projects/{projectId}/datasets" [] "Dataset" "Dataset" DatasetsInsert;
+    "datasets.get" GET "projects/{projectId}/datasets/{datasetId}" ["accessPolicyVersion", "datasetView"] "" "Dataset" DatasetsGet;
+    "datasets.insert" POST "projects/{projectId}/datasets" ["accessPolicyVersion"] "Dataset" "Dataset" DatasetsInsert;
     "datasets.list" GET "projects/{projectId}/datasets" ["all", "filter", "maxResults", "pageToken"] "" "DatasetList" DatasetsList;
-    "datasets.patch" PATCH "projects/{projectId}/datasets/{datasetId}" [] "Dataset" "Dataset" DatasetsPatch;
+    "datasets.patch" PATCH "projects/{projectId}/datasets/{datasetId}" ["accessPolicyVersion", "updateMode"] "Dataset" "Dataset" DatasetsPatch;
     "datasets.undelete" POST "projects/{projectId}/datasets/{datasetId}:undelete" [] "UndeleteDatasetRequest" "Dataset" Refused;
-    "datasets.update" PUT "projects/{projectId}/datasets/{datasetId}" [] "Dataset" "Dataset" DatasetsUpdate;
+    "datasets.update" PUT "projects/{projectId}/datasets/{datasetId}" ["accessPolicyVersion", "updateMode"] "Dataset" "Dataset" DatasetsUpdate;
     "jobs.cancel" POST "projects/{projectId}/jobs/{jobId}/cancel" ["location"] "" "JobCancelResponse" JobsCancel;
     "jobs.delete" DELETE "projects/{projectId}/jobs/{jobId}/delete" ["location"] "" "" JobsDelete;
     "jobs.get" GET "projects/{projectId}/jobs/{jobId}" ["location"] "" "Job" JobsGet;

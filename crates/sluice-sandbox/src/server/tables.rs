@@ -112,7 +112,7 @@ pub fn list_rows(warehouse: &Warehouse, call: &Call) -> Result<Reply, Problem> {
 /// Rows that do not fit are named; none is taken then, unless the client wants the others.
 pub fn insert_rows(warehouse: &Warehouse, call: &Call) -> Result<Reply, Problem> {
     let name = plain(call.table())?;
-    if call.body.get("templateSuffix").is_some() {
+    if call.body.get("templateSuffix").is_some_and(|suffix| !suffix.is_null()) {
         return Err(Problem::not_implemented("`templateSuffix`"));
     }
     let flag = |field: &str| crate::job::request::boolean(call.body.get(field)).unwrap_or(false);

@@ -170,7 +170,7 @@ impl Walker<'_> {
                 return Some(taint);
             }
             "sum" | "avg" | "abs" | "$unary_minus" if self.floating(node) => return None,
-            "date" | "datetime" | "time" | "timestamp" if call.arguments.len() == 1 && self.from_moment(node) => return None,
+            "date" | "datetime" | "time" | "timestamp" if call.arguments.len() == 1 && self.is_of_moment(node) => return None,
             _ => {}
         }
         match builtin::table().failing(&call.name) {
@@ -189,7 +189,7 @@ impl Walker<'_> {
         self.first_kind(node) == Some(Type::Float64)
     }
 
-    fn from_moment(&self, node: NodeId) -> bool {
+    fn is_of_moment(&self, node: NodeId) -> bool {
         matches!(self.first_kind(node), Some(Type::Date | Type::Datetime | Type::Timestamp))
     }
 
@@ -211,7 +211,7 @@ fn control(call: &Call) -> Taint {
     let count = call.arguments.len();
     let decides = |index: usize| match call.name.as_str() {
         "if" => index == 0,
-        "$case_no_value" => index % 2 == 0 && index + 1 < count,
+        "$case_no_value" => index.is_multiple_of(2) && index + 1 < count,
         "$case_with_value" => index == 0 || (index % 2 == 1 && index + 1 < count),
         "coalesce" | "ifnull" => index + 1 < count,
         "$and" | "$or" | "iferror" | "nulliferror" => true,

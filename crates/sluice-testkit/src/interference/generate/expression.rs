@@ -43,18 +43,33 @@ impl Generator {
 
     /// Calls of window functions, to stand beside the columns in a SELECT list or QUALIFY.
     pub fn windows(&mut self, scope: &Scope, kinds: &[Type], wish: Wish) -> Vec<Column> {
-        self.calls(scope, kinds, wish, |recipe| recipe.window)
+        self.calls(scope, kinds, wish, |recipe| recipe.window && !recipe.explosive)
     }
 
     /// Calls of aggregate functions.
     pub fn aggregates(&mut self, scope: &Scope, kinds: &[Type], wish: Wish) -> Vec<Column> {
-        self.calls(scope, kinds, wish, |recipe| recipe.aggregate)
+        self.calls(scope, kinds, wish, |recipe| recipe.aggregate && !recipe.explosive)
+    }
+
+    /// The one operation of a statement about failures that may fail because of a labelled value; afterwards nothing else may.
+    pub fn explosion(&mut self, scope: &Scope, kind: &Type, wanted: fn(&Recipe) -> bool) -> Option<Expression> {
+        if !self.plan.errors || self.exploded {
+            return None;
+        }
+        let wish = Wish { want: Want::Labelled, depth: 1, safe: true, last: false };
+        let found = self.by_recipe(scope, kind, wish, wanted);
+        self.exploded = found.is_some();
+        found
     }
 
     fn calls(&mut self, scope: &Scope, kinds: &[Type], wish: Wish, wanted: fn(&Recipe) -> bool) -> Vec<Column> {
         let mut found = Vec::new();
         for kind in kinds {
-            let call = self.by_recipe(scope, kind, wish, wanted);
+            let explosion = match wish.want {
+                Want::Clean => None,
+                _ => self.explosion(scope, kind, |recipe| recipe.aggregate && recipe.explosive),
+            };
+            let call = explosion.or_else(|| self.by_recipe(scope, kind, wish, wanted));
             let call = call.map(|call| Column { local: true, ..Column::new("", &call.text, kind.clone(), call.stain) });
             found.extend(call);
         }
@@ -71,7 +86,7 @@ impl Generator {
             _ if constructed && (way >= 30 || wish.depth == 0) => self.construct(scope, kind, wish.deeper()),
             _ => None,
         };
-        found.or_else(|| self.by_recipe(scope, kind, wish.deeper(), |recipe| !recipe.window && !recipe.aggregate))
+        found.or_else(|| self.by_recipe(scope, kind, wish.deeper(), |recipe| !recipe.window && !recipe.aggregate && !recipe.explosive))
     }
 
     fn by_recipe(&mut self, scope: &Scope, kind: &Type, wish: Wish, wanted: fn(&Recipe) -> bool) -> Option<Expression> {

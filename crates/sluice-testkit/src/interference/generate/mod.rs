@@ -60,6 +60,8 @@ pub struct Generator {
     random: Random,
     plan: Plan,
     fresh: usize,
+    /// The plan's failing operation has been placed.
+    exploded: bool,
     /// How many more subqueries may nest in FROM.
     depth: u8,
     /// Common table expressions and temporary tables; `text` is the name.
@@ -78,7 +80,7 @@ pub fn replay(tape: &[u32], scripts: bool) -> Statement {
 
 fn generate(mut random: Random, scripts: bool) -> Statement {
     let plan = Plan::draw(&mut random, scripts);
-    let mut generator = Generator { random, plan, fresh: 0, depth: 1, named: Vec::new(), functions: Vec::new() };
+    let mut generator = Generator { random, plan, fresh: 0, exploded: false, depth: 1, named: Vec::new(), functions: Vec::new() };
     let script = matches!(plan.form, Form::Script | Form::Function);
     let relation = match plan.form {
         Form::Script => generator.script(),

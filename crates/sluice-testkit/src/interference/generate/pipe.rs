@@ -119,7 +119,7 @@ impl Generator {
     /// Fails where the condition is not true of a row: mostly it is.
     fn pipe_assert(&mut self, flow: &mut Flow, condition: Wish) {
         let scope = Generator::flow_scope(flow);
-        let wish = if self.plan.errors { condition } else { condition.want(Want::Clean) };
+        let wish = if self.plan.uses { condition } else { condition.want(Want::Clean) };
         let asserted = self.expression(&scope, &Type::Bool, wish);
         let number = self.leaf(&scope, &Type::Int64, wish.want(Want::Clean));
         flow.text.push_str(&format!(" |> ASSERT ({} OR {} >= 1 OR {} IS NULL)", asserted.text, number.text, number.text));

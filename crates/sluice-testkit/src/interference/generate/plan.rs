@@ -22,7 +22,7 @@ pub struct Plan {
     pub form: Form,
     /// Labelled values may decide rows: conditions, keys, orders. Most statements shall not, so that every difference is an exposure's.
     pub uses: bool,
-    /// Operations on labelled values may fail.
+    /// One operation may fail because of a labelled value, and nothing else tells of it.
     pub errors: bool,
     pub mix: Mix,
 }
@@ -53,14 +53,15 @@ impl Plan {
     pub fn draw(random: &mut Random, scripts: bool) -> Plan {
         let form = random.weighted(FORMS).unwrap_or(Form::Select);
         let form = if !scripts && matches!(form, Form::Script | Form::Function) { Form::Select } else { form };
-        let uses = random.chance(42);
-        let errors = random.chance(if uses { 30 } else { 0 });
+        let (uses, errors) = random.weighted(&[((false, false), 50), ((true, false), 36), ((false, true), 14)]).unwrap_or_default();
         let mix = random.weighted(&[(Mix::Both, 72), (Mix::Any, 18), (Mix::Clean, 10)]).unwrap_or(Mix::Both);
+        // A failure must be a labelled value's.
+        let mix = if errors { Mix::Both } else { mix };
         Plan { form, uses, errors, mix }
     }
 
     pub fn wish(&self, want: Want, depth: u8) -> Wish {
-        Wish { want, depth, safe: want != Want::Clean && !self.errors, last: false }
+        Wish { want, depth, safe: want != Want::Clean || self.errors, last: false }
     }
 
     /// For whatever decides rows.

@@ -12,6 +12,8 @@ pub struct Recipe {
     pub can_fail: bool,
     /// It fails on most values: tried on labelled ones only.
     pub fragile: bool,
+    /// It may fail because of a value in it, and is there to do so.
+    pub explosive: bool,
     /// No array may be its value.
     pub elementary: bool,
     pub aggregate: bool,
@@ -75,6 +77,7 @@ fn recipe(line: &str) -> Option<Recipe> {
         kind,
         can_fail: marks.contains('!'),
         fragile: marks.contains('?'),
+        explosive: marks.contains('x'),
         elementary: template.contains("ARRAY_AGG"),
         aggregate: marks.contains('a'),
         window: marks.contains('w'),

@@ -78,7 +78,11 @@ impl Generator {
         for (kind, want) in outputs {
             let depth = if self.random.chance(25) { 2 } else { 1 };
             let wish = self.plan.wish(*want, depth);
-            let found = self.expression(scope, kind, wish);
+            let explosion = match want {
+                Want::Clean => None,
+                _ => self.explosion(scope, kind, |recipe| recipe.explosive && !recipe.window && !recipe.aggregate),
+            };
+            let found = explosion.unwrap_or_else(|| self.expression(scope, kind, wish));
             let name = self.output_name(&columns);
             columns.push(Column::new(&name, &found.text, kind.clone(), found.stain));
         }
