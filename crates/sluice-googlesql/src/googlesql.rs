@@ -52,6 +52,11 @@ impl GoogleSql {
         Ok(engine)
     }
 
+    /// Whether GoogleSQL itself has a function of this dotted name, in whatever case.
+    pub fn has_function(&self, name: &str) -> bool {
+        self.language.has_function(name)
+    }
+
     fn functions(&self) -> Result<Language, Fault> {
         let record = self.language.builtin(&Catalog::default(), std::iter::empty());
         let request = encode(&self.schema, "zetasql.ZetaSQLBuiltinFunctionOptionsProto", &record).map_err(engine_fault)?;

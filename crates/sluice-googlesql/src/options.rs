@@ -85,6 +85,10 @@ impl Language {
         self
     }
 
+    pub fn has_function(&self, name: &str) -> bool {
+        self.functions.contains_key(&name.to_lowercase())
+    }
+
     /// ZetaSQLBuiltinFunctionOptionsProto: all functions but those that the catalog brings itself, or whose own folder (`NET.`) is one of the
     /// catalog's. The module stops at a name that is there twice.
     pub fn builtin<'a>(&self, catalog: &Catalog, folders: impl Iterator<Item = &'a String>) -> Record {

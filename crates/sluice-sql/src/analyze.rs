@@ -120,12 +120,7 @@ fn initial_scope(request: &Request) -> Scope {
             parameters.positional = kinds.iter().map(|kind| (Some(kind.clone()), Flow::default())).collect();
         }
     }
-    Scope {
-        default_project: request.project.clone(),
-        default_dataset: request.default_dataset.clone(),
-        parameters,
-        ..Scope::default()
-    }
+    Scope { default_project: request.project.clone(), default_dataset: request.default_dataset.clone(), parameters, ..Scope::default() }
 }
 
 /// First phase: the names of a text, and of everything that the snapshot already shows behind them.

@@ -61,7 +61,14 @@ pub(crate) struct Walked {
 
 impl<'a> Analyzer<'a> {
     pub fn new(engine: &'a dyn Engine, snapshot: &'a Snapshot) -> Analyzer<'a> {
-        Analyzer { engine, catalog: Lookup::new(snapshot), sources: Sources::default(), opening: Vec::new(), views: HashMap::new(), prepared: HashMap::new() }
+        Analyzer {
+            engine,
+            catalog: Lookup::new(snapshot),
+            sources: Sources::default(),
+            opening: Vec::new(),
+            views: HashMap::new(),
+            prepared: HashMap::new(),
+        }
     }
 
     pub fn prepare(&mut self, text: &str) -> Result<std::rc::Rc<Prepared>, Refusal> {
@@ -78,7 +85,8 @@ impl<'a> Analyzer<'a> {
         let names = text::names(&prepared.tree, node);
         let mut binding = self.bind(&names, scope)?;
         let piece = self.open_calls(prepared, node, scope, &mut binding)?;
-        let question_marks = || text::nodes(&prepared.tree, Some(node)).into_iter().any(|node| text::is_question_mark(&prepared.tree, node));
+        let question_marks =
+            || text::nodes(&prepared.tree, Some(node)).into_iter().any(|node| text::is_question_mark(&prepared.tree, node));
         let parameters = match parameters(scope) {
             Parameters::None if question_marks() => Parameters::Positional(Vec::new()),
             parameters => parameters,
@@ -123,8 +131,7 @@ impl<'a> Analyzer<'a> {
         let within = Scope { default_project: name.project.clone(), ..scope.written_only() };
         let walked = self.opened(&name.to_string(), |this| {
             let prepared = this.prepare(query)?;
-            let statement = single_statement(&prepared.tree)
-                .ok_or_else(|| Refusal::new(format!("view `{name}` is not a single query")))?;
+            let statement = single_statement(&prepared.tree).ok_or_else(|| Refusal::new(format!("view `{name}` is not a single query")))?;
             this.query(&prepared, statement, &within)
         })?;
         let bound = view_bound(name, walked);

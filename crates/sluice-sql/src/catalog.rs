@@ -61,7 +61,9 @@ pub enum RoutineKind {
 pub enum Language {
     /// JavaScript, Python, Spark: code that we do not read.
     Opaque(String),
-    Remote { connection: String },
+    Remote {
+        connection: String,
+    },
     Sql,
 }
 

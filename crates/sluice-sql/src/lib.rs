@@ -24,5 +24,5 @@ pub mod tree;
 mod walk;
 mod world;
 
-pub use cache::{CACHE_TEXT_BYTES_MAX, Cache};
 pub use analyze::{Destination, Request, Required, STATEMENT_BYTES_MAX, analyze, required};
+pub use cache::{CACHE_TEXT_BYTES_MAX, Cache};

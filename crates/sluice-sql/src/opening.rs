@@ -18,7 +18,13 @@ pub(crate) const TEMPORARY_PREFIX: &str = "temporary ";
 
 impl Analyzer<'_> {
     /// The text of a node as the engine will read it.
-    pub(crate) fn open_calls(&mut self, prepared: &Prepared, node: NodeId, scope: &Scope, binding: &mut Binding) -> Result<String, Refusal> {
+    pub(crate) fn open_calls(
+        &mut self,
+        prepared: &Prepared,
+        node: NodeId,
+        scope: &Scope,
+        binding: &mut Binding,
+    ) -> Result<String, Refusal> {
         self.open_within(prepared, node, scope, binding, 0)
     }
 

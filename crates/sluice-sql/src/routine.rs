@@ -110,8 +110,8 @@ impl Analyzer<'_> {
         let name = if temporary { routine.name.table.clone() } else { routine.name.to_string() };
         self.opened(&name, |this| {
             let prepared = this.prepare(text)?;
-            let statement = single_statement(&prepared.tree)
-                .ok_or_else(|| Refusal::new(format!("the body of `{name}` is not a single query")))?;
+            let statement =
+                single_statement(&prepared.tree).ok_or_else(|| Refusal::new(format!("the body of `{name}` is not a single query")))?;
             let names = text::names(&prepared.tree, statement);
             this.bind_names(&names, &within, binding)?;
             let opened = this.open_calls(&prepared, statement, &within, binding)?;

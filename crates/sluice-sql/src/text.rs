@@ -127,7 +127,8 @@ fn split(tree: &Tree, name: NodeId, text: &str) -> Option<(usize, usize, String)
     let (head, tail) = whole.split_at_checked(domain)?;
     let mut parts = tail.split('.');
     let first = format!("{head}{}", parts.next()?);
-    let quoted: Vec<String> = std::iter::once(first.as_str()).chain(parts).map(|part| format!("`{}`", part.replace('\\', "\\\\"))).collect();
+    let quoted: Vec<String> =
+        std::iter::once(first.as_str()).chain(parts).map(|part| format!("`{}`", part.replace('\\', "\\\\"))).collect();
     Some((start, end, quoted.join(".")))
 }
 

@@ -1,6 +1,6 @@
 //! Honest work: statements that nobody may refuse, with the columns that they really use. The files stand under `honest/`.
 //!
-//! `=== name`, the SQL, `---`, `reads: project.dataset.table(column, ...); ...` and perhaps `writes:` in the same form. An indented line
+//! `=== name`, the SQL, `---`, `reads: project.dataset.table(column, ...); ...` and perhaps `writes:` in the same form; `-` is none. An indented line
 //! goes on with the one above. Whatever else stands there is an error.
 
 use sluice_model::{Analysis, TableName};
@@ -71,7 +71,7 @@ fn statement(name: &str, rest: &str) -> Result<Honest, String> {
 
 fn columns(text: &str) -> Result<Columns, String> {
     let mut found = Columns::new();
-    for part in text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
+    for part in text.split(';').map(str::trim).filter(|part| !part.is_empty() && *part != "-") {
         let read = part.strip_suffix(')').and_then(|part| part.split_once('('));
         let read = read.and_then(|(table, columns)| Some((TableName::parse(table.trim())?, columns)));
         let (table, columns) = read.ok_or_else(|| format!("`{part}` is not `project.dataset.table(column, ...)`"))?;

@@ -4,7 +4,6 @@ use super::snapshot::Snapshot;
 use super::state::State;
 use super::table_sets::TableSet;
 use std::collections::HashMap;
-use std::sync::Arc;
 use wasmtime::{AsContextMut, Error, InstancePre, Memory, Result, Store, TypedFunc};
 
 type Method = TypedFunc<(i32, i32, i32), i32>;
@@ -22,24 +21,8 @@ pub struct Instance {
     last_error: TypedFunc<(), i32>,
     last_error_size: TypedFunc<(), i32>,
     methods: HashMap<&'static str, Method>,
-    stands: Stands,
-}
-
-/// Which recorded state memory is in, to the byte. Anything that runs makes it unknown.
-enum Stands {
-    AtBase,
-    AtSet(Arc<TableSet>),
-    Unknown,
-}
-
-impl Stands {
-    fn at(&self, set: Option<&Arc<TableSet>>) -> bool {
-        match (self, set) {
-            (Stands::AtBase, None) => true,
-            (Stands::AtSet(now), Some(wanted)) => Arc::ptr_eq(now, wanted),
-            _ => false,
-        }
-    }
+    /// Memory is the base snapshot's, to the byte: nothing has run since it was put back.
+    at_base: bool,
 }
 
 /// What the module says: an answer, or an error's text.
@@ -60,7 +43,7 @@ impl Instance {
             last_error: instance.get_typed_func(&mut store, "wasm_get_last_error")?,
             last_error_size: instance.get_typed_func(&mut store, "wasm_get_last_error_size")?,
             methods: HashMap::new(),
-            stands: Stands::Unknown,
+            at_base: false,
             memory,
             instance,
             store,
@@ -85,7 +68,7 @@ impl Instance {
 
     /// One remote procedure. An error (not an error's text) means that the instance may not be used again.
     pub fn call(&mut self, name: &'static str, request: &[u8]) -> Result<Answer> {
-        self.stands = Stands::Unknown;
+        self.at_base = false;
         let method = self.method(name)?;
         let length = u32::try_from(request.len()).ok().filter(|length| *length < u32::MAX >> 1);
         let length = length.ok_or_else(|| Error::msg("the request is too large"))?;
@@ -116,7 +99,7 @@ impl Instance {
 
     /// Takes memory and gives it back, so that the module's heap has room for ordinary statements without growing.
     pub fn make_room(&mut self, bytes: u32) -> Result<()> {
-        self.stands = Stands::Unknown;
+        self.at_base = false;
         let buffer = self.malloc.call(&mut self.store, bytes.cast_signed())?;
         self.free.call(&mut self.store, buffer)
     }
@@ -131,7 +114,7 @@ impl Instance {
 
     /// Makes this instance exactly what the base (with the set, if any) was taken of. `false` when it has grown beyond it:
     /// memory never shrinks, so another instance is needed.
-    pub fn restore(&mut self, base: &Snapshot, set: Option<&Arc<TableSet>>) -> Result<bool> {
+    pub fn restore(&mut self, base: &Snapshot, set: Option<&TableSet>) -> Result<bool> {
         let changes = set.map(|set| &set.changes);
         let length = changes.map_or(base.memory_bytes, |changes| changes.memory_bytes);
         let size = self.memory.data_size(&self.store);
@@ -145,10 +128,12 @@ impl Instance {
         state.files.clone_from(changes.map_or(&base.files, |changes| &changes.files));
         state.complaint.clear();
         state.memory_refused = false;
-        if !self.stands.at(set) {
-            base.write_into(memory, changes);
-            self.stands = set.map_or(Stands::AtBase, |set| Stands::AtSet(set.clone()));
+        match changes {
+            Some(changes) if self.at_base => changes.write_into(memory),
+            None if self.at_base => {}
+            changes => base.write_into(memory, changes),
         }
+        self.at_base = changes.is_none();
         Ok(true)
     }
 

@@ -41,14 +41,12 @@ pub struct Session {
     instance: Option<Instance>,
     limits: CallLimits,
     ends: Instant,
-    /// What the last job ran in: the next one likely runs in it too.
-    last: Option<Arc<TableSet>>,
 }
 
 impl Session {
     pub fn new(shared: Arc<Shared>) -> Session {
         let limits = CallLimits { milliseconds_max: 0, memory_bytes_max: 0 };
-        Session { shared, instance: None, limits, ends: Instant::now(), last: None }
+        Session { shared, instance: None, limits, ends: Instant::now() }
     }
 
     /// Starts a job: every call until the next start ends at `ends` at the latest.
@@ -63,8 +61,7 @@ impl Session {
 
     /// Puts the instance back when nobody waits, so that the next job finds it ready. Its own start makes sure all the same.
     pub fn tidy(&mut self) {
-        let last = self.last.take();
-        if self.restore(last.as_ref()).is_err() {
+        if self.reset().is_err() {
             self.drop_instance();
         }
     }
@@ -96,9 +93,7 @@ impl Session {
         })?;
         let id = number(&answer)?;
         let changes = self.difference()?;
-        let set = Arc::new(TableSet { changes, id });
-        self.last = Some(set.clone());
-        self.shared.sets.keep(*key, set);
+        self.shared.sets.keep(*key, Arc::new(TableSet { changes, id }));
         Ok(id)
     }
 
@@ -136,7 +131,7 @@ impl Session {
         Err(fault)
     }
 
-    fn restore(&mut self, set: Option<&Arc<TableSet>>) -> Result<(), Fault> {
+    fn restore(&mut self, set: Option<&TableSet>) -> Result<(), Fault> {
         let shared = self.shared.clone();
         let broken = |error: wasmtime::Error| Fault::Engine { message: format!("an instance could not be put back: {error:#}") };
         let restored = match &mut self.instance {
@@ -147,7 +142,6 @@ impl Session {
             self.drop_instance();
             self.instance()?.restore(&shared.base, set).map_err(broken)?;
         }
-        self.last = set.cloned();
         let memory_bytes_max = self.limits.memory_bytes_max;
         self.instance()?.state().memory_bytes_max = memory_bytes_max;
         Ok(())

@@ -59,6 +59,15 @@ impl Snapshot {
 }
 
 impl Changes {
+    /// Turns the base's memory into the changed one.
+    pub fn write_into(&self, memory: &mut [u8]) {
+        for (number, block) in &self.blocks {
+            if let Some(now) = memory.get_mut(number * BLOCK_BYTES..(number + 1) * BLOCK_BYTES) {
+                now.copy_from_slice(block);
+            }
+        }
+    }
+
     pub fn size_bytes(&self) -> usize {
         self.blocks.len() * BLOCK_BYTES
     }
@@ -88,6 +97,10 @@ mod tests {
         snapshot.write_into(&mut memory, None);
         assert_eq!(memory[..base.len()], base);
         assert!(memory[base.len()..].iter().all(|byte| *byte == 0));
+        memory[..base.len()].copy_from_slice(&base);
+        memory[base.len()..].fill(0);
+        changes.write_into(&mut memory);
+        assert_eq!(memory, set);
         memory[3] ^= 1;
         snapshot.write_into(&mut memory, Some(&changes));
         assert_eq!(memory, set);

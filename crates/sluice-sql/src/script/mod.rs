@@ -35,16 +35,7 @@ pub(crate) struct Script<'s, 'a> {
 
 impl<'s, 'a> Script<'s, 'a> {
     pub fn new(analyzer: &'s mut Analyzer<'a>, prepared: Rc<Prepared>) -> Script<'s, 'a> {
-        Script {
-            analyzer,
-            prepared,
-            statements: Vec::new(),
-            last: Vec::new(),
-            weak: false,
-            span: None,
-            failing: Taint::new(),
-            steps: 0,
-        }
+        Script { analyzer, prepared, statements: Vec::new(), last: Vec::new(), weak: false, span: None, failing: Taint::new(), steps: 0 }
     }
 
     pub fn run(&mut self, scope: &mut Scope) -> Result<(), Refusal> {

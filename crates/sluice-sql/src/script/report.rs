@@ -20,7 +20,8 @@ pub(super) fn report(mut done: Understood, span: Option<(usize, usize)>, sources
         done.effects.insert(Effect::Read);
     }
     done.effects.extend(done.found.effects.iter().copied());
-    let child_job = !reads.is_empty() || !matches!(done.kind.as_str(), "DECLARE" | "SET" | "IF" | "CASE" | "WHILE" | "LOOP" | "REPEAT" | "FOR");
+    let child_job =
+        !reads.is_empty() || !matches!(done.kind.as_str(), "DECLARE" | "SET" | "IF" | "CASE" | "WHILE" | "LOOP" | "REPEAT" | "FOR");
     StatementAnalysis {
         kind: done.kind,
         effects: done.effects.into_iter().collect(),

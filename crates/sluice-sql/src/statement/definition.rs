@@ -387,7 +387,10 @@ pub(super) fn remember(tree: &Tree, root: NodeId, done: &Understood, analyzer: &
     match tree.kind(root) {
         "ResolvedCreateFunctionStmt" | "ResolvedCreateTableFunctionStmt" => remember_function(tree, root, analyzer, scope),
         "ResolvedCreateProcedureStmt" => remember_procedure(tree, root, analyzer, scope),
-        "ResolvedCreateTableAsSelectStmt" | "ResolvedCreateTableStmt" | "ResolvedCreateViewStmt" | "ResolvedCreateMaterializedViewStmt"
+        "ResolvedCreateTableAsSelectStmt"
+        | "ResolvedCreateTableStmt"
+        | "ResolvedCreateViewStmt"
+        | "ResolvedCreateMaterializedViewStmt"
         | "ResolvedCreateSnapshotTableStmt" => remember_table(tree, root, done, scope),
         "ResolvedAlterTableStmt" | "ResolvedRenameStmt" => {
             let renames = |action: NodeId| matches!(tree.kind(action), "ResolvedRenameToAction" | "ResolvedRenameColumnAction");

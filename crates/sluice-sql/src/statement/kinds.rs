@@ -5,7 +5,10 @@ use sluice_model::Effect;
 
 /// Nothing for kinds that BigQuery does not have: they are unresolved.
 pub(crate) fn statement_type(tree: &Tree, root: NodeId) -> Option<(String, Vec<Effect>)> {
-    use Effect::{Administration, Alter, Assert, Create, Delete, Drop, Export, Grant, Insert, Load, Merge, Model, Restore, Revoke, Transaction, Truncate, Update};
+    use Effect::{
+        Administration, Alter, Assert, Create, Delete, Drop, Export, Grant, Insert, Load, Merge, Model, Restore, Revoke, Transaction,
+        Truncate, Update,
+    };
     let object = tree.text(root, "object_type").or_else(|| tree.text(root, "entity_type")).unwrap_or_default();
     let object = object.to_ascii_uppercase().replace(' ', "_");
     let schema_object = tree.text(root, "schema_object_kind").unwrap_or("SCHEMA").to_ascii_uppercase().replace(' ', "_");
@@ -85,7 +88,8 @@ fn granting(object: &str, effect: Effect) -> Vec<Effect> {
 /// What lives in a dataset is data; everything else that has a name is BigQuery's administration.
 fn administrative(object: &str, effect: Effect) -> Vec<Effect> {
     match object {
-        "TABLE" | "VIEW" | "EXTERNAL_TABLE" | "MATERIALIZED_VIEW" | "SCHEMA" | "EXTERNAL_SCHEMA" | "FUNCTION" | "PROCEDURE" | "PROPERTY_GRAPH" => {
+        "TABLE" | "VIEW" | "EXTERNAL_TABLE" | "MATERIALIZED_VIEW" | "SCHEMA" | "EXTERNAL_SCHEMA" | "FUNCTION" | "PROCEDURE"
+        | "PROPERTY_GRAPH" => {
             vec![effect]
         }
         "MODEL" => vec![effect, Effect::Model],

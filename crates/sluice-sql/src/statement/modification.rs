@@ -14,7 +14,9 @@ impl Reader<'_, '_> {
         if self.tree.child(root, "returning").is_some() {
             self.walker.unresolved("THEN RETURN".to_owned());
         }
-        if self.tree.child(root, "on_conflict_clause").is_some() || self.tree.enumerator(root, "insert_mode").is_some_and(|mode| mode != "OR_ERROR") {
+        if self.tree.child(root, "on_conflict_clause").is_some()
+            || self.tree.enumerator(root, "insert_mode").is_some_and(|mode| mode != "OR_ERROR")
+        {
             self.walker.unresolved("INSERT OR ...".to_owned());
         }
         if self.tree.child(root, "assert_rows_modified").is_some() {

@@ -207,7 +207,9 @@ fn cast_flow(flow: Flow, from: &Type, to: &Type) -> Flow {
         return flow;
     }
     match (from, to, &flow.parts) {
-        (Type::Struct(before), Type::Struct(after), Parts::Fields(fields)) if before.len() == after.len() && fields.len() == after.len() => {
+        (Type::Struct(before), Type::Struct(after), Parts::Fields(fields))
+            if before.len() == after.len() && fields.len() == after.len() =>
+        {
             let pairs = before.iter().zip(after).zip(fields);
             let fields = pairs.map(|((before, after), field)| cast_flow(field.clone(), &before.kind, &after.kind)).collect();
             Flow { whole: flow.whole, shape: flow.shape, parts: Parts::Fields(fields) }

@@ -249,9 +249,7 @@ fn builtin(call: &Call) -> Flow {
             Flow { shape: array.outline(), ..Flow::array(body.to_derived().with_whole(&array.whole)) }
         }
         "array_length" | "$is_null" => Flow::of(argument(0).outline()),
-        "count" if call.plain && call.arguments.len() == 1 => {
-            Flow::of(counted(&argument(0)))
-        }
+        "count" if call.plain && call.arguments.len() == 1 => Flow::of(counted(&argument(0))),
         "typeof" => Flow::default(),
         name => match builtin::table().kept(name) {
             Some(kept) => kept_flow(call, kept).to_chosen(),

@@ -115,6 +115,6 @@ fn outcome(answer: Result<Answer, Fault>) -> Outcome {
             Outcome::Rows { kinds, rows: rows.iter().map(cells).collect() }
         }
         Err(Fault::Invalid { message, .. }) => Outcome::Failed { message },
-        Err(other) => Outcome::Failed { message: format!("{other:?}") },
+        Err(other) => Outcome::Abandoned { why: format!("{other:?}") },
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use sluice_model::{Analysis, ColumnPath};
 
 use super::generate::{Statement, statement};
-use super::judge::{Cause, Miss, Outcome, Verdict, judge};
+use super::judge::{Cause, Miss, Outcome, Shape, Verdict, judge};
 use super::mutate::{Drop, mutants};
 use super::shrink::shrink;
 use super::variants::{VARIANTS, varied};
@@ -55,6 +55,8 @@ pub struct Report {
     /// Failed in every variant with the same text.
     pub failing: BTreeMap<String, u64>,
     pub failing_apart: u64,
+    /// The evaluator gave up in some variant.
+    pub abandoned: BTreeMap<String, u64>,
     pub empty: u64,
     pub differing: u64,
     pub without_use: u64,
@@ -130,8 +132,8 @@ fn try_one(statement: Statement, chosen: &[usize], analyze: &impl Analyze, evalu
     let analysis_time = began.elapsed();
     let outcomes: Vec<Outcome> = chosen.iter().map(|variant| evaluate.evaluate(&statement, *variant)).collect();
     let evaluation_time = began.elapsed() - analysis_time;
-    let limited = statement.text.contains("LIMIT");
-    let mut verdict = judge(&analysis, &outcomes, &labels, limited);
+    let shape = Shape::of(&statement.text);
+    let mut verdict = judge(&analysis, &outcomes, &labels, shape);
     let all: Vec<ColumnPath> = labels.iter().flatten().cloned().collect();
     let mut noticed = Vec::new();
     if verdict.misses.is_empty() && !verdict.refused {
@@ -140,7 +142,7 @@ fn try_one(statement: Statement, chosen: &[usize], analyze: &impl Analyze, evalu
                 Some(output) => verdict.outputs.get(output).is_some_and(|output| output.differed),
                 None => verdict.outputs.iter().any(|output| output.differed) || apart(&outcomes),
             };
-            let found = !judge(&mutant.analysis, &outcomes, &labels, limited).misses.is_empty();
+            let found = !judge(&mutant.analysis, &outcomes, &labels, shape).misses.is_empty();
             noticed.push((mutant.dropped, differed, found));
         }
     }
@@ -207,12 +209,15 @@ impl Report {
     }
 
     fn add_outcomes(&mut self, outcomes: &[Outcome]) {
+        let given_up = outcomes.iter().find_map(|outcome| if let Outcome::Abandoned { why } = outcome { Some(why) } else { None });
+        if let Some(why) = given_up {
+            *self.abandoned.entry(general(why)).or_default() += 1;
+            return;
+        }
         let Some(base) = outcomes.first() else { return };
         match base {
             Outcome::Failed { message } if outcomes.iter().all(|outcome| outcome == base) => {
-                let digits = |letter: char| if letter.is_ascii_digit() { '#' } else { letter };
-                let message: String = message.chars().take(80).map(digits).collect();
-                *self.failing.entry(message).or_default() += 1;
+                *self.failing.entry(general(message)).or_default() += 1;
             }
             Outcome::Rows { rows, .. } if rows.is_empty() => self.empty += 1,
             _ => {}
@@ -244,7 +249,12 @@ fn refusal(analysis: &Analysis) -> String {
     let unresolved = analysis.statements.iter().flat_map(|statement| &statement.unresolved).next();
     let reason = analysis.refused.as_ref().map(|refused| refused.reason.clone());
     let reason = reason.or_else(|| unresolved.map(|unresolved| unresolved.what.clone()));
-    reason.unwrap_or_default().chars().take(90).map(|letter| if letter.is_ascii_digit() { '#' } else { letter }).collect()
+    general(&reason.unwrap_or_default())
+}
+
+/// The beginning of a message without its numbers, so that equal ones are counted together.
+fn general(message: &str) -> String {
+    message.chars().take(90).map(|letter| if letter.is_ascii_digit() { '#' } else { letter }).collect()
 }
 
 /// What an analysis says, in a few lines.
@@ -271,6 +281,7 @@ impl fmt::Display for Report {
         writeln!(formatter, "{} statements, {judged} judged, {} misses {:?}", self.statements, self.findings.len(), self.causes())?;
         writeln!(formatter, "refused: {} {:#?}", self.refused_total(), self.refused)?;
         writeln!(formatter, "fail in all variants: {} {:#?}", self.failing_total(), self.failing)?;
+        writeln!(formatter, "abandoned: {:#?}", self.abandoned)?;
         writeln!(formatter, "fail in some variants or differently: {}; no rows: {}", self.failing_apart, self.empty)?;
         writeln!(formatter, "an output differs: {:.1} %", percent(self.differing, judged))?;
         writeln!(

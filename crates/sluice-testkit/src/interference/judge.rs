@@ -9,8 +9,17 @@ use super::value::Value;
 /// What one variant gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    Failed { message: String },
-    Rows { kinds: Vec<Type>, rows: Vec<Vec<Value>> },
+    /// The evaluator gave up: time, memory, a fault of its own. It says nothing of the statement.
+    Abandoned {
+        why: String,
+    },
+    Failed {
+        message: String,
+    },
+    Rows {
+        kinds: Vec<Type>,
+        rows: Vec<Vec<Value>>,
+    },
 }
 
 /// One statement, judged.
@@ -31,6 +40,15 @@ pub struct OutputVerdict {
     pub labelled: bool,
     /// Its values differed in some variant.
     pub differed: bool,
+}
+
+/// What a text has that lets a use decide more than its own statement's rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// An order decides rows only together with a limit.
+    pub limited: bool,
+    /// A handler: a failure decides what runs next.
+    pub handled: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +72,7 @@ pub enum Cause {
 }
 
 /// `outcomes` begins with the base; `varied` says which labelled columns differ in each.
-pub fn judge(analysis: &Analysis, outcomes: &[Outcome], varied: &[Vec<ColumnPath>], limited: bool) -> Verdict {
+pub fn judge(analysis: &Analysis, outcomes: &[Outcome], varied: &[Vec<ColumnPath>], shape: Shape) -> Verdict {
     if analysis.refused.is_some() || analysis.statements.iter().any(|statement| !statement.unresolved.is_empty()) {
         return Verdict { refused: true, ..Verdict::default() };
     }
@@ -63,11 +81,11 @@ pub fn judge(analysis: &Analysis, outcomes: &[Outcome], varied: &[Vec<ColumnPath
     let outputs = query.map_or(&[][..], |statement| statement.outputs.as_slice());
     let mut verdict = Verdict { uses: used(analysis, &all).len(), ..Verdict::default() };
     verdict.outputs = outputs.iter().map(|output| OutputVerdict { labelled: labelled(output, &all), differed: false }).collect();
-    verdict.excused = used(analysis, &all).iter().any(|kind| decides_rows(*kind, limited));
+    verdict.excused = used(analysis, &all).iter().any(|kind| shape.decides_rows(*kind));
     let Some(base) = outcomes.first() else { return verdict };
     for (variant, outcome) in outcomes.iter().enumerate().skip(1) {
         let labels = varied.get(variant).map_or(&[][..], Vec::as_slice);
-        compare(analysis, outputs, (base, outcome), (variant, labels, limited), &mut verdict);
+        compare(analysis, outputs, (base, outcome), (variant, labels, shape), &mut verdict);
     }
     verdict
 }
@@ -76,13 +94,14 @@ fn compare(
     analysis: &Analysis,
     outputs: &[Output],
     (base, outcome): (&Outcome, &Outcome),
-    (variant, labels, limited): (usize, &[ColumnPath], bool),
+    (variant, labels, shape): (usize, &[ColumnPath], Shape),
     verdict: &mut Verdict,
 ) {
     let uses = used(analysis, labels);
-    let excused = uses.iter().any(|kind| decides_rows(*kind, limited));
+    let excused = uses.iter().any(|kind| shape.decides_rows(*kind));
     let (rows, kinds, other) = match (base, outcome) {
         (Outcome::Rows { rows, kinds }, Outcome::Rows { rows: other, .. }) => (rows, kinds, other),
+        (Outcome::Abandoned { .. }, _) | (_, Outcome::Abandoned { .. }) => return,
         (base, outcome) => {
             let told = excused || uses.iter().any(|kind| matches!(kind, UseKind::Error | UseKind::Assert));
             if base != outcome && !told {
@@ -159,12 +178,19 @@ fn used(analysis: &Analysis, labels: &[ColumnPath]) -> Vec<UseKind> {
     uses.filter(|found| is_labelled(&found.column, labels)).map(|found| found.how).collect()
 }
 
-/// What a window or a pivot is keyed by stands in its outputs as well, and order decides rows only together with a limit: these excuse nothing.
-fn decides_rows(kind: UseKind, limited: bool) -> bool {
-    match kind {
-        UseKind::Branch | UseKind::Filter | UseKind::Group | UseKind::Join | UseKind::Limit | UseKind::Rows | UseKind::Set => true,
-        UseKind::Order => limited,
-        UseKind::Assert | UseKind::Error | UseKind::Pivot | UseKind::Window => false,
+impl Shape {
+    pub fn of(text: &str) -> Shape {
+        Shape { limited: text.contains("LIMIT"), handled: text.contains("EXCEPTION") }
+    }
+
+    /// What a window or a pivot is keyed by stands in its outputs as well: it excuses nothing.
+    fn decides_rows(self, kind: UseKind) -> bool {
+        match kind {
+            UseKind::Branch | UseKind::Filter | UseKind::Group | UseKind::Join | UseKind::Limit | UseKind::Rows | UseKind::Set => true,
+            UseKind::Order => self.limited,
+            UseKind::Assert | UseKind::Error => self.handled,
+            UseKind::Pivot | UseKind::Window => false,
+        }
     }
 }
 
@@ -218,6 +244,7 @@ fn difference(one: &Counts, other: &Counts) -> Option<String> {
 
 fn summary(outcome: &Outcome) -> String {
     match outcome {
+        Outcome::Abandoned { why } => why.clone(),
         Outcome::Failed { message } => message.clone(),
         Outcome::Rows { rows, .. } => format!("{} rows", rows.len()),
     }

@@ -40,7 +40,7 @@ fn text(text: &str) -> Value {
 
 /// Judged with one variant in which `ssn` and `address.street` differ.
 fn check(analysis: &Analysis, base: Outcome, other: Outcome, expect: &[Cause]) {
-    let verdict = judge(analysis, &[base, other], &[Vec::new(), vec![ssn(), street()]], false);
+    let verdict = judge(analysis, &[base, other], &[Vec::new(), vec![ssn(), street()]], Shape::default());
     let found: Vec<Cause> = verdict.misses.iter().map(|miss| miss.cause).collect();
     assert_eq!(found, expect, "{:?}", verdict.misses);
 }
@@ -85,7 +85,8 @@ fn uses_excuse_what_they_can_cause() {
     for how in [UseKind::Order, UseKind::Window, UseKind::Pivot, UseKind::Error, UseKind::Assert] {
         fewer(how, &[Cause::Rows]);
     }
-    let ordered = judge(&with(UseKind::Order), &[failed("a"), failed("b")], &[Vec::new(), vec![ssn()]], true);
+    let ordered =
+        judge(&with(UseKind::Order), &[failed("a"), failed("b")], &[Vec::new(), vec![ssn()]], Shape { limited: true, handled: false });
     assert!(ordered.misses.is_empty(), "an order with a limit decides rows");
 }
 
@@ -121,18 +122,18 @@ fn a_path_masks_itself_only() {
 fn a_column_that_did_not_vary_explains_nothing() {
     let told = analysis(vec![output("a", Type::String, &[("", street())])], &[]);
     let outcomes = [rows(&TEXTS[..1], &[&[text("1")]]), rows(&TEXTS[..1], &[&[text("2")]])];
-    let verdict = judge(&told, &outcomes, &[Vec::new(), vec![ssn()]], false);
+    let verdict = judge(&told, &outcomes, &[Vec::new(), vec![ssn()]], Shape::default());
     assert_eq!(verdict.misses.len(), 1);
-    assert!(judge(&told, &outcomes, &[Vec::new(), vec![street()]], false).misses.is_empty());
+    assert!(judge(&told, &outcomes, &[Vec::new(), vec![street()]], Shape::default()).misses.is_empty());
 }
 
 #[test]
 fn a_refusal_promises_nothing() {
     let refused = Analysis { refused: Some(Refused { reason: "too deep".to_owned() }), ..Analysis::default() };
-    assert!(judge(&refused, &[], &[], false).refused);
+    assert!(judge(&refused, &[], &[], Shape::default()).refused);
     let mut unresolved = analysis(Vec::new(), &[]);
     unresolved.statements[0].unresolved.push(Unresolved { what: "a call".to_owned() });
-    assert!(judge(&unresolved, &[], &[], false).refused);
+    assert!(judge(&unresolved, &[], &[], Shape::default()).refused);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sluice_googlesql::GoogleSql;
 use sluice_googlesql::evaluate::{Answer, Evaluation};
 use sluice_sandbox::execute::{self, Evaluator, RunSettings, Warehouse};
-use sluice_sandbox::problem::Problem;
+use sluice_sandbox::problem::{Problem, Reason};
 use sluice_sandbox::store::{Dataset, DatasetName, Rows, State, Table, TableKind, Working};
 use sluice_sandbox::values::Column;
 use sluice_sql::engine::{Engine, Fault, Question};
@@ -85,7 +85,9 @@ fn filled(table: &ClinicTable, rows: &[Vec<Value>]) -> Table {
 
 fn outcome(outcome: &execute::Outcome) -> Outcome {
     if let Some(problem) = &outcome.error {
-        return Outcome::Failed { message: problem.message.clone() };
+        let message = problem.message.clone();
+        let own = matches!(problem.reason, Reason::Invalid | Reason::InvalidQuery | Reason::NotFound | Reason::Duplicate);
+        return if own { Outcome::Failed { message } } else { Outcome::Abandoned { why: message } };
     }
     let Some(last) = outcome.last() else {
         return Outcome::Failed { message: "the script has no result".to_owned() };

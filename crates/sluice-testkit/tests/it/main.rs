@@ -2,6 +2,8 @@
 
 mod cache;
 mod cases;
+mod functions;
 mod honest;
 mod interference;
+mod required;
 mod robustness;

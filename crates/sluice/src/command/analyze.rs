@@ -1,12 +1,11 @@
 //! `sluice analyze`: one statement, a script, or a line each, against a folder of table resources.
 
-use super::{EXIT_REFUSED, Failure};
+use super::{EXIT_REFUSED, Failure, start_engine};
 use crate::catalog_folder;
 use crate::render::{json, text};
 use clap::Args;
 use serde_json::Value;
-use sluice_googlesql::artefact::{Artefact, Place};
-use sluice_googlesql::{GoogleSql, Settings};
+use sluice_googlesql::GoogleSql;
 use sluice_model::Analysis;
 use sluice_sql::Request;
 use sluice_sql::catalog::Snapshot;
@@ -58,9 +57,7 @@ fn start(arguments: &Analyze) -> Result<Session, Failure> {
     let default_dataset = arguments.default_dataset.as_deref().map(dataset).transpose()?;
     let of_default = default_dataset.as_ref().map(|(project, _)| project.clone());
     let project = arguments.project.clone().or(of_default).or_else(|| only_project(&snapshot)).unwrap_or_default();
-    let artefact = Artefact::load(&Place::from_environment()).map_err(|fault| Failure::new(fault.to_string()))?;
-    let engine = GoogleSql::start(&artefact, Settings::default()).map_err(|fault| Failure::new(fault.to_string()))?;
-    Ok(Session { engine, snapshot, request: Request { project, default_dataset, ..Request::default() } })
+    Ok(Session { engine: start_engine()?, snapshot, request: Request { project, default_dataset, ..Request::default() } })
 }
 
 fn dataset(text: &str) -> Result<(String, String), Failure> {

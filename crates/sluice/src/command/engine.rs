@@ -14,7 +14,8 @@ pub enum Engine {
 pub fn run(engine: &Engine) -> Result<ExitCode, Failure> {
     match engine {
         Engine::Install => {
-            let installed = artefact::install_if_missing(&artefact::Sources::from_environment(), &artefact::Place::from_environment()).map_err(|fault| Failure::new(fault.to_string()))?;
+            let installed = artefact::install_if_missing(&artefact::Sources::from_environment(), &artefact::Place::from_environment())
+                .map_err(|fault| Failure::new(fault.to_string()))?;
             println!("the engine is in {}", installed.folder.display());
             Ok(ExitCode::SUCCESS)
         }

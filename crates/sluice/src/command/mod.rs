@@ -1,8 +1,14 @@
 //! The commands. Exit codes mean the same in all of them.
 
 pub mod analyze;
+#[cfg(feature = "sandbox")]
+pub mod demo;
 pub mod engine;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 
+use sluice_googlesql::artefact::{Artefact, Place};
+use sluice_googlesql::{GoogleSql, Settings};
 use std::fmt;
 
 /// The command did what it was asked; what it looked at was refused.
@@ -20,6 +26,12 @@ impl Failure {
     pub fn new(text: impl Into<String>) -> Failure {
         Failure { text: text.into() }
     }
+}
+
+/// The installed engine, started.
+pub fn start_engine() -> Result<GoogleSql, Failure> {
+    let artefact = Artefact::load(&Place::from_environment()).map_err(|fault| Failure::new(fault.to_string()))?;
+    GoogleSql::start(&artefact, Settings::default()).map_err(|fault| Failure::new(fault.to_string()))
 }
 
 impl fmt::Display for Failure {

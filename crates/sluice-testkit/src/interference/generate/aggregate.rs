@@ -22,7 +22,7 @@ impl Generator {
         let wish = self.plan.wish(Want::Clean, 1);
         calls.extend(self.aggregates(&scope, &[Type::Int64], wish));
         let visible: Vec<Column> = keys.iter().chain(&calls).map(|column| Column { local: true, ..column.clone() }).collect();
-        let grouped = Scope { columns: visible, ..Scope::default() }.with_behind(&outer.captured().columns);
+        let grouped = Scope { columns: visible, work: scope.work, ..Scope::default() }.with_behind(&outer.captured().columns);
         let (form, plain) = self.group_by(&keys);
         let having =
             (!keys.is_empty() && self.random.chance(20)).then(|| self.expression(&grouped, &Type::Bool, Wish { depth: 1, ..condition }));
@@ -47,7 +47,7 @@ impl Generator {
         }
         let stained = filter.iter().chain(&having).any(|part| part.stain.any()) || keys.iter().any(|key| key.stain.any());
         let key = (plain && !key.is_empty()).then_some(key);
-        Relation { text, columns: named(columns), key, stained_rows: stained || source.stained_rows }
+        Relation { text, columns: named(columns), key, stained_rows: stained || source.stained_rows, size: source.size / 2 + 1 }
     }
 
     fn group_keys(&mut self, columns: &[Column], condition: Wish) -> Vec<Column> {
@@ -106,7 +106,7 @@ impl Generator {
             Column::new(&name, &name, result.clone(), stain.clone())
         }));
         let stained_rows = source.stained_rows || kept.stain.any() || by.stain.any();
-        Relation { text, columns, key: Some(vec!["g".to_owned()]), stained_rows }
+        Relation { text, columns, key: Some(vec!["g".to_owned()]), stained_rows, size: source.size }
     }
 
     /// Two or three columns of one type as rows of one.
@@ -139,7 +139,7 @@ impl Generator {
             Column::new("l", "l", Type::String, Stain::Clean),
         ];
         let stained_rows = source.stained_rows || !include && stain.any();
-        let relation = Relation { text: text.clone(), columns, key: None, stained_rows };
+        let relation = Relation { text: text.clone(), columns, key: None, stained_rows, size: source.size * 2 };
         if self.random.chance(40) {
             let alias = self.alias("t");
             let wrapped = aliased(&relation, &format!("({text})"), &alias);

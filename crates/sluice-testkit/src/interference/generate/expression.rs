@@ -12,6 +12,13 @@ const RECIPE_ATTEMPTS_MAX: usize = 4;
 
 impl Generator {
     pub fn expression(&mut self, scope: &Scope, kind: &Type, wish: Wish) -> Expression {
+        let mark = self.random.mark();
+        let found = self.built(scope, kind, wish);
+        self.random.close(mark);
+        found
+    }
+
+    fn built(&mut self, scope: &Scope, kind: &Type, wish: Wish) -> Expression {
         let leaf_serves = self.leaf_serves(scope, kind, wish);
         let built = !wish.last && (wish.depth > 0 && self.random.chance(50) || !leaf_serves && self.random.chance(90));
         let found = if built { self.compound(scope, kind, wish) } else { None };
@@ -43,12 +50,12 @@ impl Generator {
 
     /// Calls of window functions, to stand beside the columns in a SELECT list or QUALIFY.
     pub fn windows(&mut self, scope: &Scope, kinds: &[Type], wish: Wish) -> Vec<Column> {
-        self.calls(scope, kinds, wish, |recipe| recipe.window && !recipe.explosive)
+        self.calls(scope, kinds, wish, [|recipe| recipe.window && !recipe.explosive, |recipe| recipe.window && recipe.explosive])
     }
 
     /// Calls of aggregate functions.
     pub fn aggregates(&mut self, scope: &Scope, kinds: &[Type], wish: Wish) -> Vec<Column> {
-        self.calls(scope, kinds, wish, |recipe| recipe.aggregate && !recipe.explosive)
+        self.calls(scope, kinds, wish, [|recipe| recipe.aggregate && !recipe.explosive, |recipe| recipe.aggregate && recipe.explosive])
     }
 
     /// The one operation of a statement about failures that may fail because of a labelled value; afterwards nothing else may.
@@ -62,12 +69,12 @@ impl Generator {
         found
     }
 
-    fn calls(&mut self, scope: &Scope, kinds: &[Type], wish: Wish, wanted: fn(&Recipe) -> bool) -> Vec<Column> {
+    fn calls(&mut self, scope: &Scope, kinds: &[Type], wish: Wish, [wanted, explosive]: [fn(&Recipe) -> bool; 2]) -> Vec<Column> {
         let mut found = Vec::new();
         for kind in kinds {
             let explosion = match wish.want {
                 Want::Clean => None,
-                _ => self.explosion(scope, kind, |recipe| recipe.aggregate && recipe.explosive),
+                _ => self.explosion(scope, kind, explosive),
             };
             let call = explosion.or_else(|| self.by_recipe(scope, kind, wish, wanted));
             let call = call.map(|call| Column { local: true, ..Column::new("", &call.text, kind.clone(), call.stain) });

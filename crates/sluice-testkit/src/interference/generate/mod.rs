@@ -13,6 +13,7 @@ pub mod random;
 mod recipe;
 pub mod scope;
 mod script;
+mod script_steps;
 mod select;
 mod set;
 mod source;
@@ -36,6 +37,8 @@ pub struct Statement {
     pub stained_rows: bool,
     /// Its choices: replaying them gives the same statement.
     pub tape: Vec<u32>,
+    /// Parts of the tape that belong together.
+    pub spans: Vec<(usize, usize)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,8 +92,8 @@ fn generate(mut random: Random, scripts: bool) -> Statement {
     };
     let provenance = |column: &Column| Provenance { name: column.name.clone(), kind: column.kind.clone(), stained: column.stain.any() };
     let outputs = relation.columns.iter().map(provenance).collect();
-    let tape = generator.random.drawn().to_vec();
-    Statement { text: relation.text, plan, script, outputs, stained_rows: relation.stained_rows, tape }
+    let (tape, spans) = (generator.random.drawn().to_vec(), generator.random.spans().to_vec());
+    Statement { text: relation.text, plan, script, outputs, stained_rows: relation.stained_rows, tape, spans }
 }
 
 impl Generator {

@@ -12,6 +12,7 @@ struct Flow {
     columns: Vec<Column>,
     key: Option<Vec<String>>,
     stained_rows: bool,
+    size: usize,
 }
 
 impl Generator {
@@ -19,6 +20,7 @@ impl Generator {
         let source = self.pipe_source(condition);
         let mut flow = self.piped(source, condition);
         for _ in 0..self.random.below(4) {
+            let mark = self.random.mark();
             match self.random.below(100) {
                 0..20 => self.pipe_extend(&mut flow),
                 20..23 => self.pipe_assert(&mut flow, condition),
@@ -32,8 +34,9 @@ impl Generator {
                 88..93 => self.pipe_distinct(&mut flow, condition),
                 _ => self.pipe_select(&mut flow),
             }
+            self.random.close(mark);
         }
-        Relation { text: flow.text, columns: named(flow.columns), key: None, stained_rows: flow.stained_rows }
+        Relation { text: flow.text, columns: named(flow.columns), key: None, stained_rows: flow.stained_rows, size: flow.size }
     }
 
     /// FROM, perhaps with the pipe's own join.
@@ -51,6 +54,7 @@ impl Generator {
             rows: left.rows.iter().chain(&right.rows).cloned().collect(),
             key: super::source::both(left.key.as_ref(), right.key.as_ref()),
             stained_rows: left.stained_rows || right.stained_rows || on.stain.any(),
+            size: left.size + right.size,
         }
     }
 
@@ -75,7 +79,7 @@ impl Generator {
         }
         text.push_str(&format!(" |> SELECT {}", list(&columns)));
         let key = source.key.is_some().then_some(key);
-        self.requalified(Flow { text, columns, key, stained_rows })
+        self.requalified(Flow { text, columns, key, stained_rows, size: source.size })
     }
 
     /// Gives the table so far an alias, so that no name inside a subquery is taken for one of its columns.
@@ -90,7 +94,7 @@ impl Generator {
         let key: Option<Vec<&Column>> = flow.key.as_ref().and_then(|key| key.iter().map(find).collect());
         let key_stained = key.iter().flatten().any(|column| column.stain.any());
         let key = key.map(|columns| columns.iter().map(|column| column.text.clone()).collect());
-        Scope { columns: flow.columns.clone(), rows: Vec::new(), key, key_stained }
+        Scope { columns: flow.columns.clone(), rows: Vec::new(), key, key_stained, work: flow.size }
     }
 
     fn pipe_extend(&mut self, flow: &mut Flow) {

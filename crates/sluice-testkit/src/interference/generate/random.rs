@@ -8,20 +8,37 @@ pub struct Random {
     /// Replayed choices; behind its end every choice is 0.
     tape: Option<Vec<u32>>,
     drawn: Vec<u32>,
+    spans: Vec<(usize, usize)>,
 }
 
 impl Random {
     pub fn seeded(seed: u64) -> Random {
-        Random { state: seed, tape: None, drawn: Vec::new() }
+        Random { state: seed, tape: None, drawn: Vec::new(), spans: Vec::new() }
     }
 
     pub fn replayed(tape: &[u32]) -> Random {
-        Random { state: 0, tape: Some(tape.to_vec()), drawn: Vec::new() }
+        Random { state: 0, tape: Some(tape.to_vec()), drawn: Vec::new(), spans: Vec::new() }
     }
 
     /// Every choice so far: replaying them gives the same statement.
     pub fn drawn(&self) -> &[u32] {
         &self.drawn
+    }
+
+    /// Which choices made one part of the statement.
+    pub fn spans(&self) -> &[(usize, usize)] {
+        &self.spans
+    }
+
+    pub fn mark(&self) -> usize {
+        self.drawn.len()
+    }
+
+    /// What was drawn since the mark belongs together.
+    pub fn close(&mut self, mark: usize) {
+        if self.drawn.len() > mark {
+            self.spans.push((mark, self.drawn.len()));
+        }
     }
 
     /// A number below `bound`; 0 where there is nothing to choose.

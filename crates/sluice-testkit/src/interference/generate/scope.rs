@@ -36,6 +36,8 @@ pub struct Scope {
     /// Columns that tell the rows apart.
     pub key: Option<Vec<String>>,
     pub key_stained: bool,
+    /// About how often an expression here is evaluated.
+    pub work: usize,
 }
 
 /// A query as text, and its outputs.
@@ -47,6 +49,8 @@ pub struct Relation {
     pub key: Option<Vec<String>>,
     /// Labelled values decide which rows there are.
     pub stained_rows: bool,
+    /// About how many rows there are.
+    pub size: usize,
 }
 
 /// What stands in FROM.
@@ -57,6 +61,7 @@ pub struct Source {
     pub rows: Vec<Column>,
     pub key: Option<Vec<String>>,
     pub stained_rows: bool,
+    pub size: usize,
 }
 
 /// What a request wants of the columns behind a value.
@@ -146,7 +151,7 @@ impl Scope {
     /// What a subquery or a lambda may see of it from inside.
     pub fn captured(&self) -> Scope {
         let columns = self.columns.iter().filter(|column| !column.local).cloned().collect();
-        Scope { columns, rows: self.rows.clone(), key: None, key_stained: false }
+        Scope { columns, rows: self.rows.clone(), key: None, key_stained: false, work: self.work }
     }
 
     pub fn with(&self, columns: &[Column]) -> Scope {
@@ -177,7 +182,7 @@ impl Source {
         });
         let columns = self.columns.iter().chain(&outer.captured().columns).cloned().collect();
         let rows = self.rows.iter().chain(&outer.rows).cloned().collect();
-        Scope { columns, rows, key: self.key.clone(), key_stained }
+        Scope { columns, rows, key: self.key.clone(), key_stained, work: self.size.max(1) * outer.work.max(1) }
     }
 }
 

@@ -8,11 +8,11 @@ use super::{Form, Function, Generator};
 
 /// What a script has so far.
 #[derive(Default)]
-struct Program {
-    declarations: Vec<String>,
-    steps: Vec<String>,
-    variables: Vec<Column>,
-    stained_rows: bool,
+pub struct Program {
+    pub declarations: Vec<String>,
+    pub steps: Vec<String>,
+    pub variables: Vec<Column>,
+    pub stained_rows: bool,
 }
 
 const QUERIES: &[(Form, usize)] = &[(Form::Select, 60), (Form::Aggregate, 15), (Form::Pipe, 10), (Form::Set, 10), (Form::Star, 5)];
@@ -35,7 +35,9 @@ impl Generator {
             self.declare(&mut program);
         }
         for _ in 0..1 + self.random.below(3) {
+            let mark = self.random.mark();
             self.step(&mut program);
+            self.random.close(mark);
         }
         let last = self.last_query(&program);
         let text = format!("{}{}{}", program.declarations.concat(), program.steps.concat(), last.text);
@@ -83,6 +85,7 @@ impl Generator {
 
     fn step(&mut self, program: &mut Program) {
         match self.random.below(100) {
+            18..34 => self.rare_step(program),
             34..48 => self.branch(program),
             48..56 => self.while_loop(program),
             56..66 => self.for_loop(program),
@@ -97,7 +100,7 @@ impl Generator {
     }
 
     /// A value for a variable, more often than not out of a table.
-    fn value(&mut self, program: &Program, kind: &Type, want: Want) -> Expression {
+    pub fn value(&mut self, program: &Program, kind: &Type, want: Want) -> Expression {
         let scope = Scope { columns: program.variables.clone(), ..Scope::default() };
         let wish = self.plan.wish(want, 2);
         let queried = if self.random.chance(55) { self.subquery(&scope, kind, wish) } else { None };
@@ -105,7 +108,7 @@ impl Generator {
     }
 
     /// `decided`: it stands where labelled values decide whether it runs.
-    fn assignment(&mut self, program: &mut Program, decided: bool) -> String {
+    pub fn assignment(&mut self, program: &mut Program, decided: bool) -> String {
         let position = self.random.below(program.variables.len());
         let want = self.plan.output(&mut self.random, position);
         let Some(variable) = program.variables.get(position).cloned() else { return String::new() };
@@ -216,7 +219,16 @@ impl Generator {
         };
         program.stained_rows |= relation.stained_rows;
         program.steps.push(format!("{text};\n"));
+        self.count_rows(program, filter.stain.any());
         self.named.push(relation);
+    }
+
+    /// How many rows the last statement changed.
+    fn count_rows(&mut self, program: &mut Program, decided: bool) {
+        let number = program.variables.iter_mut().find(|variable| variable.kind == Type::Int64);
+        let Some(variable) = number.filter(|_| self.random.chance(50)) else { return };
+        variable.stain = Stain::of(decided);
+        program.steps.push(format!("SET {} = @@row_count;\n", variable.name));
     }
 
     fn dynamic(&mut self, program: &mut Program) {
@@ -248,7 +260,7 @@ impl Generator {
     fn last_query(&mut self, program: &Program) -> Relation {
         if self.random.chance(35) {
             let columns: Vec<Column> = program.variables.clone();
-            return Relation { text: format!("SELECT {}", list(&columns)), columns, key: None, stained_rows: false };
+            return Relation { text: format!("SELECT {}", list(&columns)), columns, key: None, stained_rows: false, size: 1 };
         }
         let ambient = Scope { columns: program.variables.clone(), ..Scope::default() };
         let table = if self.random.chance(50) { self.named.last().cloned() } else { None };
@@ -261,14 +273,14 @@ impl Generator {
 }
 
 /// A branch may have run or not: each variable holds what it held, or what it was given.
-fn widen(columns: &mut [Column], others: &[Column]) {
+pub fn widen(columns: &mut [Column], others: &[Column]) {
     for (column, other) in columns.iter_mut().zip(others) {
         column.stain = column.stain.clone().join(&other.stain);
     }
 }
 
 /// In a loop a value may pass from any variable to any other that was given something.
-fn spread(columns: &mut [Column], before: &[Column]) {
+pub fn spread(columns: &mut [Column], before: &[Column]) {
     let all = columns.iter().any(|column| column.stain.any());
     for (column, old) in columns.iter_mut().zip(before) {
         let given = column.stain != old.stain;

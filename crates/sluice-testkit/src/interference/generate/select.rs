@@ -40,7 +40,7 @@ impl Generator {
         let source = self.source(outer, condition, 2);
         let mut scope = source.scope(outer);
         let mut stained = source.stained_rows;
-        let filter = self.random.chance(40).then(|| self.row_filter(&scope, condition));
+        let filter = self.random.chance(if self.plan.errors { 80 } else { 40 }).then(|| self.row_filter(&scope, condition));
         let plain = scope.clone();
         let mut window = String::new();
         match self.random.below(100) {
@@ -69,7 +69,7 @@ impl Generator {
         stained |= filter.iter().chain(&qualify).any(|part| part.stain.any());
         stained |= distinct && columns.iter().any(|column| column.stain.any());
         let key = if distinct { Some(columns.iter().map(|column| column.name.clone()).collect()) } else { key };
-        Relation { text, columns: named(columns), key, stained_rows: stained }
+        Relation { text, columns: named(columns), key, stained_rows: stained, size: source.size }
     }
 
     /// The expressions of a SELECT list, each with a name of its own.
@@ -114,7 +114,7 @@ impl Generator {
         let kept_key = |text: &String| kept.iter().find(|column| column.text == *text).map(|column| column.name.clone());
         let key = source.key.as_ref().and_then(|key| key.iter().map(kept_key).collect());
         let text = format!("SELECT {star}{except}{replaced} FROM {}{filter_text}", source.text);
-        Relation { text, columns: named(kept), key, stained_rows: stained }
+        Relation { text, columns: named(kept), key, stained_rows: stained, size: source.size }
     }
 
     fn replace(&mut self, scope: &Scope, kept: &mut [Column]) -> String {
@@ -132,6 +132,12 @@ impl Generator {
     /// A condition that mostly leaves some rows.
     pub fn row_filter(&mut self, scope: &Scope, condition: Wish) -> Expression {
         let condition = Wish { depth: condition.depth.min(1 + u8::from(self.random.chance(30))), ..condition };
+        if self.plan.errors {
+            // One row or few: of many rows one will fail in any variant.
+            let number = self.leaf(scope, &Type::Int64, condition.want(Want::Clean));
+            let small = 1 + self.random.below(9);
+            return Expression { text: format!("{} = {small}", number.text), stain: number.stain };
+        }
         let found = self.expression(scope, &Type::Bool, condition);
         if !self.random.chance(60) {
             return found;

@@ -38,7 +38,7 @@ impl Generator {
         let stained_rows = left.stained_rows || right.stained_rows || operation != "UNION ALL" && stained;
         let all: Vec<String> = left.columns.iter().map(|column| column.name.clone()).collect();
         let key = (operation != "UNION ALL").then_some(all);
-        Relation { text, columns: left.columns, key, stained_rows }
+        Relation { text, columns: left.columns, key, stained_rows, size: left.size + right.size }
     }
 
     fn side(&mut self, outer: &Scope, condition: Wish, outputs: &Outputs) -> Relation {
@@ -51,7 +51,7 @@ impl Generator {
         let alias = self.alias("s");
         let kept: Vec<String> = columns.iter().map(|column| format!("{alias}.{}", column.name)).collect();
         let text = format!("SELECT {} FROM ({}) AS {alias}", kept.join(", "), relation.text);
-        Relation { text, columns, key: None, stained_rows: relation.stained_rows }
+        Relation { text, columns, key: None, stained_rows: relation.stained_rows, size: relation.size }
     }
 
     /// The right side with the left one's names, in another order.
@@ -99,6 +99,6 @@ impl Generator {
             columns.iter_mut().for_each(|column| column.stain = all.clone());
         }
         columns.push(Column::new("n", "n", Type::Int64, Stain::Clean));
-        Relation { text, columns, key: None, stained_rows: source.stained_rows || filter.stain.any() }
+        Relation { text, columns, key: None, stained_rows: source.stained_rows || filter.stain.any(), size: source.size * (rounds + 1) }
     }
 }

@@ -8,9 +8,21 @@ use super::scope::{Column, Expression, Relation, Scope, Source, Stain, Want, Wis
 use super::select::spelled;
 use crate::interference::clinic::{ClinicTable, DATASET, PROJECT, TABLES};
 
+/// What one clinic table holds, about.
+const TABLE_ROWS: usize = 10;
+/// Pairs of rows, or rows of a subquery for each row outside, that a statement may make the evaluator look at: it is no fast one.
+pub const WORK_MAX: usize = 3_000;
+
 impl Generator {
     /// `condition` is the wish for whatever decides rows. `size` bounds how many tables are joined.
     pub fn source(&mut self, outer: &Scope, condition: Wish, size: u8) -> Source {
+        let mark = self.random.mark();
+        let source = self.joined(outer, condition, size);
+        self.random.close(mark);
+        source
+    }
+
+    fn joined(&mut self, outer: &Scope, condition: Wish, size: u8) -> Source {
         let mut source = self.single(outer, condition, size > 0);
         for _ in 1..size {
             match self.random.below(100) {
@@ -47,7 +59,9 @@ impl Generator {
         let weights: Vec<_> = TABLES.iter().zip([55, 25, 10, 10]).collect();
         match self.random.weighted(&weights) {
             Some(table) => self.clinic_table(table),
-            None => Source { text: "UNNEST([1])".to_owned(), columns: Vec::new(), rows: Vec::new(), key: None, stained_rows: false },
+            None => {
+                Source { text: "UNNEST([1])".to_owned(), columns: Vec::new(), rows: Vec::new(), key: None, stained_rows: false, size: 1 }
+            }
         }
     }
 
@@ -57,7 +71,7 @@ impl Generator {
             Column::new(name, name, kind, stain)
         });
         let key = table.key.iter().map(|name| (*name).to_owned()).collect();
-        let relation = Relation { text: String::new(), columns: columns.collect(), key: Some(key), stained_rows: false };
+        let relation = Relation { text: String::new(), columns: columns.collect(), key: Some(key), stained_rows: false, size: TABLE_ROWS };
         let alias = self.alias("t");
         let spelled = match self.random.below(3) {
             0 => format!("`{PROJECT}.{DATASET}.{}`", table.name),
@@ -72,11 +86,16 @@ impl Generator {
         let columns: Vec<Column> = left.columns.iter().chain(&right.columns).cloned().collect();
         let rows = left.rows.iter().chain(&right.rows).cloned().collect();
         let key = both(left.key.as_ref(), right.key.as_ref());
-        let whole = Source { text: String::new(), columns, rows, key, stained_rows: left.stained_rows || right.stained_rows };
+        let product = left.size * right.size;
+        if product * outer.work.max(1) > WORK_MAX {
+            return left;
+        }
+        let size = left.size.max(right.size) * 2;
+        let whole = Source { text: String::new(), columns, rows, key, stained_rows: left.stained_rows || right.stained_rows, size };
         let kind = self.random.word(&["JOIN", "LEFT JOIN", "JOIN", "RIGHT JOIN", "FULL JOIN", "JOIN", "LEFT JOIN", "CROSS JOIN", ","]);
         if kind == "," || kind == "CROSS JOIN" {
             let comma = if kind == "," { ", " } else { " CROSS JOIN " };
-            return Source { text: format!("{}{comma}{}", left.text, right.text), ..whole };
+            return Source { text: format!("{}{comma}{}", left.text, right.text), size: product, ..whole };
         }
         let joined = if self.random.chance(25) { self.using(&left, &right, &whole, kind, condition) } else { None };
         if let Some(joined) = joined {
@@ -124,7 +143,7 @@ impl Generator {
         let stained_rows = whole.stained_rows || merged.stain.any();
         let mut columns = whole.columns.clone();
         columns.push(merged);
-        Some(Source { text, columns, rows: whole.rows.clone(), key: whole.key.clone(), stained_rows })
+        Some(Source { text, columns, rows: whole.rows.clone(), key: whole.key.clone(), stained_rows, size: whole.size })
     }
 
     /// An array of the source, or one made of its columns, unnested beside it.
@@ -165,7 +184,7 @@ impl Generator {
             key.push(offset.clone());
             key
         });
-        Source { text, columns, rows: left.rows, key, stained_rows }
+        Source { text, columns, rows: left.rows, key, stained_rows, size: left.size * 2 }
     }
 }
 
@@ -175,7 +194,7 @@ pub fn aliased(relation: &Relation, text: &str, alias: &str) -> Source {
     let fields = columns.iter().map(|column| Field { name: column.name.clone(), kind: column.kind.clone() }).collect();
     let stains = columns.iter().map(|column| column.stain.clone()).collect();
     let row = Column::new(alias, alias, Type::Struct(fields), Stain::Fields(stains));
-    Source { text: format!("{text} AS {alias}"), columns, rows: vec![row], key, stained_rows: relation.stained_rows }
+    Source { text: format!("{text} AS {alias}"), columns, rows: vec![row], key, stained_rows: relation.stained_rows, size: relation.size }
 }
 
 /// Two keys tell the rows of a join apart.

@@ -13,6 +13,9 @@ impl Generator {
         let condition = if wish.want == Want::Labelled && self.random.chance(50) { wish.want(Want::Either) } else { wish };
         let source = self.inner_source(&outer, condition);
         let inside = source.scope(&outer);
+        if inside.work > super::source::WORK_MAX {
+            return None;
+        }
         let filter = self.filter(&source, &inside, &outer, condition);
         let decided = source.stained_rows || filter.stain.any();
         let from = format!("FROM {}{}", source.text, filter.text);
@@ -75,7 +78,7 @@ impl Generator {
                     Column::new(&offset, &offset, Type::Int64, array.stain.clone()),
                 ];
                 let text = format!("UNNEST({}) AS {alias} WITH OFFSET AS {offset}", array.text);
-                Source { text, columns, rows: Vec::new(), key: Some(vec![offset]), stained_rows: array.stain.any() }
+                Source { text, columns, rows: Vec::new(), key: Some(vec![offset]), stained_rows: array.stain.any(), size: 2 }
             }
             _ => self.source(outer, condition, 1),
         }
