@@ -39,7 +39,8 @@ mod tests {
         check("SELEC 1", "invalidQuery: Syntax error: Unexpected identifier \"SELEC\" at [1:1]");
         check("SELECT nope FROM `acme-prod.clinic.patients`", "invalidQuery: Unrecognized name: nope; Did you mean name? at [1:8]");
         check("SELECT 1,\n nope FROM `acme-prod.clinic.patients`", "invalidQuery: Unrecognized name: nope; Did you mean name? at [2:2]");
-        check("SELECT * FROM clinic.nowhere", "notFound: Not found: Table clinic.nowhere at [1:15]");
+        check("SELECT * FROM clinic.nowhere", "notFound: Not found: Table acme-prod:clinic.nowhere was not found in location US at [1:15]");
+        check("SELECT * FROM `other.place.t`", "notFound: Not found: Dataset other:place was not found in location US at [1:15]");
         check("SELECT * FROM nowhere", "invalid: Table \"nowhere\" must be qualified with a dataset (e.g. dataset.table).");
         check("SELECT 1 AS a, 2 AS a", "invalidQuery: Duplicate column names in the result are not supported. Found duplicate(s): a");
         check("SELECT [NULL, 1] AS x", "invalidQuery: Array cannot have a null element; error in writing field x");

@@ -2,7 +2,7 @@
 
 use super::bind::{Binder, Binding, Purpose, Source};
 use super::evaluator::{Content, Evaluation};
-use super::text::{Edited, Script, Span, problem_of};
+use super::text::{Edited, Script, Span};
 use super::world::World;
 use super::{estimate, scan};
 use crate::problem::Problem;
@@ -60,7 +60,7 @@ pub fn evaluate(world: &World<'_>, script: &Script, text: &Edited, binding: &Bin
         constants: &binding.constants,
         contents: &contents,
     };
-    let answer = world.warehouse.evaluator().query(&evaluation).map_err(|fault| problem_of(fault, text, &script.text))?;
+    let answer = world.warehouse.evaluator().query(&evaluation).map_err(|fault| world.problem(fault, text, script))?;
     if answer.rows.len() > RESULT_ROWS_MAX {
         let message = format!("Response too large to return: more than {RESULT_ROWS_MAX} rows");
         return Err(Problem::new(crate::problem::Reason::ResponseTooLarge, message));
@@ -83,7 +83,7 @@ pub fn analyze(world: &World<'_>, script: &Script, text: &Edited, binding: &Bind
     let named = world.parameters.iter().map(|parameter| (parameter.name.clone(), parameter.kind.clone())).collect();
     let parameters = Parameters::Named(named);
     let question = Question { text: &text.text, target, parameters: &parameters, catalog: &binding.catalog };
-    world.warehouse.evaluator().analyze(&question).map_err(|fault| problem_of(fault, text, &script.text))
+    world.warehouse.evaluator().analyze(&question).map_err(|fault| world.problem(fault, text, script))
 }
 
 /// The SELECT at the top of that part, where there is just one.

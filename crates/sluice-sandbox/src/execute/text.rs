@@ -173,19 +173,14 @@ pub fn problem_of(fault: Fault, edited: &Edited, script: &str) -> Problem {
     }
 }
 
+/// The path of a table that the engine did not find.
+pub fn missing_table(message: &str) -> Option<Vec<String>> {
+    let rest = message.strip_prefix("Table not found: ")?;
+    let name = rest.split([';', ' ']).next()?;
+    Some(name.replace('`', "").split('.').map(str::to_owned).collect())
+}
+
 fn invalid(message: &str, place: &str) -> Problem {
-    if let Some(rest) = message.strip_prefix("Table not found: ") {
-        let name = rest.split(';').next().unwrap_or(rest).trim();
-        let parts: Vec<&str> = name.split('.').collect();
-        return match parts.as_slice() {
-            [project, dataset, table] => Problem::not_found(format!("Not found: Table {project}:{dataset}.{table}{place}")),
-            [dataset, table] => Problem::not_found(format!("Not found: Table {dataset}.{table}{place}")),
-            _ => {
-                let text = format!("Table \"{name}\" must be qualified with a dataset (e.g. dataset.table).");
-                Problem { location: Some(name.to_owned()), ..Problem::invalid(text) }
-            }
-        };
-    }
     if message.starts_with("Unsupported built-in function") || message.starts_with("Unimplemented") {
         return Problem::not_implemented(message);
     }
@@ -267,14 +262,23 @@ mod tests {
     }
 
     #[test]
-    fn missing_tables_are_not_found() {
+    fn missing_tables_are_recognised() {
+        let check = |message: &str, expect: Option<&[&str]>| {
+            let expect = expect.map(|parts| parts.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>());
+            assert_eq!(missing_table(message), expect, "{message}");
+        };
+        check("Table not found: `acme-prod`.d.t; Did you mean x?", Some(&["acme-prod", "d", "t"]));
+        check("Table not found: t at [1:15]", Some(&["t"]));
+        check("Unrecognized name: t", None);
+    }
+
+    #[test]
+    fn faults_are_worded_as_bigquery_does() {
         let check = |message: &str, reason: &str, expect: &str| {
             let fault = Fault::Invalid { message: message.to_owned(), line: None, column: None };
             let problem = problem_of(fault, &Edited::whole(""), "");
             assert_eq!((problem.reason.word(), problem.message.as_str()), (reason, expect));
         };
-        check("Table not found: p.d.t; Did you mean x?", "notFound", "Not found: Table p:d.t");
-        check("Table not found: t", "invalid", "Table \"t\" must be qualified with a dataset (e.g. dataset.table).");
         check("Unsupported built-in function: st_geogpoint", "notImplemented", "The sandbox warehouse does not do this: Unsupported built-in function: st_geogpoint");
         check("division by zero: 1 / 0", "invalidQuery", "division by zero: 1 / 0");
     }

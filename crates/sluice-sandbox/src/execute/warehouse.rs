@@ -18,8 +18,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-/// Texts of views and routines whose syntax trees are kept.
-const SCRIPTS_MAX: usize = 2_000;
+/// Texts whose syntax trees are kept.
+const SCRIPTS_MAX: usize = 1_000;
+const KEPT_SCRIPT_BYTES_MAX: usize = 16 * 1024;
 const KEPT_VIEWS_MAX: usize = 200;
 /// A change is made again from the start when another one came first.
 const COMMIT_TRIES_MAX: usize = 20;
@@ -79,8 +80,8 @@ impl Warehouse {
 
     /// Runs a statement or a script. Errors are part of the outcome.
     pub fn run(&self, sql: &str, settings: &RunSettings) -> Outcome {
-        let script = match Script::parse(self.evaluator.as_ref(), sql) {
-            Ok(script) => Arc::new(script),
+        let script = match self.script(sql) {
+            Ok(script) => script,
             Err(problem) => return Outcome { kind: "SCRIPT", statements: Vec::new(), error: Some(problem) },
         };
         Driver::new(self, settings).run(&script)
@@ -88,8 +89,7 @@ impl Warehouse {
 
     /// Kind, types, tables and bytes of a text. Nothing of it is executed.
     pub fn dry_run(&self, sql: &str, settings: &RunSettings) -> Result<DryRun, Problem> {
-        let script = Script::parse(self.evaluator.as_ref(), sql)?;
-        Driver::new(self, settings).describe(&script)
+        Driver::new(self, settings).describe(&*self.script(sql)?)
     }
 
     pub fn snapshot(&self) -> Arc<State> {
@@ -157,12 +157,15 @@ impl Warehouse {
         self.evaluator.as_ref()
     }
 
-    /// A text's syntax tree, kept: views and routines are read again and again.
+    /// A text's syntax tree, kept: views and routines are read again and again, and a query is described before it is run.
     pub(super) fn script(&self, text: &str) -> Result<Arc<Script>, Problem> {
         if let Some(script) = lock(&self.scripts).get(text) {
             return Ok(script.clone());
         }
         let script = Arc::new(Script::parse(self.evaluator.as_ref(), text)?);
+        if text.len() > KEPT_SCRIPT_BYTES_MAX {
+            return Ok(script);
+        }
         let mut scripts = lock(&self.scripts);
         if scripts.len() >= SCRIPTS_MAX {
             scripts.clear();

@@ -1,13 +1,15 @@
 //! Everything that a statement can see when it runs.
 
-use super::names::Defaults;
-use super::text::{Edit, Script, Span, quoted, string_literal};
+use super::names::{Defaults, Target};
+use super::text::{Edit, Edited, Script, Span, missing_table, problem_of, quoted, string_literal};
 use super::warehouse::Warehouse;
 use super::{JobHistory, Parameter};
 use crate::problem::Problem;
+use crate::store::state::dataset_of;
 use crate::store::{Routine, State, Table};
 use crate::values::Datum;
-use sluice_model::Type;
+use sluice_model::{TableName, Type};
+use sluice_sql::engine::Fault;
 use sluice_sql::tree::NodeId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,6 +70,28 @@ impl World<'_> {
             edits.extend(text.zip(script.span(node)).map(|(text, span)| Edit { span, text }));
         }
         Ok(edits)
+    }
+
+    /// The engine's fault in BigQuery's words, with full names of what is missing.
+    pub fn problem(&self, fault: Fault, edited: &Edited, script: &Script) -> Problem {
+        let problem = problem_of(fault, edited, &script.text);
+        let Some(path) = missing_table(&problem.message) else { return problem };
+        let place = problem.message.rfind(" at [").and_then(|at| problem.message.get(at..)).unwrap_or_default();
+        let location = &self.warehouse.location;
+        match self.defaults.table(&path) {
+            Some(Target::Table(name)) if self.state.dataset(&dataset_of(&name)).is_err() => {
+                let TableName { project, dataset, .. } = &name;
+                Problem::not_found(format!("Not found: Dataset {project}:{dataset} was not found in location {location}{place}"))
+            }
+            Some(Target::Table(TableName { project, dataset, table })) => {
+                Problem::not_found(format!("Not found: Table {project}:{dataset}.{table} was not found in location {location}{place}"))
+            }
+            Some(Target::Unqualified(name)) => {
+                let text = format!("Table \"{name}\" must be qualified with a dataset (e.g. dataset.table).");
+                Problem { location: Some(name), ..Problem::invalid(text) }
+            }
+            _ => problem,
+        }
     }
 
     pub fn temporary_table(&self, path: &[String]) -> Option<&Arc<Table>> {

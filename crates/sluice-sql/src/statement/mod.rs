@@ -3,6 +3,7 @@
 mod definition;
 mod kinds;
 mod modification;
+mod remember;
 
 use crate::analyzer::{Analyzer, Refusal, output_columns};
 use crate::binding::Binding;
@@ -70,7 +71,7 @@ impl Analyzer<'_> {
             done.effects.insert(Effect::Read);
         }
         done.effects.extend(done.found.effects.iter().copied());
-        definition::remember(tree, root, &done, self, scope);
+        remember::remember(tree, root, &done, self, scope);
         Ok(done)
     }
 }
