@@ -60,7 +60,7 @@ impl GoogleSql {
     fn functions(&self) -> Result<Language, Fault> {
         let record = self.language.builtin(&Catalog::default(), std::iter::empty());
         let request = encode(&self.schema, "zetasql.ZetaSQLBuiltinFunctionOptionsProto", &record).map_err(engine_fault)?;
-        let answer = self.ask("GetBuiltinFunctions", request)?;
+        let answer = self.ask("GetBuiltinFunctions", request, self.settings.analysis)?;
         Ok(self.language.clone().with_functions(&self.read("GetBuiltinFunctionsResponse", &answer)?))
     }
 
@@ -83,8 +83,8 @@ impl GoogleSql {
     }
 
     /// One procedure in the base state.
-    fn ask(&self, procedure: &'static str, request: Vec<u8>) -> Result<Vec<u8>, Fault> {
-        self.pool.run(self.settings.analysis, move |session| {
+    fn ask(&self, procedure: &'static str, request: Vec<u8>, limits: CallLimits) -> Result<Vec<u8>, Fault> {
+        self.pool.run(limits, move |session| {
             session.reset()?;
             session.call(procedure, &request)
         })
@@ -106,44 +106,56 @@ impl GoogleSql {
 
 impl Engine for GoogleSql {
     fn parse(&self, text: &str) -> Result<Tree, Fault> {
-        self.sized(text)?;
-        let answer = self.ask("Parse", self.parse_request(text)?)?;
-        rooted(self.read("ParseResponse", &answer)?, &["parsed_script", "parsed_statement"])
+        self.parse_within(text, self.settings.analysis)
     }
 
     fn table_names(&self, text: &str) -> Result<Vec<Vec<String>>, Fault> {
+        self.table_names_within(text, self.settings.analysis)
+    }
+
+    fn analyze(&self, question: &Question<'_>) -> Result<Tree, Fault> {
+        self.analyze_within(question, self.settings.analysis)
+    }
+}
+
+impl GoogleSql {
+    pub(crate) fn parse_within(&self, text: &str, limits: CallLimits) -> Result<Tree, Fault> {
+        self.sized(text)?;
+        let answer = self.ask("Parse", self.parse_request(text)?, limits)?;
+        rooted(self.read("ParseResponse", &answer)?, &["parsed_script", "parsed_statement"])
+    }
+
+    pub(crate) fn table_names_within(&self, text: &str, limits: CallLimits) -> Result<Vec<Vec<String>>, Fault> {
         self.sized(text)?;
         let request = Record::new().with("sql_statement", text).with("options", self.language.item()).with("allow_script", true);
         let request = self.write("ExtractTableNamesFromStatementRequest", &request)?;
-        let answer = self.ask("ExtractTableNamesFromStatement", request)?;
+        let answer = self.ask("ExtractTableNamesFromStatement", request, limits)?;
         let tree = self.read("ExtractTableNamesFromStatementResponse", &answer)?;
         let names = tree.root.map(|root| tree.children(root, "table_name")).unwrap_or_default();
         let segments = |name| tree.texts(name, "table_name_segment").into_iter().map(str::to_owned).collect();
         Ok(names.into_iter().map(segments).collect())
     }
 
-    fn analyze(&self, question: &Question<'_>) -> Result<Tree, Fault> {
+    pub(crate) fn analyze_within(&self, question: &Question<'_>, limits: CallLimits) -> Result<Tree, Fault> {
         self.sized(question.text)?;
         let options = self.language.analysis(question.parameters, question.catalog);
-        match (self.analyze_with(question, options), question.parameters) {
+        match (self.analyze_with(question, options, limits), question.parameters) {
             // Undeclared parameters are named or positional, and the module wants to know which.
             (Err(Fault::Invalid { message, .. }), Parameters::None) if message == POSITIONAL => {
                 let options = self.language.analysis(&Parameters::None, question.catalog);
-                self.analyze_with(question, options.with("parameter_mode", word("PARAMETER_POSITIONAL")))
+                self.analyze_with(question, options.with("parameter_mode", word("PARAMETER_POSITIONAL")), limits)
             }
             (answer, _) => answer,
         }
     }
-}
 
-impl GoogleSql {
-    fn analyze_with(&self, question: &Question<'_>, options: Record) -> Result<Tree, Fault> {
+    fn analyze_with(&self, question: &Question<'_>, options: Record, limits: CallLimits) -> Result<Tree, Fault> {
         let target = match question.target {
             Target::Expression => "sql_expression",
             Target::Statement => "sql_statement",
         };
         let request = self.write("AnalyzeRequest", &Record::new().with("options", options).with(target, question.text))?;
-        let work = Work { limits: self.settings.analysis, procedure: "Analyze", message: "AnalyzeRequest", request };
+        let work = Work { limits, procedure: "Analyze", message: "AnalyzeRequest", request, evaluates: false };
         let register = || {
             let catalog = catalog::record(question.catalog, &self.language, |_, kind| Ok(values::plainest(kind))).map_err(engine_fault)?;
             Ok(Record::new().with("simple_catalog", catalog))
@@ -158,14 +170,14 @@ impl GoogleSql {
             Some(found) => Entry::Known(found),
             None => Entry::New { key: set, request: self.write("RegisterCatalogRequest", &register()?)? },
         };
-        let (schema, answer_limits, Work { limits, procedure, message, mut request }) = (self.schema.clone(), self.settings.answer, work);
+        let (schema, answer_limits, Work { limits, procedure, message, mut request, evaluates }) = (self.schema.clone(), self.settings.answer, work);
         let run = move |session: &mut Session| {
             let id = session.enter(&entry, |answer| registered(&schema, answer, &answer_limits))?;
             let id = Record::new().with("registered_catalog_id", id);
             request.extend(encode(&schema, &format!("{SERVICE}.{message}"), &id).map_err(engine_fault)?);
             session.call(procedure, &request)
         };
-        if limits == self.settings.analysis { self.pool.run(limits, run) } else { self.evaluators()?.run(limits, run) }
+        if evaluates { self.evaluators()?.run(limits, run) } else { self.pool.run(limits, run) }
     }
 }
 
@@ -175,6 +187,8 @@ pub(crate) struct Work {
     pub procedure: &'static str,
     pub message: &'static str,
     pub request: Vec<u8>,
+    /// Whether it runs statements, which has instances of its own.
+    pub evaluates: bool,
 }
 
 fn warming(schema: &Schema, language: &Language) -> Result<Warming, EncodeFault> {

@@ -4,6 +4,7 @@
 //! engine's own schema (`schema`, `encode`), answered by an instance that is put into the same state before every call (`host`), and read into a tree (`decode`).
 
 pub mod artefact;
+mod budget;
 mod catalog;
 pub mod decode;
 pub mod encode;
@@ -23,5 +24,6 @@ mod types;
 
 pub mod wire;
 
+pub use budget::{ANALYSIS_MILLISECONDS_MAX, Budget};
 pub use googlesql::GoogleSql;
 pub use host::settings::Settings;

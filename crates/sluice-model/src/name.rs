@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A table, view or other thing that rows are read from: `project.dataset.table`.
 ///
-/// Wildcard tables keep their star, `INFORMATION_SCHEMA` views are `project.dataset-or-region.INFORMATION_SCHEMA.VIEW`.
+/// A wildcard stands for the tables behind it, never for itself. `INFORMATION_SCHEMA` views are `project.dataset-or-region.INFORMATION_SCHEMA.VIEW`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TableName {
     pub project: String,

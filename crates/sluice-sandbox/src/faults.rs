@@ -207,9 +207,6 @@ mod tests {
     fn a_lie_changes_only_what_it_names() {
         let mut statistics = json!({ "totalBytesProcessed": "10", "query": { "statementType": "SELECT", "totalBytesProcessed": "10" } });
         Lie { statement_type: Some("DELETE".to_owned()), ..Lie::default() }.tell(&mut statistics);
-        assert_eq!(
-            statistics,
-            json!({ "totalBytesProcessed": "10", "query": { "statementType": "DELETE", "totalBytesProcessed": "10" } })
-        );
+        assert_eq!(statistics, json!({ "totalBytesProcessed": "10", "query": { "statementType": "DELETE", "totalBytesProcessed": "10" } }));
     }
 }

@@ -8,8 +8,16 @@ mod tests {
     use std::path::Path;
 
     const TABLE_FIELDS: [&str; 3] = ["schema", "type", "view"];
-    const ROUTINE_FIELDS: [&str; 8] =
-        ["arguments", "definitionBody", "language", "remoteFunctionOptions", "returnTableType", "returnType", "routineType", "sparkOptions"];
+    const ROUTINE_FIELDS: [&str; 8] = [
+        "arguments",
+        "definitionBody",
+        "language",
+        "remoteFunctionOptions",
+        "returnTableType",
+        "returnType",
+        "routineType",
+        "sparkOptions",
+    ];
 
     /// Only those fields; a view's query counts, not whether it says that it is no legacy SQL.
     fn reduced(resource: &Value, fields: &[&str]) -> Map<String, Value> {

@@ -36,16 +36,25 @@ mod tests {
         check(script, "9,16");
         check("DECLARE n INT64 DEFAULT 0; REPEAT SET n = n + 1; UNTIL n >= 3 END REPEAT; SELECT n", "3");
         check("DECLARE n INT64 DEFAULT 0; outer_loop: LOOP LOOP SET n = n + 1; LEAVE outer_loop; END LOOP; END LOOP; SELECT n", "1");
-        check("DECLARE t STRING DEFAULT ''; FOR r IN (SELECT x, x * 2 AS y FROM UNNEST([1, 2]) AS x) DO SET t = t || r.x || ':' || r.y || ' '; END FOR; SELECT t", "1:2 2:4 ");
+        check(
+            "DECLARE t STRING DEFAULT ''; FOR r IN (SELECT x, x * 2 AS y FROM UNNEST([1, 2]) AS x) DO SET t = t || r.x || ':' || r.y || ' '; END FOR; SELECT t",
+            "1:2 2:4 ",
+        );
         check("DECLARE x INT64 DEFAULT 2; CASE x WHEN 1 THEN SELECT 'one'; WHEN 2 THEN SELECT 'two'; ELSE SELECT 'many'; END CASE", "two");
         check("CASE WHEN FALSE THEN SELECT 1; ELSE SELECT 2; END CASE", "2");
         check("SELECT 1; RETURN; SELECT 2", "1");
-        check("DECLARE n INT64 DEFAULT 0; LOOP SET n = n + 1; END LOOP", "resourcesExceeded: The script ran more than 20000 statements at [1:48]");
+        check(
+            "DECLARE n INT64 DEFAULT 0; LOOP SET n = n + 1; END LOOP",
+            "resourcesExceeded: The script ran more than 20000 statements at [1:48]",
+        );
     }
 
     #[test]
     fn errors_are_raised_and_handled() {
-        check("BEGIN SELECT 1/0; EXCEPTION WHEN ERROR THEN SELECT @@error.message, @@error.statement_text; END", "division by zero: 1 / 0 at [1:7],SELECT 1/0");
+        check(
+            "BEGIN SELECT 1/0; EXCEPTION WHEN ERROR THEN SELECT @@error.message, @@error.statement_text; END",
+            "division by zero: 1 / 0 at [1:7],SELECT 1/0",
+        );
         check("BEGIN RAISE USING MESSAGE = 'no ' || 'way'; EXCEPTION WHEN ERROR THEN SELECT @@error.message; END", "no way at [1:7]");
         check("BEGIN SELECT 1/0; EXCEPTION WHEN ERROR THEN RAISE; END", "invalidQuery: division by zero: 1 / 0 at [1:7]");
         check("SELECT 1; SELECT nope", "invalidQuery: Unrecognized name: nope at [1:18]");
@@ -57,19 +66,37 @@ mod tests {
     #[test]
     fn procedures_are_called() {
         check("DECLARE t STRING DEFAULT 'x'; CALL clinic.tag(t); SELECT t", "x!");
-        check("DECLARE f STRING; CALL `acme-prod.clinic.find_ssn`('A', f); SELECT f = (SELECT MAX(ssn) FROM clinic.patients WHERE ward = 'A')", "true");
-        check("CREATE PROCEDURE shop.p(x INT64, OUT y INT64) BEGIN DECLARE z INT64 DEFAULT x; SET y = z * 2; END; BEGIN DECLARE y INT64; CALL shop.p(21, y); SELECT y; END", "42");
+        check(
+            "DECLARE f STRING; CALL `acme-prod.clinic.find_ssn`('A', f); SELECT f = (SELECT MAX(ssn) FROM clinic.patients WHERE ward = 'A')",
+            "true",
+        );
+        check(
+            "CREATE PROCEDURE shop.p(x INT64, OUT y INT64) BEGIN DECLARE z INT64 DEFAULT x; SET y = z * 2; END; BEGIN DECLARE y INT64; CALL shop.p(21, y); SELECT y; END",
+            "42",
+        );
         check("CALL clinic.tag('x')", "invalidQuery: Argument text of acme-prod.clinic.tag must be a variable at [1:1]");
         check("CALL clinic.nothing()", "notFound: Not found: Routine clinic.nothing at [1:1]");
-        check("CALL clinic.train()", "notImplemented: The sandbox warehouse does not do this: PYTHON routines (`acme-prod.clinic.train`) at [1:1]");
-        check("CREATE PROCEDURE shop.r() BEGIN CALL shop.r(); END; CALL shop.r()", "resourcesExceeded: The script is nested deeper than 50 levels at [1:7]");
+        check(
+            "CALL clinic.train()",
+            "notImplemented: The sandbox warehouse does not do this: PYTHON routines (`acme-prod.clinic.train`) at [1:1]",
+        );
+        check(
+            "CREATE PROCEDURE shop.r() BEGIN CALL shop.r(); END; CALL shop.r()",
+            "resourcesExceeded: The script is nested deeper than 50 levels at [1:7]",
+        );
     }
 
     #[test]
     fn dynamic_sql_is_run() {
         check("EXECUTE IMMEDIATE 'SELECT ' || '42'", "42");
-        check("DECLARE a, b INT64; EXECUTE IMMEDIATE 'SELECT @x + ?' INTO a USING 1 AS x; SELECT a", "invalidQuery: Query parameter '_positional_1' not found at [1:13]");
-        check("DECLARE a INT64; DECLARE b STRING; EXECUTE IMMEDIATE 'SELECT ? * ?, @@project_id' INTO a, b USING 6, 7; SELECT a, b", "42,acme-prod");
+        check(
+            "DECLARE a, b INT64; EXECUTE IMMEDIATE 'SELECT @x + ?' INTO a USING 1 AS x; SELECT a",
+            "invalidQuery: Query parameter '_positional_1' not found at [1:13]",
+        );
+        check(
+            "DECLARE a INT64; DECLARE b STRING; EXECUTE IMMEDIATE 'SELECT ? * ?, @@project_id' INTO a, b USING 6, 7; SELECT a, b",
+            "42,acme-prod",
+        );
         check("DECLARE a INT64 DEFAULT 1; EXECUTE IMMEDIATE 'SELECT id FROM clinic.patients WHERE FALSE' INTO a; SELECT a", "NULL");
         check("EXECUTE IMMEDIATE 'SELECT 1; SELECT 2'", "invalidQuery: EXECUTE IMMEDIATE takes exactly one statement at [1:1]");
     }
@@ -89,19 +116,29 @@ mod tests {
         let count = "SELECT COUNT(*) FROM shop.orders";
         check("BEGIN TRANSACTION; DELETE shop.orders WHERE id = 1; SELECT COUNT(*) FROM shop.orders; ROLLBACK TRANSACTION", "79");
         check(count, "80");
-        check("BEGIN TRANSACTION; DELETE shop.orders WHERE id = 1; SELECT 1/0; COMMIT TRANSACTION", "invalidQuery: division by zero: 1 / 0 at [1:53]");
+        check(
+            "BEGIN TRANSACTION; DELETE shop.orders WHERE id = 1; SELECT 1/0; COMMIT TRANSACTION",
+            "invalidQuery: division by zero: 1 / 0 at [1:53]",
+        );
         check(count, "80");
-        check("BEGIN TRANSACTION; DELETE shop.orders WHERE id = 1; DELETE shop.order_items WHERE order_id = 1; COMMIT TRANSACTION; SELECT 7", "7");
+        check(
+            "BEGIN TRANSACTION; DELETE shop.orders WHERE id = 1; DELETE shop.order_items WHERE order_id = 1; COMMIT TRANSACTION; SELECT 7",
+            "7",
+        );
         check(count, "79");
         check("COMMIT TRANSACTION", "invalidQuery: There is no active transaction at [1:1]");
-        check("BEGIN TRANSACTION; CREATE TABLE shop.u (a INT64)", "invalidQuery: DDL statements on permanent entities are not supported inside a transaction at [1:20]");
+        check(
+            "BEGIN TRANSACTION; CREATE TABLE shop.u (a INT64)",
+            "invalidQuery: DDL statements on permanent entities are not supported inside a transaction at [1:20]",
+        );
     }
 
     #[test]
     fn statements_are_reported_in_order() {
         let script = "DECLARE x INT64 DEFAULT (SELECT COUNT(*) FROM clinic.patients);\nCREATE TEMP TABLE t AS SELECT x AS a;\nSELECT a + 1 AS b FROM t;";
         let outcome = run(&warehouse(), script);
-        let found: Vec<_> = outcome.statements.iter().map(|statement| (statement.kind, statement.expression, statement.place.start_line)).collect();
+        let found: Vec<_> =
+            outcome.statements.iter().map(|statement| (statement.kind, statement.expression, statement.place.start_line)).collect();
         assert_eq!(found, [("SELECT", true, 1), ("CREATE_TABLE_AS_SELECT", false, 2), ("SELECT", false, 3)]);
         assert_eq!(outcome.kind, "SCRIPT");
         assert_eq!(outcome.statements[2].text, "SELECT a + 1 AS b FROM t");

@@ -27,7 +27,10 @@ mod tests {
         check("SELECT clinic.mask_tail('abcdef')", "***ef");
         check("SELECT `acme-prod.clinic.badge`('abcdef', 'A')", "***ef-A");
         check("SELECT clinic.pick(NULL, 5)", "5");
-        check("SELECT COUNT(*) FROM clinic.patients_of('A')", &answer(&warehouse(), "SELECT COUNT(*) FROM clinic.patients WHERE ward = 'A'"));
+        check(
+            "SELECT COUNT(*) FROM clinic.patients_of('A')",
+            &answer(&warehouse(), "SELECT COUNT(*) FROM clinic.patients WHERE ward = 'A'"),
+        );
         check("SELECT clinic.ssn_of(1) = ssn FROM clinic.patients WHERE id = 1", "true");
         check("WITH patients AS (SELECT 7 AS id) SELECT id FROM patients", "7");
         check("SELECT NULL AS a, CAST(NULL AS ARRAY<INT64>) AS b", "NULL,[]");
@@ -44,8 +47,14 @@ mod tests {
         check("SELECT * FROM nowhere", "invalid: Table \"nowhere\" must be qualified with a dataset (e.g. dataset.table).");
         check("SELECT 1 AS a, 2 AS a", "invalidQuery: Duplicate column names in the result are not supported. Found duplicate(s): a");
         check("SELECT [NULL, 1] AS x", "invalidQuery: Array cannot have a null element; error in writing field x");
-        check("SELECT ST_GEOGPOINT(1, 2)", "notImplemented: The sandbox warehouse does not do this: Unsupported built-in function: st_geogpoint");
-        check("SELECT clinic.scramble('a')", "notImplemented: The sandbox warehouse does not do this: JAVASCRIPT routines (`acme-prod.clinic.scramble`)");
+        check(
+            "SELECT ST_GEOGPOINT(1, 2)",
+            "notImplemented: The sandbox warehouse does not do this: Unsupported built-in function: st_geogpoint",
+        );
+        check(
+            "SELECT clinic.scramble('a')",
+            "notImplemented: The sandbox warehouse does not do this: JAVASCRIPT routines (`acme-prod.clinic.scramble`)",
+        );
         check("SELECT * FROM clinic.v_legacy", "notImplemented: The sandbox warehouse does not do this: legacy SQL");
         check("SELECT 1/0", "invalidQuery: division by zero: 1 / 0");
     }
@@ -53,10 +62,19 @@ mod tests {
     #[test]
     fn generated_rows_are_only_scanned() {
         check("SELECT COUNT(*) FROM bench.events", "20000000");
-        check("SELECT id, e.kind AS k FROM `acme-prod.bench.events` AS e LIMIT 2", &answer(&warehouse(), "SELECT id, kind FROM bench.events LIMIT 2"));
+        check(
+            "SELECT id, e.kind AS k FROM `acme-prod.bench.events` AS e LIMIT 2",
+            &answer(&warehouse(), "SELECT id, kind FROM bench.events LIMIT 2"),
+        );
         let outcome = run(&warehouse(), "SELECT * FROM bench.events");
         assert_eq!(outcome.last().map(|statement| (statement.rows.count(), statement.columns.len())), Some((20_000_000, 7)));
-        for sql in ["SELECT id FROM bench.events WHERE id = 1", "SELECT MAX(id) FROM bench.events", "SELECT e.id + 1 FROM bench.events e", "SELECT e.id FROM bench.events e, clinic.patients", "SELECT id FROM bench.events ORDER BY id LIMIT 1"] {
+        for sql in [
+            "SELECT id FROM bench.events WHERE id = 1",
+            "SELECT MAX(id) FROM bench.events",
+            "SELECT e.id + 1 FROM bench.events e",
+            "SELECT e.id FROM bench.events e, clinic.patients",
+            "SELECT id FROM bench.events ORDER BY id LIMIT 1",
+        ] {
             assert!(answer(&warehouse(), sql).starts_with("notImplemented"), "{sql}");
         }
     }
@@ -65,13 +83,19 @@ mod tests {
     fn rows_are_inserted() {
         let warehouse = warehouse();
         let check = |sql: &str, expect: &str| assert_eq!(answer(&warehouse, sql), expect, "{sql}");
-        check("CREATE TABLE shop.t (id INT64 NOT NULL, n NUMERIC DEFAULT 7, d DATE, tags ARRAY<STRING>, s STRUCT<a INT64, b STRING(3)>)", "");
+        check(
+            "CREATE TABLE shop.t (id INT64 NOT NULL, n NUMERIC DEFAULT 7, d DATE, tags ARRAY<STRING>, s STRUCT<a INT64, b STRING(3)>)",
+            "",
+        );
         check("INSERT INTO shop.t (id, d, tags) VALUES (1, '2026-01-02', ['x']), (2, NULL, [])", "");
         check("INSERT shop.t SELECT 3, 1, NULL, NULL, STRUCT(1, 'b')", "");
         check("SELECT * FROM shop.t ORDER BY id", "1,7,2026-01-02,[x],NULL|2,7,NULL,[],NULL|3,1,NULL,[],(1;b)");
         check("INSERT shop.t (n) VALUES (1)", "invalidQuery: Required field id cannot be null");
         check("INSERT shop.t (id) VALUES ('x')", "invalidQuery: Value of type STRING cannot be assigned to INT64 at [1:28]");
-        check("INSERT shop.t (id) SELECT 'x'", "invalidQuery: Query column 1 has type STRING which cannot be inserted into a column of type INT64");
+        check(
+            "INSERT shop.t (id) SELECT 'x'",
+            "invalidQuery: Query column 1 has type STRING which cannot be inserted into a column of type INT64",
+        );
         check("INSERT shop.t (id) VALUES (1, 2)", "invalidQuery: Inserted row has wrong column count; Has 2, expected 1");
         check("SELECT COUNT(*) FROM shop.t", "3");
     }
@@ -80,12 +104,18 @@ mod tests {
     fn rows_are_updated_and_deleted() {
         let warehouse = warehouse();
         let check = |sql: &str, expect: &str| assert_eq!(answer(&warehouse, sql), expect, "{sql}");
-        check("CREATE TABLE shop.t AS SELECT x AS id, CAST(x AS NUMERIC) AS n, STRUCT(x AS a, 'b' AS b) AS s FROM UNNEST([1, 2, 3]) AS x", "");
+        check(
+            "CREATE TABLE shop.t AS SELECT x AS id, CAST(x AS NUMERIC) AS n, STRUCT(x AS a, 'b' AS b) AS s FROM UNNEST([1, 2, 3]) AS x",
+            "",
+        );
         check("UPDATE shop.t SET n = n * 10, s.b = CONCAT(t.s.b, CAST(t.id AS STRING)) WHERE t.id IN (SELECT MAX(id) FROM shop.t)", "");
         check("UPDATE shop.t AS x SET n = y.v FROM (SELECT 1 AS k, 5 AS v) AS y WHERE x.id = y.k", "");
         check("SELECT id, n, s.b FROM shop.t ORDER BY id", "1,5,b|2,2,b|3,30,b3");
         check("UPDATE shop.t SET n = 'x' WHERE TRUE", "invalidQuery: Value of type STRING cannot be assigned to NUMERIC at [1:23]");
-        check("UPDATE shop.t SET n = y FROM UNNEST([1, 2]) AS y WHERE TRUE", "invalidQuery: UPDATE/MERGE must match at most one source row for each target row");
+        check(
+            "UPDATE shop.t SET n = y FROM UNNEST([1, 2]) AS y WHERE TRUE",
+            "invalidQuery: UPDATE/MERGE must match at most one source row for each target row",
+        );
         check("DELETE shop.t WHERE id = 1", "");
         check("DELETE FROM `acme-prod.shop.t` AS q WHERE q.id = 2", "");
         check("SELECT COUNT(*) FROM shop.t", "1");
@@ -108,7 +138,10 @@ mod tests {
         let changed = outcome.last().and_then(|statement| statement.changed).unwrap();
         assert_eq!((changed.inserted, changed.updated, changed.deleted), (1, 2, 1), "{:?}", outcome.error);
         check("SELECT id, v FROM shop.t ORDER BY id", "1,old|2,two|4,alone|9,nine");
-        check("MERGE shop.t t USING (SELECT 1 AS k) s ON FALSE WHEN NOT MATCHED THEN INSERT (id, v) VALUES (k, 'new') WHEN NOT MATCHED BY SOURCE THEN DELETE", "");
+        check(
+            "MERGE shop.t t USING (SELECT 1 AS k) s ON FALSE WHEN NOT MATCHED THEN INSERT (id, v) VALUES (k, 'new') WHEN NOT MATCHED BY SOURCE THEN DELETE",
+            "",
+        );
         check("SELECT id, v FROM shop.t", "1,new");
     }
 
@@ -137,15 +170,24 @@ mod tests {
         check("DROP TABLE IF EXISTS lab.none", "");
         check("DROP SCHEMA lab", "resourceInUse: Dataset acme-prod:lab is still in use");
         check("DROP SCHEMA lab CASCADE", "");
-        check("CREATE MODEL lab.m OPTIONS(model_type='linear_reg') AS SELECT 1 AS label", "notImplemented: The sandbox warehouse does not do this: CREATE MODEL");
+        check(
+            "CREATE MODEL lab.m OPTIONS(model_type='linear_reg') AS SELECT 1 AS label",
+            "notImplemented: The sandbox warehouse does not do this: CREATE MODEL",
+        );
     }
 
     #[test]
     fn the_schema_can_be_asked_for() {
         check("SELECT table_name FROM staging.INFORMATION_SCHEMA.TABLES ORDER BY 1", "raw_patients|raw_visits");
-        check("SELECT column_name, data_type FROM `acme-prod`.clinic.INFORMATION_SCHEMA.COLUMNS WHERE table_name = 'patients' AND ordinal_position IN (6, 7) ORDER BY 1", "address,STRUCT<street STRING, city STRING, zip STRING>|phones,ARRAY<STRING>");
+        check(
+            "SELECT column_name, data_type FROM `acme-prod`.clinic.INFORMATION_SCHEMA.COLUMNS WHERE table_name = 'patients' AND ordinal_position IN (6, 7) ORDER BY 1",
+            "address,STRUCT<street STRING, city STRING, zip STRING>|phones,ARRAY<STRING>",
+        );
         check("SELECT COUNT(*) FROM `region-us`.INFORMATION_SCHEMA.JOBS", "0");
         check("SELECT schema_name FROM INFORMATION_SCHEMA.SCHEMATA ORDER BY 1", "bench|clinic|shop|staging");
-        check("SELECT * FROM clinic.INFORMATION_SCHEMA.PARTITIONS", "notImplemented: The sandbox warehouse does not do this: INFORMATION_SCHEMA.PARTITIONS");
+        check(
+            "SELECT * FROM clinic.INFORMATION_SCHEMA.PARTITIONS",
+            "notImplemented: The sandbox warehouse does not do this: INFORMATION_SCHEMA.PARTITIONS",
+        );
     }
 }

@@ -7,8 +7,6 @@ use crate::flow::Flow;
 use crate::lookup::Looked;
 use crate::scope::{self, Scope};
 use crate::script::Script;
-use crate::text;
-use crate::tree::{NodeId, Tree};
 use sluice_model::{Analysis, Effect, Refused, TableName, Unresolved, Write};
 
 /// Stack for one analysis: answers may be thousands of levels deep. It is reserved, not used, until it is needed.
@@ -38,14 +36,6 @@ pub struct Destination {
     pub truncates: bool,
 }
 
-/// What a text names, as far as it is known yet. Ask again after the catalog has answered: what is opened names more.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Required {
-    pub tables: Vec<TableName>,
-    pub routines: Vec<TableName>,
-    pub models: Vec<TableName>,
-}
-
 pub fn analyze(engine: &dyn Engine, request: &Request, snapshot: &Snapshot) -> Analysis {
     analyze_fresh(engine, request, snapshot).analysis
 }
@@ -71,16 +61,7 @@ fn refused(reason: String) -> Analysis {
 }
 
 fn analyze_here(analyzer: &mut Analyzer<'_>, request: &Request) -> Result<Analysis, Refusal> {
-    if request.legacy_sql {
-        return Err(Refusal::new("legacy SQL is not supported: set useLegacySql to false and write GoogleSQL"));
-    }
-    // BigQuery reads this first line as a switch.
-    if request.text.trim_start().to_ascii_lowercase().starts_with("#legacysql") {
-        return Err(Refusal::new("legacy SQL is not supported: take away `#legacySQL` and write GoogleSQL"));
-    }
-    if request.text.len() > STATEMENT_BYTES_MAX {
-        return Err(Refusal::new(format!("the text has {} bytes, more than {STATEMENT_BYTES_MAX}", request.text.len())));
-    }
+    readable(request)?;
     let prepared = analyzer.prepare(&request.text)?;
     let mut scope = initial_scope(request);
     let mut script = Script::new(analyzer, prepared);
@@ -108,6 +89,21 @@ fn analyze_here(analyzer: &mut Analyzer<'_>, request: &Request) -> Result<Analys
     Ok(Analysis { statements, refused: None })
 }
 
+/// What is not even looked at.
+pub(crate) fn readable(request: &Request) -> Result<(), Refusal> {
+    if request.legacy_sql {
+        return Err(Refusal::new("legacy SQL is not supported: set useLegacySql to false and write GoogleSQL"));
+    }
+    // BigQuery reads this first line as a switch.
+    if request.text.trim_start().to_ascii_lowercase().starts_with("#legacysql") {
+        return Err(Refusal::new("legacy SQL is not supported: take away `#legacySQL` and write GoogleSQL"));
+    }
+    if request.text.len() > STATEMENT_BYTES_MAX {
+        return Err(Refusal::new(format!("the text has {} bytes, more than {STATEMENT_BYTES_MAX}", request.text.len())));
+    }
+    Ok(())
+}
+
 fn initial_scope(request: &Request) -> Scope {
     let mut parameters = scope::Parameters::default();
     match &request.parameters {
@@ -121,71 +117,6 @@ fn initial_scope(request: &Request) -> Scope {
         }
     }
     Scope { default_project: request.project.clone(), default_dataset: request.default_dataset.clone(), parameters, ..Scope::default() }
-}
-
-/// First phase: the names of a text, and of everything that the snapshot already shows behind them.
-pub fn required(engine: &dyn Engine, request: &Request, snapshot: &Snapshot) -> Result<Required, Refused> {
-    let mut analyzer = Analyzer::new(engine, snapshot);
-    let mut found = Required::default();
-    let mut waiting = vec![(request.text.clone(), request.project.clone())];
-    let mut seen = std::collections::BTreeSet::new();
-    while let Some((text, project)) = waiting.pop() {
-        if !seen.insert((text.clone(), project.clone())) {
-            continue;
-        }
-        let prepared = analyzer.prepare(&text).map_err(|refusal| Refused { reason: refusal.reason })?;
-        let scope = Scope { default_project: project, default_dataset: request.default_dataset.clone(), ..Scope::default() };
-        let Some(root) = prepared.tree.root else { continue };
-        collect(&analyzer, &prepared.tree, root, &scope, &mut found, &mut waiting);
-    }
-    found.tables.sort();
-    found.tables.dedup();
-    found.routines.sort();
-    found.routines.dedup();
-    found.models.sort();
-    found.models.dedup();
-    Ok(found)
-}
-
-type Texts = Vec<(String, String)>;
-
-fn collect(analyzer: &Analyzer<'_>, tree: &Tree, root: NodeId, scope: &Scope, found: &mut Required, waiting: &mut Texts) {
-    let names = text::names(tree, root);
-    let snapshot = analyzer.catalog.whole();
-    for path in &names.tables {
-        let Some(name) = analyzer.canonical(path, scope) else { continue };
-        if let Some(table) = snapshot.tables.get(&name) {
-            if let crate::catalog::TableKind::View { query, legacy: false, .. } = &table.kind {
-                waiting.push((query.clone(), name.project.clone()));
-            }
-        } else if !snapshot.absent.contains(&name) && !name.table.starts_with("INFORMATION_SCHEMA.") {
-            found.tables.push(name);
-        }
-    }
-    for path in names.functions.iter().chain(&names.table_functions).chain(&names.procedures) {
-        let Some(name) = analyzer.canonical(path, scope).filter(|_| path.len() > 1) else { continue };
-        match snapshot.routines.get(&name) {
-            Some(routine) if routine.language == crate::catalog::Language::Sql => {
-                let text = match routine.kind {
-                    crate::catalog::RoutineKind::Procedure | crate::catalog::RoutineKind::TableFunction => routine.body.clone(),
-                    _ => format!("SELECT (\n{}\n)", routine.body),
-                };
-                waiting.push((text, name.project.clone()));
-            }
-            Some(_) => {}
-            None if snapshot.absent.contains(&name) => {}
-            None => found.routines.push(name),
-        }
-    }
-    for path in &names.models {
-        let Some(name) = analyzer.canonical(path, scope) else { continue };
-        if !snapshot.models.contains_key(&name) && !snapshot.absent.contains(&name) {
-            found.models.push(name);
-        }
-    }
-    for literal in &names.dynamic {
-        waiting.push((literal.clone(), scope.default_project.clone()));
-    }
 }
 
 /// A panic in one analysis ends that analysis: nothing is shared with the next.

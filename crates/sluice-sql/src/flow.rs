@@ -114,22 +114,23 @@ impl Flow {
 
     /// Everything that reaches any part of the value.
     pub fn all(&self) -> Taint {
+        let below = self.below();
         let mut taint = self.whole.clone();
         let before = taint.len();
-        self.collect_parts(&mut taint);
+        taint.extend(below.iter().copied());
         if taint.len() == before {
             taint.extend(self.shape.iter().copied());
         }
-        taint.extend(self.computed_shape());
+        taint.extend(self.computed_shape(&below));
         taint
     }
 
-    fn collect_parts(&self, taint: &mut Taint) {
-        let mut add = |flow: &Flow| taint.extend(flow.all());
+    /// Everything that reaches the parts. Asked once a level: a second time would double the work with each level of a nested value.
+    fn below(&self) -> Taint {
         match &self.parts {
-            Parts::None => {}
-            Parts::Element(element) => add(element),
-            Parts::Fields(fields) => fields.iter().for_each(add),
+            Parts::None => Taint::new(),
+            Parts::Element(element) => element.all(),
+            Parts::Fields(fields) => fields.iter().flat_map(Flow::all).collect(),
         }
     }
 
@@ -172,9 +173,7 @@ impl Flow {
     }
 
     /// What decides a shape beyond the parts themselves: the length of an array that was computed.
-    fn computed_shape(&self) -> Taint {
-        let mut below = Taint::new();
-        self.collect_parts(&mut below);
+    fn computed_shape(&self, below: &Taint) -> Taint {
         let known = |source: &Source| below.iter().any(|(other, _)| other == source);
         self.shape.iter().filter(|(source, way)| *way == Way::Derived && !known(source)).copied().collect()
     }
@@ -192,10 +191,8 @@ impl Flow {
             (Parts::None, parts) => self.parts = parts.clone(),
             // Shapes that do not match: keep everything, at the whole.
             _ => {
-                let mut taint = Taint::new();
-                self.collect_parts(&mut taint);
-                other.collect_parts(&mut taint);
-                self.whole.extend(taint);
+                let below = self.below();
+                self.whole.extend(below.into_iter().chain(other.below()));
                 self.parts = Parts::None;
             }
         }
@@ -212,7 +209,7 @@ impl Flow {
     pub fn leaves(&self, kind: Option<&Type>, path: &mut Vec<String>, found: &mut BTreeSet<(Vec<String>, Source, Way)>) {
         let mut add = |path: &[String], taint: &Taint| found.extend(taint.iter().map(|(source, how)| (path.to_vec(), *source, *how)));
         add(path, &self.whole);
-        add(path, &self.computed_shape());
+        add(path, &self.computed_shape(&self.below()));
         match &self.parts {
             Parts::None => add(path, &self.shape),
             Parts::Element(element) => {

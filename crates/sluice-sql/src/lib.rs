@@ -14,7 +14,9 @@ pub mod engine;
 mod flow;
 mod kind;
 mod lookup;
+mod naming;
 mod opening;
+mod required;
 mod routine;
 mod scope;
 mod script;
@@ -24,5 +26,6 @@ pub mod tree;
 mod walk;
 mod world;
 
-pub use analyze::{Destination, Request, Required, STATEMENT_BYTES_MAX, analyze, required};
+pub use analyze::{Destination, Request, STATEMENT_BYTES_MAX, analyze};
 pub use cache::{CACHE_TEXT_BYTES_MAX, Cache};
+pub use required::{Required, required};

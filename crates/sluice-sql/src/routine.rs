@@ -127,7 +127,7 @@ fn is_temporary(routine: &Routine) -> bool {
 }
 
 /// `SAFE.f` is `f`.
-fn without_safe(path: &[String]) -> &[String] {
+pub(crate) fn without_safe(path: &[String]) -> &[String] {
     match path {
         [first, rest @ ..] if first.eq_ignore_ascii_case("SAFE") && !rest.is_empty() => rest,
         path => path,

@@ -3,6 +3,8 @@
 use crate::engine::{Engine, Fault};
 use crate::tree::{NodeId, Tree};
 
+const ALTERED_TABLES: [&str; 3] = ["ASTAlterMaterializedViewStatement", "ASTAlterTableStatement", "ASTAlterViewStatement"];
+
 /// A text ready for analysis, with its syntax tree.
 pub(crate) struct Prepared {
     pub text: String,
@@ -18,6 +20,8 @@ pub(crate) struct Names {
     pub models: Vec<Vec<String>>,
     pub connections: Vec<Vec<String>>,
     pub procedures: Vec<Vec<String>>,
+    /// Targets of ALTER. They are among the tables as well.
+    pub altered: Vec<Vec<String>>,
     /// Targets of LOAD DATA, which may not be there yet.
     pub loaded: Vec<Vec<String>>,
     /// Literals that EXECUTE IMMEDIATE runs.
@@ -104,6 +108,9 @@ pub(crate) fn names(tree: &Tree, root: NodeId) -> Names {
             kind if kind.ends_with("Statement") => {
                 for field in ["like_table_name", "table_name_path", "table_name", "target_path", "path", "replica_source"] {
                     found.tables.extend(named(field));
+                }
+                if ALTERED_TABLES.contains(&kind) {
+                    found.altered.extend(named("path"));
                 }
                 if kind == "ASTAuxLoadDataStatement" {
                     found.loaded.extend(named("name"));

@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn slips_of_the_pen_are_errors() {
-        let check = |text: &str, expect: &str| assert_eq!(parse(text).map(|found| found.len().to_string()).unwrap_or_else(|error| error), expect);
+        let check =
+            |text: &str, expect: &str| assert_eq!(parse(text).map(|found| found.len().to_string()).unwrap_or_else(|error| error), expect);
         check("# a head\n\n=== a\nSELECT 1\n---\nreads: p.d.t(a,\n  b)\n\n=== b\nSELECT 2\n---\nreads:\nwrites: p.d.t()\n", "2");
         check("=== a\nSELECT 1\nreads: p.d.t(a)\n", "a: no `---`");
         check("=== a\nSELECT 1\n---\n", "a: no `reads:`");
@@ -134,10 +135,12 @@ mod tests {
         let check = |statements: Vec<StatementAnalysis>, refused: Option<Refused>, expect: &str| {
             assert_eq!(difference(&honest, &Analysis { statements, refused }), expect);
         };
-        let same = || vec![
-            StatementAnalysis { reads: vec![read("p.d.t", &["a"])], ..StatementAnalysis::default() },
-            StatementAnalysis { reads: vec![read("p.d.t", &["b"]), read("p.d.gone", &["a"])], ..StatementAnalysis::default() },
-        ];
+        let same = || {
+            vec![
+                StatementAnalysis { reads: vec![read("p.d.t", &["a"])], ..StatementAnalysis::default() },
+                StatementAnalysis { reads: vec![read("p.d.t", &["b"]), read("p.d.gone", &["a"])], ..StatementAnalysis::default() },
+            ]
+        };
         check(same(), None, "");
         check(same(), Some(Refused { reason: "no".to_owned() }), "  + refused: no\n");
         let mut unresolved = same();

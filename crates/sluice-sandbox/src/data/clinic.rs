@@ -68,7 +68,9 @@ impl ClinicSettings {
         let mut found = Vec::new();
         for id in 1..=self.patients {
             found.extend((0..self.phone_count(id)).map(|position| ("patients.phones", self.phone("patients.phones", id, position))));
-            found.extend((0..contact_count(id)).map(|position| ("patients.contacts.phone", self.phone("patients.contacts.phone", id, position))));
+            found.extend(
+                (0..contact_count(id)).map(|position| ("patients.contacts.phone", self.phone("patients.contacts.phone", id, position))),
+            );
             found.push(("patients.ssn", self.ssn(id)));
             found.extend(self.email(id).map(|email| ("patients.email", email)));
             found.push(("patients.address.street", self.street(id)));

@@ -14,11 +14,20 @@ const fn view(name: &'static str, columns: &'static str, query: &'static str) ->
     ViewCode { name, columns, query, legacy: false }
 }
 
-pub const VIEWS: [ViewCode; 8] = [
+pub const VIEWS: [ViewCode; 9] = [
     view("v_patients", "id INT64, national_id STRING, name STRING", "SELECT id, ssn AS national_id, name FROM `acme-prod.clinic.patients`"),
     view("v_badges", "code STRING, label STRING", "SELECT national_id AS code, UPPER(name) AS label FROM `acme-prod.clinic.v_patients`"),
-    view("v_contacts", "id INT64, contact STRUCT<name STRING, phone STRING>", "SELECT p.id, contact FROM `acme-prod.clinic.patients` AS p, UNNEST(p.contacts) AS contact"),
+    view(
+        "v_contacts",
+        "id INT64, contact STRUCT<name STRING, phone STRING>",
+        "SELECT p.id, contact FROM `acme-prod.clinic.patients` AS p, UNNEST(p.contacts) AS contact",
+    ),
     view("v_domestic", "id INT64, name STRING, ward STRING", "SELECT id, name, ward FROM `acme-prod.clinic.patients` WHERE ssn LIKE '9%'"),
+    view(
+        "v_numbers",
+        "id INT64, n INT64",
+        "SELECT id, CAST(name AS INT64) AS n FROM `acme-prod.clinic.patients` WHERE ssn LIKE '9%'",
+    ),
     view("v_risk", "id INT64, tail STRING", "SELECT id, `acme-prod.clinic.mask_tail`(ssn) AS tail FROM `acme-prod.clinic.patients`"),
     view(
         "v_visits",
@@ -39,7 +48,6 @@ pub const VIEWS: [ViewCode; 8] = [
         legacy: true,
     },
 ];
-
 
 /// Each routine as BigQuery's REST resource, without its reference.
 pub fn routines() -> Vec<(&'static str, Value)> {
@@ -97,9 +105,7 @@ fn function(arguments: &[(&str, &str)], returns: &str, body: &str) -> Value {
 
 /// All arguments of the clinic's procedures are strings.
 fn procedure(arguments: &[(&str, &str)], statement: &str) -> Value {
-    let argument = |(name, mode): &(&str, &str)| {
-        json!({ "name": name, "argumentKind": "FIXED_TYPE", "dataType": { "typeKind": "STRING" }, "mode": mode })
-    };
+    let argument = |(name, mode): &(&str, &str)| json!({ "name": name, "argumentKind": "FIXED_TYPE", "dataType": { "typeKind": "STRING" }, "mode": mode });
     let mut resource = json!({ "routineType": "PROCEDURE", "language": "SQL", "definitionBody": format!("BEGIN\n  {statement}\nEND") });
     if let (false, Some(fields)) = (arguments.is_empty(), resource.as_object_mut()) {
         fields.insert("arguments".to_owned(), arguments.iter().map(argument).collect());

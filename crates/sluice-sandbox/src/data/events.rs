@@ -25,15 +25,8 @@ pub enum EventColumn {
     Note,
 }
 
-pub const ALL: [EventColumn; 7] = [
-    EventColumn::Id,
-    EventColumn::At,
-    EventColumn::Account,
-    EventColumn::Email,
-    EventColumn::Kind,
-    EventColumn::Amount,
-    EventColumn::Note,
-];
+pub const ALL: [EventColumn; 7] =
+    [EventColumn::Id, EventColumn::At, EventColumn::Account, EventColumn::Email, EventColumn::Kind, EventColumn::Amount, EventColumn::Note];
 
 impl EventColumn {
     pub fn name(self) -> &'static str {

@@ -58,9 +58,9 @@ fn order(seed: u64, id: u64) -> Value {
 }
 
 fn items(seed: u64, order: u64) -> impl Iterator<Item = Value> {
-    lines(seed, order).map(move |(product, quantity)| {
-        json!({ "order_id": order, "product_id": product, "quantity": quantity, "price": price(seed, product) })
-    })
+    lines(seed, order).map(
+        move |(product, quantity)| json!({ "order_id": order, "product_id": product, "quantity": quantity, "price": price(seed, product) }),
+    )
 }
 
 /// Product and quantity of each line of an order.

@@ -74,7 +74,8 @@ fn act(script: &Script, action: NodeId, table: &mut Table) -> Result<(), Problem
             let position = position.ok_or_else(missing)?;
             table.columns.remove(position);
             let rows = table.rows.as_held().unwrap_or_default().iter();
-            let without = |row: &Vec<Datum>| row.iter().enumerate().filter(|(place, _)| *place != position).map(|(_, cell)| cell.clone()).collect();
+            let without =
+                |row: &Vec<Datum>| row.iter().enumerate().filter(|(place, _)| *place != position).map(|(_, cell)| cell.clone()).collect();
             table.rows = Arc::new(Rows::held(rows.map(without).collect()));
         }
         "ASTRenameColumnAction" => {

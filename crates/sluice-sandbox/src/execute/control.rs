@@ -217,7 +217,6 @@ fn label(script: &Script, node: NodeId) -> Option<String> {
     script.identifier(label, "name").map(str::to_owned)
 }
 
-
 /// A labelled block may be left by its label.
 fn leave(flow: Flow, label: Option<&str>) -> Result<Flow, Problem> {
     match (&flow, label) {

@@ -23,7 +23,9 @@ impl Driver<'_> {
             self.refuse_inside_transaction()?;
         }
         let definition = match kind {
-            "CREATE_TABLE" | "CREATE_TABLE_AS_SELECT" | "CREATE_SNAPSHOT_TABLE" if temporary => self.create_temporary_table(script, node)?,
+            "CREATE_TABLE" | "CREATE_TABLE_AS_SELECT" | "CREATE_SNAPSHOT_TABLE" if temporary => {
+                self.create_temporary_table(script, node)?
+            }
             "CREATE_TABLE" | "CREATE_TABLE_AS_SELECT" | "CREATE_VIEW" => self.create_table(script, node)?,
             "CREATE_SCHEMA" => self.create_schema(script, node)?,
             "CREATE_FUNCTION" | "CREATE_TABLE_FUNCTION" | "CREATE_PROCEDURE" => self.create_routine(script, node, temporary)?,
@@ -94,7 +96,8 @@ impl Driver<'_> {
         self.change(|world, working| {
             let (target, dropped) = match kind {
                 "DROP_SCHEMA" => {
-                    let name = world.defaults.dataset(&path).ok_or_else(|| Problem::invalid_query("a schema's name has one or two parts"))?;
+                    let name =
+                        world.defaults.dataset(&path).ok_or_else(|| Problem::invalid_query("a schema's name has one or two parts"))?;
                     (DefinitionTarget::Dataset(name.clone()), working.drop_dataset(&name, with_contents))
                 }
                 "DROP_TABLE" | "DROP_VIEW" => {

@@ -182,7 +182,15 @@ impl<'a> Driver<'a> {
     }
 
     /// Writes a statement's result down.
-    pub fn record(&mut self, script: &Script, span: Span, kind: &'static str, expression: bool, started: i64, result: Result<Done, Problem>) {
+    pub fn record(
+        &mut self,
+        script: &Script,
+        span: Span,
+        kind: &'static str,
+        expression: bool,
+        started: i64,
+        result: Result<Done, Problem>,
+    ) {
         let (done, error) = match result {
             Ok(done) => (done, None),
             Err(problem) => (Done::default(), Some(problem)),
@@ -276,7 +284,12 @@ impl<'a> Driver<'a> {
     }
 
     /// An expression of the script, by itself.
-    pub fn value(&mut self, script: &Script, node: NodeId, kind: Option<&sluice_model::Type>) -> Result<(sluice_model::Type, Datum), Problem> {
+    pub fn value(
+        &mut self,
+        script: &Script,
+        node: NodeId,
+        kind: Option<&sluice_model::Type>,
+    ) -> Result<(sluice_model::Type, Datum), Problem> {
         let started = now_milliseconds();
         let span = script.span(node).ok_or_else(|| Problem::internal("an expression without a place"))?;
         let (typed, read_tables) = self.read(|world| super::variables::evaluate(world, script, span, kind))?;

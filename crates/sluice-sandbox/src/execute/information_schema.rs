@@ -13,8 +13,10 @@ const TABLES: &str = "table_catalog STRING, table_schema STRING, table_name STRI
 const COLUMNS: &str = "table_catalog STRING, table_schema STRING, table_name STRING, column_name STRING, ordinal_position INT64, is_nullable STRING, \
     data_type STRING, is_generated STRING, is_hidden STRING, is_system_defined STRING, is_partitioning_column STRING, \
     clustering_ordinal_position INT64, column_default STRING";
-const SCHEMATA: &str = "catalog_name STRING, schema_name STRING, schema_owner STRING, creation_time TIMESTAMP, last_modified_time TIMESTAMP, location STRING";
-const VIEWS: &str = "table_catalog STRING, table_schema STRING, table_name STRING, view_definition STRING, check_option STRING, use_standard_sql STRING";
+const SCHEMATA: &str =
+    "catalog_name STRING, schema_name STRING, schema_owner STRING, creation_time TIMESTAMP, last_modified_time TIMESTAMP, location STRING";
+const VIEWS: &str =
+    "table_catalog STRING, table_schema STRING, table_name STRING, view_definition STRING, check_option STRING, use_standard_sql STRING";
 const ROUTINES: &str = "specific_catalog STRING, specific_schema STRING, specific_name STRING, routine_type STRING, data_type STRING, \
     routine_definition STRING, external_language STRING";
 const JOBS: &str = "creation_time TIMESTAMP, project_id STRING, user_email STRING, job_id STRING, job_type STRING, statement_type STRING, priority STRING, \

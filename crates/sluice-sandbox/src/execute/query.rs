@@ -131,7 +131,9 @@ pub fn named(columns: &[(String, Type)]) -> Result<Vec<Column>, Problem> {
             name.clone()
         };
         if result.iter().any(|other| other.name.eq_ignore_ascii_case(&name)) {
-            return Err(Problem::invalid_query(format!("Duplicate column names in the result are not supported. Found duplicate(s): {name}")));
+            return Err(Problem::invalid_query(format!(
+                "Duplicate column names in the result are not supported. Found duplicate(s): {name}"
+            )));
         }
         result.push(Column::of(&name, kind));
     }

@@ -74,7 +74,8 @@ fn limit(script: &Script, select: NodeId) -> Result<Option<u64>, Problem> {
 }
 
 fn is_count(script: &Script, item: NodeId) -> bool {
-    let text: String = script.tree.child(item, "expression").map(|node| script.slice(node)).unwrap_or_default().split_whitespace().collect();
+    let text: String =
+        script.tree.child(item, "expression").map(|node| script.slice(node)).unwrap_or_default().split_whitespace().collect();
     text.eq_ignore_ascii_case("COUNT(*)")
 }
 

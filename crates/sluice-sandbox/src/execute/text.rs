@@ -166,9 +166,7 @@ pub fn problem_of(fault: Fault, edited: &Edited, script: &str) -> Problem {
             crate::problem::Reason::ResourcesExceeded,
             format!("Resources exceeded during query execution: more than {bytes} bytes of memory"),
         ),
-        Fault::Oversized { bytes, bytes_max } => {
-            Problem::invalid(format!("The query is too large: {bytes} bytes, at most {bytes_max}"))
-        }
+        Fault::Oversized { bytes, bytes_max } => Problem::invalid(format!("The query is too large: {bytes} bytes, at most {bytes_max}")),
         Fault::Engine { message } | Fault::Interrupted { message } => Problem::internal(format!("The SQL engine failed: {message}")),
     }
 }
@@ -279,7 +277,11 @@ mod tests {
             let problem = problem_of(fault, &Edited::whole(""), "");
             assert_eq!((problem.reason.word(), problem.message.as_str()), (reason, expect));
         };
-        check("Unsupported built-in function: st_geogpoint", "notImplemented", "The sandbox warehouse does not do this: Unsupported built-in function: st_geogpoint");
+        check(
+            "Unsupported built-in function: st_geogpoint",
+            "notImplemented",
+            "The sandbox warehouse does not do this: Unsupported built-in function: st_geogpoint",
+        );
         check("division by zero: 1 / 0", "invalidQuery", "division by zero: 1 / 0");
     }
 

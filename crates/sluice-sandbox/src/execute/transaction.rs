@@ -39,9 +39,7 @@ impl Driver<'_> {
     pub fn transact(&mut self, kind: &str) -> Result<(), Problem> {
         let none = || Problem::invalid_query("There is no active transaction");
         match kind {
-            "BEGIN_TRANSACTION" if self.transaction.is_some() => {
-                Err(Problem::invalid_query("Nested transactions are not supported"))
-            }
+            "BEGIN_TRANSACTION" if self.transaction.is_some() => Err(Problem::invalid_query("Nested transactions are not supported")),
             "BEGIN_TRANSACTION" => {
                 let working = Working::new(self.warehouse.snapshot());
                 self.transaction = Some(Transaction { working, temporary: self.temporary.clone() });

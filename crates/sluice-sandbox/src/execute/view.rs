@@ -66,4 +66,3 @@ pub fn whole(script: &Script) -> Span {
     let statement = script.statements().first().and_then(|statement| script.span(*statement));
     statement.unwrap_or(Span { start: 0, end: script.text.len() })
 }
-

@@ -3,12 +3,12 @@
 use super::driver::Driver;
 use super::evaluator::{Evaluator, Parameter};
 use super::information_schema::JobHistory;
+use super::kinds;
 use super::names::Defaults;
 use super::outcome::Outcome;
 use super::query::Described;
 use super::text::Script;
 use super::world::{System, Temporary, World};
-use super::kinds;
 use crate::problem::{Problem, Reason};
 use crate::store::folder::Folder;
 use crate::store::{DatasetName, Rows, State, Working};

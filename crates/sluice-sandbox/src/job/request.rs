@@ -53,7 +53,8 @@ impl QueryRequest {
         let query = query.ok_or_else(|| Problem::invalid("Required parameter is missing: configuration.query"))?;
         refuse(query)?;
         let text = |field: &str| query.get(field).and_then(Value::as_str);
-        let sql = text("query").filter(|sql| !sql.trim().is_empty()).ok_or_else(|| Problem::invalid("Required parameter is missing: query"))?;
+        let sql =
+            text("query").filter(|sql| !sql.trim().is_empty()).ok_or_else(|| Problem::invalid("Required parameter is missing: query"))?;
         Ok(QueryRequest {
             sql: sql.to_owned(),
             default_dataset: dataset(query.get("defaultDataset"), project)?,
@@ -191,9 +192,15 @@ mod tests {
         check(json!({ "query": "SELECT 1" }), Err("legacy"));
         check(json!({ "query": "SELECT 1", "useLegacySql": false, "createSession": true }), Err("createSession"));
         check(json!({ "query": "SELECT 1", "useLegacySql": false, "tableDefinitions": { "t": {} } }), Err("tableDefinitions"));
-        check(json!({ "query": "SELECT 1", "useLegacySql": false, "connectionProperties": [{ "key": "session_id", "value": "x" }] }), Err("session_id"));
+        check(
+            json!({ "query": "SELECT 1", "useLegacySql": false, "connectionProperties": [{ "key": "session_id", "value": "x" }] }),
+            Err("session_id"),
+        );
         check(json!({ "query": " ", "useLegacySql": false }), Err("missing: query"));
-        check(json!({ "query": "SELECT 1", "useLegacySql": false, "destinationTable": { "datasetId": "d", "tableId": "t$1" } }), Err("partition"));
+        check(
+            json!({ "query": "SELECT 1", "useLegacySql": false, "destinationTable": { "datasetId": "d", "tableId": "t$1" } }),
+            Err("partition"),
+        );
         assert!(QueryRequest::read(&json!({ "load": {} }), "p").is_err_and(|problem| problem.message.contains("load jobs")));
         assert!(QueryRequest::read(&json!({}), "p").is_err());
     }

@@ -22,7 +22,13 @@ pub fn unique() -> String {
 }
 
 /// Keeps a result in a hidden table of its own.
-pub fn keep_anonymous(warehouse: &Warehouse, project: &str, user: &str, columns: &[Column], rows: &Arc<Rows>) -> Result<TableName, Problem> {
+pub fn keep_anonymous(
+    warehouse: &Warehouse,
+    project: &str,
+    user: &str,
+    columns: &[Column],
+    rows: &Arc<Rows>,
+) -> Result<TableName, Problem> {
     let mut hasher = DefaultHasher::new();
     user.hash(&mut hasher);
     let dataset = DatasetName::new(project, &format!("_{:016x}", hasher.finish()));
@@ -48,7 +54,13 @@ pub fn forget(warehouse: &Warehouse, destination: &TableName) {
 }
 
 /// Puts a result into the table that the client named.
-pub fn keep_named(warehouse: &Warehouse, request: &QueryRequest, name: &TableName, columns: &[Column], rows: &Arc<Rows>) -> Result<(), Problem> {
+pub fn keep_named(
+    warehouse: &Warehouse,
+    request: &QueryRequest,
+    name: &TableName,
+    columns: &[Column],
+    rows: &Arc<Rows>,
+) -> Result<(), Problem> {
     let held = rows.as_held().ok_or_else(|| Problem::not_implemented("a destination table for rows of the generated table"))?;
     let now = now_milliseconds();
     warehouse.change(|working| {

@@ -144,7 +144,6 @@ impl Jobs {
             }
         });
     }
-
 }
 
 fn stop(job: &Job, message: &str) {
@@ -246,6 +245,8 @@ impl Execution {
 }
 
 fn checked_id(id: String) -> Result<String, Problem> {
-    let good = !id.is_empty() && id.len() <= JOB_ID_LETTERS_MAX && id.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter));
+    let good = !id.is_empty()
+        && id.len() <= JOB_ID_LETTERS_MAX
+        && id.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter));
     if good { Ok(id) } else { Err(Problem::invalid(format!("Invalid job ID `{id}`"))) }
 }

@@ -12,9 +12,7 @@ use std::collections::BTreeSet;
 pub fn list_projects(warehouse: &Warehouse) -> Reply {
     let state = warehouse.snapshot();
     let names: BTreeSet<&str> = state.datasets.keys().map(|name| name.project.as_str()).chain([warehouse.project.as_str()]).collect();
-    let project = |name: &str| {
-        json!({ "kind": "bigquery#project", "id": name, "numericId": "1", "projectReference": { "projectId": name }, "friendlyName": name })
-    };
+    let project = |name: &str| json!({ "kind": "bigquery#project", "id": name, "numericId": "1", "projectReference": { "projectId": name }, "friendlyName": name });
     let projects: Vec<Value> = names.into_iter().map(project).collect();
     Reply::Json(json!({ "kind": "bigquery#projectList", "etag": "projects", "totalItems": projects.len(), "projects": projects }))
 }

@@ -187,4 +187,3 @@ fn described(jobs: &Jobs, call: &Call, statistics: &Value) -> Value {
     }
     answer
 }
-

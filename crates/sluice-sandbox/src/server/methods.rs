@@ -141,7 +141,9 @@ fn matched(template: &'static str, path: &str) -> Option<Vec<(&'static str, Stri
                     let (name, suffix) = named.split_once('}')?;
                     let value = given.strip_suffix(suffix).filter(|value| !value.is_empty())?;
                     // `table:getIamPolicy` is not a table of that name.
-                    if suffix.is_empty() && value.rsplit_once(':').is_some_and(|(_, verb)| verb.ends_with("IamPolicy") || verb == "undelete") {
+                    if suffix.is_empty()
+                        && value.rsplit_once(':').is_some_and(|(_, verb)| verb.ends_with("IamPolicy") || verb == "undelete")
+                    {
                         return None;
                     }
                     parts.push((name, decoded(value)?));

@@ -57,13 +57,8 @@ impl Sandbox {
             .enable_all()
             .build()
             .map_err(StartError::Runtime)?;
-        let service = Arc::new(Service {
-            jobs: Jobs::new(warehouse.clone()),
-            warehouse,
-            faults: Arc::default(),
-            log: Arc::default(),
-            settings,
-        });
+        let service =
+            Arc::new(Service { jobs: Jobs::new(warehouse.clone()), warehouse, faults: Arc::default(), log: Arc::default(), settings });
         let router = Router::new().fallback(service::serve).layer(DefaultBodyLimit::disable()).with_state(service.clone());
         let (stop, stopped) = oneshot::channel();
         let entered = runtime.enter();

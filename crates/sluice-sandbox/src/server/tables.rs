@@ -144,7 +144,11 @@ pub fn insert_rows(warehouse: &Warehouse, call: &Call) -> Result<Reply, Problem>
             fields.insert("insertErrors".to_owned(), Value::Array(errors));
         }
         if !refused || skip_invalid {
-            working.put_table(Table { rows: Arc::new(Rows::held(rows)), modified_milliseconds: now_milliseconds(), ..Table::clone(&table) })?;
+            working.put_table(Table {
+                rows: Arc::new(Rows::held(rows)),
+                modified_milliseconds: now_milliseconds(),
+                ..Table::clone(&table)
+            })?;
         }
         Ok(Reply::Json(answer))
     })
@@ -190,7 +194,8 @@ fn select(columns: &[Column], row: Value, selected: &[Vec<&str>]) -> Result<Valu
     let mut kept = Vec::new();
     for (column, cell) in columns.iter().zip(cells) {
         let own: Vec<&Vec<&str>> = selected.iter().filter(|path| path.first() == Some(&column.name.as_str())).collect();
-        let inner: Vec<Vec<&str>> = own.iter().filter_map(|path| path.get(1..)).filter(|rest| !rest.is_empty()).map(<[&str]>::to_vec).collect();
+        let inner: Vec<Vec<&str>> =
+            own.iter().filter_map(|path| path.get(1..)).filter(|rest| !rest.is_empty()).map(<[&str]>::to_vec).collect();
         if own.is_empty() {
             continue;
         }

@@ -204,7 +204,8 @@ mod tests {
         let root = std::env::temp_dir().join(format!("sluice-sandbox-folder-{}", std::process::id()));
         let folder = Folder::new(root.clone());
         assert!(folder.load().unwrap().is_none());
-        let columns = columns_of("id INT64, at TIMESTAMP, tags ARRAY<STRING>, s STRUCT<x NUMERIC, r RANGE<DATE>>, j JSON, b BYTES").unwrap();
+        let columns =
+            columns_of("id INT64, at TIMESTAMP, tags ARRAY<STRING>, s STRUCT<x NUMERIC, r RANGE<DATE>>, j JSON, b BYTES").unwrap();
         let object = json!({ "id": 1, "at": "2026-01-01T00:00:00.5Z", "tags": ["a"], "s": { "x": "1.5", "r": "[2020-01-01, UNBOUNDED)" }, "j": [1], "b": "YQ==" });
         let rows = vec![read::row(&columns, object.as_object().unwrap(), false).unwrap()];
         let name = TableName::new("acme-prod", "d", "t");

@@ -48,8 +48,14 @@ pub const KEPT: [&str; 11] = [
     "timePartitioning",
 ];
 /// Fields that would make it something we do not do.
-const REFUSED: [&str; 6] =
-    ["biglakeConfiguration", "cloneDefinition", "encryptionConfiguration", "externalDataConfiguration", "materializedView", "snapshotDefinition"];
+const REFUSED: [&str; 6] = [
+    "biglakeConfiguration",
+    "cloneDefinition",
+    "encryptionConfiguration",
+    "externalDataConfiguration",
+    "materializedView",
+    "snapshotDefinition",
+];
 
 impl Table {
     pub fn new(name: TableName, columns: Vec<Column>, rows: Arc<Rows>, now: i64) -> Table {

@@ -162,7 +162,11 @@ mod tests {
         check("a ARRAY<INT64>", json!({ "a": [1, 2] }), Ok(json!([{ "v": [{ "v": "1" }, { "v": "2" }] }])));
         check("a ARRAY<INT64>", json!({ "a": [1, null] }), Err("NULL"));
         check("a ARRAY<INT64>", json!({ "a": 1 }), Err("Array"));
-        check("s STRUCT<x STRING, y JSON>", json!({ "s": { "y": { "k": 1 } } }), Ok(json!([{ "v": { "f": [{ "v": null }, { "v": "{\"k\":1}" }] } }])));
+        check(
+            "s STRUCT<x STRING, y JSON>",
+            json!({ "s": { "y": { "k": 1 } } }),
+            Ok(json!([{ "v": { "f": [{ "v": null }, { "v": "{\"k\":1}" }] } }])),
+        );
         check("s STRUCT<x STRING>", json!({ "s": { "z": 1 } }), Err("s.z"));
         check("t TIMESTAMP", json!({ "t": 1.5 }), Ok(json!([{ "v": "1.5" }])));
         check("n NUMERIC", json!({ "n": "0010.50" }), Ok(json!([{ "v": "10.5" }])));

@@ -33,17 +33,8 @@ pub enum ColumnMode {
     Required,
 }
 
-const KEPT: [&str; 9] = [
-    "description",
-    "policyTags",
-    "dataPolicies",
-    "maxLength",
-    "precision",
-    "scale",
-    "collation",
-    "defaultValueExpression",
-    "roundingMode",
-];
+const KEPT: [&str; 9] =
+    ["description", "policyTags", "dataPolicies", "maxLength", "precision", "scale", "collation", "defaultValueExpression", "roundingMode"];
 
 impl Column {
     /// A column of that type, as a query's result has it.
@@ -63,9 +54,9 @@ impl Column {
     pub fn full_type(&self) -> Type {
         let element = match &self.kind {
             Scalar::Of(kind) => kind.clone(),
-            Scalar::Record => Type::Struct(
-                self.fields.iter().map(|field| Field { name: field.name.clone(), kind: field.full_type() }).collect(),
-            ),
+            Scalar::Record => {
+                Type::Struct(self.fields.iter().map(|field| Field { name: field.name.clone(), kind: field.full_type() }).collect())
+            }
         };
         match self.mode {
             ColumnMode::Repeated => Type::array(element),
@@ -202,7 +193,8 @@ mod tests {
     use super::*;
 
     fn check(schema: Value, expect: Result<&str, &str>) {
-        let found = schema_from_json(&schema).map(|columns| columns.iter().map(|c| format!("{} {}", c.name, c.full_type())).collect::<Vec<_>>().join(", "));
+        let found = schema_from_json(&schema)
+            .map(|columns| columns.iter().map(|c| format!("{} {}", c.name, c.full_type())).collect::<Vec<_>>().join(", "));
         match expect {
             Ok(text) => assert_eq!(found.as_deref(), Ok(text), "{schema}"),
             Err(part) => assert!(found.as_ref().is_err_and(|problem| problem.message.contains(part)), "{schema}: {found:?}"),

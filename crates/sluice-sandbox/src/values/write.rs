@@ -133,7 +133,15 @@ mod tests {
 
     #[test]
     fn floats_are_written_as_java_does() {
-        let cases = [(1.0, "1.0"), (0.1, "0.1"), (1e7, "1.0E7"), (1.5e-5, "1.5E-5"), (-0.0, "-0.0"), (f64::NAN, "NaN"), (f64::NEG_INFINITY, "-Infinity")];
+        let cases = [
+            (1.0, "1.0"),
+            (0.1, "0.1"),
+            (1e7, "1.0E7"),
+            (1.5e-5, "1.5E-5"),
+            (-0.0, "-0.0"),
+            (f64::NAN, "NaN"),
+            (f64::NEG_INFINITY, "-Infinity"),
+        ];
         for (value, expect) in cases {
             assert_eq!(float_text(value), expect);
         }

@@ -55,9 +55,12 @@ fn plain(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::Null => "NULL".to_owned(),
         serde_json::Value::String(text) => text.clone(),
-        serde_json::Value::Array(elements) => format!("[{}]", elements.iter().map(|element| plain(&element["v"])).collect::<Vec<_>>().join(";")),
+        serde_json::Value::Array(elements) => {
+            format!("[{}]", elements.iter().map(|element| plain(&element["v"])).collect::<Vec<_>>().join(";"))
+        }
         other => {
-            let cells = other["f"].as_array().map(|cells| cells.iter().map(|cell| plain(&cell["v"])).collect::<Vec<_>>()).unwrap_or_default();
+            let cells =
+                other["f"].as_array().map(|cells| cells.iter().map(|cell| plain(&cell["v"])).collect::<Vec<_>>()).unwrap_or_default();
             format!("({})", cells.join(";"))
         }
     }

@@ -102,7 +102,11 @@ fn what_decides_the_columns_must_be_known() {
         )
     };
     check(&known, &flattened("TRUE"), &[]);
-    check(&known, &flattened("RAND() > 1"), &["refused: `ML.GENERATE_TEXT`: `flatten_json_output` decides the columns and must be a literal"]);
+    check(
+        &known,
+        &flattened("RAND() > 1"),
+        &["refused: `ML.GENERATE_TEXT`: `flatten_json_output` decides the columns and must be a literal"],
+    );
     check(&known, "SELECT AI.NO_SUCH(name) FROM `acme-prod.clinic.patients`", &["refused: Function not found: AI.NO_SUCH at [1:8]"]);
 }
 
@@ -136,7 +140,8 @@ fn every_view_of_information_schema_has_its_columns() {
             let text = format!("SELECT * FROM {prefix}INFORMATION_SCHEMA.{name}");
             let analysis = analyze(&text, &snapshot);
             let expected: Vec<&str> = view.columns.iter().map(|column| column.name.as_str()).collect();
-            let got: Vec<&str> = analysis.statements.iter().flat_map(|statement| &statement.outputs).map(|output| output.name.as_str()).collect();
+            let got: Vec<&str> =
+                analysis.statements.iter().flat_map(|statement| &statement.outputs).map(|output| output.name.as_str()).collect();
             let dataset = prefix.trim_matches(['`', '.']);
             let table = TableName::new(PROJECT, dataset, &format!("INFORMATION_SCHEMA.{name}"));
             let read = analysis.statements.iter().flat_map(|statement| &statement.reads).any(|read| read.table == table);

@@ -56,7 +56,9 @@ fn check(name: &str, text: &str, expect: &[&str]) {
     assert_eq!(next, ground.next, "after {name}");
     //assert!(expect.iter().any(|word| found.contains(word)), "{name}: {found:.300}");
     let most = Duration::from_millis(DEADLINE_MILLISECONDS + SLACK_MILLISECONDS);
-    if took >= most { println!("   LATE"); }
+    if took >= most {
+        println!("   LATE");
+    }
 }
 
 fn nested(open: &str, inner: &str, close: &str, depth: usize) -> String {
@@ -66,8 +68,14 @@ fn nested(open: &str, inner: &str, close: &str, depth: usize) -> String {
 #[test]
 fn chains() {
     for term in [" + 1", " AND true", " || 'x'", " OR p.age = 1"] {
-        let first = if term.contains('1') { "1" } else if term.contains('x') { "'x'" } else { "true" };
-        let first = if term.contains("OR") {"true"} else {first};
+        let first = if term.contains('1') {
+            "1"
+        } else if term.contains('x') {
+            "'x'"
+        } else {
+            "true"
+        };
+        let first = if term.contains("OR") { "true" } else { first };
         for count in [200, 1_000, 10_000, 100_000] {
             check(&format!("chain of {count}{term}"), &format!("SELECT {first}{} FROM clinic.patients AS p", term.repeat(count)), &[]);
         }
@@ -75,8 +83,19 @@ fn chains() {
     for count in [200, 1_000, 10_000] {
         check(&format!("{count} unions"), &vec!["SELECT name FROM clinic.patients"; count].join(" UNION ALL "), &[]);
         check(&format!("{count} union distincts"), &vec!["SELECT name FROM clinic.patients"; count].join(" UNION DISTINCT "), &[]);
-        check(&format!("{count} joins"), &format!("SELECT 1 FROM clinic.patients p0{}", (1..count).map(|n| format!(" JOIN clinic.patients p{n} ON p0.id = p{n}.id")).collect::<String>()), &[]);
-        check(&format!("{count} cross"), &format!("SELECT 1 FROM clinic.patients p0{}", (1..count).map(|n| format!(", clinic.patients p{n}")).collect::<String>()), &[]);
+        check(
+            &format!("{count} joins"),
+            &format!(
+                "SELECT 1 FROM clinic.patients p0{}",
+                (1..count).map(|n| format!(" JOIN clinic.patients p{n} ON p0.id = p{n}.id")).collect::<String>()
+            ),
+            &[],
+        );
+        check(
+            &format!("{count} cross"),
+            &format!("SELECT 1 FROM clinic.patients p0{}", (1..count).map(|n| format!(", clinic.patients p{n}")).collect::<String>()),
+            &[],
+        );
         check(&format!("{count} pipes"), &format!("FROM clinic.patients{}", " |> WHERE true".repeat(count)), &[]);
         check(&format!("{count} extends"), &format!("FROM clinic.patients{}", " |> EXTEND name AS n".repeat(count)), &[]);
     }
@@ -91,11 +110,23 @@ fn brackets() {
         check(&format!("{depth} table subqueries"), &nested("SELECT * FROM (", "SELECT ssn FROM clinic.patients", ")", depth), &[]);
         check(&format!("{depth} exists"), &nested("SELECT 1 WHERE EXISTS(", "SELECT ssn FROM clinic.patients", ")", depth), &[]);
         check(&format!("{depth} structs"), &format!("SELECT {} FROM clinic.patients", nested("STRUCT(", "ssn", ")", depth)), &[]);
-        check(&format!("{depth} named structs"), &format!("SELECT {} FROM clinic.patients", nested("STRUCT(", "ssn", " AS a)", depth)), &[]);
-        check(&format!("{depth} arrays of structs"), &format!("SELECT {} FROM clinic.patients", nested("[STRUCT(", "ssn", ")]", depth)), &[]);
+        check(
+            &format!("{depth} named structs"),
+            &format!("SELECT {} FROM clinic.patients", nested("STRUCT(", "ssn", " AS a)", depth)),
+            &[],
+        );
+        check(
+            &format!("{depth} arrays of structs"),
+            &format!("SELECT {} FROM clinic.patients", nested("[STRUCT(", "ssn", ")]", depth)),
+            &[],
+        );
         check(&format!("{depth} functions"), &format!("SELECT {} FROM clinic.patients", nested("UPPER(", "ssn", ")", depth)), &[]);
         check(&format!("{depth} casts"), &format!("SELECT {} FROM clinic.patients", nested("CAST(", "ssn", " AS STRING)", depth)), &[]);
-        check(&format!("{depth} case"), &format!("SELECT {} FROM clinic.patients", nested("CASE WHEN ", "true", " THEN true END", depth)), &[]);
+        check(
+            &format!("{depth} case"),
+            &format!("SELECT {} FROM clinic.patients", nested("CASE WHEN ", "true", " THEN true END", depth)),
+            &[],
+        );
         check(&format!("{depth} NOTs"), &format!("SELECT {}true", "NOT ".repeat(depth)), &[]);
         check(&format!("{depth} minus"), &format!("SELECT {}1", "- ".repeat(depth)), &[]);
         check(&format!("{depth} json"), &format!("SELECT JSON '{}'", nested("[", "1", "]", depth)), &[]);
@@ -138,7 +169,7 @@ fn doubling() {
         }
         check(&format!("{count} doubling structs"), &format!("{text} SELECT * FROM c{}", count - 1), &[]);
     }
-    for count in [8, 12,14, 16, 20, 30] {
+    for count in [8, 12, 14, 16, 20, 30] {
         let mut text = "WITH c0 AS (SELECT STRUCT(ssn, name) s FROM clinic.patients)".to_owned();
         for step in 1..count {
             text.push_str(&format!(", c{step} AS (SELECT STRUCT(s AS l, s AS r) s FROM c{})", step - 1));
@@ -188,13 +219,25 @@ fn large() {
     check("tables", &format!("SELECT 1 FROM {}clinic.patients", (0..20_000).map(|n| format!("clinic.t{n},")).collect::<String>()), &[]);
     check("backticks", &format!("SELECT {}1 FROM clinic.patients p", "`p`.`name`,".repeat(5_000)), &[]);
     check("dotted backticks", &format!("SELECT 1 FROM {}clinic.patients p", "`clinic.patients`,".repeat(5_000)), &[]);
-    check("views", &format!("SELECT 1 FROM {}clinic.patients p", (0..200).map(|n| format!("clinic.v_patients v{n},")).collect::<String>()), &[]);
+    check(
+        "views",
+        &format!("SELECT 1 FROM {}clinic.patients p", (0..200).map(|n| format!("clinic.v_patients v{n},")).collect::<String>()),
+        &[],
+    );
     check("calls", &"CALL clinic.find_ssn(1);".repeat(1_000), &[]);
     check("functions", &format!("SELECT {}1 FROM clinic.patients", "clinic.mask_tail(ssn),".repeat(500)), &[]);
     check("nested functions", &format!("SELECT {} FROM clinic.patients", nested("clinic.mask_tail(", "ssn", ")", 50)), &[]);
-    check("temp functions", &("".to_owned() + &(0..1000).map(|n| format!("CREATE TEMP FUNCTION f{n}(x INT64) AS (x + {n});")).collect::<String>() + "SELECT f1(1)"), &[]);
+    check(
+        "temp functions",
+        &("".to_owned()
+            + &(0..1000).map(|n| format!("CREATE TEMP FUNCTION f{n}(x INT64) AS (x + {n});")).collect::<String>()
+            + "SELECT f1(1)"),
+        &[],
+    );
     let mut text = "CREATE TEMP FUNCTION f0(x INT64) AS (x + x);".to_owned();
-    for n in 1..30 { text += &format!("CREATE TEMP FUNCTION f{n}(x INT64) AS (f{0}(x) + f{0}(x));", n - 1); }
+    for n in 1..30 {
+        text += &format!("CREATE TEMP FUNCTION f{n}(x INT64) AS (f{0}(x) + f{0}(x));", n - 1);
+    }
     check("doubling functions", &(text + "SELECT f29(1)"), &[]);
 }
 
@@ -204,25 +247,43 @@ fn scripts() {
         check(&format!("{depth} IFs"), &nested("IF true THEN ", "SELECT 1;", " END IF;", depth), &[]);
         check(&format!("{depth} IFs else"), &nested("IF true THEN SELECT 1; ELSE ", "SELECT 1;", " END IF;", depth), &[]);
         check(&format!("{depth} loops"), &nested("LOOP ", "SELECT 1; BREAK;", " END LOOP;", depth), &[]);
-        check(&format!("{depth} whiles"), &("DECLARE x, y INT64;".to_owned() + &nested("WHILE x > 0 DO ", "SET x = (SELECT id FROM clinic.patients);", " END WHILE;", depth)), &[]);
+        check(
+            &format!("{depth} whiles"),
+            &("DECLARE x, y INT64;".to_owned()
+                + &nested("WHILE x > 0 DO ", "SET x = (SELECT id FROM clinic.patients);", " END WHILE;", depth)),
+            &[],
+        );
         check(&format!("{depth} fors"), &nested("FOR r IN (SELECT id FROM clinic.patients) DO ", "SELECT r.id;", " END FOR;", depth), &[]);
         check(&format!("{depth} blocks"), &nested("BEGIN ", "SELECT 1;", " END;", depth), &[]);
-        check(&format!("{depth} blocks with handler"), &nested("BEGIN ", "SELECT 1;", " EXCEPTION WHEN ERROR THEN SELECT 2; END;", depth), &[]);
+        check(
+            &format!("{depth} blocks with handler"),
+            &nested("BEGIN ", "SELECT 1;", " EXCEPTION WHEN ERROR THEN SELECT 2; END;", depth),
+            &[],
+        );
     }
     for count in [20, 60, 100, 500] {
         let mut text: String = (0..count).map(|n| format!("DECLARE v{n} STRING;")).collect();
         text += "LOOP ";
-        for n in 1..count { text += &format!("SET v{} = v{};", count - n, count - n - 1); }
+        for n in 1..count {
+            text += &format!("SET v{} = v{};", count - n, count - n - 1);
+        }
         text += "SET v0 = (SELECT MAX(ssn) FROM clinic.patients); END LOOP; SELECT v1;";
         check(&format!("slow loop {count}"), &text, &[]);
     }
     for depth in [1, 3, 6, 10, 14] {
         let mut text = "SELECT ssn FROM clinic.patients".to_owned();
-        for _ in 0..depth { text = format!("EXECUTE IMMEDIATE '{}'", text.replace('\\', "\\\\").replace('\'', "\\'")); }
+        for _ in 0..depth {
+            text = format!("EXECUTE IMMEDIATE '{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
+        }
         check(&format!("execute immediate {depth} ({} bytes)", text.len()), &text, &[]);
     }
     let mut text = "SELECT 1".to_owned();
-    for depth in 0..1000 { text = format!("EXECUTE IMMEDIATE r{q}{text}{q}", q = if depth % 2 == 0 { "'''" } else { "\"\"\"" }); if depth > 1 {break;} }
+    for depth in 0..1000 {
+        text = format!("EXECUTE IMMEDIATE r{q}{text}{q}", q = if depth % 2 == 0 { "'''" } else { "\"\"\"" });
+        if depth > 1 {
+            break;
+        }
+    }
     check("ei raw", &text, &[]);
     check("execute immediate many", &"EXECUTE IMMEDIATE 'SELECT ssn FROM clinic.patients';".repeat(3_000), &[]);
     check("execute immediate concat", &format!("EXECUTE IMMEDIATE {}", nested("CONCAT(", "'SELECT 1'", ", '')", 100)), &[]);
@@ -231,17 +292,45 @@ fn scripts() {
 #[test]
 fn odd() {
     for (name, text) in [
-        ("nothing", ""), ("nul", "\0"), ("nul inside", "SELECT\0 1"), ("nul in string", "SELECT '\0'"), ("nul in name", "SELECT 1 AS `a\0b`"),
-        ("bytes", "SELECT b'\\xff\\xfe', '\\ud800'"), ("bad escape", "SELECT '\\xff'"), ("surrogate", "SELECT '\\ud83d\\ude00'"),
-        ("bom", "\u{feff}SELECT 1"), ("unicode", "SELECT 'ß😀' AS `ß😀`"), ("rtl", "SELECT '\u{202e}' -- \u{202e}"),
-        ("nel", "SELECT\u{85}1"), ("nbsp", "SELECT\u{a0}1"), ("zero width", "SELECT\u{200b} 1"), ("unicode names", "SELECT ßß FROM clinic.patients"),
-        ("unclosed", "SELECT '"), ("unclosed comment", "SELECT 1 /*"), ("unclosed tick", "SELECT `"), ("percent", "SELECT %s %n"),
-        ("semicolon", ";"), ("semicolons", ";;;"), ("comment only", "-- x"), ("hash legacy", "#legacysql\nSELECT 1"), ("backslash", "\\"),
-        ("name with dots", "SELECT 1 FROM `a.b.c.d.e.f`"), ("empty name", "SELECT 1 FROM ``"), ("dots", "SELECT 1 FROM `...`"),
-        ("colon", "SELECT 1 FROM `example.com:p.d.t`"), ("star", "SELECT * FROM `clinic.*`"), ("star2", "SELECT * FROM `*`"), ("dollar", "SELECT * FROM `clinic.patients$20240101`"),
-        ("split multibyte", "SELECT 'ß', 1 FROM `ß.ß`"), ("huge number", "SELECT 99999999999999999999999999999999999999999999"), ("e", "SELECT 1e99999"),
-        ("date", "SELECT DATE '99999-99-99'"), ("array index", "SELECT [1][OFFSET(9223372036854775807)]"), ("repeat", "SELECT REPEAT('x', 1000000000)"),
-        ("generate", "SELECT GENERATE_ARRAY(1, 1000000000)"), ("recursion", "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT * FROM r"),
+        ("nothing", ""),
+        ("nul", "\0"),
+        ("nul inside", "SELECT\0 1"),
+        ("nul in string", "SELECT '\0'"),
+        ("nul in name", "SELECT 1 AS `a\0b`"),
+        ("bytes", "SELECT b'\\xff\\xfe', '\\ud800'"),
+        ("bad escape", "SELECT '\\xff'"),
+        ("surrogate", "SELECT '\\ud83d\\ude00'"),
+        ("bom", "\u{feff}SELECT 1"),
+        ("unicode", "SELECT 'ß😀' AS `ß😀`"),
+        ("rtl", "SELECT '\u{202e}' -- \u{202e}"),
+        ("nel", "SELECT\u{85}1"),
+        ("nbsp", "SELECT\u{a0}1"),
+        ("zero width", "SELECT\u{200b} 1"),
+        ("unicode names", "SELECT ßß FROM clinic.patients"),
+        ("unclosed", "SELECT '"),
+        ("unclosed comment", "SELECT 1 /*"),
+        ("unclosed tick", "SELECT `"),
+        ("percent", "SELECT %s %n"),
+        ("semicolon", ";"),
+        ("semicolons", ";;;"),
+        ("comment only", "-- x"),
+        ("hash legacy", "#legacysql\nSELECT 1"),
+        ("backslash", "\\"),
+        ("name with dots", "SELECT 1 FROM `a.b.c.d.e.f`"),
+        ("empty name", "SELECT 1 FROM ``"),
+        ("dots", "SELECT 1 FROM `...`"),
+        ("colon", "SELECT 1 FROM `example.com:p.d.t`"),
+        ("star", "SELECT * FROM `clinic.*`"),
+        ("star2", "SELECT * FROM `*`"),
+        ("dollar", "SELECT * FROM `clinic.patients$20240101`"),
+        ("split multibyte", "SELECT 'ß', 1 FROM `ß.ß`"),
+        ("huge number", "SELECT 99999999999999999999999999999999999999999999"),
+        ("e", "SELECT 1e99999"),
+        ("date", "SELECT DATE '99999-99-99'"),
+        ("array index", "SELECT [1][OFFSET(9223372036854775807)]"),
+        ("repeat", "SELECT REPEAT('x', 1000000000)"),
+        ("generate", "SELECT GENERATE_ARRAY(1, 1000000000)"),
+        ("recursion", "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT * FROM r"),
         ("regex", "SELECT REGEXP_CONTAINS('a', '((((a{1,1000}){1,1000}){1,1000}){1,1000})')"),
     ] {
         check(name, text, &[]);

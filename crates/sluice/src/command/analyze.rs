@@ -5,7 +5,7 @@ use crate::catalog_folder;
 use crate::render::{json, text};
 use clap::Args;
 use serde_json::Value;
-use sluice_googlesql::GoogleSql;
+use sluice_googlesql::{ANALYSIS_MILLISECONDS_MAX, GoogleSql};
 use sluice_model::Analysis;
 use sluice_sql::Request;
 use sluice_sql::catalog::Snapshot;
@@ -121,5 +121,5 @@ fn answer(session: &Session, line: &[u8]) -> Value {
 
 fn analyze(session: &Session, text: String) -> Analysis {
     let request = Request { text, ..session.request.clone() };
-    sluice_sql::analyze(&session.engine, &request, &session.snapshot)
+    sluice_sql::analyze(&session.engine.within(ANALYSIS_MILLISECONDS_MAX), &request, &session.snapshot)
 }
