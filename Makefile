@@ -34,7 +34,7 @@ test: setup ## everything: check, documentation, dependencies, all tests, real c
 	scripts/tests.sh
 
 bench: ## measurements
-	cargo bench --workspace --bench "*" --locked
+	cargo bench --profile dev --workspace --bench "*" --locked
 
 fuzz: ## random input against the parsers, SECONDS (60) for each
 	scripts/fuzz.sh $(or $(SECONDS),60)

@@ -47,8 +47,10 @@ stop() {
 trap stop EXIT
 
 cd "$root"
-cargo build --quiet --package sluice-sandbox --example serve
-"${CARGO_TARGET_DIR:-target}/debug/examples/serve" --admin --token "$token=$email" >"$scratch/address" &
+sluice=${CARGO_TARGET_DIR:-target}/debug/sluice
+cargo build --quiet --package sluice --bin sluice --locked
+"$sluice" engine install
+"$sluice" sandbox --port 0 --admin --token "$token=$email" >"$scratch/address" &
 server=$!
 for _ in $(seq 300); do
   if [[ -s $scratch/address ]]; then break; fi

@@ -44,6 +44,10 @@ impl Engine for Budget<'_> {
         self.engine.table_names_within(text, self.limits()?)
     }
 
+    fn has_function(&self, name: &str) -> bool {
+        self.engine.has_function(name)
+    }
+
     fn analyze(&self, question: &Question<'_>) -> Result<Tree, Fault> {
         self.engine.analyze_within(question, self.limits()?)
     }

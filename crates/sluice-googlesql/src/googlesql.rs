@@ -52,11 +52,6 @@ impl GoogleSql {
         Ok(engine)
     }
 
-    /// Whether GoogleSQL itself has a function of this dotted name, in whatever case.
-    pub fn has_function(&self, name: &str) -> bool {
-        self.language.has_function(name)
-    }
-
     fn functions(&self) -> Result<Language, Fault> {
         let record = self.language.builtin(&Catalog::default(), std::iter::empty());
         let request = encode(&self.schema, "zetasql.ZetaSQLBuiltinFunctionOptionsProto", &record).map_err(engine_fault)?;
@@ -111,6 +106,10 @@ impl Engine for GoogleSql {
 
     fn table_names(&self, text: &str) -> Result<Vec<Vec<String>>, Fault> {
         self.table_names_within(text, self.settings.analysis)
+    }
+
+    fn has_function(&self, name: &str) -> bool {
+        self.language.has_function(name)
     }
 
     fn analyze(&self, question: &Question<'_>) -> Result<Tree, Fault> {

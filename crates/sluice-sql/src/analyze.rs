@@ -89,7 +89,7 @@ fn analyze_here(analyzer: &mut Analyzer<'_>, request: &Request) -> Result<Analys
     Ok(Analysis { statements, refused: None })
 }
 
-/// What is not even looked at.
+/// Refuses what is not even parsed.
 pub(crate) fn readable(request: &Request) -> Result<(), Refusal> {
     if request.legacy_sql {
         return Err(Refusal::new("legacy SQL is not supported: set useLegacySql to false and write GoogleSQL"));

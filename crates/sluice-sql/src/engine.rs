@@ -13,6 +13,9 @@ pub trait Engine: Send + Sync {
     /// Every table path that the script names, common table expressions left out, spelled as in the text.
     fn table_names(&self, text: &str) -> Result<Vec<Vec<String>>, Fault>;
 
+    /// Whether GoogleSQL has a function of this dotted name, in whatever case: nobody needs to look for it elsewhere.
+    fn has_function(&self, name: &str) -> bool;
+
     /// The resolved tree of one statement or expression. Root: a `Resolved...Stmt` or an expression.
     fn analyze(&self, question: &Question<'_>) -> Result<Tree, Fault>;
 }

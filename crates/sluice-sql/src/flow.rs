@@ -40,6 +40,8 @@ pub(crate) struct Flow {
     pub whole: Taint,
     /// Reaches only whether a struct is null or how long an array is.
     pub shape: Taint,
+    /// An array that was made here and may hold nulls, which BigQuery refuses in a result. Stored arrays hold none.
+    pub holds_nulls: bool,
     pub parts: Parts,
 }
 
@@ -65,7 +67,7 @@ impl Flow {
             Type::Array(element) => {
                 let shape = here(sources, path);
                 let element = Flow::column(sources, tables, path, element);
-                Flow { whole: Taint::new(), shape, parts: Parts::Element(Box::new(element)) }
+                Flow { shape, parts: Parts::Element(Box::new(element)), ..Flow::default() }
             }
             Type::Struct(fields) => {
                 let shape = here(sources, path);
@@ -75,7 +77,7 @@ impl Flow {
                     flows.push(Flow::column(sources, tables, path, &field.kind));
                     path.pop();
                 }
-                Flow { whole: Taint::new(), shape, parts: Parts::Fields(flows) }
+                Flow { shape, parts: Parts::Fields(flows), ..Flow::default() }
             }
             _ => Flow::of(here(sources, path)),
         }
@@ -85,8 +87,24 @@ impl Flow {
         Flow { parts: Parts::Fields(fields), ..Flow::default() }
     }
 
+    /// An array that is made of these elements.
     pub fn array(element: Flow) -> Flow {
-        Flow { parts: Parts::Element(Box::new(element)), ..Flow::default() }
+        // A struct that was just put together is never null.
+        let built = matches!(element.parts, Parts::Fields(_)) && element.whole.is_empty() && element.shape.is_empty();
+        Flow { holds_nulls: !built, parts: Parts::Element(Box::new(element)), ..Flow::default() }
+    }
+
+    /// What decides whether an array in the value holds a null.
+    pub fn null_elements(&self) -> Taint {
+        match &self.parts {
+            Parts::None => Taint::new(),
+            Parts::Element(element) => {
+                let mut taint = if self.holds_nulls { element.outline() } else { Taint::new() };
+                taint.extend(element.null_elements());
+                taint
+            }
+            Parts::Fields(fields) => fields.iter().flat_map(Flow::null_elements).collect(),
+        }
     }
 
     /// The flow of one field. Where the fields are not known, everything that reaches the struct.
@@ -156,7 +174,7 @@ impl Flow {
             Parts::Element(element) => Parts::Element(Box::new(element.to_derived())),
             Parts::Fields(fields) => Parts::Fields(fields.iter().map(Flow::to_derived).collect()),
         };
-        Flow { whole: derived(&self.whole), shape: derived(&self.shape), parts }
+        Flow { whole: derived(&self.whole), shape: derived(&self.shape), holds_nulls: self.holds_nulls, parts }
     }
 
     /// The same values, chosen by something.
@@ -169,7 +187,7 @@ impl Flow {
             Parts::Element(element) => Parts::Element(Box::new(element.to_chosen())),
             Parts::Fields(fields) => Parts::Fields(fields.iter().map(Flow::to_chosen).collect()),
         };
-        Flow { whole: chosen(&self.whole), shape: self.shape.clone(), parts }
+        Flow { whole: chosen(&self.whole), shape: self.shape.clone(), holds_nulls: self.holds_nulls, parts }
     }
 
     /// What decides a shape beyond the parts themselves: the length of an array that was computed.
@@ -182,6 +200,7 @@ impl Flow {
     pub fn join(&mut self, other: &Flow) {
         self.whole.extend(other.whole.iter().copied());
         self.shape.extend(other.shape.iter().copied());
+        self.holds_nulls |= other.holds_nulls;
         match (&mut self.parts, &other.parts) {
             (_, Parts::None) => {}
             (Parts::Element(mine), Parts::Element(theirs)) => mine.join(theirs),

@@ -12,8 +12,8 @@ use crate::tree::NodeId;
 use sluice_model::{Refused, TableName};
 use std::collections::BTreeSet;
 
-/// What stands in brackets behind an array looks like a call.
-const SUBSCRIPTS: [&str; 5] = ["KEY", "OFFSET", "ORDINAL", "SAFE_OFFSET", "SAFE_ORDINAL"];
+/// Grammar that looks like a call: places in an array, `WEEK(MONDAY)`.
+const NO_FUNCTIONS: [&str; 6] = ["KEY", "OFFSET", "ORDINAL", "SAFE_OFFSET", "SAFE_ORDINAL", "WEEK"];
 
 /// What a text names, as far as it is known yet. Ask again after the catalog has answered: what is opened names more.
 ///
@@ -135,10 +135,8 @@ impl Finder<'_> {
     fn routine(&mut self, path: &[String], defaults: &Defaults) {
         let path = without_safe(path);
         let dotted = path.join(".");
-        if !builtin::table().entries(&dotted).is_empty() || builtin::is_bigquery_function(&dotted) {
-            return;
-        }
-        if SUBSCRIPTS.iter().any(|word| word.eq_ignore_ascii_case(&dotted)) {
+        let builtin = !builtin::table().entries(&dotted).is_empty() || self.analyzer.engine.has_function(&dotted);
+        if builtin || NO_FUNCTIONS.iter().any(|word| word.eq_ignore_ascii_case(&dotted)) {
             return;
         }
         let Some(name) = self.analyzer.canonical(path, &defaults.scope()) else { return };

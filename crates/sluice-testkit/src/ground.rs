@@ -53,6 +53,6 @@ pub fn snapshot(folder: &Path) -> Snapshot {
 }
 
 #[expect(clippy::panic, reason = "a test without its ground must fail, and say why")]
-fn abandon(why: &str) -> ! {
+pub(crate) fn abandon(why: &str) -> ! {
     panic!("{why}")
 }

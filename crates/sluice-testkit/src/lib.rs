@@ -1,6 +1,7 @@
 //! What tests share. Nothing here is part of the product.
 
 pub mod cases;
+pub mod fuzz;
 pub mod ground;
 pub mod honest;
 pub mod interference;

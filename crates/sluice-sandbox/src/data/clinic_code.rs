@@ -23,11 +23,7 @@ pub const VIEWS: [ViewCode; 9] = [
         "SELECT p.id, contact FROM `acme-prod.clinic.patients` AS p, UNNEST(p.contacts) AS contact",
     ),
     view("v_domestic", "id INT64, name STRING, ward STRING", "SELECT id, name, ward FROM `acme-prod.clinic.patients` WHERE ssn LIKE '9%'"),
-    view(
-        "v_numbers",
-        "id INT64, n INT64",
-        "SELECT id, CAST(name AS INT64) AS n FROM `acme-prod.clinic.patients` WHERE ssn LIKE '9%'",
-    ),
+    view("v_numbers", "id INT64, n INT64", "SELECT id, CAST(name AS INT64) AS n FROM `acme-prod.clinic.patients` WHERE ssn LIKE '9%'"),
     view("v_risk", "id INT64, tail STRING", "SELECT id, `acme-prod.clinic.mask_tail`(ssn) AS tail FROM `acme-prod.clinic.patients`"),
     view(
         "v_visits",

@@ -16,14 +16,14 @@ impl Dice {
         dice
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(self.state)
     }
 
     /// Zero to below `end`; zero where `end` is zero.
     pub fn below(&mut self, end: u64) -> u64 {
-        self.next().checked_rem(end).unwrap_or_default()
+        self.number().checked_rem(end).unwrap_or_default()
     }
 
     pub fn pick<'a>(&mut self, words: &[&'a str]) -> &'a str {
@@ -33,7 +33,7 @@ impl Dice {
 
     /// Ten letters and digits: what makes a value unique and recognisable.
     pub fn tag(&mut self) -> String {
-        format!("{:010x}", self.next() >> 24)
+        format!("{:010x}", self.number() >> 24)
     }
 }
 
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn streams_differ_by_every_argument_and_repeat() {
-        let first = |seed, what, row| Dice::new(seed, what, row).next();
+        let first = |seed, what, row| Dice::new(seed, what, row).number();
         assert_eq!(first(1, "a", 1), first(1, "a", 1));
         assert_ne!(first(1, "a", 1), first(2, "a", 1));
         assert_ne!(first(1, "a", 1), first(1, "b", 1));

@@ -40,7 +40,7 @@ fn product(seed: u64, id: u64) -> Value {
         "id": id,
         "name": format!("Product {id}"),
         "category": category,
-        "tags": if id % 4 == 0 { json!([]) } else { json!([category, "sale"]) },
+        "tags": if id.is_multiple_of(4) { json!([]) } else { json!([category, "sale"]) },
         "price": price(seed, id),
     })
 }

@@ -14,6 +14,9 @@ use sluice_model::Type;
 use sluice_sql::tree::NodeId;
 use std::sync::Arc;
 
+/// The procedure's own variables, and which of them go back into which of the caller's.
+type Passed = (Vec<Variable>, Vec<(String, String)>);
+
 impl Driver<'_> {
     pub fn call(&mut self, script: &Script, node: NodeId) -> Result<Flow, Problem> {
         let path = script.child_path(node, "procedure_name").unwrap_or_default();
@@ -44,8 +47,7 @@ impl Driver<'_> {
         Ok(Flow::Next)
     }
 
-    /// The procedure's own variables, and which of them go back into which of the caller's.
-    fn arguments(&mut self, script: &Script, node: NodeId, routine: &Routine) -> Result<(Vec<Variable>, Vec<(String, String)>), Problem> {
+    fn arguments(&mut self, script: &Script, node: NodeId, routine: &Routine) -> Result<Passed, Problem> {
         let given = script.tree.children(node, "arguments");
         if given.len() != routine.arguments.len() {
             let message = format!("Procedure {} takes {} arguments, not {}", routine.name, routine.arguments.len(), given.len());

@@ -1,6 +1,7 @@
 //! INSERT: values become one typed array of structs, so that they are coerced as an assignment is; queries are run and coerced after.
 
 use super::coerce::coerce;
+use super::evaluator::Answer;
 use super::modify::Change;
 use super::outcome::Changed;
 use super::text::{Edited, quoted};
@@ -43,7 +44,7 @@ fn values(change: &Change<'_>, columns: &[(usize, &Column)], rows: &[Vec<NodeId>
         text.append(&structure(change, columns, row));
     }
     text.push("]) WITH OFFSET AS _sandbox_offset ORDER BY _sandbox_offset");
-    let (_, mut rows) = change.query(&text)?;
+    let mut rows = change.query(&text)?.rows;
     rows.iter_mut().for_each(|row| row.truncate(columns.len()));
     Ok(rows)
 }
@@ -67,7 +68,7 @@ pub fn structure(change: &Change<'_>, columns: &[(usize, &Column)], values: &[No
 
 /// Rows of a query, coerced to the columns.
 pub fn queried(change: &Change<'_>, columns: &[(usize, &Column)], query: &Edited) -> Result<Vec<Row>, Problem> {
-    let (found, rows) = change.query(query)?;
+    let Answer { columns: found, rows } = change.query(query)?;
     if found.len() != columns.len() {
         let message = format!("Inserted row has wrong column count; Has {}, expected {}", found.len(), columns.len());
         return Err(Problem::invalid_query(message));
@@ -105,7 +106,7 @@ pub fn defaults(change: &Change<'_>) -> Result<Row, Problem> {
             return Ok(Datum::Null);
         }
         let kind = column.full_type();
-        let (_, rows) = change.query(&Edited::whole(&format!("SELECT CAST(({text}) AS {kind}) AS {}", quoted(&column.name))))?;
+        let Answer { rows, .. } = change.query(&Edited::whole(&format!("SELECT CAST(({text}) AS {kind}) AS {}", quoted(&column.name))))?;
         Ok(rows.into_iter().next().and_then(|row| row.into_iter().next()).unwrap_or(Datum::Null))
     };
     change.table.columns.iter().map(one).collect()

@@ -1,6 +1,7 @@
 //! MERGE: each WHEN clause is a query of its own over the table as it was; the changes are made together at the end.
 
 use super::coerce::coerce;
+use super::evaluator::Answer;
 use super::insert::{defaults, filled, structure};
 use super::modify::{Change, TARGET_NAME};
 use super::outcome::Changed;
@@ -48,7 +49,7 @@ fn run_clause(change: &Change<'_>, clause: NodeId, earlier: &[NodeId], plan: &mu
     let rest = rows_of(change, clause, earlier)?;
     match tree.enumerator(action, "action_type") {
         Some("DELETE") => {
-            let (_, found) = change.query(&selected(&[row_number(change)], &[], &rest))?;
+            let found = change.query(&selected(&[row_number(change)], &[], &rest))?.rows;
             for number in by_row(found)?.into_keys() {
                 touch(plan, number)?;
                 plan.deleted.insert(number);
@@ -58,7 +59,7 @@ fn run_clause(change: &Change<'_>, clause: NodeId, earlier: &[NodeId], plan: &mu
             let list = tree.child(action, "update_item_list").ok_or_else(|| Problem::internal("UPDATE without items"))?;
             let assignments = assignments(change, list)?;
             let values: Vec<&Edited> = assignments.iter().map(|assignment| &assignment.value).collect();
-            let (_, found) = change.query(&selected(&[row_number(change)], &values, &rest))?;
+            let found = change.query(&selected(&[row_number(change)], &values, &rest))?.rows;
             for (number, values) in by_row(found)? {
                 touch(plan, number)?;
                 plan.updated.entry(number).or_default().push((plan.assignments.len(), values));
@@ -84,7 +85,7 @@ fn inserted(change: &Change<'_>, action: NodeId, rest: &Edited) -> Result<Vec<Ro
     let values = tree.child(action, "insert_row").map(|row| tree.children(row, "values")).unwrap_or_default();
     let found = if values.is_empty() {
         // INSERT ROW: the columns of the source by their order.
-        let (found, rows) = change.query(&selected(&["*".to_owned()], &[], rest))?;
+        let Answer { columns: found, rows } = change.query(&selected(&["*".to_owned()], &[], rest))?;
         if found.len() != columns.len() {
             return Err(Problem::invalid_query(format!("INSERT ROW has {} columns, expected {}", found.len(), columns.len())));
         }
@@ -97,7 +98,7 @@ fn inserted(change: &Change<'_>, action: NodeId, rest: &Edited) -> Result<Vec<Ro
     } else if values.len() == columns.len() {
         let mut wrapped = structure(change, &columns, &values);
         wrapped.push(".*");
-        change.query(&selected(&[], &[&wrapped], rest))?.1
+        change.query(&selected(&[], &[&wrapped], rest))?.rows
     } else {
         let message = format!("Inserted row has wrong column count; Has {}, expected {}", values.len(), columns.len());
         return Err(Problem::invalid_query(message));

@@ -3,6 +3,7 @@
 use super::bind::{Binder, Purpose};
 use super::coerce::assignment_problem;
 use super::driver::{Done, Driver};
+use super::evaluator::Answer;
 use super::names::Target;
 use super::outcome::Changed;
 use super::text::{Edit, Edited, Script, Span, quoted};
@@ -140,7 +141,7 @@ impl<'a> Change<'a> {
         given.map_or_else(|| path.last().cloned().unwrap_or_default(), str::to_owned)
     }
 
-    pub fn query(&self, text: &Edited) -> Result<(Vec<(String, sluice_model::Type)>, Vec<Row>), Problem> {
+    pub fn query(&self, text: &Edited) -> Result<Answer, Problem> {
         super::query::evaluate(self.world, self.script, text, &self.binder.binding).map_err(assignment_problem)
     }
 

@@ -1,7 +1,7 @@
 //! One query: bound, run or only described, its result as BigQuery shapes it.
 
 use super::bind::{Binder, Binding, Purpose, Source};
-use super::evaluator::{Content, Evaluation};
+use super::evaluator::{Answer, Content, Evaluation};
 use super::text::{Edited, Script, Span};
 use super::world::World;
 use super::{estimate, scan};
@@ -40,13 +40,13 @@ pub fn run(world: &World<'_>, script: &Script, span: Span) -> Result<Found, Prob
     if let Some(table) = generated(&binding) {
         return scan::run(script, top_select(script, span), &table);
     }
-    let (columns, rows) = evaluate(world, script, &text, &binding)?;
-    let (columns, rows) = shape(columns, rows, selects_struct(script, span))?;
+    let answer = evaluate(world, script, &text, &binding)?;
+    let (columns, rows) = shape(answer.columns, answer.rows, selects_struct(script, span))?;
     Ok(Found { columns, rows: Arc::new(Rows::held(rows)), dependencies: binding.dependencies })
 }
 
 /// Runs a text that was made from the script, with that binding.
-pub fn evaluate(world: &World<'_>, script: &Script, text: &Edited, binding: &Binding) -> Result<(Vec<(String, Type)>, Vec<Row>), Problem> {
+pub fn evaluate(world: &World<'_>, script: &Script, text: &Edited, binding: &Binding) -> Result<Answer, Problem> {
     if generated(binding).is_some() {
         return Err(scan::refusal());
     }
@@ -65,7 +65,7 @@ pub fn evaluate(world: &World<'_>, script: &Script, text: &Edited, binding: &Bin
         let message = format!("Response too large to return: more than {RESULT_ROWS_MAX} rows");
         return Err(Problem::new(crate::problem::Reason::ResponseTooLarge, message));
     }
-    Ok((answer.columns, answer.rows))
+    Ok(answer)
 }
 
 /// Types, tables and bytes, without running anything.

@@ -36,7 +36,7 @@ pub fn update(change: Change<'_>) -> Result<(Vec<Row>, Changed), Problem> {
     }
     text.push(" WHERE ");
     text.append(&condition(&change, "UPDATE")?);
-    let (_, found) = change.query(&text)?;
+    let found = change.query(&text)?.rows;
     let mut rows = change.table.rows.as_held().unwrap_or_default().to_vec();
     let met = by_row(found)?;
     for (number, values) in &met {
@@ -51,7 +51,7 @@ pub fn delete(change: Change<'_>) -> Result<(Vec<Row>, Changed), Problem> {
     let mut text = Edited::default();
     text.push(&format!("SELECT {} FROM {TARGET_NAME} AS {} WHERE ", row_number(&change), quoted(&change.alias())));
     text.append(&condition(&change, "DELETE")?);
-    let (_, found) = change.query(&text)?;
+    let found = change.query(&text)?.rows;
     let met = by_row(found)?;
     let rows = change.table.rows.as_held().unwrap_or_default().iter().enumerate();
     let kept = rows.filter(|(number, _)| !met.contains_key(number)).map(|(_, row)| row.clone()).collect();

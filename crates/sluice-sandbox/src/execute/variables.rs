@@ -3,6 +3,7 @@
 use super::bind::{Binder, Purpose, Source};
 use super::coerce::{as_type, assignment_problem, coerce};
 use super::driver::Driver;
+use super::evaluator::Answer;
 use super::query;
 use super::text::{Edited, Script, Span};
 use super::world::{Variable, World};
@@ -28,7 +29,7 @@ pub fn evaluate(world: &World<'_>, script: &Script, span: Span, kind: Option<&Ty
             text.push(")");
         }
     }
-    let (columns, rows) = query::evaluate(world, script, &text, &binder.binding).map_err(assignment_problem)?;
+    let Answer { columns, rows } = query::evaluate(world, script, &text, &binder.binding).map_err(assignment_problem)?;
     let found = columns.into_iter().next().map(|(_, kind)| kind);
     let value = rows.into_iter().next().and_then(|row| row.into_iter().next());
     let (found, value) = found.zip(value).ok_or_else(|| Problem::internal("an expression without a value"))?;

@@ -17,8 +17,8 @@ pub type Dependencies = Option<Vec<(TableName, u64)>>;
 
 /// The rows of a view, kept from the last time while nothing that it reads has changed.
 pub fn rows(world: &World<'_>, view: &Table) -> Result<(Arc<Rows>, Dependencies), Problem> {
-    if let Some((rows, dependencies)) = world.warehouse.kept_view(view.rows.version, world.state) {
-        return Ok((rows, Some(dependencies)));
+    if let Some(kept) = world.warehouse.kept_view(view.rows.version, world.state) {
+        return Ok((kept.rows, Some(kept.dependencies)));
     }
     let TableKind::View { query, legacy } = &view.kind else { return Ok((view.rows.clone(), None)) };
     let script = script(world, query, *legacy)?;

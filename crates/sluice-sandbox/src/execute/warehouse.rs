@@ -35,9 +35,10 @@ pub struct Warehouse {
     views: Mutex<HashMap<u64, KeptView>>,
 }
 
-struct KeptView {
-    dependencies: Vec<(TableName, u64)>,
-    rows: Arc<Rows>,
+#[derive(Clone)]
+pub(super) struct KeptView {
+    pub dependencies: Vec<(TableName, u64)>,
+    pub rows: Arc<Rows>,
 }
 
 /// How a text is run.
@@ -175,11 +176,11 @@ impl Warehouse {
     }
 
     /// The rows of a view from last time, if all that it reads is still the same.
-    pub(super) fn kept_view(&self, version: u64, state: &State) -> Option<(Arc<Rows>, Vec<(TableName, u64)>)> {
+    pub(super) fn kept_view(&self, version: u64, state: &State) -> Option<KeptView> {
         let views = lock(&self.views);
         let kept = views.get(&version)?;
         let same = |(name, version): &(TableName, u64)| state.find_table(name).is_some_and(|table| table.rows.version == *version);
-        kept.dependencies.iter().all(same).then(|| (kept.rows.clone(), kept.dependencies.clone()))
+        kept.dependencies.iter().all(same).then(|| kept.clone())
     }
 
     pub(super) fn keep_view(&self, version: u64, dependencies: Vec<(TableName, u64)>, rows: Arc<Rows>) {

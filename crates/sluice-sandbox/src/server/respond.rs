@@ -12,6 +12,8 @@ use serde_json::Value;
 use std::io::{self, Write as _};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::Sleep;
 
 /// How the client wants its answer, and what the fault plan does to it.
 #[derive(Debug, Default)]
@@ -52,7 +54,7 @@ fn json(status: StatusCode, value: &Value, manner: &Manner) -> Response<Body> {
     let body = match manner.reset_after_bytes {
         Some(after) => {
             bytes.truncate(after);
-            Body::new(Broken { bytes: Some(Bytes::from(bytes)) })
+            Body::new(Broken { bytes: Some(Bytes::from(bytes)), breaks: Box::pin(tokio::time::sleep(UNTIL_BROKEN)) })
         }
         None => Body::from(bytes),
     };
@@ -79,20 +81,25 @@ fn compressed(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap_or_default()
 }
 
+/// What was said before the connection breaks has to be on its way by then.
+const UNTIL_BROKEN: Duration = Duration::from_millis(50);
+
 /// A body that breaks the connection after its bytes.
 struct Broken {
     bytes: Option<Bytes>,
+    breaks: Pin<Box<Sleep>>,
 }
 
 impl http_body::Body for Broken {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        match self.bytes.take().filter(|bytes| !bytes.is_empty()) {
-            Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
-            None => Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::ConnectionReset, "planned reset")))),
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if let Some(bytes) = self.bytes.take().filter(|bytes| !bytes.is_empty()) {
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
+        let reset = || io::Error::new(io::ErrorKind::ConnectionReset, "planned reset");
+        self.breaks.as_mut().poll(context).map(|()| Some(Err(reset())))
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -83,7 +83,8 @@ impl Working {
     /// Removes the dataset and all that is in it.
     pub fn drop_dataset(&mut self, name: &DatasetName, with_contents: bool) -> Result<(), Problem> {
         let dataset = self.state.dataset(name)?.clone();
-        if !with_contents && !(dataset.tables.is_empty() && dataset.routines.is_empty()) {
+        let is_empty = dataset.tables.is_empty() && dataset.routines.is_empty();
+        if !is_empty && !with_contents {
             let message = format!("Dataset {}:{} is still in use", name.project, name.dataset);
             return Err(Problem::new(Reason::ResourceInUse, message));
         }

@@ -103,8 +103,12 @@ fn seconds_timestamp(seconds: &serde_json::Number) -> Option<Datum> {
         return whole.checked_mul(super::calendar::MICROSECONDS_PER_SECOND).map(Datum::Timestamp);
     }
     let micros = (seconds.as_f64()? * 1e6).round();
+    if micros.abs() >= 3e17 {
+        return None;
+    }
     #[expect(clippy::cast_possible_truncation, reason = "the range is checked first")]
-    (micros.abs() < 3e17).then(|| Datum::Timestamp(micros as i64))
+    let micros = micros as i64;
+    Some(Datum::Timestamp(micros))
 }
 
 /// `[2020-01-01, UNBOUNDED)`.

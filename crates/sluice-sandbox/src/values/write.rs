@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     fn check(datum: Datum, expect: Value) {
-        assert_eq!(Format::default().row(&[datum.clone()]), json!({ "f": [{ "v": expect }] }), "{datum:?}");
+        assert_eq!(Format::default().row(std::slice::from_ref(&datum)), json!({ "f": [{ "v": expect }] }), "{datum:?}");
     }
 
     #[test]

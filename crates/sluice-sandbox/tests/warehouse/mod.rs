@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod http;
+
 use sluice_googlesql::artefact::{Artefact, Place, Sources, install_if_missing};
 use sluice_googlesql::{GoogleSql, Settings};
 use sluice_sandbox::data::{DataSettings, PROJECT};

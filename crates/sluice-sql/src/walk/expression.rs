@@ -212,11 +212,11 @@ fn cast_flow(flow: Flow, from: &Type, to: &Type) -> Flow {
         {
             let pairs = before.iter().zip(after).zip(fields);
             let fields = pairs.map(|((before, after), field)| cast_flow(field.clone(), &before.kind, &after.kind)).collect();
-            Flow { whole: flow.whole, shape: flow.shape, parts: Parts::Fields(fields) }
+            Flow { parts: Parts::Fields(fields), ..flow.clone() }
         }
         (Type::Array(before), Type::Array(after), Parts::Element(element)) => {
             let element = cast_flow(element.as_ref().clone(), before, after);
-            Flow { whole: flow.whole, shape: flow.shape, parts: Parts::Element(Box::new(element)) }
+            Flow { parts: Parts::Element(Box::new(element)), ..flow.clone() }
         }
         _ => Flow::of(flow.derived()),
     }

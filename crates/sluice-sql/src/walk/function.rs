@@ -236,7 +236,8 @@ fn builtin(call: &Call) -> Flow {
             let value = argument(0);
             // Without its nulls the length of the array tells how many there were.
             let shape = if call.ignores_nulls { value.outline() } else { Taint::new() };
-            Flow { shape, ..Flow::array(value) }
+            let array = Flow::array(value);
+            Flow { shape, holds_nulls: array.holds_nulls && !call.ignores_nulls, ..array }
         }
         "$make_array" => Flow::array(Flow::joined(call.arguments.iter().cloned())),
         "$array_at_offset" | "$array_at_ordinal" | "$safe_array_at_offset" | "$safe_array_at_ordinal" => {

@@ -191,6 +191,13 @@ impl<'a> Walker<'a> {
         self.found.errors.extend(taint.iter().map(|(source, _)| *source));
     }
 
+    /// A result with an array that holds a null fails.
+    pub fn can_hold_null(&mut self, taint: &Taint) {
+        if !taint.is_empty() {
+            self.can_fail(taint);
+        }
+    }
+
     /// Enters one level of the tree; false past the limit.
     fn descend(&mut self) -> bool {
         self.depth += 1;

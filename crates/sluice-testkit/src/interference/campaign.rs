@@ -58,6 +58,8 @@ pub struct Report {
     /// The evaluator gave up in some variant.
     pub abandoned: BTreeMap<String, u64>,
     pub empty: u64,
+    /// Seeds of statements whose results were the same in all variants.
+    pub silent: Vec<u64>,
     pub differing: u64,
     pub without_use: u64,
     pub excused: u64,
@@ -77,6 +79,11 @@ pub struct Report {
 
 /// Runs seeds from `settings.seed` on.
 pub fn run(settings: &Settings, analyze: &impl Analyze, evaluate: &impl Evaluate) -> Report {
+    run_each(settings, |seed| statement(seed, settings.scripts), analyze, evaluate)
+}
+
+/// Runs the statement of each seed.
+pub fn run_each(settings: &Settings, make: impl Fn(u64) -> Statement + Sync, analyze: &impl Analyze, evaluate: &impl Evaluate) -> Report {
     let began = Instant::now();
     let next = AtomicU64::new(0);
     let report = Mutex::new(Report::default());
@@ -90,7 +97,7 @@ pub fn run(settings: &Settings, analyze: &impl Analyze, evaluate: &impl Evaluate
                     }
                     let seed = settings.seed.wrapping_add(number);
                     let chosen = chosen(seed, settings.thorough);
-                    let tried = try_one(statement(seed, settings.scripts), &chosen, analyze, evaluate);
+                    let tried = try_one(make(seed), &chosen, analyze, evaluate);
                     report.lock().unwrap_or_else(PoisonError::into_inner).add(seed, &tried);
                 }
             });
@@ -178,6 +185,9 @@ impl Report {
         self.analysis_time += tried.analysis_time;
         self.evaluation_time += tried.evaluation_time;
         self.add_outcomes(&tried.outcomes);
+        if tried.outcomes.iter().all(|outcome| Some(outcome) == tried.outcomes.first()) {
+            self.silent.push(seed);
+        }
         if tried.verdict.refused {
             *self.refused.entry(refusal(&tried.analysis)).or_default() += 1;
             return;

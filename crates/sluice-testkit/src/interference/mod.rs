@@ -8,6 +8,7 @@ pub mod campaign;
 pub mod clinic;
 pub mod datum;
 pub mod generate;
+pub mod handmade;
 pub mod judge;
 pub mod mutate;
 pub mod shrink;

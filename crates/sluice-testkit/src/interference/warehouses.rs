@@ -35,7 +35,8 @@ impl Warehouses {
         let Some(warehouse) = self.variants.get(variant) else {
             return Outcome::Failed { message: format!("there is no variant {variant}") };
         };
-        outcome(&warehouse.run(text, &RunSettings::new(PROJECT, CALLER)))
+        let default_dataset = Some(DatasetName::new(PROJECT, DATASET));
+        outcome(&warehouse.run(text, &RunSettings { default_dataset, ..RunSettings::new(PROJECT, CALLER) }))
     }
 }
 
@@ -49,6 +50,10 @@ impl Engine for Lent {
 
     fn table_names(&self, text: &str) -> Result<Vec<Vec<String>>, Fault> {
         self.0.table_names(text)
+    }
+
+    fn has_function(&self, name: &str) -> bool {
+        self.0.has_function(name)
     }
 
     fn analyze(&self, question: &Question<'_>) -> Result<Tree, Fault> {

@@ -4,6 +4,7 @@ use sluice_model::{Analysis, TableName};
 use sluice_sql::Request;
 use sluice_sql::builtin::{self, Qualifier};
 use sluice_sql::catalog::Snapshot;
+use sluice_sql::engine::Engine;
 use sluice_testkit::ground;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,49 +12,50 @@ const PROJECT: &str = "acme-prod";
 const EXAMPLES_MIN: usize = 190;
 const REFERENCE_MIN: usize = 480;
 
-/// Examples that are held, and why: how many, and the reason. A resource of a model or a statement's text says no more than this.
+/// Examples that are held: how many, and the names in the reason. `refused` wants a fact that neither a model's resource nor the statement
+/// tells; `unresolved` reads beyond its arguments.
 const HELD: &str = "
-2 refused: `EXTERNAL_QUERY`: nothing says `external`
-1 refused: `GRAPH_EXPAND`: nothing says `graph`
-1 refused: `ML.ARIMA_COEFFICIENTS`: nothing says `series`
-1 refused: `ML.ARIMA_EVALUATE`: nothing says `series`
-2 refused: `ML.CONFUSION_MATRIX`: nothing says `confusion`
-1 refused: `ML.DETECT_ANOMALIES`: nothing says `series`
-2 refused: `ML.EVALUATE`: nothing says `evaluated`
-3 refused: `ML.EVALUATE`: nothing says `series`
-2 refused: `ML.EXPLAIN_FORECAST`: nothing says `series`
-2 refused: `ML.EXPLAIN_PREDICT`: nothing says `label`
-1 refused: `ML.FEATURE_CROSS`: nothing says `crossed`
-3 refused: `ML.FORECAST`: nothing says `series`
-3 refused: `ML.GET_INSIGHTS`: nothing says `metric`
-1 refused: `ML.GLOBAL_EXPLAIN`: nothing says `label`
-1 refused: `ML.POLYNOMIAL_EXPAND`: nothing says `expanded`
-3 refused: `ML.PREDICT`: nothing says `predicted`
-1 refused: `ML.PROCESS_DOCUMENT`: nothing says `processed`
-2 refused: `ML.RECOMMEND`: nothing says `predicted`
-1 refused: `ML.TRANSFORM`: nothing says `transformed`
-1 refused: `ML.TRIAL_INFO`: nothing says `hyperparameters`
-1 refused: `ML.UNDERSTAND_TEXT`: nothing says `understood`
-1 refused: `ML.WEIGHTS`: nothing says `classes`
-1 refused: `VECTOR_INDEX.STATISTICS`: nothing says `statistics`
-1 unresolved: `AI.GENERATE_EMBEDDING` reads more than its arguments
-1 unresolved: `ML.ADVANCED_WEIGHTS` reads more than its arguments
-1 unresolved: `ML.ARIMA_COEFFICIENTS` reads more than its arguments
-1 unresolved: `ML.CENTROIDS` reads more than its arguments
-2 unresolved: `ML.DECODE_IMAGE` reads more than its arguments
-5 unresolved: `ML.EVALUATE` reads more than its arguments
-1 unresolved: `ML.FEATURE_IMPORTANCE` reads more than its arguments
-1 unresolved: `ML.FEATURE_INFO` reads more than its arguments
-1 unresolved: `ML.GENERATE_EMBEDDING` reads more than its arguments
-1 unresolved: `ML.GLOBAL_EXPLAIN` reads more than its arguments
-1 unresolved: `ML.HOLIDAY_INFO` reads more than its arguments
-1 unresolved: `ML.PRINCIPAL_COMPONENTS` reads more than its arguments
-1 unresolved: `ML.PRINCIPAL_COMPONENT_INFO` reads more than its arguments
-1 unresolved: `ML.ROC_CURVE` reads more than its arguments
-2 unresolved: `ML.TRAINING_INFO` reads more than its arguments
-2 unresolved: `ML.WEIGHTS` reads more than its arguments
-2 unresolved: `OBJ.FETCH_METADATA` reads more than its arguments
-2 unresolved: `ST_REGIONSTATS` reads more than its arguments
+2 refused: EXTERNAL_QUERY external
+1 refused: GRAPH_EXPAND graph
+1 refused: ML.ARIMA_COEFFICIENTS series
+1 refused: ML.ARIMA_EVALUATE series
+2 refused: ML.CONFUSION_MATRIX confusion
+1 refused: ML.DETECT_ANOMALIES series
+2 refused: ML.EVALUATE evaluated
+3 refused: ML.EVALUATE series
+2 refused: ML.EXPLAIN_FORECAST series
+2 refused: ML.EXPLAIN_PREDICT label
+1 refused: ML.FEATURE_CROSS crossed
+3 refused: ML.FORECAST series
+3 refused: ML.GET_INSIGHTS metric
+1 refused: ML.GLOBAL_EXPLAIN label
+1 refused: ML.POLYNOMIAL_EXPAND expanded
+3 refused: ML.PREDICT predicted
+1 refused: ML.PROCESS_DOCUMENT processed
+2 refused: ML.RECOMMEND predicted
+1 refused: ML.TRANSFORM transformed
+1 refused: ML.TRIAL_INFO hyperparameters
+1 refused: ML.UNDERSTAND_TEXT understood
+1 refused: ML.WEIGHTS classes
+1 refused: VECTOR_INDEX.STATISTICS statistics
+1 unresolved: AI.GENERATE_EMBEDDING
+1 unresolved: ML.ADVANCED_WEIGHTS
+1 unresolved: ML.ARIMA_COEFFICIENTS
+1 unresolved: ML.CENTROIDS
+2 unresolved: ML.DECODE_IMAGE
+5 unresolved: ML.EVALUATE
+1 unresolved: ML.FEATURE_IMPORTANCE
+1 unresolved: ML.FEATURE_INFO
+1 unresolved: ML.GENERATE_EMBEDDING
+1 unresolved: ML.GLOBAL_EXPLAIN
+1 unresolved: ML.HOLIDAY_INFO
+1 unresolved: ML.PRINCIPAL_COMPONENTS
+1 unresolved: ML.PRINCIPAL_COMPONENT_INFO
+1 unresolved: ML.ROC_CURVE
+2 unresolved: ML.TRAINING_INFO
+2 unresolved: ML.WEIGHTS
+2 unresolved: OBJ.FETCH_METADATA
+2 unresolved: ST_REGIONSTATS
 ";
 
 /// The reference's `syntax`: no names, so each is shown by a use of it.
@@ -91,10 +93,12 @@ fn what_decides_the_columns_must_be_known() {
     let check = |snapshot: &Snapshot, text: &str, expect: &[&str]| assert_eq!(reasons(&analyze(text, snapshot)), expect, "{text}");
     let predict = "SELECT * FROM ML.PREDICT(MODEL `acme-prod.clinic.price`, TABLE `acme-prod.clinic.visits`)";
     check(&known, predict, &[]);
-    check(&unknown, predict, &["refused: `ML.PREDICT`: nothing says `predicted`"]);
+    check(&unknown, predict, &["refused: ML.PREDICT model_type"]);
+    let latent = "SELECT * FROM ML.PREDICT(MODEL `acme-prod.clinic.noise`, TABLE `acme-prod.clinic.cards`)";
+    check(&known, latent, &["refused: ML.PREDICT predicted"]);
     let weights = "SELECT * FROM ML.WEIGHTS(MODEL `acme-prod.clinic.price`)";
-    check(&known, weights, &["unresolved: `ML.WEIGHTS` reads more than its arguments"]);
-    check(&unknown, weights, &["refused: `ML.WEIGHTS`: nothing says `model_type`"]);
+    check(&known, weights, &["unresolved: ML.WEIGHTS"]);
+    check(&unknown, weights, &["refused: ML.WEIGHTS model_type"]);
     let flattened = |flag: &str| {
         format!(
             "SELECT * FROM ML.GENERATE_TEXT(MODEL `acme-prod.clinic.gemini`, (SELECT name AS prompt FROM `acme-prod.clinic.patients`), \
@@ -105,9 +109,9 @@ fn what_decides_the_columns_must_be_known() {
     check(
         &known,
         &flattened("RAND() > 1"),
-        &["refused: `ML.GENERATE_TEXT`: `flatten_json_output` decides the columns and must be a literal"],
+        &["refused: ML.GENERATE_TEXT flatten_json_output"],
     );
-    check(&known, "SELECT AI.NO_SUCH(name) FROM `acme-prod.clinic.patients`", &["refused: Function not found: AI.NO_SUCH at [1:8]"]);
+    check(&known, "SELECT AI.NO_SUCH(name) FROM `acme-prod.clinic.patients`", &["refused:"]);
 }
 
 #[test]
@@ -193,9 +197,10 @@ fn analyze(text: &str, snapshot: &Snapshot) -> Analysis {
     sluice_sql::analyze(ground::engine(), &request, snapshot)
 }
 
-/// Why a statement would be held. Nothing: it is understood.
+/// Why a statement would be held, by the names in the reason. Nothing: it is understood.
 fn reasons(analysis: &Analysis) -> Vec<String> {
-    let refused = analysis.refused.iter().map(|refused| format!("refused: {}", refused.reason));
+    let names = |text: &str| text.split('`').skip(1).step_by(2).map(|name| format!(" {name}")).collect::<String>();
+    let refused = analysis.refused.iter().map(|refused| format!("refused:{}", names(&refused.reason)));
     let unresolved = analysis.statements.iter().flat_map(|statement| &statement.unresolved);
-    refused.chain(unresolved.map(|unresolved| format!("unresolved: {}", unresolved.what))).collect()
+    refused.chain(unresolved.map(|unresolved| format!("unresolved:{}", names(&unresolved.what)))).collect()
 }

@@ -4,17 +4,22 @@
 
 use sluice_testkit::ground;
 use sluice_testkit::interference::adapters::Clinic;
-use sluice_testkit::interference::campaign::{Report, Settings, run};
+use sluice_testkit::interference::campaign::{Report, Settings, run, run_each};
+use sluice_testkit::interference::handmade;
 
 /// Statements of every run, from seed 1 on.
 const FIXED_COUNT: u64 = 5_000;
 
-fn campaign(seed: u64, count: u64) -> Report {
-    let clinic = Clinic::new(ground::engine()).unwrap();
-    let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    let thorough = number("SLUICE_INTERFERENCE_THOROUGH").is_some();
-    let scripts = number("SLUICE_INTERFERENCE_SCRIPTS") != Some(0);
-    run(&Settings { seed, count, threads, scripts, thorough, shrunk_misses_max: 20, shrink_attempts_max: 150 }, &clinic, &clinic)
+fn settings() -> Settings {
+    Settings {
+        seed: number("SLUICE_INTERFERENCE_SEED").unwrap_or(1),
+        count: number("SLUICE_INTERFERENCE_COUNT").unwrap_or(FIXED_COUNT),
+        threads: std::thread::available_parallelism().map_or(2, usize::from),
+        scripts: number("SLUICE_INTERFERENCE_SCRIPTS") != Some(0),
+        thorough: number("SLUICE_INTERFERENCE_THOROUGH").is_some(),
+        shrunk_misses_max: 20,
+        shrink_attempts_max: 150,
+    }
 }
 
 fn number(variable: &str) -> Option<u64> {
@@ -23,9 +28,23 @@ fn number(variable: &str) -> Option<u64> {
 
 #[test]
 fn no_difference_stays_untold() {
-    let seed = number("SLUICE_INTERFERENCE_SEED").unwrap_or(1);
-    let count = number("SLUICE_INTERFERENCE_COUNT").unwrap_or(FIXED_COUNT);
-    let report = campaign(seed, count);
+    let clinic = Clinic::new(ground::engine()).unwrap();
+    let report: Report = run(&settings(), &clinic, &clinic);
     println!("{report}");
     assert!(report.findings.is_empty(), "{} misses", report.findings.len());
+}
+
+#[test]
+fn handmade_statements_tell_everything() {
+    let statements = handmade::statements();
+    let clinic = Clinic::new(ground::engine()).unwrap();
+    let count = u64::try_from(statements.len()).unwrap();
+    let settings = Settings { seed: 0, count, thorough: true, ..settings() };
+    let at = |seed: u64| statements[usize::try_from(seed).unwrap()].clone();
+    let report = run_each(&settings, at, &clinic, &clinic);
+    println!("{report}");
+    let texts = |seeds: &[u64]| seeds.iter().map(|seed| at(*seed).text).collect::<Vec<_>>().join("\n");
+    assert!(report.findings.is_empty(), "{} misses", report.findings.len());
+    assert!(report.silent.is_empty(), "these show nothing:\n{}", texts(&report.silent));
+    assert_eq!((report.refused_total(), report.abandoned.len()), (0, 0));
 }

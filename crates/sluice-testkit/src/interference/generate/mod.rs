@@ -20,7 +20,7 @@ mod source;
 mod subquery;
 mod window;
 
-pub use plan::{Form, Plan};
+pub use plan::{Form, Mix, Plan};
 use random::Random;
 use scope::{Column, Relation, Scope};
 use sluice_model::Type;
@@ -94,6 +94,15 @@ fn generate(mut random: Random, scripts: bool) -> Statement {
     let outputs = relation.columns.iter().map(provenance).collect();
     let (tape, spans) = (generator.random.drawn().to_vec(), generator.random.spans().to_vec());
     Statement { text: relation.text, plan, script, outputs, stained_rows: relation.stained_rows, tape, spans }
+}
+
+impl Statement {
+    /// One that was written by hand. Of its outputs nothing is known.
+    pub fn written(text: &str) -> Statement {
+        let plan = Plan { form: Form::Script, uses: true, errors: true, mix: Mix::Any };
+        let text = text.to_owned();
+        Statement { text, plan, script: true, outputs: Vec::new(), stained_rows: true, tape: Vec::new(), spans: Vec::new() }
+    }
 }
 
 impl Generator {

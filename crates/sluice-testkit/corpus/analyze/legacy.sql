@@ -1,0 +1,2 @@
+#legacySQL
+SELECT * FROM [p:d.t]
