@@ -169,7 +169,8 @@ impl GoogleSql {
             Some(found) => Entry::Known(found),
             None => Entry::New { key: set, request: self.write("RegisterCatalogRequest", &register()?)? },
         };
-        let (schema, answer_limits, Work { limits, procedure, message, mut request, evaluates }) = (self.schema.clone(), self.settings.answer, work);
+        let (schema, answer_limits, Work { limits, procedure, message, mut request, evaluates }) =
+            (self.schema.clone(), self.settings.answer, work);
         let run = move |session: &mut Session| {
             let id = session.enter(&entry, |answer| registered(&schema, answer, &answer_limits))?;
             let id = Record::new().with("registered_catalog_id", id);

@@ -44,11 +44,7 @@ pub fn required(engine: &dyn Engine, request: &Request, snapshot: &crate::catalo
         finder.text(&prepared, &defaults).map_err(refused)?;
     }
     let Found { tables, routines, models } = finder.found;
-    Ok(Required {
-        tables: tables.into_iter().collect(),
-        routines: routines.into_iter().collect(),
-        models: models.into_iter().collect(),
-    })
+    Ok(Required { tables: tables.into_iter().collect(), routines: routines.into_iter().collect(), models: models.into_iter().collect() })
 }
 
 struct Finder<'a> {

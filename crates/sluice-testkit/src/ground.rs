@@ -6,12 +6,17 @@ use sluice_sql::catalog::Snapshot;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+/// A machine that runs many tests at once is slow. What a call may take in service is for `robustness` to test.
+const ANALYSIS_MILLISECONDS_MAX: u64 = 60_000;
+
 /// The engine. Tests need it installed (`make setup`); without it they fail, they do not pass.
 pub fn engine() -> &'static GoogleSql {
     static ENGINE: OnceLock<Result<GoogleSql, String>> = OnceLock::new();
     let started = ENGINE.get_or_init(|| {
         let artefact = Artefact::load(&Place::from_environment()).map_err(|fault| fault.to_string())?;
-        GoogleSql::start(&artefact, Settings::default()).map_err(|fault| fault.to_string())
+        let mut settings = Settings::default();
+        settings.analysis.milliseconds_max = ANALYSIS_MILLISECONDS_MAX;
+        GoogleSql::start(&artefact, settings).map_err(|fault| fault.to_string())
     });
     match started {
         Ok(engine) => engine,

@@ -18,8 +18,6 @@ use sluice_sql::engine::Target;
 use sluice_sql::tree::NodeId;
 use std::sync::Arc;
 
-/// Statements of one run, those of loops and procedures counted each time.
-pub const STEPS_MAX: u64 = 20_000;
 /// Blocks, procedures and dynamic SQL inside one another.
 pub const NESTING_MAX: usize = 50;
 
@@ -135,8 +133,8 @@ impl<'a> Driver<'a> {
     pub fn step(&mut self, script: &Script, node: NodeId) -> Result<Flow, Problem> {
         self.settings.check_cancelled()?;
         self.steps += 1;
-        if self.steps > STEPS_MAX {
-            let message = format!("The script ran more than {STEPS_MAX} statements");
+        if self.steps > self.settings.steps_max {
+            let message = format!("The script ran more than {} statements", self.settings.steps_max);
             return Err(Problem::new(Reason::ResourcesExceeded, message));
         }
         if script.tree.kind(node) == "ASTHintedStatement" {

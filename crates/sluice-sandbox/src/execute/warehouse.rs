@@ -22,6 +22,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 const SCRIPTS_MAX: usize = 1_000;
 const KEPT_SCRIPT_BYTES_MAX: usize = 16 * 1024;
 const KEPT_VIEWS_MAX: usize = 200;
+/// Statements of one run, those of loops and procedures counted each time.
+pub const STEPS_MAX: u64 = 10_000;
 /// A change is made again from the start when another one came first.
 const COMMIT_TRIES_MAX: usize = 20;
 
@@ -54,6 +56,7 @@ pub struct RunSettings {
     /// Set by whoever wants the run to end: it does so before its next statement.
     pub cancelled: Arc<AtomicBool>,
     pub history: Option<Arc<dyn JobHistory>>,
+    pub steps_max: u64,
 }
 
 /// What a dry run tells.
@@ -202,6 +205,7 @@ impl RunSettings {
             job_id: String::new(),
             cancelled: Arc::default(),
             history: None,
+            steps_max: STEPS_MAX,
         }
     }
 

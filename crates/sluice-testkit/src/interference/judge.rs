@@ -45,7 +45,7 @@ pub struct OutputVerdict {
 /// What a text has that lets a use decide more than its own statement's rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
-    /// An order decides rows only together with a limit.
+    /// An order decides something only together with a limit or in a loop over rows.
     pub limited: bool,
     /// A handler: a failure decides what runs next.
     pub handled: bool,
@@ -180,7 +180,7 @@ fn used(analysis: &Analysis, labels: &[ColumnPath]) -> Vec<UseKind> {
 
 impl Shape {
     pub fn of(text: &str) -> Shape {
-        Shape { limited: text.contains("LIMIT"), handled: text.contains("EXCEPTION") }
+        Shape { limited: text.contains("LIMIT") || text.contains("FOR "), handled: text.contains("EXCEPTION") }
     }
 
     /// What a window or a pivot is keyed by stands in its outputs as well: it excuses nothing.

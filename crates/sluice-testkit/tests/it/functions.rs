@@ -106,11 +106,7 @@ fn what_decides_the_columns_must_be_known() {
         )
     };
     check(&known, &flattened("TRUE"), &[]);
-    check(
-        &known,
-        &flattened("RAND() > 1"),
-        &["refused: ML.GENERATE_TEXT flatten_json_output"],
-    );
+    check(&known, &flattened("RAND() > 1"), &["refused: ML.GENERATE_TEXT flatten_json_output"]);
     check(&known, "SELECT AI.NO_SUCH(name) FROM `acme-prod.clinic.patients`", &["refused:"]);
 }
 

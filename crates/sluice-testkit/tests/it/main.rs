@@ -1,9 +1,16 @@
 //! Tests over the whole: engine, analysis and warehouse together.
 
+#[cfg(test)]
 mod cache;
+#[cfg(test)]
 mod cases;
+#[cfg(test)]
 mod functions;
+#[cfg(test)]
 mod honest;
+#[cfg(test)]
 mod interference;
+#[cfg(test)]
 mod required;
+#[cfg(test)]
 mod robustness;

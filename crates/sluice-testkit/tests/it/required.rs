@@ -126,7 +126,10 @@ fn names_of_its_own_are_not_asked_for() {
     check("CREATE TEMP TABLE x AS SELECT * FROM x; SELECT * FROM x", &["clinic.x"]);
     check("SELECT * FROM x; CREATE TEMP TABLE x AS SELECT 1 AS a", &["clinic.x"]);
     check("CREATE TEMP TABLE x AS SELECT 1 AS a; DROP TABLE x; SELECT * FROM x", &["clinic.x"]);
-    check("CREATE TEMP TABLE X AS SELECT 1 AS a; INSERT x VALUES (1); MERGE x USING visits ON TRUE WHEN MATCHED THEN DELETE", &["clinic.visits"]);
+    check(
+        "CREATE TEMP TABLE X AS SELECT 1 AS a; INSERT x VALUES (1); MERGE x USING visits ON TRUE WHEN MATCHED THEN DELETE",
+        &["clinic.visits"],
+    );
     // Functions: temporary ones, BigQuery's own, subscripts.
     check("CREATE TEMP FUNCTION f(a INT64) AS (a); SELECT f(1), g(2), shop.h(3), SAFE.k(4)", &["clinic.g", "clinic.k", "shop.h"]);
     check("SELECT UPPER('a'), NET.HOST('b'), SAFE.PARSE_JSON('c'), AI.IF('d'), [1][OFFSET(0)], COUNT(*), ARRAY_ZIP([1], [2])", &[]);

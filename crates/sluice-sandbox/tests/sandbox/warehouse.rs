@@ -1,8 +1,4 @@
-//! One engine for all tests of a file, and a warehouse for each test.
-
-#![allow(dead_code, reason = "each test file uses its own part")]
-
-pub mod http;
+//! One engine for all tests, and a warehouse for each test.
 
 use sluice_googlesql::artefact::{Artefact, Place, Sources, install_if_missing};
 use sluice_googlesql::{GoogleSql, Settings};

@@ -1,0 +1,16 @@
+//! The warehouse from outside: its library, and its HTTP door.
+
+#[cfg(test)]
+mod differential;
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod http;
+#[cfg(test)]
+mod scripts;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod statements;
+#[cfg(test)]
+mod warehouse;
