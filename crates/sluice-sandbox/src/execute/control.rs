@@ -15,7 +15,7 @@ impl Driver<'_> {
             "ASTSingleAssignment" => self.set(script, node)?,
             "ASTAssignmentFromStruct" => self.set_from_struct(script, node)?,
             "ASTSystemVariableAssignment" => self.set_system_variable(script, node)?,
-            "ASTBeginEndBlock" => return self.nested(|driver| driver.block(script, node)),
+            "ASTBeginEndBlock" => return self.block(script, node),
             "ASTIfStatement" => return self.branch(script, node),
             "ASTCaseStatement" => return self.case(script, node),
             // LOOP is a WHILE without a condition.
@@ -24,7 +24,7 @@ impl Driver<'_> {
             }
             "ASTWhileStatement" => return self.repeat(script, node, Test::Never),
             "ASTRepeatStatement" => return self.repeat(script, node, Test::After),
-            "ASTForInStatement" => return self.nested(|driver| driver.for_in(script, node)),
+            "ASTForInStatement" => return self.for_in(script, node),
             "ASTBreakStatement" => return Ok(Flow::Break(label(script, node))),
             "ASTContinueStatement" => return Ok(Flow::Continue(label(script, node))),
             "ASTReturnStatement" => return Ok(Flow::Return),
@@ -56,7 +56,7 @@ impl Driver<'_> {
 
     fn body(&mut self, script: &Script, node: NodeId, field: &str) -> Result<Flow, Problem> {
         let list = script.tree.child(node, field).map(|list| script.statements_of(list)).unwrap_or_default();
-        self.list(script, &list)
+        self.nested(|driver| driver.list(script, &list))
     }
 
     fn block(&mut self, script: &Script, node: NodeId) -> Result<Flow, Problem> {

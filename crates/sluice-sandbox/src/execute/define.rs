@@ -6,10 +6,11 @@ use super::outcome::{Definition, DefinitionTarget};
 use super::query;
 use super::text::Script;
 use super::world::World;
-use super::{kinds, modify, view};
+use super::{kinds, modify, options, view};
 use crate::clock::now_milliseconds;
 use crate::problem::{Problem, Reason};
 use crate::store::{Dataset, Rows, Table, TableKind};
+use crate::values::schema::RECORD_DEPTH_MAX;
 use crate::values::{Column, ColumnMode, Scalar};
 use serde_json::json;
 use sluice_model::{TableName, Type};
@@ -166,7 +167,7 @@ fn new_table(world: &World<'_>, script: &Script, node: NodeId, name: TableName) 
     if let Some(query) = tree.child(node, "query").and_then(|query| script.span(query)) {
         let found = query::run(world, script, query)?;
         let columns = if declared.is_empty() { found.columns } else { overlaid(declared, &found.columns)? };
-        return held(name, columns, found.rows, now);
+        return Ok(Table { extra: options::of_table(script, node), ..held(name, columns, found.rows, now)? });
     }
     for (field, with_rows) in [("like_table_name", false), ("clone_data_source", true), ("copy_data_source", true)] {
         let path = match field {
@@ -179,7 +180,7 @@ fn new_table(world: &World<'_>, script: &Script, node: NodeId, name: TableName) 
             return Ok(Table { extra: source.extra.clone(), ..Table::new(name, source.columns.clone(), rows, now) });
         }
     }
-    Ok(Table::new(name, declared, empty(), now))
+    Ok(Table { extra: options::of_table(script, node), ..Table::new(name, declared, empty(), now) })
 }
 
 /// Rows of the generated table are not copied.
@@ -198,6 +199,7 @@ fn new_view(world: &World<'_>, script: &Script, node: NodeId, name: TableName, n
     let columns = view::columns(world, &name, query, false)?;
     let mut table = Table::new(name, columns, Arc::new(Rows::held(Vec::new())), now);
     table.kind = TableKind::View { query: query.to_owned(), legacy: false };
+    table.extra = options::of_table(script, node);
     Ok(table)
 }
 
@@ -209,12 +211,19 @@ fn overlaid(declared: Vec<Column>, found: &[Column]) -> Result<Vec<Column>, Prob
 
 /// A column out of its definition.
 pub fn column(script: &Script, node: NodeId) -> Result<Column, Problem> {
-    let name = script.identifier(node, "name").unwrap_or_default();
-    let schema = script.tree.child(node, "schema").ok_or_else(|| Problem::invalid_query(format!("Column {name} has no type")))?;
-    column_of(script, name, schema)
+    nested_column(script, node, 0)
 }
 
-fn column_of(script: &Script, name: &str, schema: NodeId) -> Result<Column, Problem> {
+fn nested_column(script: &Script, node: NodeId, depth: usize) -> Result<Column, Problem> {
+    let name = script.identifier(node, "name").unwrap_or_default();
+    let schema = script.tree.child(node, "schema").ok_or_else(|| Problem::invalid_query(format!("Column {name} has no type")))?;
+    column_of(script, name, schema, depth)
+}
+
+fn column_of(script: &Script, name: &str, schema: NodeId, depth: usize) -> Result<Column, Problem> {
+    if depth > RECORD_DEPTH_MAX {
+        return Err(Problem::invalid_query(format!("Column {name} is nested deeper than {RECORD_DEPTH_MAX} levels")));
+    }
     let tree = &script.tree;
     let wrong = || Problem::invalid_query(format!("Column {name} has a type that BigQuery does not have: {}", script.slice(schema)));
     let mut column = match tree.kind(schema) {
@@ -224,10 +233,10 @@ fn column_of(script: &Script, name: &str, schema: NodeId) -> Result<Column, Prob
         }
         "ASTArrayColumnSchema" => {
             let element = tree.child(schema, "element_schema").ok_or_else(wrong)?;
-            Column { mode: ColumnMode::Repeated, ..column_of(script, name, element)? }
+            Column { mode: ColumnMode::Repeated, ..column_of(script, name, element, depth + 1)? }
         }
         "ASTStructColumnSchema" => {
-            let fields = tree.children(schema, "struct_fields").into_iter().map(|field| self::column(script, field));
+            let fields = tree.children(schema, "struct_fields").into_iter().map(|field| nested_column(script, field, depth + 1));
             let fields = fields.collect::<Result<_, _>>()?;
             Column { kind: Scalar::Record, fields, ..Column::of(name, &Type::String) }
         }
@@ -241,10 +250,6 @@ fn column_of(script: &Script, name: &str, schema: NodeId) -> Result<Column, Prob
     if let Some(default) = tree.child(schema, "default_expression") {
         column.extra.insert("defaultValueExpression".to_owned(), json!(script.slice(default)));
     }
-    let entries = tree.child(schema, "options_list").map(|list| tree.children(list, "options_entries")).unwrap_or_default();
-    for entry in entries.into_iter().filter(|entry| script.identifier(*entry, "name") == Some("description")) {
-        let text = tree.child(entry, "value").and_then(|value| tree.text(value, "string_value")).unwrap_or_default();
-        column.extra.insert("description".to_owned(), json!(text));
-    }
+    column.extra.extend(options::description(script, schema).map(|text| ("description".to_owned(), json!(text))));
     Ok(column)
 }

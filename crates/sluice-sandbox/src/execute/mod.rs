@@ -16,6 +16,7 @@ mod kinds;
 mod merge;
 mod modify;
 mod names;
+mod options;
 mod outcome;
 mod query;
 mod routine;

@@ -4,6 +4,7 @@ use super::record::{Job, Phase, Progress};
 use crate::execute::{Changed, Definition, DefinitionTarget, DryRun};
 use crate::store::{DatasetName, Rows};
 use crate::values::Format;
+use crate::values::datum::billed_bytes;
 use crate::values::schema::schema_to_json;
 use serde_json::{Map, Value, json};
 use sluice_model::TableName;
@@ -13,6 +14,8 @@ const BILLED_BYTES_MIN: u64 = 10 * 1024 * 1024;
 const BILLED_BYTES_STEP: u64 = 1024 * 1024;
 pub const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const PAGE_ROWS_MAX: u64 = 100_000;
+/// `{"v":""},`
+const CELL_WRAPPER_BYTES: usize = 10;
 
 pub fn job(job: &Job) -> Value {
     let progress = job.progress();
@@ -83,9 +86,11 @@ pub fn page(rows: &Rows, start: u64, count_max: Option<u64>, format: Format) -> 
     let mut bytes = 0;
     let mut position = start;
     while position < rows.count() && (position - start) < wanted && bytes < PAGE_BYTES_MAX {
-        let row = rows.row(position).map(|row| format.row(&row)).unwrap_or_default();
-        bytes += row.to_string().len();
-        page.push(row);
+        if let Some(row) = rows.row(position) {
+            // About as long as its text; measuring the text itself would cost as much as writing it.
+            bytes += row.iter().map(|cell| billed_bytes(cell) as usize + CELL_WRAPPER_BYTES).sum::<usize>();
+            page.push(format.row(&row));
+        }
         position += 1;
     }
     (page, (position < rows.count()).then_some(position))

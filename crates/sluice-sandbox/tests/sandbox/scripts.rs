@@ -45,6 +45,12 @@ fn control_flow_is_followed() {
 }
 
 #[test]
+fn deep_scripts_are_refused() {
+    let deep = "IF TRUE THEN ".repeat(60) + "SELECT 1; " + &"END IF; ".repeat(60);
+    check(&deep, "resourcesExceeded: The script is nested deeper than 50 levels at [1:651]");
+}
+
+#[test]
 fn errors_are_raised_and_handled() {
     check(
         "BEGIN SELECT 1/0; EXCEPTION WHEN ERROR THEN SELECT @@error.message, @@error.statement_text; END",

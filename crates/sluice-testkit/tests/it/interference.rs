@@ -22,6 +22,7 @@ fn settings() -> Settings {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a longer campaign is asked for by the environment")]
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap())
 }

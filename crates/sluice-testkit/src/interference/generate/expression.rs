@@ -160,6 +160,15 @@ impl Generator {
                 }
                 Some(Expression { text: format!("STRUCT({})", texts.join(", ")), stain: Stain::Fields(stains) })
             }
+            Type::Array(element) if self.random.chance(30) => {
+                let lists = Type::array(Type::String);
+                let list = self.leaf(scope, &lists, wish);
+                let item = Column::new("e", "e", Type::String, list.stain.clone());
+                let made = self.construct(&scope.captured().with(&[item]), element, wish)?;
+                // Its length tells of the first array, whatever is made of the elements.
+                let stain = made.stain.decided(list.stain.any());
+                Some(Expression { text: format!("ARRAY_TRANSFORM({}, e -> {})", list.text, made.text), stain })
+            }
             Type::Array(element) => {
                 let first = self.construct(scope, element, wish)?;
                 let Expression { text, stain } = self.construct(scope, element, wish)?;

@@ -63,9 +63,7 @@ impl Generator {
             };
             text.push_str(&found);
         }
-        let bare =
-            matches!(recipe.parts.first(), Some(Part::Text(head)) if head.is_empty() || head.starts_with("NOT ") || head.starts_with('('));
-        let text = if bare { format!("({text})") } else { text };
+        let text = if recipe.bare { format!("({text})") } else { text };
         Some(Expression { text, stain: same.unwrap_or(Stain::Clean).decided(decided) })
     }
 

@@ -5,7 +5,7 @@ use sluice_model::Type;
 use super::Generator;
 use super::constant::scalar;
 use super::scope::{Column, Relation, Scope, Source, Want, Wish};
-use super::select::{list, named};
+use super::select::{list, named, spelled};
 
 struct Flow {
     text: String,
@@ -139,7 +139,7 @@ impl Generator {
         }
         let wish = self.plan.wish(want, 1);
         let found = self.expression(&scope, &column.kind, wish);
-        flow.text.push_str(&format!(" |> SET {} = {}", column.name, found.text));
+        flow.text.push_str(&format!(" |> SET {} = {}", spelled(&column.name), found.text));
         column.stain = found.stain;
         self.again(flow);
     }
@@ -149,7 +149,7 @@ impl Generator {
             return;
         }
         let column = flow.columns.remove(self.random.below(2));
-        flow.text.push_str(&format!(" |> DROP {}", column.name));
+        flow.text.push_str(&format!(" |> DROP {}", spelled(&column.name)));
         if flow.key.iter().flatten().any(|name| *name == column.name) {
             flow.key = None;
         }
@@ -159,7 +159,7 @@ impl Generator {
     fn pipe_rename(&mut self, flow: &mut Flow) {
         let name = self.output_name(&flow.columns);
         let Some(column) = flow.columns.first_mut() else { return };
-        flow.text.push_str(&format!(" |> RENAME {} AS {name}", column.name));
+        flow.text.push_str(&format!(" |> RENAME {} AS {name}", spelled(&column.name)));
         flow.key.iter_mut().flatten().filter(|key| **key == column.name).for_each(|key| key.clone_from(&name));
         column.name = name;
         self.again(flow);

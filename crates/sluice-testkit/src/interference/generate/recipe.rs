@@ -21,6 +21,8 @@ pub struct Recipe {
     pub needs_key: bool,
     /// A subquery of its own: what stands in it may not name window or aggregate calls.
     pub inner: bool,
+    /// Operators stand outside of any brackets: it needs some of its own.
+    pub bare: bool,
     pub parts: Vec<Part>,
 }
 
@@ -83,8 +85,23 @@ fn recipe(line: &str) -> Option<Recipe> {
         window: marks.contains('w'),
         needs_key: marks.contains('k'),
         inner: template.contains("SELECT") || template.starts_with("WITH("),
+        bare: bare(template),
         parts: parts(template)?,
     })
+}
+
+fn bare(template: &str) -> bool {
+    let mut depth = 0_i32;
+    let mut spaced = false;
+    for letter in template.chars() {
+        match letter {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth -= 1,
+            ' ' => spaced |= depth == 0,
+            _ => {}
+        }
+    }
+    spaced && !template.starts_with("CASE ") && !template.contains(" OVER ")
 }
 
 fn parts(template: &str) -> Option<Vec<Part>> {

@@ -3,7 +3,7 @@
 use sluice_model::Type;
 
 use super::scope::{Column, Expression, Relation, Scope, Stain, Want};
-use super::select::{list, names};
+use super::select::{list, names, spelled};
 use super::{Form, Function, Generator};
 
 /// What a script has so far.
@@ -210,7 +210,7 @@ impl Generator {
                 let Some(column) = relation.columns.get_mut(position) else { return };
                 column.stain = column.stain.clone().join(&value.stain);
                 relation.stained_rows |= filter.stain.any();
-                format!("UPDATE {table} SET {} = {} WHERE {}", column.name, value.text, filter.text)
+                format!("UPDATE {table} SET {} = {} WHERE {}", spelled(&column.name), value.text, filter.text)
             }
             _ => {
                 relation.stained_rows |= filter.stain.any();

@@ -234,7 +234,7 @@ impl Generator {
 }
 
 pub fn list(columns: &[Column]) -> String {
-    let texts: Vec<String> = columns.iter().map(|column| format!("{} AS {}", column.text, column.name)).collect();
+    let texts: Vec<String> = columns.iter().map(|column| format!("{} AS {}", column.text, spelled(&column.name))).collect();
     texts.join(", ")
 }
 

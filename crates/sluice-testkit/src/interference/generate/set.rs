@@ -5,7 +5,7 @@ use sluice_model::Type;
 use super::Generator;
 use super::constant::scalar;
 use super::scope::{Column, Relation, Scope, Stain, Want, Wish};
-use super::select::{Outputs, names};
+use super::select::{Outputs, names, spelled};
 
 impl Generator {
     pub fn set(&mut self, outer: &Scope, condition: Wish, outputs: &Outputs) -> Relation {
@@ -58,7 +58,7 @@ impl Generator {
     fn by_name(&mut self, left: &[Column], right: &Relation) -> (&'static str, String) {
         let alias = self.alias("s");
         let mut pairs: Vec<String> =
-            left.iter().zip(&right.columns).map(|(one, other)| format!("{alias}.{} AS {}", other.name, one.name)).collect();
+            left.iter().zip(&right.columns).map(|(one, other)| format!("{alias}.{} AS {}", other.name, spelled(&one.name))).collect();
         self.random.shuffle(&mut pairs);
         let suffix = self.random.word(&[" BY NAME", " CORRESPONDING"]);
         (suffix, format!("SELECT {} FROM ({}) AS {alias}", pairs.join(", "), right.text))

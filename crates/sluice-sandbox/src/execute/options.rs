@@ -1,0 +1,75 @@
+//! What a table definition says beside its columns: options, partitioning, clustering. They are kept in the resource and change nothing else.
+
+use super::text::Script;
+use serde_json::{Map, Value, json};
+use sluice_sql::tree::NodeId;
+
+/// The fields of the table resource that a CREATE statement sets.
+pub fn of_table(script: &Script, node: NodeId) -> Map<String, Value> {
+    let mut fields = Map::new();
+    let names = [("description", "description"), ("friendly_name", "friendlyName"), ("labels", "labels")];
+    for entry in entries(script, node) {
+        let name = script.identifier(entry, "name").unwrap_or_default();
+        let known = names.iter().find(|(option, _)| option.eq_ignore_ascii_case(name));
+        let value = script.tree.child(entry, "value").and_then(|value| literal(script, value));
+        fields.extend(known.zip(value).map(|((_, field), value)| ((*field).to_owned(), value)));
+    }
+    let expressions =
+        |field: &str, list: &str| script.tree.child(node, field).map(|clause| script.tree.children(clause, list)).unwrap_or_default();
+    let clustering: Vec<String> =
+        expressions("cluster_by", "clustering_expressions").iter().filter_map(|path| column(script, *path)).collect();
+    if !clustering.is_empty() {
+        fields.insert("clustering".to_owned(), json!({ "fields": clustering }));
+    }
+    let partitioning = expressions("partition_by", "partitioning_expressions");
+    fields.extend(partitioning.first().and_then(|by| partitioning_of(script, *by)).map(|by| ("timePartitioning".to_owned(), by)));
+    fields
+}
+
+/// The text of an option of a column or table.
+pub fn description(script: &Script, node: NodeId) -> Option<String> {
+    let entry = entries(script, node).into_iter().find(|entry| script.identifier(*entry, "name") == Some("description"))?;
+    let value = script.tree.child(entry, "value")?;
+    script.tree.text(value, "string_value").map(str::to_owned)
+}
+
+fn entries(script: &Script, node: NodeId) -> Vec<NodeId> {
+    script.tree.child(node, "options_list").map(|list| script.tree.children(list, "options_entries")).unwrap_or_default()
+}
+
+/// A string, or labels as an array of pairs. Nothing for an expression that would have to be evaluated.
+fn literal(script: &Script, node: NodeId) -> Option<Value> {
+    if let Some(text) = script.tree.text(node, "string_value") {
+        return Some(json!(text));
+    }
+    let pair = |pair: NodeId| {
+        let parts = script.tree.children(pair, "field_expressions");
+        let texts: Vec<&str> = parts.iter().filter_map(|part| script.tree.text(*part, "string_value")).collect();
+        match texts.as_slice() {
+            [key, value] => Some(((*key).to_owned(), json!(value))),
+            _ => None,
+        }
+    };
+    let pairs = script.tree.children(node, "elements");
+    (!pairs.is_empty()).then(|| pairs.into_iter().map(pair).collect::<Option<Map<_, _>>>().map(Value::Object)).flatten()
+}
+
+/// `day`, `DATE(at)`, `TIMESTAMP_TRUNC(at, HOUR)`.
+fn partitioning_of(script: &Script, node: NodeId) -> Option<Value> {
+    let by_unit = |unit: &str, field: String| match field.starts_with("_PARTITION") {
+        true => json!({ "type": unit }),
+        false => json!({ "type": unit, "field": field }),
+    };
+    if let Some(field) = column(script, node) {
+        return Some(by_unit("DAY", field));
+    }
+    let arguments = script.tree.children(node, "arguments");
+    let field = arguments.first().and_then(|argument| column(script, *argument))?;
+    let unit = arguments.get(1).map_or("DAY".to_owned(), |unit| script.slice(*unit).to_ascii_uppercase());
+    ["HOUR", "DAY", "MONTH", "YEAR"].contains(&unit.as_str()).then(|| by_unit(&unit, field))
+}
+
+fn column(script: &Script, node: NodeId) -> Option<String> {
+    let path = script.path(node);
+    (!path.is_empty()).then(|| path.join("."))
+}
