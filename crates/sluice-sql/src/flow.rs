@@ -125,6 +125,12 @@ impl Flow {
         inner.unwrap_or_else(|| Flow::of(self.all())).with_whole(&self.whole)
     }
 
+    /// One element by its place: whether there is one is the array's length, where that was computed.
+    pub fn element_at(&self) -> Flow {
+        let computed = self.shape.iter().filter(|(_, way)| *way == Way::Derived).copied().collect();
+        self.element().with_whole(&computed)
+    }
+
     pub fn with_whole(mut self, taint: &Taint) -> Flow {
         self.whole.extend(taint.iter().copied());
         self
@@ -139,7 +145,7 @@ impl Flow {
         if taint.len() == before {
             taint.extend(self.shape.iter().copied());
         }
-        taint.extend(self.computed_shape(&below));
+        taint.extend(self.computed_shape(&below.iter().map(|(source, _)| *source).collect()));
         taint
     }
 
@@ -190,10 +196,31 @@ impl Flow {
         Flow { whole: chosen(&self.whole), shape: self.shape.clone(), holds_nulls: self.holds_nulls, parts }
     }
 
-    /// What decides a shape beyond the parts themselves: the length of an array that was computed.
-    fn computed_shape(&self, below: &Taint) -> Taint {
-        let known = |source: &Source| below.iter().any(|(other, _)| other == source);
-        self.shape.iter().filter(|(source, way)| *way == Way::Derived && !known(source)).copied().collect()
+    /// What decides a shape beyond what is known already: the length of an array that was computed.
+    fn computed_shape(&self, known: &SourceSet) -> Taint {
+        self.shape.iter().filter(|(source, way)| *way == Way::Derived && !known.contains(source)).copied().collect()
+    }
+
+    /// What reaches each of the parts. Who hides only some of the parts still shows how many there are.
+    fn in_each_part(&self) -> SourceSet {
+        match &self.parts {
+            Parts::None => SourceSet::new(),
+            Parts::Element(element) => element.in_each_leaf(),
+            Parts::Fields(fields) => {
+                let mut fields = fields.iter().map(Flow::in_each_leaf);
+                let first = fields.next().unwrap_or_default();
+                fields.fold(first, |sum, field| sum.intersection(&field).copied().collect())
+            }
+        }
+    }
+
+    fn in_each_leaf(&self) -> SourceSet {
+        let mut sources = self.in_each_part();
+        sources.extend(self.whole.iter().map(|(source, _)| *source));
+        if matches!(self.parts, Parts::None) {
+            sources.extend(self.shape.iter().map(|(source, _)| *source));
+        }
+        sources
     }
 
     /// Either of two values.
@@ -228,7 +255,7 @@ impl Flow {
     pub fn leaves(&self, kind: Option<&Type>, path: &mut Vec<String>, found: &mut BTreeSet<(Vec<String>, Source, Way)>) {
         let mut add = |path: &[String], taint: &Taint| found.extend(taint.iter().map(|(source, how)| (path.to_vec(), *source, *how)));
         add(path, &self.whole);
-        add(path, &self.computed_shape(&self.below()));
+        add(path, &self.computed_shape(&self.in_each_part()));
         match &self.parts {
             Parts::None => add(path, &self.shape),
             Parts::Element(element) => {

@@ -95,6 +95,9 @@ impl<'a> Binder<'a> {
                 "ASTTablePathExpression" => edits.extend(self.source(script, node, "path_expr")?),
                 "ASTTableClause" => edits.extend(self.source(script, node, "table_path")?),
                 "ASTFunctionCall" => path("function").map_or(Ok(()), |path| self.function(&path))?,
+                kind @ ("ASTPipeCreateTable" | "ASTPipeExportData" | "ASTPipeFork" | "ASTPipeInsert" | "ASTPipeLog" | "ASTPipeTee") => {
+                    return Err(Problem::not_implemented(&format!("the pipe operator of `{}`", kind.trim_start_matches("AST"))));
+                }
                 "ASTTVF" => path("name").map_or(Ok(()), |path| self.table_function(&path))?,
                 _ => {}
             }

@@ -171,6 +171,9 @@ pub fn problem_of(fault: Fault, edited: &Edited, script: &str) -> Problem {
     }
 }
 
+/// What the reference evaluator says of things that GoogleSQL has and it has not.
+const BEYOND_THE_EVALUATOR: [&str; 4] = ["Unsupported built-in function", "Unimplemented", "Unhandled node type", "not implemented"];
+
 /// The path of a table that the engine did not find.
 pub fn missing_table(message: &str) -> Option<Vec<String>> {
     let rest = message.strip_prefix("Table not found: ")?;
@@ -179,8 +182,8 @@ pub fn missing_table(message: &str) -> Option<Vec<String>> {
 }
 
 fn invalid(message: &str, place: &str) -> Problem {
-    if message.starts_with("Unsupported built-in function") || message.starts_with("Unimplemented") {
-        return Problem::not_implemented(message);
+    if BEYOND_THE_EVALUATOR.iter().any(|words| message.contains(words)) {
+        return Problem::not_implemented(message.lines().next().unwrap_or(message));
     }
     Problem::invalid_query(format!("{message}{place}"))
 }

@@ -14,6 +14,7 @@ struct Call {
     /// What reaches the result beside the arguments: modifiers, order, conditions.
     modifiers: Taint,
     plain: bool,
+    distinct: bool,
     ignores_nulls: bool,
 }
 
@@ -75,7 +76,8 @@ impl Walker<'_> {
         for argument in self.tree.children(node, "generic_argument_list") {
             arguments.push(self.generic_argument(argument));
         }
-        let mut plain = !self.tree.boolean(node, "distinct");
+        let distinct = self.tree.boolean(node, "distinct");
+        let mut plain = !distinct;
         if let Some(having) = self.tree.child(node, "having_modifier") {
             modifiers.extend(self.child_expression(having, "having_expr").derived());
             plain = false;
@@ -103,7 +105,7 @@ impl Walker<'_> {
             }
         }
         let ignores_nulls = self.tree.enumerator(node, "null_handling_modifier") == Some("IGNORE_NULLS");
-        Call { name: name.to_owned(), arguments, modifiers, plain, ignores_nulls }
+        Call { name: name.to_owned(), arguments, modifiers, plain, distinct, ignores_nulls }
     }
 
     fn generic_argument(&mut self, argument: NodeId) -> Flow {
@@ -156,7 +158,7 @@ impl Walker<'_> {
         for argument in self.tree.children(node, "argument_list") {
             rest.extend(self.expression(argument).derived());
         }
-        Some(Call { name: name.to_owned(), arguments: vec![array, body], modifiers: rest, plain: false, ignores_nulls: false })
+        Some(Call { name: name.to_owned(), arguments: vec![array, body], modifiers: rest, plain: false, distinct: false, ignores_nulls: false })
     }
 
     /// What decides whether one of the engine's own functions fails. Nothing where no value can make it fail.
@@ -234,16 +236,20 @@ fn builtin(call: &Call) -> Flow {
         "$case_no_value" | "$case_with_value" => case(call).to_chosen(),
         "array_agg" => {
             let value = argument(0);
-            // Without its nulls the length of the array tells how many there were.
-            let shape = if call.ignores_nulls { value.outline() } else { Taint::new() };
+            // The length of the array tells how many different values there were, or how many that are not null.
+            let shape = match (call.distinct, call.ignores_nulls) {
+                (true, _) => value.derived(),
+                (false, true) => value.outline(),
+                (false, false) => Taint::new(),
+            };
             let array = Flow::array(value);
             Flow { shape, holds_nulls: array.holds_nulls && !call.ignores_nulls, ..array }
         }
         "$make_array" => Flow::array(Flow::joined(call.arguments.iter().cloned())),
         "$array_at_offset" | "$array_at_ordinal" | "$safe_array_at_offset" | "$safe_array_at_ordinal" => {
-            argument(0).element().to_chosen().with_whole(&argument(1).derived())
+            argument(0).element_at().to_chosen().with_whole(&argument(1).derived())
         }
-        "array_first" | "array_last" => argument(0).element().to_chosen(),
+        "array_first" | "array_last" => argument(0).element_at().to_chosen(),
         "array_filter" => argument(0).with_whole(&argument(1).derived()),
         "array_transform" => {
             let (array, body) = (argument(0), argument(1));
@@ -251,6 +257,11 @@ fn builtin(call: &Call) -> Flow {
         }
         "array_length" | "$is_null" => Flow::of(argument(0).outline()),
         "count" if call.plain && call.arguments.len() == 1 => Flow::of(counted(&argument(0))),
+        // The comparison looks at every part, and its outcome takes all of them away.
+        "nullif" if argument(0).parts != crate::flow::Parts::None => {
+            let (value, other) = (argument(0), argument(1));
+            value.to_chosen().with_whole(&value.derived()).with_whole(&other.derived())
+        }
         "typeof" => Flow::default(),
         name => match builtin::table().kept(name) {
             Some(kept) => kept_flow(call, kept).to_chosen(),

@@ -81,13 +81,18 @@ pub fn judge(analysis: &Analysis, outcomes: &[Outcome], varied: &[Vec<ColumnPath
     let outputs = query.map_or(&[][..], |statement| statement.outputs.as_slice());
     let mut verdict = Verdict { uses: used(analysis, &all).len(), ..Verdict::default() };
     verdict.outputs = outputs.iter().map(|output| OutputVerdict { labelled: labelled(output, &all), differed: false }).collect();
-    verdict.excused = used(analysis, &all).iter().any(|kind| shape.decides_rows(*kind));
+    verdict.excused = excused(analysis, &all, shape);
     let Some(base) = outcomes.first() else { return verdict };
     for (variant, outcome) in outcomes.iter().enumerate().skip(1) {
         let labels = varied.get(variant).map_or(&[][..], Vec::as_slice);
         compare(analysis, outputs, (base, outcome), (variant, labels, shape), &mut verdict);
     }
     verdict
+}
+
+/// Whether a use of one of these labels can have caused any difference in the rows.
+pub fn excused(analysis: &Analysis, labels: &[ColumnPath], shape: Shape) -> bool {
+    used(analysis, labels).iter().any(|kind| shape.decides_rows(*kind))
 }
 
 fn compare(
@@ -98,7 +103,7 @@ fn compare(
     verdict: &mut Verdict,
 ) {
     let uses = used(analysis, labels);
-    let excused = uses.iter().any(|kind| shape.decides_rows(*kind));
+    let excused = excused(analysis, labels, shape);
     let (rows, kinds, other) = match (base, outcome) {
         (Outcome::Rows { rows, kinds }, Outcome::Rows { rows: other, .. }) => (rows, kinds, other),
         (Outcome::Abandoned { .. }, _) | (_, Outcome::Abandoned { .. }) => return,

@@ -11,6 +11,7 @@ pub mod generate;
 pub mod handmade;
 pub mod judge;
 pub mod mutate;
+pub mod report;
 pub mod shrink;
 pub mod value;
 pub mod variants;

@@ -4,11 +4,14 @@
 
 use sluice_testkit::ground;
 use sluice_testkit::interference::adapters::Clinic;
-use sluice_testkit::interference::campaign::{Report, Settings, run, run_each};
+use sluice_testkit::interference::campaign::{Settings, run, run_each};
 use sluice_testkit::interference::handmade;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Statements of every run, from seed 1 on.
 const FIXED_COUNT: u64 = 5_000;
+/// Statements that no run before has seen.
+const RANDOM_COUNT: u64 = 200;
 
 fn settings() -> Settings {
     Settings {
@@ -30,9 +33,21 @@ fn number(variable: &str) -> Option<u64> {
 #[test]
 fn no_difference_stays_untold() {
     let clinic = Clinic::new(ground::engine()).unwrap();
-    let report: Report = run(&settings(), &clinic, &clinic);
+    let report = run(&settings(), &clinic, &clinic);
     println!("{report}");
     assert!(report.findings.is_empty(), "{} misses", report.findings.len());
+    assert!(report.weaknesses().is_empty(), "the test does not bite: {:?}", report.weaknesses());
+}
+
+#[test]
+fn new_statements_tell_everything() {
+    let clinic = Clinic::new(ground::engine()).unwrap();
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let seed = number("SLUICE_INTERFERENCE_SEED").unwrap_or(elapsed.as_secs() * RANDOM_COUNT);
+    println!("SLUICE_INTERFERENCE_SEED={seed}");
+    let report = run(&Settings { seed, count: RANDOM_COUNT, ..settings() }, &clinic, &clinic);
+    println!("{report}");
+    assert!(report.findings.is_empty(), "{} misses, from seed {seed} on", report.findings.len());
 }
 
 #[test]
