@@ -1,8 +1,7 @@
-//! BigQuery's types as the engine writes them, and back.
+//! BigQuery's types as the engine reads them. `sluice_sql::kind` reads what it writes.
 
 use crate::encode::{Record, word};
 use sluice_model::{Field, Type};
-use sluice_sql::tree::{NodeId, Tree};
 
 /// TypeProto.
 pub fn record(kind: &Type) -> Record {
@@ -16,45 +15,6 @@ pub fn record(kind: &Type) -> Record {
         }
         _ => record,
     }
-}
-
-/// Reads a `Type` node. `None` for a type that BigQuery does not have.
-pub fn read(tree: &Tree, node: NodeId) -> Option<Type> {
-    read_nested(tree, node, 0)
-}
-
-fn read_nested(tree: &Tree, node: NodeId, depth: usize) -> Option<Type> {
-    if depth > sluice_model::types::TYPE_DEPTH_MAX {
-        return None;
-    }
-    let element = |path: &[&str]| read_nested(tree, tree.path(node, path)?, depth + 1);
-    Some(match tree.enumerator(node, "type_kind")? {
-        "TYPE_INT64" => Type::Int64,
-        "TYPE_DOUBLE" => Type::Float64,
-        "TYPE_BOOL" => Type::Bool,
-        "TYPE_STRING" => Type::String,
-        "TYPE_BYTES" => Type::Bytes,
-        "TYPE_DATE" => Type::Date,
-        "TYPE_DATETIME" => Type::Datetime,
-        "TYPE_TIME" => Type::Time,
-        "TYPE_TIMESTAMP" => Type::Timestamp,
-        "TYPE_NUMERIC" => Type::Numeric,
-        "TYPE_BIGNUMERIC" => Type::BigNumeric,
-        "TYPE_JSON" => Type::Json,
-        "TYPE_GEOGRAPHY" => Type::Geography,
-        "TYPE_INTERVAL" => Type::Interval,
-        "TYPE_RANGE" => Type::Range(Box::new(element(&["range_type", "element_type"])?)),
-        "TYPE_ARRAY" => Type::array(element(&["array_type", "element_type"])?),
-        "TYPE_STRUCT" => {
-            let fields = tree.child(node, "struct_type").map(|inner| tree.children(inner, "field")).unwrap_or_default();
-            let field = |field: NodeId| {
-                let kind = read_nested(tree, tree.child(field, "field_type")?, depth + 1)?;
-                Some(Field { name: tree.text(field, "field_name").unwrap_or_default().to_owned(), kind })
-            };
-            Type::Struct(fields.into_iter().map(field).collect::<Option<_>>()?)
-        }
-        _ => return None,
-    })
 }
 
 fn enumerator(kind: &Type) -> &'static str {

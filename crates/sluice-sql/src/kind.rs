@@ -4,7 +4,7 @@ use crate::tree::{NodeId, Tree};
 use sluice_model::{Field, Type};
 
 /// Reads a `Type` node. Nothing for types that BigQuery does not have.
-pub(crate) fn read(tree: &Tree, node: NodeId) -> Option<Type> {
+pub fn read(tree: &Tree, node: NodeId) -> Option<Type> {
     nested(tree, node, 0)
 }
 

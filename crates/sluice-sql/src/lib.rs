@@ -12,7 +12,7 @@ mod cache;
 pub mod catalog;
 pub mod engine;
 mod flow;
-mod kind;
+pub mod kind;
 mod lookup;
 mod naming;
 mod opening;

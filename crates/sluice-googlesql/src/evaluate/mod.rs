@@ -15,10 +15,10 @@ pub use datum::Datum;
 use crate::catalog::{self, CatalogFault};
 use crate::encode::{Item, Record};
 use crate::googlesql::{GoogleSql, Work, digest, engine_fault};
-use crate::types;
 use placement::Placed;
 use sluice_model::Type;
 use sluice_sql::engine::{Catalog, Fault};
+use sluice_sql::kind;
 use sluice_sql::tree::{NodeId, Tree};
 use std::collections::HashSet;
 
@@ -143,7 +143,7 @@ impl GoogleSql {
 
 fn column(tree: &Tree, column: NodeId) -> Result<(String, Type), Fault> {
     let name = tree.text(column, "name").unwrap_or_default().to_owned();
-    let kind = tree.child(column, "type").and_then(|kind| types::read(tree, kind));
+    let kind = tree.child(column, "type").and_then(|node| kind::read(tree, node));
     let kind = kind.ok_or_else(|| invalid(format!("column `{name}` of the result is of a type that BigQuery does not have")))?;
     Ok((name, kind))
 }

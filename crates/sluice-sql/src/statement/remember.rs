@@ -111,14 +111,19 @@ fn join_outputs(bound: &mut Bound, done: &Understood) {
     }
 }
 
-fn remember_function(tree: &Tree, root: NodeId, analyzer: &Analyzer<'_>, scope: &mut Scope) {
+/// What a routine that was just created is called, and whether it is a temporary one.
+fn created(tree: &Tree, root: NodeId, analyzer: &Analyzer<'_>, scope: &Scope) -> Option<(TableName, bool)> {
     let path: Vec<String> = tree.texts(root, "name_path").into_iter().map(str::to_owned).collect();
     let temporary = tree.enumerator(root, "create_scope") == Some("CREATE_TEMP");
     let name = match (temporary, path.last()) {
-        (true, Some(name)) => Some(TableName::new("", "", name)),
-        _ => analyzer.canonical(&path, scope),
+        (true, Some(name)) => TableName::new("", "", name),
+        _ => analyzer.canonical(&path, scope)?,
     };
-    let Some(name) = name else { return };
+    Some((name, temporary))
+}
+
+fn remember_function(tree: &Tree, root: NodeId, analyzer: &Analyzer<'_>, scope: &mut Scope) {
+    let Some((name, temporary)) = created(tree, root, analyzer, scope) else { return };
     if temporary && builtin::is_bigquery_function(&name.table) {
         // Which of the two a call means is not for us to guess.
         scope.ambiguous.insert(name.table.to_lowercase());
@@ -163,13 +168,7 @@ fn argument(tree: &Tree, name: &str, node: NodeId) -> Argument {
 }
 
 fn remember_procedure(tree: &Tree, root: NodeId, analyzer: &Analyzer<'_>, scope: &mut Scope) {
-    let path: Vec<String> = tree.texts(root, "name_path").into_iter().map(str::to_owned).collect();
-    let temporary = tree.enumerator(root, "create_scope") == Some("CREATE_TEMP");
-    let name = match (temporary, path.last()) {
-        (true, Some(name)) => Some(TableName::new("", "", name)),
-        _ => analyzer.canonical(&path, scope),
-    };
-    let Some(name) = name else { return };
+    let Some((name, temporary)) = created(tree, root, analyzer, scope) else { return };
     let kinds = tree.child(root, "signature").map(|signature| tree.children(signature, "argument")).unwrap_or_default();
     let arguments = tree.texts(root, "argument_name_list").into_iter().zip(kinds).map(|(name, node)| argument(tree, name, node)).collect();
     let language = tree.text(root, "language").unwrap_or_default().to_ascii_uppercase();
