@@ -104,6 +104,7 @@ impl Script<'_, '_> {
             let flow = Flow::structure(walked.columns.iter().map(|(_, _, flow)| flow.clone()).collect());
             let mut done = Understood { kind: "FOR".to_owned(), rows: walked.rows, found: walked.found, ..Understood::default() };
             done.effects.insert(Effect::Branch);
+            done.found.can_hold_null([&flow]);
             this.record(node, done);
             scope.declare(&name, Type::Struct(fields), flow);
             body.map(|body| this.list(body, scope)).transpose().map(|_| ())

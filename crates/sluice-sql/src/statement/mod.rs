@@ -61,12 +61,12 @@ impl Analyzer<'_> {
             let walker = Walker::new(tree, &binding.world, &mut sources);
             let mut reader = Reader { analyzer_names: &names, walker, tree, done: Understood::default() };
             reader.statement(root);
-            let Reader { mut walker, mut done, .. } = reader;
+            let Reader { walker, mut done, .. } = reader;
+            done.found = walker.found;
             // A view or a table function is only defined: nothing is written yet.
             if !matches!(done.kind.as_str(), "CREATE_VIEW" | "CREATE_MATERIALIZED_VIEW" | "CREATE_TABLE_FUNCTION") {
-                done.outputs.iter().for_each(|(_, _, flow)| walker.can_hold_null(&flow.null_elements()));
+                done.found.can_hold_null(done.outputs.iter().map(|(_, _, flow)| flow));
             }
-            done.found = walker.found;
             done
         };
         self.sources = sources;

@@ -67,6 +67,13 @@ impl Found {
         }
     }
 
+    /// A result with an array that holds a null fails.
+    pub fn can_hold_null<'b>(&mut self, results: impl IntoIterator<Item = &'b Flow>) {
+        let taint: Taint = results.into_iter().flat_map(Flow::null_elements).collect();
+        self.fails |= !taint.is_empty();
+        self.errors.extend(taint.iter().map(|(source, _)| *source));
+    }
+
     pub fn merge(&mut self, other: Found) {
         self.effects.extend(other.effects);
         self.errors.extend(other.errors);
@@ -189,13 +196,6 @@ impl<'a> Walker<'a> {
         self.failures += 1;
         self.found.fails = true;
         self.found.errors.extend(taint.iter().map(|(source, _)| *source));
-    }
-
-    /// A result with an array that holds a null fails.
-    pub fn can_hold_null(&mut self, taint: &Taint) {
-        if !taint.is_empty() {
-            self.can_fail(taint);
-        }
     }
 
     /// Enters one level of the tree; false past the limit.
