@@ -11,6 +11,10 @@ if ! cargo fuzz --version >/dev/null 2>&1; then
     echo "fuzz: needs cargo-fuzz: cargo install cargo-fuzz --locked" >&2
     exit 1
 fi
+if ! command -v xxd >/dev/null; then
+    echo "fuzz: needs xxd to read the corpora that are written in hexadecimal" >&2
+    exit 1
+fi
 # The coverage that a fuzzer steers by is a setting that a stable compiler takes only with this.
 export RUSTC_BOOTSTRAP=1
 for target in analyze answer_reader table_resource type_text; do

@@ -24,11 +24,24 @@ impl GoogleSql {
 }
 
 impl Budget<'_> {
+    /// One call with what is left of the time. A deadline that the budget has set is named by the budget, not by what was left of it.
+    fn call<T>(&self, call: impl FnOnce(CallLimits) -> Result<T, Fault>) -> Result<T, Fault> {
+        let limits = self.limits()?;
+        call(limits).map_err(|fault| match fault {
+            Fault::Deadline { .. } if limits.milliseconds_max < self.engine.settings.analysis.milliseconds_max => self.late(),
+            fault => fault,
+        })
+    }
+
+    fn late(&self) -> Fault {
+        Fault::Deadline { milliseconds: self.milliseconds_max }
+    }
+
     fn limits(&self) -> Result<CallLimits, Fault> {
         let spent = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let left = self.milliseconds_max.saturating_sub(spent);
         if left == 0 {
-            return Err(Fault::Deadline { milliseconds: self.milliseconds_max });
+            return Err(self.late());
         }
         let one = self.engine.settings.analysis;
         Ok(CallLimits { milliseconds_max: one.milliseconds_max.min(left), ..one })
@@ -37,11 +50,11 @@ impl Budget<'_> {
 
 impl Engine for Budget<'_> {
     fn parse(&self, text: &str) -> Result<Tree, Fault> {
-        self.engine.parse_within(text, self.limits()?)
+        self.call(|limits| self.engine.parse_within(text, limits))
     }
 
     fn table_names(&self, text: &str) -> Result<Vec<Vec<String>>, Fault> {
-        self.engine.table_names_within(text, self.limits()?)
+        self.call(|limits| self.engine.table_names_within(text, limits))
     }
 
     fn has_function(&self, name: &str) -> bool {
@@ -49,6 +62,10 @@ impl Engine for Budget<'_> {
     }
 
     fn analyze(&self, question: &Question<'_>) -> Result<Tree, Fault> {
-        self.engine.analyze_within(question, self.limits()?)
+        self.call(|limits| self.engine.analyze_within(question, limits))
+    }
+
+    fn still_time(&self) -> Result<(), Fault> {
+        self.limits().map(drop)
     }
 }

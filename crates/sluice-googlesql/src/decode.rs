@@ -14,9 +14,13 @@ pub struct Limits {
     pub depth_max: usize,
 }
 
+/// The reader looks whether there is still time each time it has read so many values: a fraction of a millisecond.
+const VALUES_BETWEEN_LOOKS: u64 = 1 << 10;
+
+/// Far above honest answers: the largest of our TPC-DS statements has some ten thousand nodes.
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { answer_bytes_max: 256 << 20, nodes_max: 4_000_000, depth_max: 100_000 }
+        Limits { answer_bytes_max: 64 << 20, nodes_max: 1_000_000, depth_max: 100_000 }
     }
 }
 
@@ -39,6 +43,8 @@ pub enum DecodeFault {
         message: &'static str,
         number: u32,
     },
+    /// The caller has no time any more.
+    Late,
     Nodes {
         nodes_max: usize,
     },
@@ -63,13 +69,24 @@ pub enum DecodeFault {
 
 /// Reads `bytes` as the message of that name. The tree's root is the message itself, or the node inside when it is a wrapper.
 pub fn decode(schema: &Schema, message: &str, bytes: &[u8], limits: &Limits) -> Result<Tree, DecodeFault> {
+    decode_while(schema, message, bytes, limits, &|| true)
+}
+
+/// The same, as long as there is time.
+pub fn decode_while(
+    schema: &Schema,
+    message: &str,
+    bytes: &[u8],
+    limits: &Limits,
+    still_time: &dyn Fn() -> bool,
+) -> Result<Tree, DecodeFault> {
     if bytes.len() > limits.answer_bytes_max {
         return Err(DecodeFault::Bytes { bytes: bytes.len(), bytes_max: limits.answer_bytes_max });
     }
     let unknown = || DecodeFault::Unknown { message: message.to_owned() };
     let id = schema.find(message).ok_or_else(unknown)?;
     let kind = schema.message(id).ok_or_else(unknown)?;
-    let mut decoder = Decoder { schema, limits, tree: Tree::default(), stack: Vec::new() };
+    let mut decoder = Decoder { schema, limits, still_time, values: 0, tree: Tree::default(), stack: Vec::new() };
     let root = decoder.node(kind)?;
     decoder.tree.root = Some(root);
     decoder.push(kind, root, Reader::new(bytes))?;
@@ -80,6 +97,9 @@ pub fn decode(schema: &Schema, message: &str, bytes: &[u8], limits: &Limits) -> 
 struct Decoder<'a> {
     schema: &'a Schema,
     limits: &'a Limits,
+    still_time: &'a dyn Fn() -> bool,
+    /// Read so far.
+    values: u64,
     tree: Tree,
     stack: Vec<Frame<'a>>,
 }
@@ -150,6 +170,10 @@ impl<'a> Decoder<'a> {
     }
 
     fn attach(&mut self, node: NodeId, field: &Field, value: Value) -> Result<(), DecodeFault> {
+        self.values += 1;
+        if self.values.is_multiple_of(VALUES_BETWEEN_LOOKS) && !(self.still_time)() {
+            return Err(DecodeFault::Late);
+        }
         let Some(node) = self.tree.nodes.get_mut(node.0 as usize) else { return Ok(()) };
         // Fields come in the order of their numbers, so the one to extend is the last one; searching backwards finds it at once.
         let present = node.fields.iter_mut().rev().find(|(name, _)| *name == field.name);
@@ -231,6 +255,7 @@ impl fmt::Display for DecodeFault {
             Self::Depth { depth_max } => write!(formatter, "the engine's answer is nested deeper than {depth_max} levels"),
             Self::Enumerator { field, number } => write!(formatter, "the engine's answer holds an unknown value {number} in `{field}`"),
             Self::Field { message, number } => write!(formatter, "the engine's answer holds an unknown field {number} in `{message}`"),
+            Self::Late => write!(formatter, "the time was over while the engine's answer was read"),
             Self::Nodes { nodes_max } => write!(formatter, "the engine's answer has more than {nodes_max} nodes"),
             Self::Range { field } => write!(formatter, "the engine's answer holds a number out of range in `{field}`"),
             Self::Twice { field } => write!(formatter, "the engine's answer holds `{field}` twice"),

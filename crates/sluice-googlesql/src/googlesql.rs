@@ -18,6 +18,7 @@ use sluice_sql::engine::{Catalog, Engine, Fault, Parameters, Question, Target};
 use sluice_sql::tree::Tree;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 /// What the module says to a `?` when parameters are named.
 const POSITIONAL: &str = "Positional parameters are not supported";
@@ -55,7 +56,8 @@ impl GoogleSql {
     fn functions(&self) -> Result<Language, Fault> {
         let record = self.language.builtin(&Catalog::default(), std::iter::empty());
         let request = encode(&self.schema, "zetasql.ZetaSQLBuiltinFunctionOptionsProto", &record).map_err(engine_fault)?;
-        let answer = self.ask("GetBuiltinFunctions", request, self.settings.analysis)?;
+        let limits = self.settings.analysis;
+        let answer = self.ask("GetBuiltinFunctions", request, limits.ends(), limits)?;
         Ok(self.language.clone().with_functions(&self.read("GetBuiltinFunctionsResponse", &answer)?))
     }
 
@@ -78,8 +80,8 @@ impl GoogleSql {
     }
 
     /// One procedure in the base state.
-    fn ask(&self, procedure: &'static str, request: Vec<u8>, limits: CallLimits) -> Result<Vec<u8>, Fault> {
-        self.pool.run(limits, move |session| {
+    fn ask(&self, procedure: &'static str, request: Vec<u8>, ends: Instant, limits: CallLimits) -> Result<Vec<u8>, Fault> {
+        self.pool.run_until(ends, limits, move |session| {
             session.reset()?;
             session.call(procedure, &request)
         })
@@ -91,6 +93,15 @@ impl GoogleSql {
 
     pub(crate) fn read(&self, message: &str, bytes: &[u8]) -> Result<Tree, Fault> {
         decode::decode(&self.schema, &format!("{SERVICE}.{message}"), bytes, &self.settings.answer).map_err(answer_fault)
+    }
+
+    /// The same, as long as there is time.
+    fn read_until(&self, ends: Instant, limits: CallLimits, message: &str, bytes: &[u8]) -> Result<Tree, Fault> {
+        let (message, still_time) = (format!("{SERVICE}.{message}"), || Instant::now() < ends);
+        decode::decode_while(&self.schema, &message, bytes, &self.settings.answer, &still_time).map_err(|fault| match fault {
+            DecodeFault::Late => Fault::Deadline { milliseconds: limits.milliseconds_max },
+            fault => answer_fault(fault),
+        })
     }
 
     pub(crate) fn sized(&self, text: &str) -> Result<(), Fault> {
@@ -120,16 +131,18 @@ impl Engine for GoogleSql {
 impl GoogleSql {
     pub(crate) fn parse_within(&self, text: &str, limits: CallLimits) -> Result<Tree, Fault> {
         self.sized(text)?;
-        let answer = self.ask("Parse", self.parse_request(text)?, limits)?;
-        rooted(self.read("ParseResponse", &answer)?, &["parsed_script", "parsed_statement"])
+        let ends = limits.ends();
+        let answer = self.ask("Parse", self.parse_request(text)?, ends, limits)?;
+        rooted(self.read_until(ends, limits, "ParseResponse", &answer)?, &["parsed_script", "parsed_statement"])
     }
 
     pub(crate) fn table_names_within(&self, text: &str, limits: CallLimits) -> Result<Vec<Vec<String>>, Fault> {
         self.sized(text)?;
+        let ends = limits.ends();
         let request = Record::new().with("sql_statement", text).with("options", self.language.item()).with("allow_script", true);
         let request = self.write("ExtractTableNamesFromStatementRequest", &request)?;
-        let answer = self.ask("ExtractTableNamesFromStatement", request, limits)?;
-        let tree = self.read("ExtractTableNamesFromStatementResponse", &answer)?;
+        let answer = self.ask("ExtractTableNamesFromStatement", request, ends, limits)?;
+        let tree = self.read_until(ends, limits, "ExtractTableNamesFromStatementResponse", &answer)?;
         let names = tree.root.map(|root| tree.children(root, "table_name")).unwrap_or_default();
         let segments = |name| tree.texts(name, "table_name_segment").into_iter().map(str::to_owned).collect();
         Ok(names.into_iter().map(segments).collect())
@@ -149,18 +162,19 @@ impl GoogleSql {
     }
 
     fn analyze_with(&self, question: &Question<'_>, options: Record, limits: CallLimits) -> Result<Tree, Fault> {
+        let ends = limits.ends();
         let target = match question.target {
             Target::Expression => "sql_expression",
             Target::Statement => "sql_statement",
         };
         let request = self.write("AnalyzeRequest", &Record::new().with("options", options).with(target, question.text))?;
-        let work = Work { limits, procedure: "Analyze", message: "AnalyzeRequest", request, evaluates: false };
+        let work = Work { ends, limits, procedure: "Analyze", message: "AnalyzeRequest", request, evaluates: false };
         let register = || {
             let catalog = catalog::record(question.catalog, &self.language, |_, kind| Ok(values::plainest(kind))).map_err(engine_fault)?;
             Ok(Record::new().with("simple_catalog", catalog))
         };
         let answer = self.in_set(work, digest(&("analysis", question.catalog)), register)?;
-        rooted(self.read("AnalyzeResponse", &answer)?, &["resolved_statement", "resolved_expression"])
+        rooted(self.read_until(ends, limits, "AnalyzeResponse", &answer)?, &["resolved_statement", "resolved_expression"])
     }
 
     /// One procedure with a table set registered; the set's number is added to the request, as a field of its own.
@@ -169,7 +183,7 @@ impl GoogleSql {
             Some(found) => Entry::Known(found),
             None => Entry::New { key: set, request: self.write("RegisterCatalogRequest", &register()?)? },
         };
-        let (schema, answer_limits, Work { limits, procedure, message, mut request, evaluates }) =
+        let (schema, answer_limits, Work { ends, limits, procedure, message, mut request, evaluates }) =
             (self.schema.clone(), self.settings.answer, work);
         let run = move |session: &mut Session| {
             let id = session.enter(&entry, |answer| registered(&schema, answer, &answer_limits))?;
@@ -177,12 +191,13 @@ impl GoogleSql {
             request.extend(encode(&schema, &format!("{SERVICE}.{message}"), &id).map_err(engine_fault)?);
             session.call(procedure, &request)
         };
-        if evaluates { self.evaluators()?.run(limits, run) } else { self.pool.run(limits, run) }
+        if evaluates { self.evaluators()?.run_until(ends, limits, run) } else { self.pool.run_until(ends, limits, run) }
     }
 }
 
 /// One call in a table set.
 pub(crate) struct Work {
+    pub ends: Instant,
     pub limits: CallLimits,
     pub procedure: &'static str,
     pub message: &'static str,

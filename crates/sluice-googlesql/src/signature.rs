@@ -62,6 +62,9 @@ fn argument(argument: &Argument) -> Record {
         options.set("argument_name", name.as_str());
         options.set("named_argument_kind", word(if argument.named_only { "NAMED_ONLY" } else { "POSITIONAL_OR_NAMED" }));
     }
+    if argument.not_aggregate {
+        options.set("is_not_aggregate", true);
+    }
     if argument.kind == ArgumentKind::Relation {
         options.set("extra_relation_input_columns_allowed", true);
     }

@@ -7,6 +7,7 @@ use crate::flow::Flow;
 use crate::lookup::Looked;
 use crate::scope::{self, Scope};
 use crate::script::Script;
+use crate::wording::bounded;
 use sluice_model::{Analysis, Effect, Refused, TableName, Unresolved, Write};
 
 /// Stack for one analysis: answers may be thousands of levels deep. It is reserved, not used, until it is needed.
@@ -57,7 +58,7 @@ pub(crate) fn analyze_fresh(engine: &dyn Engine, request: &Request, snapshot: &S
 }
 
 fn refused(reason: String) -> Analysis {
-    Analysis { statements: Vec::new(), refused: Some(Refused { reason }) }
+    Analysis { statements: Vec::new(), refused: Some(Refused { reason: bounded(reason) }) }
 }
 
 fn analyze_here(analyzer: &mut Analyzer<'_>, request: &Request) -> Result<Analysis, Refusal> {
@@ -75,7 +76,7 @@ fn analyze_here(analyzer: &mut Analyzer<'_>, request: &Request) -> Result<Analys
         statement.child_job &= !alone;
     }
     for setting in &request.opaque_settings {
-        let what = format!("the job setting `{setting}`");
+        let what = bounded(format!("the job setting `{setting}`"));
         statements.iter_mut().for_each(|statement| statement.unresolved.push(Unresolved { what: what.clone() }));
     }
     if let (Some(destination), Some(last)) = (&request.destination, statements.last_mut()) {

@@ -76,6 +76,7 @@ impl<'a> Analyzer<'a> {
             return Ok(known.clone());
         }
         let prepared = std::rc::Rc::new(text::prepare(self.engine, text)?);
+        self.engine.still_time()?;
         self.prepared.insert(text.to_owned(), prepared.clone());
         Ok(prepared)
     }
@@ -84,6 +85,7 @@ impl<'a> Analyzer<'a> {
     pub fn resolve(&mut self, prepared: &Prepared, node: NodeId, target: Target, scope: &Scope) -> Result<(Tree, Binding), Refusal> {
         let names = text::names(&prepared.tree, node);
         let mut binding = self.bind(&names, scope)?;
+        self.engine.still_time()?;
         let piece = self.open_calls(prepared, node, scope, &mut binding)?;
         let question_marks =
             || text::nodes(&prepared.tree, Some(node)).into_iter().any(|node| text::is_question_mark(&prepared.tree, node));
@@ -100,9 +102,10 @@ impl<'a> Analyzer<'a> {
         let (tree, binding) = self.resolve(prepared, node, Target::Expression, scope)?;
         let root = tree.root.ok_or_else(|| Refusal::new("the engine gave no expression"))?;
         let kind = kind::of(&tree, root);
-        let mut walker = Walker::new(&tree, &binding.world, &mut self.sources);
+        let mut walker = Walker::new(&tree, &binding.world, &mut self.sources, self.engine);
         let flow = walker.expression(root);
         let mut found = walker.found;
+        self.engine.still_time()?;
         found.include_opened(&binding.world);
         Ok((kind, flow, found))
     }
@@ -114,31 +117,36 @@ impl<'a> Analyzer<'a> {
         if tree.kind(root) != "ResolvedQueryStmt" {
             return Err(Refusal::new("the text is not a query"));
         }
-        let mut walker = Walker::new(&tree, &binding.world, &mut self.sources);
+        let mut walker = Walker::new(&tree, &binding.world, &mut self.sources, self.engine);
         let rows = tree.child(root, "query").map(|query| walker.scan(query)).unwrap_or_default();
         let columns = output_columns(&mut walker, root);
         let mut found = walker.found;
+        self.engine.still_time()?;
         found.include_opened(&binding.world);
         Ok(Walked { columns, rows, found })
     }
 
     pub fn open_view(&mut self, name: &TableName, query: &str, scope: &Scope) -> Result<Bound, Refusal> {
         // What the script has written shows through the view.
-        let untouched = scope.written.is_empty() && scope.created.is_empty();
+        let untouched = scope.is_untouched();
         if untouched && let Some(bound) = self.views.get(name) {
             return Ok(bound.clone());
         }
-        let within = Scope { default_project: name.project.clone(), ..scope.written_only() };
-        let walked = self.opened(&name.to_string(), |this| {
-            let prepared = this.prepare(query)?;
-            let statement = single_statement(&prepared.tree).ok_or_else(|| Refusal::new(format!("view `{name}` is not a single query")))?;
-            this.query(&prepared, statement, &within)
-        })?;
-        let bound = view_bound(name, walked);
+        let bound = self.view_within(name, query, &Scope { default_project: name.project.clone(), ..scope.written_only() })?;
         if untouched {
             self.views.insert(name.clone(), bound.clone());
         }
         Ok(bound)
+    }
+
+    /// A view's text, where names mean what the scope says.
+    pub fn view_within(&mut self, name: &TableName, query: &str, within: &Scope) -> Result<Bound, Refusal> {
+        let walked = self.opened(&name.to_string(), |this| {
+            let prepared = this.prepare(query)?;
+            let statement = single_statement(&prepared.tree).ok_or_else(|| Refusal::new(format!("view `{name}` is not a single query")))?;
+            this.query(&prepared, statement, within)
+        })?;
+        Ok(view_bound(name, walked))
     }
 
     /// Opens something of the catalog, watching for circles and depth.

@@ -5,7 +5,7 @@ use crate::builtin_binding::pseudo_columns;
 use crate::catalog::{Table, TableKind};
 use crate::engine;
 use crate::flow::Flow;
-use crate::scope::Scope;
+use crate::scope::{Scope, temporary_table};
 use crate::text::Names;
 use crate::world::{Bound, BoundColumn, World};
 use sluice_model::{TableName, Type};
@@ -76,15 +76,24 @@ impl Analyzer<'_> {
     }
 
     /// The table that a path means here, with a key for the engine. Nothing where no such table is known: the engine will say so.
-    fn find_table(&mut self, path: &[String], scope: &Scope) -> Result<Option<(String, Option<TableName>, Bound)>, Refusal> {
+    pub(crate) fn find_table(&mut self, path: &[String], scope: &Scope) -> Result<Option<(String, Option<TableName>, Bound)>, Refusal> {
+        let lasting = self.canonical(path, scope);
         if let Some(name) = temporary_name(path)
-            && let Some(bound) = scope.temporary.get(&name)
+            && let Some(mut bound) = scope.temporary.get(&name).cloned()
         {
-            return Ok(Some((format!("temporary {name}"), None, bound.clone())));
+            let uncertain = path.len() == 1 && scope.uncertain.contains(&temporary_table(&name));
+            if uncertain && lasting.is_some_and(|lasting| self.is_there(&lasting, scope)) {
+                bound.unresolved.insert(format!("`{name}` is the script's own table on some ways only"));
+            }
+            return Ok(Some((format!("temporary {name}"), None, bound)));
         }
-        let Some(name) = self.canonical(path, scope) else { return Ok(None) };
-        if let Some(bound) = scope.created.get(&name) {
-            return Ok(Some((name.to_string(), Some(name), bound.clone())));
+        let Some(name) = lasting else { return Ok(None) };
+        if let Some(mut bound) = self.made_table(&name, scope)? {
+            let twice = scope.views.contains_key(&name) && scope.created.contains_key(&name);
+            if scope.uncertain.contains(&name) && (twice || self.catalog.table(&name).is_some()) {
+                bound.unresolved.insert(format!("`{name}` is the script's own on some ways only"));
+            }
+            return Ok(Some((name.to_string(), Some(name), bound)));
         }
         let Some(mut bound) = self.base_table(&name, scope)? else { return Ok(None) };
         scope.overlay(&mut bound);
@@ -92,6 +101,25 @@ impl Analyzer<'_> {
             bound.unresolved.insert(format!("`{name}` was renamed before, or its columns were"));
         }
         Ok(Some((name.to_string(), Some(name), bound)))
+    }
+
+    fn is_there(&self, name: &TableName, scope: &Scope) -> bool {
+        scope.created.contains_key(name) || scope.views.contains_key(name) || self.catalog.table(name).is_some()
+    }
+
+    /// A view or table that the script itself has made.
+    fn made_table(&mut self, name: &TableName, scope: &Scope) -> Result<Option<Bound>, Refusal> {
+        let Some(view) = scope.views.get(name) else { return Ok(scope.created.get(name).cloned()) };
+        let within =
+            Scope { default_project: view.default_project.clone(), default_dataset: view.default_dataset.clone(), ..scope.written_only() };
+        let mut bound = self.view_within(name, &view.query, &within)?;
+        for (column, given) in bound.columns.iter_mut().zip(&view.columns) {
+            column.name.clone_from(given);
+        }
+        if !view.certain {
+            bound.unresolved.insert(format!("view `{name}` is not the same on every way here"));
+        }
+        Ok(Some(bound))
     }
 
     /// `project.dataset.table` for a path of one to four parts.

@@ -74,6 +74,8 @@ pub struct Argument {
     pub kind: Option<Type>,
     pub mode: ArgumentMode,
     pub table: bool,
+    /// Of an aggregate function: one value for the whole group.
+    pub not_aggregate: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,6 +18,12 @@ pub trait Engine: Send + Sync {
 
     /// The resolved tree of one statement or expression. Root: a `Resolved...Stmt` or an expression.
     fn analyze(&self, question: &Question<'_>) -> Result<Tree, Fault>;
+
+    /// A fault once the time for the whole analysis is over, from then on always. What works between calls asks this now and then, for it
+    /// has no clock of its own. An engine that bounds single calls alone always has time.
+    fn still_time(&self) -> Result<(), Fault> {
+        Ok(())
+    }
 }
 
 pub struct Question<'a> {
@@ -134,6 +140,8 @@ pub struct Argument {
     /// The name a caller may write before `=>`.
     pub name: Option<String>,
     pub named_only: bool,
+    /// Of an aggregate function: one value for the whole group, as NOT AGGREGATE says.
+    pub not_aggregate: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

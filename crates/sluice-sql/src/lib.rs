@@ -24,6 +24,7 @@ mod statement;
 mod text;
 pub mod tree;
 mod walk;
+mod wording;
 mod world;
 
 pub use analyze::{Destination, Request, STATEMENT_BYTES_MAX, analyze};

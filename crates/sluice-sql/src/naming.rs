@@ -76,12 +76,16 @@ pub(crate) fn own_names(tree: &Tree, root: NodeId) -> Own {
     let mut own = Own::default();
     let mut made: BTreeMap<String, usize> = BTreeMap::new();
     let (mut dropped, mut mentioned) = (Vec::new(), Vec::new());
+    let mut branches: Vec<(usize, usize)> = Vec::new();
     for node in text::nodes(tree, Some(root)) {
         let Some((start, end)) = text::span(tree, node) else { continue };
         let single = |field: &str| match tree.child(node, field).map(|path| text::path(tree, path)).as_deref() {
             Some([name]) => Some(name.to_lowercase()),
             _ => None,
         };
+        if may_be_skipped(tree, node) {
+            branches.push((start, end));
+        }
         match tree.kind(node) {
             "ASTFunctionDeclaration" => own.functions.extend(single("name")),
             "ASTTablePathExpression" => mentioned.extend(single("path_expr").map(|name| (name, start))),
@@ -89,7 +93,9 @@ pub(crate) fn own_names(tree: &Tree, root: NodeId) -> Own {
             "ASTDropStatement" => dropped.extend(single("name").map(|name| (name, end))),
             kind if kind.ends_with("Statement") => {
                 mentioned.extend(single("target_path").map(|name| (name, start)));
-                if let Some(name) = single("name").filter(|_| tree.enumerator(node, "scope") == Some("TEMPORARY")) {
+                // What one way only makes may on the others be a table of the catalog.
+                let certain = !branches.iter().any(|(from, to)| (*from..*to).contains(&start));
+                if let Some(name) = single("name").filter(|_| certain && tree.enumerator(node, "scope") == Some("TEMPORARY")) {
                     made.entry(name).and_modify(|first| *first = end.min(*first)).or_insert(end);
                 }
             }
@@ -104,6 +110,15 @@ pub(crate) fn own_names(tree: &Tree, root: NodeId) -> Own {
         }
     }
     own
+}
+
+/// Whether what stands inside of a statement may not happen though the statement does.
+fn may_be_skipped(tree: &Tree, node: NodeId) -> bool {
+    match tree.kind(node) {
+        "ASTIfStatement" | "ASTCaseStatement" | "ASTForInStatement" | "ASTRepeatStatement" | "ASTWhileStatement" => true,
+        "ASTBeginEndBlock" => tree.child(node, "handler_list").is_some() || tree.child(node, "label").is_some(),
+        _ => false,
+    }
 }
 
 /// The queries that FOR loops run over.

@@ -131,7 +131,8 @@ impl Analyzer<'_> {
             if let Some(predicted) = builtin::table().predicted(&model.model_type, &labels) {
                 facts.columns.push(("predicted".to_owned(), predicted));
             }
-            facts.columns.push(("labels".to_owned(), labels));
+            let label = labels.into_iter().map(|label| Column { name: format!("predicted_{}", label.name), ..label });
+            facts.columns.push(("label".to_owned(), label.collect()));
             facts.columns.push(("features".to_owned(), model.features.iter().map(column).collect()));
         }
         facts

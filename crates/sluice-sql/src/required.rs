@@ -9,6 +9,7 @@ use crate::naming::{Defaults, Own, changed_defaults, looped_queries, own_names, 
 use crate::routine::without_safe;
 use crate::text::{self, Names, Prepared};
 use crate::tree::NodeId;
+use crate::wording::bounded;
 use sluice_model::{Refused, TableName};
 use std::collections::BTreeSet;
 
@@ -28,7 +29,7 @@ pub struct Required {
 
 /// The names of a text, and of everything that the snapshot already shows behind them.
 pub fn required(engine: &dyn Engine, request: &Request, snapshot: &crate::catalog::Snapshot) -> Result<Required, Refused> {
-    let refused = |refusal: Refusal| Refused { reason: refusal.reason };
+    let refused = |refusal: Refusal| Refused { reason: bounded(refusal.reason) };
     readable(request).map_err(refused)?;
     let mut finder = Finder { analyzer: Analyzer::new(engine, snapshot), found: Found::default(), waiting: Vec::new() };
     let prepared = finder.analyzer.prepare(&request.text).map_err(refused)?;
@@ -68,12 +69,13 @@ impl Finder<'_> {
         let Some(root) = tree.root else { return Ok(()) };
         let own = own_names(tree, root);
         let mut meanings = BTreeSet::from([defaults.clone()]);
-        if changed_defaults(tree, root, defaults).is_empty() {
+        if self.changed(prepared, root, defaults).is_empty() {
             return self.part(prepared, root, &meanings, &own);
         }
         let list = tree.child(root, "statement_list_node");
         for statement in list.map(|list| tree.children(list, "statement_list")).unwrap_or_default() {
-            let changed: BTreeSet<Defaults> = meanings.iter().flat_map(|old| changed_defaults(tree, statement, old)).collect();
+            let mut changed = BTreeSet::new();
+            meanings.iter().for_each(|old| changed.extend(self.changed(prepared, statement, old)));
             if tree.kind(statement) == "ASTSystemVariableAssignment" {
                 self.part(prepared, statement, &meanings, &own)?;
                 meanings = if changed.is_empty() { meanings } else { changed };
@@ -83,6 +85,16 @@ impl Finder<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What the defaults may be behind a node, by its own statements and by the texts that it runs.
+    fn changed(&mut self, prepared: &Prepared, node: NodeId, defaults: &Defaults) -> Vec<Defaults> {
+        let mut found = changed_defaults(&prepared.tree, node, defaults);
+        for literal in text::names(&prepared.tree, node).dynamic {
+            let Ok(inner) = self.analyzer.prepare(&literal) else { continue };
+            found.extend(inner.tree.root.map(|root| changed_defaults(&inner.tree, root, defaults)).unwrap_or_default());
+        }
+        found
     }
 
     fn part(&mut self, prepared: &Prepared, node: NodeId, meanings: &BTreeSet<Defaults>, own: &Own) -> Result<(), Refusal> {

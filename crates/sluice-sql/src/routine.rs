@@ -20,9 +20,7 @@ impl Analyzer<'_> {
             self.bind_builtin(path, binding);
             return Ok(());
         };
-        if scope.ambiguous.contains(&routine.name.table.to_lowercase()) || scope.ambiguous.contains(&routine.name.to_string()) {
-            binding.world.unresolved.insert(format!("function `{}` is not the same on every way here", path.join(".")));
-        }
+        binding.world.unresolved.extend(self.doubt(&routine, scope));
         if !matches!(routine.kind, RoutineKind::ScalarFunction | RoutineKind::AggregateFunction) {
             return Ok(());
         }
@@ -60,6 +58,7 @@ impl Analyzer<'_> {
         if routine.kind != RoutineKind::TableFunction {
             return Ok(());
         }
+        binding.world.unresolved.extend(self.doubt(&routine, scope));
         let arguments = routine.arguments.iter().map(engine_argument).collect();
         let body = match &routine.language {
             Language::Sql => self.table_function_body(&routine, scope, binding)?,
@@ -73,6 +72,16 @@ impl Analyzer<'_> {
         binding.catalog.table_functions.push(engine::TableFunction { path, arguments, result });
         binding.world.opened.insert(routine.name.to_string());
         Ok(())
+    }
+
+    /// Why a call may mean another routine than this one.
+    pub(crate) fn doubt(&self, routine: &Routine, scope: &Scope) -> Option<String> {
+        let name = &routine.name;
+        let key = if name.project.is_empty() { name.table.to_lowercase() } else { name.to_string() };
+        let lasting = if name.project.is_empty() { self.canonical(std::slice::from_ref(&name.table), scope) } else { Some(name.clone()) };
+        let other = || lasting.is_some_and(|name| self.catalog.routine(&name).is_some());
+        let doubtful = scope.ambiguous.contains(&key) || scope.uncertain.contains(name) && other();
+        doubtful.then(|| format!("routine `{key}` is not the same on every way here"))
     }
 
     /// A temporary function by its single name, or a routine of the catalog.
@@ -144,7 +153,7 @@ fn engine_argument(argument: &Argument) -> engine::Argument {
         Some(kind) => ArgumentKind::Fixed(kind.clone()),
         None => ArgumentKind::Arbitrary,
     };
-    engine::Argument { kind, cardinality: Cardinality::Required, name: None, named_only: false }
+    engine::Argument { kind, cardinality: Cardinality::Required, name: None, named_only: false, not_aggregate: argument.not_aggregate }
 }
 
 fn traits(routine: &Routine) -> Traits {

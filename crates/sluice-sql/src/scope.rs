@@ -19,6 +19,10 @@ pub(crate) struct Scope {
     pub created: BTreeMap<TableName, Bound>,
     /// What the script wrote into tables that were there before: column by column, in lower case.
     pub written: BTreeMap<TableName, BTreeMap<String, Flow>>,
+    /// Columns that the script has put at the end of tables of the catalog.
+    pub added: BTreeMap<TableName, Vec<BoundColumn>>,
+    /// Views that the script made, opened anew at each use: what they read may have changed in between.
+    pub views: BTreeMap<TableName, MadeView>,
     pub functions: BTreeMap<String, Routine>,
     pub parameters: Parameters,
     /// What an error message may carry.
@@ -29,8 +33,23 @@ pub(crate) struct Scope {
     pub renamed: BTreeSet<TableName>,
     /// Functions that may be one of several.
     pub ambiguous: BTreeSet<String>,
+    /// Tables, views and routines that the script made on some ways only: where the catalog has one of that name too, it may be either.
+    pub uncertain: BTreeSet<TableName>,
+    /// What the script has dropped, perhaps only on some ways.
+    pub dropped: BTreeSet<TableName>,
     /// What happens next may not happen, or happen again: what was there before stays possible.
     pub weak: bool,
+}
+
+/// A view by its text, and what short names mean there.
+#[derive(Clone, PartialEq)]
+pub(crate) struct MadeView {
+    pub query: String,
+    pub columns: Vec<String>,
+    pub default_project: String,
+    pub default_dataset: Option<(String, String)>,
+    /// Whether it is the same view on every way.
+    pub certain: bool,
 }
 
 #[derive(Clone, PartialEq)]
@@ -57,22 +76,15 @@ impl Scope {
                 }
             }
         }
-        for (name, table) in &other.temporary {
-            match self.temporary.get_mut(name) {
-                Some(mine) => join_tables(mine, table),
-                None => {
-                    self.temporary.insert(name.clone(), table.clone());
-                }
-            }
-        }
-        for (name, table) in &other.created {
-            match self.created.get_mut(name) {
-                Some(mine) => join_tables(mine, table),
-                None => {
-                    self.created.insert(name.clone(), table.clone());
-                }
-            }
-        }
+        self.note_differences(other);
+        join_maps(&mut self.temporary, &other.temporary, join_tables);
+        join_maps(&mut self.created, &other.created, join_tables);
+        join_maps(&mut self.added, &other.added, |mine, added| {
+            let new = |column: &&BoundColumn| !mine.contains(column);
+            let new: Vec<BoundColumn> = added.iter().filter(new).cloned().collect();
+            mine.extend(new);
+        });
+        join_maps(&mut self.views, &other.views, |mine, view| mine.certain &= mine == view);
         for (name, columns) in &other.written {
             let mine = self.written.entry(name.clone()).or_default();
             columns.iter().for_each(|(column, flow)| mine.entry(column.clone()).or_default().join(flow));
@@ -85,8 +97,21 @@ impl Scope {
         }
         self.renamed.extend(other.renamed.iter().cloned());
         self.ambiguous.extend(other.ambiguous.iter().cloned());
+        self.uncertain.extend(other.uncertain.iter().cloned());
+        self.dropped.extend(other.dropped.iter().cloned());
         self.error.extend(other.error.iter().copied());
         self.counted.extend(other.counted.iter().copied());
+    }
+
+    /// What only one of two ways has made or dropped.
+    fn note_differences(&mut self, other: &Scope) {
+        let temporary = |scope: &Scope| -> BTreeSet<TableName> { scope.temporary.keys().map(|name| temporary_table(name)).collect() };
+        let created = |scope: &Scope| -> BTreeSet<TableName> { scope.created.keys().chain(scope.views.keys()).cloned().collect() };
+        let routines = |scope: &Scope| -> BTreeSet<TableName> { scope.functions.values().map(|routine| routine.name.clone()).collect() };
+        let dropped = |scope: &Scope| -> BTreeSet<TableName> { scope.dropped.clone() };
+        for names in [temporary, created, routines, dropped] {
+            self.uncertain.extend(names(self).symmetric_difference(&names(other)).cloned().collect::<Vec<_>>());
+        }
     }
 
     /// Whether both hold the same flows: the end of a loop's analysis.
@@ -99,13 +124,39 @@ impl Scope {
             && self.counted == other.counted
             && self.ambiguous == other.ambiguous
             && self.renamed == other.renamed
+            && self.uncertain == other.uncertain
+            && self.dropped == other.dropped
+            && self.added == other.added
+            && self.views == other.views
             && columns(&self.temporary) == columns(&other.temporary)
             && created(&self.created) == created(&other.created)
     }
 
-    /// What a definition of the catalog sees of the script: the rows it has written, not its names.
+    /// What a definition of the catalog sees of the script: what it has written and made for good, not its names.
     pub fn written_only(&self) -> Scope {
-        Scope { created: self.created.clone(), written: self.written.clone(), renamed: self.renamed.clone(), ..Scope::default() }
+        let lasting = self.functions.iter().filter(|(_, routine)| !routine.name.project.is_empty());
+        Scope {
+            created: self.created.clone(),
+            written: self.written.clone(),
+            added: self.added.clone(),
+            views: self.views.clone(),
+            functions: lasting.map(|(name, routine)| (name.clone(), routine.clone())).collect(),
+            renamed: self.renamed.clone(),
+            ambiguous: self.ambiguous.clone(),
+            uncertain: self.uncertain.clone(),
+            dropped: self.dropped.clone(),
+            ..Scope::default()
+        }
+    }
+
+    /// Whether a definition of the catalog means what it meant before the script.
+    pub fn is_untouched(&self) -> bool {
+        self.written.is_empty()
+            && self.created.is_empty()
+            && self.added.is_empty()
+            && self.views.is_empty()
+            && self.renamed.is_empty()
+            && self.functions.values().all(|routine| routine.name.project.is_empty())
     }
 
     /// Gives a variable a value. Where the assignment may not happen, the old value stays possible.
@@ -124,6 +175,11 @@ impl Scope {
 
     /// The table's columns as this script sees them, with what it has written there.
     pub fn overlay(&self, bound: &mut Bound) {
+        for column in bound.names.iter().filter_map(|name| self.added.get(name)).flatten() {
+            if !bound.columns.iter().any(|known| known.name.eq_ignore_ascii_case(&column.name)) {
+                bound.columns.push(column.clone());
+            }
+        }
         let written: Vec<_> = bound.names.iter().filter_map(|name| self.written.get(name)).collect();
         for columns in written {
             for column in &mut bound.columns {
@@ -131,6 +187,24 @@ impl Scope {
                     column.flow.join(flow);
                 }
             }
+        }
+    }
+}
+
+/// The name under which a temporary table stands in reports.
+pub(crate) fn temporary_table(name: &str) -> TableName {
+    TableName::new("", "_SESSION", name)
+}
+
+fn join_maps<Key: Ord + Clone, Value: Clone>(
+    mine: &mut BTreeMap<Key, Value>,
+    other: &BTreeMap<Key, Value>,
+    join: impl Fn(&mut Value, &Value),
+) {
+    for (name, theirs) in other {
+        match mine.get_mut(name) {
+            Some(mine) => join(mine, theirs),
+            None => drop(mine.insert(name.clone(), theirs.clone())),
         }
     }
 }

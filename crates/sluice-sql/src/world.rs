@@ -44,7 +44,7 @@ pub(crate) struct Bound {
     pub base: BTreeSet<TableName>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(crate) struct BoundColumn {
     pub name: String,
     pub kind: Type,

@@ -41,7 +41,9 @@ fn argument(value: &Value) -> Result<Argument, ResourceError> {
     };
     let kind = value.get("argumentKind").and_then(Value::as_str);
     let table = matches!(kind, Some("FIXED_TABLE" | "ANY_TABLE")) || value.get("tableType").is_some();
-    Ok(Argument { name: text(value, "name")?, kind: value.get("dataType").map(data_type).transpose()?, mode, table })
+    let kind = value.get("dataType").map(data_type).transpose()?;
+    let not_aggregate = value.get("isAggregate").and_then(Value::as_bool) == Some(false);
+    Ok(Argument { name: text(value, "name")?, kind, mode, table, not_aggregate })
 }
 
 fn returned_column(value: &Value) -> Result<Column, ResourceError> {

@@ -68,13 +68,9 @@ impl GoogleSql {
         }
         let placed = Placed::of(self, evaluation)?;
         let request = self.write("EvaluateQueryRequest", &self.request(&placed.text, evaluation.parameters)?)?;
-        let work = Work {
-            limits: self.settings.evaluation,
-            procedure: "EvaluateQuery",
-            message: "EvaluateQueryRequest",
-            request,
-            evaluates: true,
-        };
+        let limits = self.settings.evaluation;
+        let work =
+            Work { ends: limits.ends(), limits, procedure: "EvaluateQuery", message: "EvaluateQueryRequest", request, evaluates: true };
         let versions: Vec<u64> = evaluation.contents.iter().map(|content| content.version).collect();
         let constants = format!("{:?}", evaluation.constants);
         let key = digest(&("evaluation", evaluation.catalog, constants, versions));

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// A worker's own stack: the module's calls and, above them, ours.
 pub const THREAD_STACK_BYTES: usize = super::runtime::WASM_STACK_BYTES_MAX + (16 << 20);
 /// How long a caller waits for a worker that should have been stopped.
-const GRACE_MILLISECONDS: u64 = 250;
+const GRACE_MILLISECONDS: u64 = 20;
 
 type Job = Box<dyn FnOnce(&mut Session) + Send>;
 
@@ -49,7 +49,16 @@ impl Pool {
         limits: CallLimits,
         work: impl FnOnce(&mut Session) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
-        let ends = Instant::now() + Duration::from_millis(limits.milliseconds_max);
+        self.run_until(limits.ends(), limits, work)
+    }
+
+    /// The same, for a caller whose time has begun before.
+    pub fn run_until<T: Send + 'static>(
+        &self,
+        ends: Instant,
+        limits: CallLimits,
+        work: impl FnOnce(&mut Session) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
         let (sender, receiver) = sync_channel(1);
         let job: Job = Box::new(move |session| {
             session.start(limits, ends);

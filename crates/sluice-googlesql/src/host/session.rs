@@ -29,6 +29,13 @@ pub struct CallLimits {
     pub memory_bytes_max: usize,
 }
 
+impl CallLimits {
+    /// When a call that starts now is to end.
+    pub fn ends(&self) -> Instant {
+        Instant::now() + Duration::from_millis(self.milliseconds_max)
+    }
+}
+
 /// A table set that is registered, or is to be.
 pub enum Entry {
     Known(Arc<TableSet>),
@@ -39,6 +46,8 @@ pub enum Entry {
 pub struct Session {
     shared: Arc<Shared>,
     instance: Option<Instance>,
+    /// Instances that nothing may run in any more. Giving back their memory takes a while, for which no caller waits.
+    spoilt: Vec<Instance>,
     limits: CallLimits,
     ends: Instant,
 }
@@ -46,7 +55,7 @@ pub struct Session {
 impl Session {
     pub fn new(shared: Arc<Shared>) -> Session {
         let limits = CallLimits { milliseconds_max: 0, memory_bytes_max: 0 };
-        Session { shared, instance: None, limits, ends: Instant::now() }
+        Session { shared, instance: None, spoilt: Vec::new(), limits, ends: Instant::now() }
     }
 
     /// Starts a job: every call until the next start ends at `ends` at the latest.
@@ -56,11 +65,12 @@ impl Session {
     }
 
     pub fn drop_instance(&mut self) {
-        self.instance = None;
+        self.spoilt.extend(self.instance.take());
     }
 
     /// Puts the instance back when nobody waits, so that the next job finds it ready. Its own start makes sure all the same.
     pub fn tidy(&mut self) {
+        self.spoilt.clear();
         if self.reset().is_err() {
             self.drop_instance();
         }

@@ -105,11 +105,11 @@ pub fn columns(text: &str) -> Vec<Column> {
 }
 
 pub fn required(kind: ArgumentKind) -> Argument {
-    Argument { kind, cardinality: Cardinality::Required, name: None, named_only: false }
+    Argument { kind, cardinality: Cardinality::Required, name: None, named_only: false, not_aggregate: false }
 }
 
 pub fn named(name: &str, kind: ArgumentKind) -> Argument {
-    Argument { kind, cardinality: Cardinality::Optional, name: Some(name.to_owned()), named_only: true }
+    Argument { kind, cardinality: Cardinality::Optional, name: Some(name.to_owned()), named_only: true, not_aggregate: false }
 }
 
 pub fn function(at: &str, mode: Mode, arguments: Vec<Argument>, result: ArgumentKind) -> Function {

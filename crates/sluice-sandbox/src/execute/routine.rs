@@ -71,6 +71,7 @@ fn arguments(routine: &Routine) -> Vec<Argument> {
         cardinality: Cardinality::Required,
         name: None,
         named_only: false,
+        not_aggregate: false,
     };
     routine.arguments.iter().map(argument).collect()
 }

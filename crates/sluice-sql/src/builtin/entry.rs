@@ -195,7 +195,7 @@ impl Parameter {
         };
         let nameless = self.cardinality == Cardinality::Repeated || kind == ArgumentKind::Relation;
         let name = Some(self.name.clone()).filter(|_| !nameless);
-        engine::Argument { kind, cardinality: self.cardinality, name, named_only: self.named_only }
+        engine::Argument { kind, cardinality: self.cardinality, name, named_only: self.named_only, not_aggregate: false }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::scope::{Parameters, Scope};
 use crate::statement::Understood;
 use crate::text;
 use crate::tree::NodeId;
+use crate::walk::Found;
 use sluice_model::Effect;
 
 impl Script<'_, '_> {
@@ -50,7 +51,10 @@ impl Script<'_, '_> {
         for argument in arguments {
             let Some(expression) = tree.child(argument, "expression") else { continue };
             let (kind, flow, found) = self.analyzer.expression(&prepared, expression, scope)?;
-            self.record(argument, Understood { kind: "EXECUTE_IMMEDIATE".to_owned(), found, ..Understood::default() });
+            let silent = found == Found::default();
+            if !silent {
+                self.record(argument, Understood { kind: "EXECUTE_IMMEDIATE".to_owned(), found, ..Understood::default() });
+            }
             let alias = tree.path(argument, &["alias", "identifier"]).and_then(|alias| tree.text(alias, "id_string"));
             match alias {
                 Some(alias) => drop(parameters.named.insert(alias.to_lowercase(), (kind, flow))),
@@ -96,6 +100,9 @@ impl Script<'_, '_> {
         let routine = self.analyzer.find_routine(&path, scope).filter(|routine| routine.kind == RoutineKind::Procedure);
         let routine = routine.ok_or_else(|| Refusal::new(format!("procedure not found: `{}`", path.join("."))))?;
         done.found.routines.insert(routine.name.to_string());
+        if let Some(doubt) = self.analyzer.doubt(&routine, scope) {
+            done.found.unresolved.insert(doubt);
+        }
         if let Language::Opaque(language) = &routine.language {
             done.effects.insert(Effect::OpaqueCode);
             done.found.unresolved.insert(format!("`{}` is written in {language}: what it reads is not known", routine.name));
@@ -149,17 +156,20 @@ impl Script<'_, '_> {
                 return Err(Refusal::new(format!("argument `{}` of `{}` must be a variable", argument.name, routine.name)));
             }
         }
-        scope.temporary = within.temporary;
-        scope.created = within.created;
-        scope.written = within.written;
-        scope.functions = within.functions;
+        // Of what happened inside all stays, but for the variables and what names mean.
+        let Scope { variables, parameters, default_project, default_dataset, error, .. } = std::mem::take(scope);
+        *scope = Scope { variables, parameters, default_project, default_dataset, error, ..within };
         Ok(())
     }
 
     fn inside(&mut self, inner: std::rc::Rc<text::Prepared>, node: NodeId, within: &mut Scope) -> Result<(), Refusal> {
         let span = self.span.replace(self.span.unwrap_or_else(|| text::span(&self.prepared.tree, node)));
         let text = std::mem::replace(&mut self.prepared, inner);
-        let weak = std::mem::replace(&mut self.weak, true);
+        // RETURN may leave it anywhere.
+        let returns = text::nodes(&self.prepared.tree, self.prepared.tree.root).into_iter();
+        let returns = returns.into_iter().any(|node| self.prepared.tree.kind(node) == "ASTReturnStatement");
+        let weak = self.weak;
+        self.weak |= returns;
         let result = self.procedure_body(within);
         self.weak = weak;
         self.prepared = text;

@@ -26,6 +26,8 @@ pub(crate) struct Script<'s, 'a> {
     last: Vec<(String, Option<Type>, Flow)>,
     /// Assignments that may be skipped or repeated keep the old value possible.
     weak: bool,
+    /// Within a transaction: what it did to tables may be taken back.
+    transaction: bool,
     /// Inside of a procedure or of dynamic SQL: places in the text are not those of the caller's text.
     span: Option<Option<(usize, usize)>>,
     /// Everything that statements so far could have failed on.
@@ -35,7 +37,8 @@ pub(crate) struct Script<'s, 'a> {
 
 impl<'s, 'a> Script<'s, 'a> {
     pub fn new(analyzer: &'s mut Analyzer<'a>, prepared: Rc<Prepared>) -> Script<'s, 'a> {
-        Script { analyzer, prepared, statements: Vec::new(), last: Vec::new(), weak: false, span: None, failing: Taint::new(), steps: 0 }
+        let (statements, last, failing) = (Vec::new(), Vec::new(), Taint::new());
+        Script { analyzer, prepared, statements, last, weak: false, transaction: false, span: None, failing, steps: 0 }
     }
 
     pub fn run(&mut self, scope: &mut Scope) -> Result<(), Refusal> {
@@ -85,11 +88,15 @@ impl<'s, 'a> Script<'s, 'a> {
     fn plain(&mut self, node: NodeId, scope: &mut Scope) -> Result<(), Refusal> {
         let prepared = self.prepared.clone();
         let (tree, binding) = self.analyzer.resolve(&prepared, node, Target::Statement, scope)?;
-        scope.weak = self.weak;
+        self.transaction |= tree.root.is_some_and(|root| tree.kind(root) == "ResolvedBeginStmt");
+        scope.weak = self.weak || self.transaction;
         let done = self.analyzer.understand(&tree, &binding, scope)?;
         // Bytes and rows are counted over the whole script as well: nothing is taken away.
         scope.counted.extend(rows_taint(&done.rows));
         self.last = done.outputs.clone();
+        if matches!(done.kind.as_str(), "COMMIT_TRANSACTION" | "ROLLBACK_TRANSACTION") && !self.weak {
+            self.transaction = false;
+        }
         self.record(node, done);
         Ok(())
     }
@@ -150,6 +157,9 @@ impl<'s, 'a> Script<'s, 'a> {
         let value = tree.child(node, "expression");
         let literal = value.and_then(|value| tree.text(value, "string_value")).map(str::to_owned);
         let (flow, mut found) = self.value(value, scope)?;
+        if name.starts_with("dataset_") && !self.analyzer.opening.is_empty() {
+            found.unresolved.insert(format!("a procedure sets `@@{name}`: what short names mean behind its call"));
+        }
         if !flow.all().is_empty() {
             found.unresolved.insert(format!("a value of a column goes into `@@{name}`"));
         }

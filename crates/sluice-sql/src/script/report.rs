@@ -3,6 +3,7 @@
 use crate::analyzer::error_uses;
 use crate::flow::{Sources, Way};
 use crate::statement::Understood;
+use crate::wording::bounded;
 use sluice_model::{Effect, Exposure, Output, Read, StatementAnalysis, TableName, Unresolved, Use, Write};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,7 +31,7 @@ pub(super) fn report(mut done: Understood, span: Option<(usize, usize)>, sources
         outputs,
         uses: uses.into_iter().collect(),
         routines: done.found.routines.into_iter().collect(),
-        unresolved: done.found.unresolved.into_iter().map(|what| Unresolved { what }).collect(),
+        unresolved: done.found.unresolved.into_iter().map(|what| Unresolved { what: bounded(what) }).collect(),
         locations: done.locations.into_iter().collect(),
         child_job,
         span,

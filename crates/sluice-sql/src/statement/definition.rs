@@ -2,14 +2,10 @@
 
 use super::{Reader, Understood};
 use crate::flow::Flow;
+use crate::scope::temporary_table;
 use crate::tree::{NodeId, Tree};
 use crate::walk::uses;
 use sluice_model::{Effect, TableName, UseKind};
-
-/// The name under which a temporary table stands in reports.
-pub(crate) fn temporary_table(name: &str) -> TableName {
-    TableName::new("", "_SESSION", name)
-}
 
 pub(super) fn is_temporary_table(name: &TableName) -> bool {
     name.project.is_empty() && name.dataset == "_SESSION"

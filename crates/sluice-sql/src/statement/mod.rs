@@ -1,5 +1,6 @@
 //! One resolved statement -> what it does.
 
+mod alteration;
 mod definition;
 mod kinds;
 mod modification;
@@ -58,7 +59,7 @@ impl Analyzer<'_> {
             let seen = &*scope;
             let canonical = |path: &[String]| this.canonical(path, seen);
             let names = Names { scope: seen, canonical: &canonical };
-            let walker = Walker::new(tree, &binding.world, &mut sources);
+            let walker = Walker::new(tree, &binding.world, &mut sources, this.engine);
             let mut reader = Reader { analyzer_names: &names, walker, tree, done: Understood::default() };
             reader.statement(root);
             let Reader { walker, mut done, .. } = reader;
@@ -70,6 +71,7 @@ impl Analyzer<'_> {
             done
         };
         self.sources = sources;
+        self.engine.still_time()?;
         done.found.include_opened(&binding.world);
         if !done.found.reads.columns.is_empty() || !done.found.reads.compound.is_empty() {
             done.effects.insert(Effect::Read);
@@ -128,7 +130,7 @@ impl Reader<'_, '_> {
         if let [name] = path.as_slice()
             && self.analyzer_names.scope.temporary.contains_key(&name.to_lowercase())
         {
-            return Some(definition::temporary_table(name));
+            return Some(crate::scope::temporary_table(name));
         }
         (self.analyzer_names.canonical)(&path)
     }

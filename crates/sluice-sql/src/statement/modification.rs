@@ -142,7 +142,7 @@ impl Reader<'_, '_> {
         let table = self.tree.path(root, &["table_scan", "table"])?;
         let full_name = self.tree.text(table, "full_name")?;
         if let Some(name) = full_name.strip_prefix("temporary ") {
-            return Some(super::definition::temporary_table(name));
+            return Some(crate::scope::temporary_table(name));
         }
         TableName::parse(full_name)
     }

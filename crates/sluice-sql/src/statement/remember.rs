@@ -1,19 +1,19 @@
 //! What later statements of the same script can see of a statement that makes or changes something.
 
-use super::Understood;
 use super::definition::is_temporary_table;
+use super::{Understood, alteration};
 use crate::analyzer::Analyzer;
 use crate::builtin;
 use crate::catalog::{Argument, ArgumentMode, Language, Routine, RoutineKind};
 use crate::flow::Flow;
 use crate::kind;
-use crate::scope::{Scope, bound_columns, join_tables};
+use crate::scope::{MadeView, Scope, bound_columns, join_tables};
 use crate::tree::{NodeId, Tree};
 use crate::world::Bound;
 use sluice_model::{TableName, Type};
 
 /// What later statements of the same script can see of this one.
-pub(super) fn remember(tree: &Tree, root: NodeId, done: &Understood, analyzer: &Analyzer<'_>, scope: &mut Scope) {
+pub(super) fn remember(tree: &Tree, root: NodeId, done: &Understood, analyzer: &mut Analyzer<'_>, scope: &mut Scope) {
     match tree.kind(root) {
         "ResolvedCreateFunctionStmt" | "ResolvedCreateTableFunctionStmt" => remember_function(tree, root, analyzer, scope),
         "ResolvedCreateProcedureStmt" => remember_procedure(tree, root, analyzer, scope),
@@ -21,19 +21,31 @@ pub(super) fn remember(tree: &Tree, root: NodeId, done: &Understood, analyzer: &
         | "ResolvedCreateTableStmt"
         | "ResolvedCreateViewStmt"
         | "ResolvedCreateMaterializedViewStmt"
-        | "ResolvedCreateSnapshotTableStmt" => remember_table(tree, root, done, scope),
-        "ResolvedAlterTableStmt" | "ResolvedRenameStmt" => {
-            let renames = |action: NodeId| matches!(tree.kind(action), "ResolvedRenameToAction" | "ResolvedRenameColumnAction");
-            if tree.kind(root) == "ResolvedRenameStmt" || tree.children(root, "alter_action_list").into_iter().any(renames) {
-                scope.renamed.extend(done.writes.iter().map(|write| write.table.clone()));
+        | "ResolvedCreateSnapshotTableStmt" => {
+            let Some(write) = done.writes.first() else { return };
+            if is_kept(tree, root, &write.table, analyzer.catalog.table(&write.table).is_some(), scope) {
+                return;
+            }
+            match tree.text(root, "sql").filter(|_| tree.kind(root).ends_with("ViewStmt")) {
+                Some(query) => remember_view(write.table.clone(), query, done, scope),
+                None => remember_table(tree, root, done, scope),
             }
         }
-        "ResolvedDropStmt" => {
-            let path: Vec<String> = tree.texts(root, "name_path").into_iter().map(str::to_owned).collect();
-            if let [name] = path.as_slice()
-                && !scope.weak
-            {
-                scope.temporary.remove(&name.to_lowercase());
+        "ResolvedAuxLoadDataStmt" => {
+            let Some(write) = done.writes.first() else { return };
+            let known = match is_temporary_table(&write.table) {
+                true => scope.temporary.contains_key(&write.table.table.to_lowercase()),
+                false => scope.created.contains_key(&write.table) || analyzer.catalog.table(&write.table).is_some(),
+            };
+            if !known && !write.columns.is_empty() {
+                remember_table(tree, root, done, scope);
+            }
+        }
+        "ResolvedAlterTableStmt" => alteration::remember(tree, root, done, analyzer, scope),
+        "ResolvedRenameStmt" => scope.renamed.extend(done.writes.iter().map(|write| write.table.clone())),
+        kind if kind.starts_with("ResolvedDrop") => {
+            for write in &done.writes {
+                remember_dropped(&write.table, scope);
             }
         }
         _ => {
@@ -42,6 +54,55 @@ pub(super) fn remember(tree: &Tree, root: NodeId, done: &Understood, analyzer: &
             }
         }
     }
+}
+
+/// IF NOT EXISTS leaves alone what is there already.
+fn is_kept(tree: &Tree, root: NodeId, name: &TableName, in_catalog: bool, scope: &mut Scope) -> bool {
+    if tree.enumerator(root, "create_mode") != Some("CREATE_IF_NOT_EXISTS") {
+        return false;
+    }
+    let made = scope.temporary.contains_key(&name.table.to_lowercase()) && is_temporary_table(name)
+        || scope.created.contains_key(name)
+        || scope.views.contains_key(name);
+    if (made || in_catalog) && scope.uncertain.contains(name) {
+        // Whether it is still there is not known: it may be either.
+        scope.weak = true;
+        return false;
+    }
+    made || in_catalog && !scope.dropped.contains(name)
+}
+
+fn remember_dropped(name: &TableName, scope: &mut Scope) {
+    scope.dropped.insert(name.clone());
+    if scope.weak {
+        scope.uncertain.insert(name.clone());
+    } else if is_temporary_table(name) {
+        scope.temporary.remove(&name.table.to_lowercase());
+    } else {
+        scope.created.remove(name);
+        scope.views.remove(name);
+    }
+}
+
+fn remember_view(name: TableName, query: &str, done: &Understood, scope: &mut Scope) {
+    let mut view = MadeView {
+        query: query.to_owned(),
+        columns: done.outputs.iter().map(|(name, _, _)| name.clone()).collect(),
+        default_project: scope.default_project.clone(),
+        default_dataset: scope.default_dataset.clone(),
+        certain: true,
+    };
+    if scope.weak {
+        match scope.views.get(&name) {
+            Some(before) => view.certain = *before == view,
+            None => drop(scope.uncertain.insert(name.clone())),
+        }
+    } else {
+        scope.created.remove(&name);
+        scope.uncertain.remove(&name);
+        scope.dropped.remove(&name);
+    }
+    scope.views.insert(name, view);
 }
 
 fn remember_table(tree: &Tree, root: NodeId, done: &Understood, scope: &mut Scope) {
@@ -60,19 +121,28 @@ fn remember_table(tree: &Tree, root: NodeId, done: &Understood, scope: &mut Scop
     let temporary = is_temporary_table(&write.table);
     let names = if temporary { Vec::new() } else { vec![write.table.clone()] };
     let bound = Bound { names, columns: bound_columns(&columns), opened: true, ..Bound::default() };
-    let keep = |before: Option<Bound>, mut bound: Bound| {
-        if let Some(before) = before.filter(|_| scope.weak) {
-            join_tables(&mut bound, &before);
+    keep_table(&write.table, bound, scope);
+}
+
+/// The table as it is from here on. Where that may not have happened, what was there before stays possible.
+fn keep_table(name: &TableName, mut bound: Bound, scope: &mut Scope) {
+    let temporary = is_temporary_table(name);
+    let key = name.table.to_lowercase();
+    if scope.weak {
+        let before = if temporary { scope.temporary.get(&key) } else { scope.created.get(name) };
+        match before {
+            Some(before) => join_tables(&mut bound, before),
+            None => drop(scope.uncertain.insert(name.clone())),
         }
-        bound
-    };
-    if temporary {
-        let name = write.table.table.to_lowercase();
-        let bound = keep(scope.temporary.get(&name).cloned(), bound);
-        scope.temporary.insert(name, bound);
     } else {
-        let bound = keep(scope.created.get(&write.table).cloned(), bound);
-        scope.created.insert(write.table.clone(), bound);
+        scope.views.remove(name);
+        scope.uncertain.remove(name);
+        scope.dropped.remove(name);
+    }
+    if temporary {
+        scope.temporary.insert(key, bound);
+    } else {
+        scope.created.insert(name.clone(), bound);
     }
 }
 
@@ -148,10 +218,31 @@ fn remember_function(tree: &Tree, root: NodeId, analyzer: &Analyzer<'_>, scope: 
     // Of a template the engine does not know the result yet; what it says there means nothing.
     let returns = kind::read_field(tree, root, "return_type").filter(|_| explicit || !templated);
     let body = tree.text(root, "code").unwrap_or_default().to_owned();
-    let key = if temporary { name.table.to_lowercase() } else { name.to_string() };
-    let routine = Routine { name, kind, language, arguments, returns, returns_table: Vec::new(), body, etag: String::new() };
-    if scope.weak && scope.functions.get(&key).is_some_and(|before| *before != routine) {
+    let returns_table = Vec::new();
+    keep_routine(
+        tree,
+        root,
+        Routine { name, kind, language, arguments, returns, returns_table, body, etag: String::new() },
+        analyzer,
+        scope,
+    );
+}
+
+fn keep_routine(tree: &Tree, root: NodeId, routine: Routine, analyzer: &Analyzer<'_>, scope: &mut Scope) {
+    let temporary = routine.name.project.is_empty();
+    let key = if temporary { routine.name.table.to_lowercase() } else { routine.name.to_string() };
+    let before = scope.functions.get(&key);
+    let there = before.is_some() || !temporary && analyzer.catalog.routine(&routine.name).is_some();
+    let kept = there && tree.enumerator(root, "create_mode") == Some("CREATE_IF_NOT_EXISTS");
+    if kept && !scope.dropped.contains(&routine.name) {
+        return;
+    }
+    // What was dropped somewhere may be there or not.
+    if (scope.weak || kept) && before.is_some_and(|before| *before != routine) {
         scope.ambiguous.insert(key.clone());
+    }
+    if (scope.weak || kept) && before.is_none() {
+        scope.uncertain.insert(routine.name.clone());
     }
     scope.functions.insert(key, routine);
 }
@@ -162,19 +253,20 @@ fn argument(tree: &Tree, name: &str, node: NodeId) -> Argument {
         Some("INOUT") => ArgumentMode::InOut,
         _ => ArgumentMode::In,
     };
+    let not_aggregate = tree.child(node, "options").is_some_and(|options| tree.boolean(options, "is_not_aggregate"));
     let table = tree.enumerator(node, "kind") == Some("ARG_TYPE_RELATION");
     let fixed = tree.enumerator(node, "kind") == Some("ARG_TYPE_FIXED");
-    Argument { name: name.to_owned(), kind: kind::of(tree, node).filter(|_| fixed), mode, table }
+    Argument { name: name.to_owned(), kind: kind::of(tree, node).filter(|_| fixed), mode, table, not_aggregate }
 }
 
 fn remember_procedure(tree: &Tree, root: NodeId, analyzer: &Analyzer<'_>, scope: &mut Scope) {
-    let Some((name, temporary)) = created(tree, root, analyzer, scope) else { return };
+    let Some((name, _)) = created(tree, root, analyzer, scope) else { return };
     let kinds = tree.child(root, "signature").map(|signature| tree.children(signature, "argument")).unwrap_or_default();
     let arguments = tree.texts(root, "argument_name_list").into_iter().zip(kinds).map(|(name, node)| argument(tree, name, node)).collect();
     let language = tree.text(root, "language").unwrap_or_default().to_ascii_uppercase();
     let language = if matches!(language.as_str(), "" | "SQL") { Language::Sql } else { Language::Opaque(language) };
     let body = tree.text(root, "procedure_body").unwrap_or_default().to_owned();
-    let key = if temporary { name.table.to_lowercase() } else { name.to_string() };
     let (returns, returns_table, etag) = (None, Vec::new(), String::new());
-    scope.functions.insert(key, Routine { name, kind: RoutineKind::Procedure, language, arguments, returns, returns_table, body, etag });
+    let routine = Routine { name, kind: RoutineKind::Procedure, language, arguments, returns, returns_table, body, etag };
+    keep_routine(tree, root, routine, analyzer, scope);
 }

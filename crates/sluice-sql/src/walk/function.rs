@@ -158,7 +158,14 @@ impl Walker<'_> {
         for argument in self.tree.children(node, "argument_list") {
             rest.extend(self.expression(argument).derived());
         }
-        Some(Call { name: name.to_owned(), arguments: vec![array, body], modifiers: rest, plain: false, distinct: false, ignores_nulls: false })
+        Some(Call {
+            name: name.to_owned(),
+            arguments: vec![array, body],
+            modifiers: rest,
+            plain: false,
+            distinct: false,
+            ignores_nulls: false,
+        })
     }
 
     /// What decides whether one of the engine's own functions fails. Nothing where no value can make it fail.

@@ -5,6 +5,7 @@ mod function;
 mod scan;
 mod window;
 
+use crate::engine::Engine;
 use crate::flow::{Flow, Source, SourceSet, Sources, Taint};
 use crate::tree::{NodeId, Tree};
 use crate::world::World;
@@ -13,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Trees deeper than this are refused. The walker needs about 2 KiB of stack a level.
 pub(crate) const WALK_DEPTH_MAX: usize = 20_000;
+/// The walker looks whether its time is over each time it has entered so many nodes.
+const NODES_BETWEEN_LOOKS: u64 = 64;
 
 /// Which sources decide the rows of a scan, and by which clause.
 pub(crate) type UseSet = BTreeSet<(Source, UseKind)>;
@@ -21,6 +24,7 @@ pub(crate) struct Walker<'a> {
     tree: &'a Tree,
     world: &'a World,
     pub sources: &'a mut Sources,
+    engine: &'a dyn Engine,
     columns: HashMap<i64, Flow>,
     /// What a column would read if anything looked at it: unused columns of a subquery are not read.
     waiting: HashMap<i64, Origins>,
@@ -31,11 +35,14 @@ pub(crate) struct Walker<'a> {
     /// How many operations that can fail have been met; a condition around one of them decides over failure too.
     failures: u64,
     depth: usize,
+    entered: u64,
+    /// The time is over: nothing more is entered, and whoever walks refuses.
+    late: bool,
     pub found: Found,
 }
 
 /// What the walk has learned beside the flows.
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 pub(crate) struct Found {
     pub effects: BTreeSet<Effect>,
     pub errors: SourceSet,
@@ -47,7 +54,7 @@ pub(crate) struct Found {
 }
 
 /// Tables and columns read. Columns of structs are kept apart: which of their leaves were read shows in what they reached.
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 pub(crate) struct Reads {
     pub columns: BTreeMap<TableName, BTreeSet<String>>,
     pub compound: BTreeSet<(TableName, String)>,
@@ -105,11 +112,13 @@ struct WithEntry {
 }
 
 impl<'a> Walker<'a> {
-    pub fn new(tree: &'a Tree, world: &'a World, sources: &'a mut Sources) -> Walker<'a> {
+    /// Once the engine has no time any more the walk is cut short: the caller asks it afterwards, and refuses.
+    pub fn new(tree: &'a Tree, world: &'a World, sources: &'a mut Sources, engine: &'a dyn Engine) -> Walker<'a> {
         Walker {
             tree,
             world,
             sources,
+            engine,
             columns: HashMap::new(),
             waiting: HashMap::new(),
             collecting: Vec::new(),
@@ -117,6 +126,8 @@ impl<'a> Walker<'a> {
             recursive: Vec::new(),
             failures: 0,
             depth: 0,
+            entered: 0,
+            late: false,
             found: Found::default(),
         }
     }
@@ -198,8 +209,14 @@ impl<'a> Walker<'a> {
         self.found.errors.extend(taint.iter().map(|(source, _)| *source));
     }
 
-    /// Enters one level of the tree; false past the limit.
+    /// Enters one level of the tree; false past the limit, and when the time is over.
     fn descend(&mut self) -> bool {
+        self.entered += 1;
+        if self.late || (self.entered.is_multiple_of(NODES_BETWEEN_LOOKS) && self.engine.still_time().is_err()) {
+            self.late = true;
+            self.unresolved("the walk was cut short".to_owned());
+            return false;
+        }
         self.depth += 1;
         if self.depth > WALK_DEPTH_MAX {
             self.unresolved(format!("nested deeper than {WALK_DEPTH_MAX} levels"));

@@ -24,11 +24,9 @@ const HELD: &str = "
 2 refused: ML.EVALUATE evaluated
 3 refused: ML.EVALUATE series
 2 refused: ML.EXPLAIN_FORECAST series
-2 refused: ML.EXPLAIN_PREDICT label
 1 refused: ML.FEATURE_CROSS crossed
 3 refused: ML.FORECAST series
 3 refused: ML.GET_INSIGHTS metric
-1 refused: ML.GLOBAL_EXPLAIN label
 1 refused: ML.POLYNOMIAL_EXPAND expanded
 3 refused: ML.PREDICT predicted
 1 refused: ML.PROCESS_DOCUMENT processed
@@ -47,7 +45,7 @@ const HELD: &str = "
 1 unresolved: ML.FEATURE_IMPORTANCE
 1 unresolved: ML.FEATURE_INFO
 1 unresolved: ML.GENERATE_EMBEDDING
-1 unresolved: ML.GLOBAL_EXPLAIN
+2 unresolved: ML.GLOBAL_EXPLAIN
 1 unresolved: ML.HOLIDAY_INFO
 1 unresolved: ML.PRINCIPAL_COMPONENTS
 1 unresolved: ML.PRINCIPAL_COMPONENT_INFO

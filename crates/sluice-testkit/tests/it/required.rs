@@ -145,6 +145,10 @@ fn names_of_its_own_are_not_asked_for() {
     // The defaults may change on the way.
     check("SELECT * FROM a; SET @@dataset_id = 'shop'; SELECT * FROM b", &["clinic.a", "shop.b"]);
     check("IF RAND() > 1 THEN SET @@dataset_id = 'shop'; END IF; SELECT * FROM b", &["clinic.b", "shop.b"]);
+    check("EXECUTE IMMEDIATE \"SET @@dataset_id = 'shop'\"; SELECT * FROM b", &["clinic.b", "shop.b"]);
+    // A temporary table hides what its name would mean else, but not where it may not have been made.
+    check("CREATE TEMP TABLE a AS SELECT 1 AS x; SELECT * FROM a", &[]);
+    check("IF RAND() > 1 THEN CREATE TEMP TABLE a AS SELECT 1 AS x; END IF; SELECT * FROM a", &["clinic.a"]);
 }
 
 fn request(project: &str, dataset: Option<&str>, text: &str) -> Request {

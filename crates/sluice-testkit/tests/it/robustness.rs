@@ -16,8 +16,15 @@ const DEADLINE_MILLISECONDS: u64 = 1_000;
 /// For the statement behind each: it shows what was left behind, not how busy the machine is.
 const NEXT_MILLISECONDS_MAX: u64 = 60_000;
 const MEMORY_BYTES_MAX: usize = 256 << 20;
-/// On top of the deadline, for our own work. On a quiet machine 50 ms are enough; this one may be busy with other tests.
-const SLACK_MILLISECONDS: u64 = 1_000;
+/// On top of the deadline. 50 ms are what is promised; this machine may be busy with other tests, so that more is asked for by `SLACK_VARIABLE`.
+const SLACK_MILLISECONDS: u64 = 400;
+const SLACK_VARIABLE: &str = "SLUICE_SLACK_MILLISECONDS";
+/// An engine that is to run out of memory, and not out of time.
+const SMALL_MEMORY_BYTES_MAX: usize = 64 << 20;
+/// What the process may take for one analysis beyond the engine's cap: the instance for the next call, the answer, our own work.
+const BESIDE_BYTES_MAX: usize = 96 << 20;
+/// Of a reason, and of what is unresolved.
+const TEXT_BYTES_MAX: usize = 2 << 10;
 const NEXT: &str = "SELECT p.name, COUNT(v.id) FROM clinic.patients AS p JOIN clinic.visits AS v ON v.patient_id = p.id GROUP BY 1";
 const LATE: &str = "took longer than";
 const STACK: &str = "out of stack";
@@ -55,11 +62,20 @@ fn check(name: &str, text: &str, expect: &[&str]) {
     let took = u64::try_from(start.elapsed().as_millis()).unwrap();
     assert_eq!(analysis.refused.is_some(), analysis.statements.is_empty(), "{name}");
     let found = analysis.refused.map_or_else(|| "answered".to_owned(), |refused| refused.reason);
-    println!("{name}: {took} ms, {found:.100}");
+    let over = took.saturating_sub(DEADLINE_MILLISECONDS);
+    println!("{name}: {took} ms, {over} ms over the deadline, {found:.100}");
+    assert!(found.len() <= TEXT_BYTES_MAX, "{name}: a reason of {} bytes", found.len());
+    // The limit is named, not what was left of it.
+    assert!(!found.contains(LATE) || found.contains(&format!("{LATE} {DEADLINE_MILLISECONDS} ms")), "{name}: {found}");
     assert!(expect.iter().any(|word| found.contains(word)), "{name}: {found:.300}");
-    assert!(took < DEADLINE_MILLISECONDS + SLACK_MILLISECONDS, "{name}: {took} ms");
+    assert!(over <= slack_milliseconds(), "{name}: {took} ms");
     let next = analyze(&ground.engine, &request(NEXT), &ground.snapshot);
     assert_eq!(next, ground.next, "after {name}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "whoever has a quiet machine demands what is promised")]
+fn slack_milliseconds() -> u64 {
+    std::env::var(SLACK_VARIABLE).map_or(SLACK_MILLISECONDS, |text| text.parse().unwrap())
 }
 
 fn nested(open: &str, inner: &str, close: &str, depth: usize) -> String {
@@ -149,6 +165,33 @@ fn doubling() {
     let function = |number: usize| format!("CREATE TEMP FUNCTION f{}(x INT64) AS (f{number}(x) + f{number}(x));", number + 1);
     let functions: String = (0..25).map(function).collect();
     check("functions doubled 25 times", &format!("CREATE TEMP FUNCTION f0(x INT64) AS (x); {functions} SELECT f25(1)"), any);
+}
+
+/// What the kernel says about this process: `VmRSS` is what it has, `VmHWM` the most it has had.
+fn memory_bytes(line: &str) -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let kibibytes = status.lines().find_map(|text| text.strip_prefix(line)).unwrap();
+    kibibytes.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+}
+
+#[test]
+fn memory_is_capped() {
+    // Nothing else measures meanwhile.
+    let ground = ground();
+    let analysis = CallLimits { milliseconds_max: NEXT_MILLISECONDS_MAX, memory_bytes_max: SMALL_MEMORY_BYTES_MAX };
+    let artefact = Artefact::load(&Place::from_environment()).unwrap();
+    let engine = GoogleSql::start(&artefact, Settings { analysis, instances: 1, ..Settings::default() }).unwrap();
+    assert_eq!(analyze(&engine, &request(NEXT), &ground.snapshot), ground.next);
+    let columns = steps("SELECT ssn AS a, name AS b FROM clinic.patients", 22, |c| format!("SELECT x.*, y.* FROM {c} x, {c} y"));
+    // The kernel counts the peak anew from here on.
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    let before = memory_bytes("VmRSS");
+    let refused = analyze(&engine, &request(&columns), &ground.snapshot).refused.unwrap();
+    let grown = memory_bytes("VmHWM").saturating_sub(before);
+    println!("{} MiB before, {} MiB more at the peak: {}", before >> 20, grown >> 20, refused.reason);
+    assert_eq!(refused.reason, format!("the analysis needed more than {SMALL_MEMORY_BYTES_MAX} bytes of memory"));
+    assert!(grown <= SMALL_MEMORY_BYTES_MAX + BESIDE_BYTES_MAX, "{grown} bytes");
+    assert_eq!(analyze(&engine, &request(NEXT), &ground.snapshot), ground.next);
 }
 
 #[test]

@@ -1,0 +1,118 @@
+//! ALTER TABLE within a script: later statements see the columns as they are then, with the sources that they had.
+
+use super::Understood;
+use super::definition::is_temporary_table;
+use crate::analyzer::Analyzer;
+use crate::kind;
+use crate::scope::{Scope, temporary_table};
+use crate::tree::{NodeId, Tree};
+use crate::world::{Bound, BoundColumn};
+use sluice_model::TableName;
+
+pub(super) fn remember(tree: &Tree, root: NodeId, done: &Understood, analyzer: &mut Analyzer<'_>, scope: &mut Scope) {
+    let actions = tree.children(root, "alter_action_list");
+    let changes = |kind: &str| {
+        let columns = ["ResolvedAddColumnAction", "ResolvedDropColumnAction", "ResolvedRenameColumnAction", "ResolvedRenameToAction"];
+        columns.contains(&kind) || kind == "ResolvedAlterColumnSetDataTypeAction"
+    };
+    if !actions.iter().any(|action| changes(tree.kind(*action))) {
+        return;
+    }
+    let path: Vec<String> = tree.texts(root, "name_path").into_iter().map(str::to_owned).collect();
+    let found = analyzer.find_table(&path, scope);
+    let Ok(Some((_, name, before))) = found else {
+        // What it was is not known, and so is not what it became.
+        scope.renamed.extend(done.writes.iter().map(|write| write.table.clone()));
+        return;
+    };
+    let name = name.unwrap_or_else(|| temporary_table(path.last().map_or("", String::as_str)));
+    let made = is_temporary_table(&name) || scope.created.contains_key(&name);
+    let only_adds = actions.iter().all(|action| tree.kind(*action) == "ResolvedAddColumnAction" || !changes(tree.kind(*action)));
+    if only_adds && !made {
+        let after = altered(tree, &actions, &before, analyzer);
+        scope.added.entry(name).or_default().extend(after.columns.into_iter().skip(before.columns.len()));
+        return;
+    }
+    if scope.weak {
+        forget(&name, done, scope);
+        return;
+    }
+    let after = altered(tree, &actions, &before, analyzer);
+    let new = actions.iter().find(|action| tree.kind(**action) == "ResolvedRenameToAction");
+    let new =
+        new.and_then(|action| tree.texts(*action, "new_path").last().map(|table| TableName { table: (*table).to_owned(), ..name.clone() }));
+    put(name, new, after, scope);
+}
+
+/// It may have happened or not: whoever reads the table now is not understood.
+fn forget(name: &TableName, done: &Understood, scope: &mut Scope) {
+    let made = match is_temporary_table(name) {
+        true => scope.temporary.get_mut(&name.table.to_lowercase()),
+        false => scope.created.get_mut(name),
+    };
+    if let Some(made) = made {
+        made.unresolved.insert(format!("`{}` may have been altered before", name.table));
+    }
+    scope.renamed.extend(done.writes.iter().map(|write| write.table.clone()));
+}
+
+fn altered(tree: &Tree, actions: &[NodeId], before: &Bound, analyzer: &mut Analyzer<'_>) -> Bound {
+    let mut after = before.clone();
+    for action in actions {
+        let text = |field: &str| tree.text(*action, field).unwrap_or_default();
+        let position = |name: &str| after.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name));
+        match tree.kind(*action) {
+            "ResolvedAddColumnAction" => {
+                let Some(definition) = tree.child(*action, "column_definition") else { continue };
+                let added = tree.text(definition, "name").unwrap_or_default();
+                if after.columns.iter().any(|column| column.name.eq_ignore_ascii_case(added)) {
+                    continue;
+                }
+                match kind::of(tree, definition) {
+                    Some(kind) => after.columns.extend(analyzer.bound(before.names.clone(), vec![(added.to_owned(), kind, false)]).columns),
+                    None => drop(after.unresolved.insert(format!("the type of `{added}`"))),
+                }
+            }
+            // One after the other: two columns can change places by way of a third name.
+            "ResolvedRenameColumnAction" => {
+                if let Some(column) = position(text("name")).and_then(|position| after.columns.get_mut(position)) {
+                    column.name = text("new_name").to_owned();
+                }
+            }
+            "ResolvedAlterColumnSetDataTypeAction" => {
+                let updated = kind::read_field(tree, *action, "updated_type");
+                let column = position(text("column")).and_then(|position| after.columns.get_mut(position));
+                if let Some((column, kind)) = column.zip(updated) {
+                    column.kind = kind;
+                }
+            }
+            _ => {}
+        }
+    }
+    let dropped = |column: &BoundColumn| {
+        actions.iter().any(|action| {
+            let name = tree.text(*action, "name").unwrap_or_default();
+            tree.kind(*action) == "ResolvedDropColumnAction" && column.name.eq_ignore_ascii_case(name)
+        })
+    };
+    after.columns.retain(|column| !dropped(column));
+    after
+}
+
+fn put(name: TableName, new: Option<TableName>, mut after: Bound, scope: &mut Scope) {
+    if is_temporary_table(&name) {
+        let key = name.table.to_lowercase();
+        let new = new.map_or_else(|| key.clone(), |new| new.table.to_lowercase());
+        scope.temporary.remove(&key);
+        scope.temporary.insert(new, after);
+        return;
+    }
+    let target = new.unwrap_or_else(|| name.clone());
+    after.names = vec![target.clone()];
+    if target != name {
+        // Under its old name there is nothing any more, whatever the catalog says.
+        scope.created.remove(&name);
+        scope.renamed.insert(name);
+    }
+    scope.created.insert(target, after);
+}

@@ -1,0 +1,36 @@
+//! Texts that leave an analysis. Names and the engine's messages repeat what the caller wrote, which may be a megabyte long.
+
+/// Of a refusal's reason, and of each thing that could not be resolved.
+pub(crate) const TEXT_BYTES_MAX: usize = 2 << 10;
+
+const CUT: &str = " ... (cut)";
+
+/// The text, or its beginning and a note that it was cut.
+pub(crate) fn bounded(mut text: String) -> String {
+    if text.len() > TEXT_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX - CUT.len()));
+        text.push_str(CUT);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, bytes: usize, cut: bool) {
+        let found = bounded(text.to_owned());
+        assert_eq!((found.len(), found.ends_with(CUT)), (bytes, cut), "{found}");
+        assert!(text.starts_with(found.trim_end_matches(CUT)));
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_letters() {
+        check("", 0, false);
+        check(&"x".repeat(TEXT_BYTES_MAX), TEXT_BYTES_MAX, false);
+        check(&"x".repeat(TEXT_BYTES_MAX + 1), TEXT_BYTES_MAX, true);
+        // Two and four bytes a letter, shifted by one: the cut falls inside of a letter.
+        check(&format!("x{}", "ß".repeat(TEXT_BYTES_MAX)), TEXT_BYTES_MAX - 1, true);
+        check(&format!("x{}", "😀".repeat(TEXT_BYTES_MAX)), TEXT_BYTES_MAX - 1, true);
+    }
+}

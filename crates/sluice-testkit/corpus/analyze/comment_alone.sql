@@ -1,0 +1,1 @@
+#=l^NT* FROM [p:d.Mp:d.t]
