@@ -1,6 +1,7 @@
 //! Gives every name in a text its meaning: canonical tables, opened views, temporary things, functions.
 
 use crate::analyzer::{Analyzer, Refusal};
+use crate::builtin;
 use crate::builtin_binding::pseudo_columns;
 use crate::catalog::{Table, TableKind};
 use crate::engine;
@@ -152,7 +153,7 @@ impl Analyzer<'_> {
     }
 
     fn base_table(&mut self, name: &TableName, scope: &Scope) -> Result<Option<Bound>, Refusal> {
-        if name.table.starts_with("INFORMATION_SCHEMA.") {
+        if builtin::is_bigquery_view(&name.table) {
             return Ok(self.information_schema(name));
         }
         if name.table.ends_with('*') {

@@ -133,7 +133,7 @@ impl Finder<'_> {
         let snapshot = self.analyzer.catalog.whole();
         match snapshot.tables.get(&name).map(|table| &table.kind) {
             Some(TableKind::View { query, legacy: false, .. }) => self.waiting.push((query.clone(), Defaults::of(&name))),
-            None if !snapshot.absent.contains(&name) && !name.table.starts_with("INFORMATION_SCHEMA.") => {
+            None if !snapshot.absent.contains(&name) && !builtin::is_bigquery_view(&name.table) => {
                 self.found.tables.insert(name);
             }
             _ => {}

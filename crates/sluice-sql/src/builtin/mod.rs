@@ -40,6 +40,11 @@ pub fn is_bigquery_function(name: &str) -> bool {
     names.flat_map(str::split_whitespace).any(|known| known.trim_end_matches('*').eq_ignore_ascii_case(name))
 }
 
+/// Whether a name is BigQuery's own: it stands in each dataset, and no catalog has it.
+pub fn is_bigquery_view(table: &str) -> bool {
+    table.starts_with("INFORMATION_SCHEMA.") || TABLE.view(table).is_some()
+}
+
 /// The table that ships with the product.
 pub fn table() -> &'static Table {
     &TABLE

@@ -78,9 +78,14 @@ impl Table {
         Some(predicted)
     }
 
-    /// The view of `INFORMATION_SCHEMA`, whatever the case of its name.
-    pub fn view(&self, name: &str) -> Option<&View> {
-        self.views.get(&name.to_ascii_uppercase())
+    /// A view that BigQuery itself has in each dataset: `INFORMATION_SCHEMA.X`, or one of the older `__X__`. Case does not matter.
+    pub fn view(&self, table: &str) -> Option<&View> {
+        let table = table.to_ascii_uppercase();
+        let name = match table.strip_prefix("INFORMATION_SCHEMA.") {
+            Some(name) => Some(name).filter(|name| !name.starts_with("__")),
+            None => Some(table.as_str()).filter(|name| name.starts_with("__")),
+        };
+        self.views.get(name?)
     }
 
     pub fn views(&self) -> impl Iterator<Item = (&str, &View)> {

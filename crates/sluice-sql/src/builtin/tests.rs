@@ -267,15 +267,15 @@ fn predictions_are_told_by_the_model() {
 
 #[test]
 fn views_carry_columns_and_flags() {
-    let jobs = table().view("jobs").unwrap();
+    let jobs = table().view("information_schema.jobs").unwrap();
     assert_eq!(
         (jobs.qualifiers.as_slice(), jobs.flags.as_slice()),
         ([Qualifier::Region].as_slice(), [Flag::ShowsSql, Flag::ShowsOthers].as_slice())
     );
     assert!(jobs.columns.iter().any(|column| column.name == "query" && column.kind == Type::String));
-    assert_eq!(table().view("JOBS_BY_PROJECT"), Some(jobs));
-    assert!(table().view("JOBS_BY_ORGANIZATION").unwrap().columns.iter().all(|column| column.name != "query"));
-    assert_eq!(table().view("SESSIONS_BY_USER").map(|view| view.flags.as_slice()), Some([Flag::ByCaller].as_slice()));
+    assert_eq!(table().view("INFORMATION_SCHEMA.JOBS_BY_PROJECT"), Some(jobs));
+    assert!(table().view("INFORMATION_SCHEMA.JOBS_BY_ORGANIZATION").unwrap().columns.iter().all(|column| column.name != "query"));
+    assert_eq!(table().view("INFORMATION_SCHEMA.SESSIONS_BY_USER").map(|view| view.flags.as_slice()), Some([Flag::ByCaller].as_slice()));
     let by_user: Vec<&str> = table()
         .views()
         .filter(|(name, view)| name.ends_with("_BY_USER") && !view.flags.contains(&Flag::ByCaller))
@@ -291,7 +291,7 @@ fn views_carry_columns_and_flags() {
         .map(|(name, _)| name)
         .collect();
     assert_eq!(silent, Vec::<&str>::new());
-    assert_eq!(table().view("NO_SUCH_VIEW"), None);
+    assert_eq!(table().view("INFORMATION_SCHEMA.NO_SUCH_VIEW"), None);
 }
 
 #[test]

@@ -142,6 +142,7 @@ fn names_of_its_own_are_not_asked_for() {
     check("EXECUTE IMMEDIATE 'SELECT * FROM visits'", &["clinic.visits"]);
     check("CREATE PROCEDURE shop.p() BEGIN SELECT * FROM clinic.visits; END", &["clinic.visits"]);
     check("SELECT * FROM `clinic.events_*`, clinic.INFORMATION_SCHEMA.TABLES", &["clinic.events_*"]);
+    check("SELECT * FROM `clinic.events_*`, clinic.__TABLES__", &["clinic.events_*"]);
     // The defaults may change on the way.
     check("SELECT * FROM a; SET @@dataset_id = 'shop'; SELECT * FROM b", &["clinic.a", "shop.b"]);
     check("IF RAND() > 1 THEN SET @@dataset_id = 'shop'; END IF; SELECT * FROM b", &["clinic.b", "shop.b"]);
