@@ -1,12 +1,13 @@
-//! ALTER TABLE: columns added, dropped and renamed, tables renamed. Options are recorded as done and change nothing.
+//! ALTER TABLE: columns added, dropped and renamed, tables renamed. Of the options, descriptions, names and labels are kept.
 
 use super::define::{column, object_name};
 use super::driver::Driver;
+use super::options;
 use super::outcome::{Definition, DefinitionTarget};
 use super::text::Script;
 use crate::clock::now_milliseconds;
 use crate::problem::{Problem, Reason};
-use crate::store::{Rows, Table, TableKind};
+use crate::store::{Dataset, Rows, Table, TableKind};
 use crate::values::{ColumnMode, Datum};
 use sluice_model::TableName;
 use sluice_sql::tree::NodeId;
@@ -20,8 +21,11 @@ impl Driver<'_> {
         self.change(|world, working| {
             if kind == "ALTER_SCHEMA" {
                 let name = world.defaults.dataset(&path).ok_or_else(|| Problem::invalid_query("a schema's name has one or two parts"))?;
-                world.state.dataset(&name)?;
+                let mut dataset = Dataset::clone(world.state.dataset(&name)?);
                 only_options(script, &actions)?;
+                actions.iter().for_each(|action| options::set(script, *action, &mut dataset.extra));
+                dataset.modified_milliseconds = now_milliseconds().max(dataset.modified_milliseconds + 1);
+                working.put_dataset(dataset);
                 return Ok(Definition { operation: "ALTER", target: DefinitionTarget::Dataset(name) });
             }
             let name = object_name(world, &path)?;
@@ -32,7 +36,6 @@ impl Driver<'_> {
             };
             if old.kind != TableKind::Table {
                 only_options(script, &actions)?;
-                return Ok(Definition { operation: "ALTER", target });
             }
             let mut table = Table::clone(old);
             for action in &actions {
@@ -66,10 +69,15 @@ fn act(script: &Script, action: NodeId, table: &mut Table) -> Result<(), Problem
     let missing = || Problem::invalid_query(format!("Column not found: {name}"));
     let lenient = script.tree.boolean(action, "is_if_exists") && position.is_none();
     match script.tree.kind(action) {
-        "ASTSetOptionsAction" => {}
+        "ASTSetOptionsAction" => options::set(script, action, &mut table.extra),
         "ASTAddColumnAction" => add(script, action, table)?,
         _ if lenient => {}
-        "ASTAlterColumnOptionsAction" => drop(position.ok_or_else(missing)?),
+        "ASTAlterColumnOptionsAction" => {
+            let position = position.ok_or_else(missing)?;
+            if let Some(column) = table.columns.get_mut(position) {
+                options::set(script, action, &mut column.extra);
+            }
+        }
         "ASTDropColumnAction" => {
             let position = position.ok_or_else(missing)?;
             table.columns.remove(position);

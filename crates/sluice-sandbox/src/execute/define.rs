@@ -11,8 +11,8 @@ use crate::clock::now_milliseconds;
 use crate::problem::{Problem, Reason};
 use crate::store::{Dataset, Rows, Table, TableKind};
 use crate::values::schema::RECORD_DEPTH_MAX;
-use crate::values::{Column, ColumnMode, Scalar};
-use serde_json::json;
+use crate::values::{Column, ColumnMode, Scalar, limit};
+use serde_json::{Map, Value, json};
 use sluice_model::{TableName, Type};
 use sluice_sql::tree::NodeId;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ impl Driver<'_> {
         let name = path.last().cloned().unwrap_or_default();
         let exists = self.temporary.tables.contains_key(&name.to_lowercase());
         let full_name = TableName::new(&self.settings.project, "_SESSION", &name);
-        match occupied(script, node, exists, &full_name)? {
+        match occupied(script, node, exists, || table_words(&full_name))? {
             "SKIP" => Ok(Definition { operation: "SKIP", target: DefinitionTarget::Temporary }),
             operation => {
                 let table = self.read(|world| new_table(world, script, node, full_name.clone()))?;
@@ -62,7 +62,7 @@ impl Driver<'_> {
         let path = script.child_path(node, "name").unwrap_or_default();
         self.change(|world, working| {
             let name = object_name(world, &path)?;
-            let operation = occupied(script, node, world.state.find_table(&name).is_some(), &name)?;
+            let operation = occupied(script, node, world.state.find_table(&name).is_some(), || table_words(&name))?;
             if operation != "SKIP" {
                 working.put_table(new_table(world, script, node, name.clone())?)?;
             }
@@ -76,7 +76,7 @@ impl Driver<'_> {
         self.change(|world, working| {
             let name = world.defaults.dataset(&path).ok_or_else(|| Problem::invalid_query("a schema's name has one or two parts"))?;
             let exists = world.state.datasets.contains_key(&name);
-            let operation = occupied(script, node, exists, &TableName::new(&name.project, &name.dataset, ""))?;
+            let operation = occupied(script, node, exists, || format!("Dataset {}:{}", name.project, name.dataset))?;
             if operation == "CREATE" {
                 working.put_dataset(Dataset::new(name.clone(), &location, now_milliseconds()));
             }
@@ -132,16 +132,17 @@ pub fn object_name(world: &World<'_>, path: &[String]) -> Result<TableName, Prob
 }
 
 /// What CREATE does where something may be there already.
-pub fn occupied(script: &Script, node: NodeId, exists: bool, name: &TableName) -> Result<&'static str, Problem> {
+pub fn occupied(script: &Script, node: NodeId, exists: bool, what: impl FnOnce() -> String) -> Result<&'static str, Problem> {
     match (exists, script.tree.boolean(node, "is_or_replace"), script.tree.boolean(node, "is_if_not_exists")) {
         (false, ..) => Ok("CREATE"),
         (true, true, _) => Ok("REPLACE"),
         (true, false, true) => Ok("SKIP"),
-        (true, false, false) => {
-            let TableName { project, dataset, table } = name;
-            Err(Problem::new(Reason::Duplicate, format!("Already Exists: Table {project}:{dataset}.{table}")))
-        }
+        (true, false, false) => Err(Problem::new(Reason::Duplicate, format!("Already Exists: {}", what()))),
     }
+}
+
+fn table_words(TableName { project, dataset, table }: &TableName) -> String {
+    format!("Table {project}:{dataset}.{table}")
 }
 
 fn check_dropped(world: &World<'_>, name: &TableName, kind: &str) -> Result<(), Problem> {
@@ -166,8 +167,14 @@ fn new_table(world: &World<'_>, script: &Script, node: NodeId, name: TableName) 
     let declared: Vec<Column> = declared.map(|element| column(script, element)).collect::<Result<_, _>>()?;
     if let Some(query) = tree.child(node, "query").and_then(|query| script.span(query)) {
         let found = query::run(world, script, query)?;
-        let columns = if declared.is_empty() { found.columns } else { overlaid(declared, &found.columns)? };
-        return Ok(Table { extra: options::of_table(script, node), ..held(name, columns, found.rows, now)? });
+        let extra = options::of_table(script, node);
+        if declared.is_empty() {
+            return Ok(Table { extra, ..held(name, found.columns, found.rows, now)? });
+        }
+        let columns = overlaid(declared, &found.columns)?;
+        let mut rows = found.rows.as_held().ok_or_else(super::scan::refusal)?.to_vec();
+        rows.iter_mut().try_for_each(|row| modify::settle(&columns, row))?;
+        return Ok(Table { extra, ..Table::new(name, columns, Arc::new(Rows::held(rows)), now) });
     }
     for (field, with_rows) in [("like_table_name", false), ("clone_data_source", true), ("copy_data_source", true)] {
         let path = match field {
@@ -209,6 +216,12 @@ fn overlaid(declared: Vec<Column>, found: &[Column]) -> Result<Vec<Column>, Prob
     if agree { Ok(declared) } else { Err(Problem::not_implemented("CREATE TABLE ... AS with columns of other types than the query's")) }
 }
 
+fn limits(script: &Script, column: &Column, brackets: NodeId) -> Option<Map<String, Value>> {
+    let numbers: Vec<&str> = script.tree.children(brackets, "parameters").into_iter().map(|number| script.slice(number)).collect();
+    let Scalar::Of(kind) = &column.kind else { return None };
+    limit::of_brackets(kind, &numbers)
+}
+
 /// A column out of its definition.
 pub fn column(script: &Script, node: NodeId) -> Result<Column, Problem> {
     nested_column(script, node, 0)
@@ -229,7 +242,11 @@ fn column_of(script: &Script, name: &str, schema: NodeId, depth: usize) -> Resul
     let mut column = match tree.kind(schema) {
         "ASTSimpleColumnSchema" => {
             let word = script.child_path(schema, "type_name").unwrap_or_default().join(".");
-            Column::of(name, &Type::parse(&word).map_err(|_| wrong())?)
+            let mut column = Column::of(name, &Type::parse(&word).map_err(|_| wrong())?);
+            if let Some(brackets) = tree.child(schema, "type_parameters") {
+                column.extra = limits(script, &column, brackets).ok_or_else(wrong)?;
+            }
+            column
         }
         "ASTArrayColumnSchema" => {
             let element = tree.child(schema, "element_schema").ok_or_else(wrong)?;

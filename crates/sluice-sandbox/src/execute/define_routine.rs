@@ -21,20 +21,26 @@ impl Driver<'_> {
             let name = path.last().cloned().unwrap_or_default();
             let exists = self.temporary.routines.contains_key(&name.to_lowercase());
             let full_name = TableName::new(&self.settings.project, "_SESSION", &name);
-            let operation = occupied(script, node, exists, &full_name)?;
-            let routine = routine(script, node, declaration, full_name)?;
-            self.temporary.routines.insert(name.to_lowercase(), Arc::new(routine));
+            let operation = occupied(script, node, exists, || routine_words(&full_name))?;
+            if operation != "SKIP" {
+                let routine = routine(script, node, declaration, full_name)?;
+                self.temporary.routines.insert(name.to_lowercase(), Arc::new(routine));
+            }
             return Ok(Definition { operation, target: DefinitionTarget::Temporary });
         }
         self.change(|world, working| {
             let name = object_name(world, &path)?;
-            let operation = occupied(script, node, world.state.find_routine(&name).is_some(), &name)?;
+            let operation = occupied(script, node, world.state.find_routine(&name).is_some(), || routine_words(&name))?;
             if operation != "SKIP" {
                 working.put_routine(routine(script, node, declaration, name.clone())?)?;
             }
             Ok(Definition { operation, target: DefinitionTarget::Routine(name) })
         })
     }
+}
+
+fn routine_words(TableName { project, dataset, table }: &TableName) -> String {
+    format!("Routine {project}:{dataset}.{table}")
 }
 
 fn routine(script: &Script, node: NodeId, declaration: NodeId, name: TableName) -> Result<Routine, Problem> {

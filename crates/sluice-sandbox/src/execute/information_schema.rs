@@ -1,5 +1,6 @@
-//! `INFORMATION_SCHEMA` views, made anew whenever they are asked for.
+//! `INFORMATION_SCHEMA` views and `__TABLES__`, made anew whenever they are asked for.
 
+use super::names::TABLES_SUMMARY;
 use super::world::World;
 use crate::problem::Problem;
 use crate::store::{Dataset, DatasetName, Row, Rows, Table, TableKind};
@@ -17,8 +18,18 @@ const SCHEMATA: &str =
     "catalog_name STRING, schema_name STRING, schema_owner STRING, creation_time TIMESTAMP, last_modified_time TIMESTAMP, location STRING";
 const VIEWS: &str =
     "table_catalog STRING, table_schema STRING, table_name STRING, view_definition STRING, check_option STRING, use_standard_sql STRING";
-const ROUTINES: &str = "specific_catalog STRING, specific_schema STRING, specific_name STRING, routine_type STRING, data_type STRING, \
-    routine_definition STRING, external_language STRING";
+const ROUTINES: &str = "specific_catalog STRING, specific_schema STRING, specific_name STRING, routine_catalog STRING, routine_schema STRING, \
+    routine_name STRING, routine_type STRING, data_type STRING, routine_body STRING, routine_definition STRING, external_language STRING, \
+    created TIMESTAMP, last_altered TIMESTAMP";
+const FIELD_PATHS: &str = "table_catalog STRING, table_schema STRING, table_name STRING, column_name STRING, field_path STRING, data_type STRING, \
+    description STRING";
+const TABLE_OPTIONS: &str =
+    "table_catalog STRING, table_schema STRING, table_name STRING, option_name STRING, option_type STRING, option_value STRING";
+/// The sandbox has none, so that the view is always empty.
+const MATERIALIZED_VIEWS: &str = "table_catalog STRING, table_schema STRING, table_name STRING, last_refresh_time TIMESTAMP, \
+    refresh_watermark TIMESTAMP, last_refresh_status STRUCT<reason STRING, location STRING, message STRING>";
+const SUMMARY: &str = "project_id STRING, dataset_id STRING, table_id STRING, creation_time INT64, last_modified_time INT64, row_count INT64, \
+    size_bytes INT64, type INT64";
 const JOBS: &str = "creation_time TIMESTAMP, project_id STRING, user_email STRING, job_id STRING, job_type STRING, statement_type STRING, priority STRING, \
     start_time TIMESTAMP, end_time TIMESTAMP, query STRING, state STRING, total_bytes_processed INT64, total_bytes_billed INT64, total_slot_ms INT64, \
     cache_hit BOOL, error_result STRUCT<reason STRING, location STRING, message STRING>, \
@@ -61,6 +72,10 @@ pub fn rows(world: &World<'_>, project: &str, qualifier: Option<&str>, view: &st
     let (columns, rows): (&str, Vec<Row>) = match view {
         "TABLES" => (TABLES, tables().map(|table| table_row(table)).collect()),
         "COLUMNS" => (COLUMNS, tables().flat_map(|table| column_rows(table)).collect()),
+        "COLUMN_FIELD_PATHS" => (FIELD_PATHS, tables().flat_map(|table| field_path_rows(table)).collect()),
+        "MATERIALIZED_VIEWS" => (MATERIALIZED_VIEWS, Vec::new()),
+        "TABLE_OPTIONS" => (TABLE_OPTIONS, tables().flat_map(|table| option_rows(table)).collect()),
+        TABLES_SUMMARY => (SUMMARY, tables().map(|table| summary_row(table)).collect()),
         "VIEWS" => (VIEWS, tables().filter_map(|table| view_row(table)).collect()),
         "SCHEMATA" => (SCHEMATA, datasets.iter().map(|dataset| schema_row(dataset)).collect()),
         "ROUTINES" => (ROUTINES, routine_rows(&datasets)),
@@ -108,6 +123,46 @@ fn column_rows(table: &Table) -> Vec<Row> {
     table.columns.iter().enumerate().map(row).collect()
 }
 
+/// A row for each column, and one for each field below it.
+fn field_path_rows(table: &Table) -> Vec<Row> {
+    fn below(table: &Table, top: &str, path: &str, column: &Column, rows: &mut Vec<Row>) {
+        let [project, dataset, name] = parts(&table.name);
+        let description = column.extra.get("description").and_then(serde_json::Value::as_str).map_or(Datum::Null, text);
+        rows.push(vec![project, dataset, name, text(top), text(path), text(&column.full_type().to_string()), description]);
+        // Records are nested to a bound, which is checked where a schema is read.
+        column.fields.iter().for_each(|field| below(table, top, &format!("{path}.{}", field.name), field, rows));
+    }
+    let mut rows = Vec::new();
+    table.columns.iter().for_each(|column| below(table, &column.name, &column.name, column, &mut rows));
+    rows
+}
+
+/// Values are SQL text.
+fn option_rows(table: &Table) -> Vec<Row> {
+    let text_options = [("description", "description"), ("friendlyName", "friendly_name")];
+    let given = |field: &str| table.extra.get(field);
+    let texts = text_options.iter().filter_map(|(field, name)| Some((*name, "STRING", given(field)?.to_string())));
+    let filter = given("requirePartitionFilter").map(|value| ("require_partition_filter", "BOOL", value.to_string()));
+    let labels = given("labels").and_then(serde_json::Value::as_object).filter(|labels| !labels.is_empty()).map(|labels| {
+        let pairs: Vec<String> = labels.iter().map(|(key, value)| format!("STRUCT({}, {value})", serde_json::json!(key))).collect();
+        ("labels", "ARRAY<STRUCT<STRING, STRING>>", format!("[{}]", pairs.join(", ")))
+    });
+    let row = |(option, kind, value): (&str, &str, String)| {
+        let [project, dataset, name] = parts(&table.name);
+        vec![project, dataset, name, text(option), text(kind), text(&value)]
+    };
+    texts.chain(filter).chain(labels).map(row).collect()
+}
+
+fn summary_row(table: &Table) -> Row {
+    let [project, dataset, name] = parts(&table.name);
+    let count = |value: u64| Datum::Int64(i64::try_from(value).unwrap_or(i64::MAX));
+    let is_view = matches!(table.kind, TableKind::View { .. });
+    let (rows, bytes) = if is_view { (Datum::Null, Datum::Null) } else { (count(table.rows.count()), count(table.rows.bytes())) };
+    let (created, modified) = (Datum::Int64(table.created_milliseconds), Datum::Int64(table.modified_milliseconds));
+    vec![project, dataset, name, created, modified, rows, bytes, Datum::Int64(if is_view { 2 } else { 1 })]
+}
+
 fn view_row(table: &Table) -> Option<Row> {
     let TableKind::View { query, legacy } = &table.kind else { return None };
     let [project, dataset, name] = parts(&table.name);
@@ -131,7 +186,11 @@ fn routine_rows(datasets: &[&Arc<Dataset>]) -> Vec<Row> {
         let [project, dataset, name] = parts(&routine.name);
         let kind = routine.returns.as_ref().map_or(Datum::Null, |kind| text(&kind.to_string()));
         let language = if routine.is_sql() { Datum::Null } else { text(&routine.language) };
-        vec![project, dataset, name, text(routine.kind.word()), kind, text(&routine.body), language]
+        let body = text(if routine.is_sql() { "SQL" } else { "EXTERNAL" });
+        let (created, altered) = (time(routine.created_milliseconds), time(routine.modified_milliseconds));
+        let names = [project, dataset, name];
+        let facts = [text(routine.kind.word()), kind, body, text(&routine.body), language, created, altered];
+        names.iter().cloned().chain(names.clone()).chain(facts).collect()
     };
     routines.map(row).collect()
 }

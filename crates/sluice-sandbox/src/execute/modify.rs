@@ -11,7 +11,7 @@ use super::world::World;
 use super::{insert, merge, update};
 use crate::problem::{Problem, Reason};
 use crate::store::{Row, Rows, Table, TableKind};
-use crate::values::{Column, ColumnMode, Datum};
+use crate::values::{Column, ColumnMode, Datum, limit};
 use sluice_sql::tree::NodeId;
 use std::sync::Arc;
 
@@ -164,9 +164,10 @@ impl<'a> Change<'a> {
     }
 }
 
-/// No nulls for arrays, none for required columns.
-fn settle(columns: &[Column], row: &mut Row) -> Result<(), Problem> {
+/// No nulls for arrays, none for required columns, nothing longer than its column.
+pub fn settle(columns: &[Column], row: &mut Row) -> Result<(), Problem> {
     for (column, cell) in columns.iter().zip(row) {
+        limit::fit(column, cell).map_err(Problem::invalid_query)?;
         match (column.mode, &*cell) {
             (ColumnMode::Repeated, Datum::Null) => *cell = Datum::Array(Vec::new()),
             (ColumnMode::Required, Datum::Null) => {

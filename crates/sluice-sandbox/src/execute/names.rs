@@ -12,7 +12,7 @@ pub struct Defaults {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// `INFORMATION_SCHEMA.<view>` of a dataset, of a region, or of the project.
+    /// `INFORMATION_SCHEMA.<view>` of a dataset, of a region, or of the project; `__TABLES__` of a dataset.
     InformationSchema {
         project: String,
         qualifier: Option<String>,
@@ -24,6 +24,9 @@ pub enum Target {
     /// The name without its star.
     Wildcard(TableName),
 }
+
+/// What was there before `INFORMATION_SCHEMA.TABLES`, and still is.
+pub const TABLES_SUMMARY: &str = "__TABLES__";
 
 impl Defaults {
     /// `None` for a path with too many parts: an array of an alias, or nothing at all.
@@ -40,6 +43,10 @@ impl Defaults {
             [project, dataset, table] => TableName::new(project, dataset, table),
             _ => return None,
         };
+        if name.table.eq_ignore_ascii_case(TABLES_SUMMARY) {
+            let view = TABLES_SUMMARY.to_owned();
+            return Some(Target::InformationSchema { project: name.project, qualifier: Some(name.dataset), view });
+        }
         Some(match name.table.strip_suffix('*') {
             Some(prefix) => Target::Wildcard(TableName { table: prefix.to_owned(), ..name.clone() }),
             None => Target::Table(name),
@@ -100,5 +107,8 @@ mod tests {
         check(&bare, "INFORMATION_SCHEMA.tables", Some(schema(None)));
         check(&bare, "p.region-us.information_schema.TABLES", Some(schema(Some("region-us"))));
         check(&bare, "d.INFORMATION_SCHEMA", None);
+        let summary =
+            Target::InformationSchema { project: "p".to_owned(), qualifier: Some("d".to_owned()), view: TABLES_SUMMARY.to_owned() };
+        check(&bare, "d.__tables__", Some(summary));
     }
 }

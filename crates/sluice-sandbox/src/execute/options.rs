@@ -7,13 +7,7 @@ use sluice_sql::tree::NodeId;
 /// The fields of the table resource that a CREATE statement sets.
 pub fn of_table(script: &Script, node: NodeId) -> Map<String, Value> {
     let mut fields = Map::new();
-    let names = [("description", "description"), ("friendly_name", "friendlyName"), ("labels", "labels")];
-    for entry in entries(script, node) {
-        let name = script.identifier(entry, "name").unwrap_or_default();
-        let known = names.iter().find(|(option, _)| option.eq_ignore_ascii_case(name));
-        let value = script.tree.child(entry, "value").and_then(|value| literal(script, value));
-        fields.extend(known.zip(value).map(|((_, field), value)| ((*field).to_owned(), value)));
-    }
+    set(script, node, &mut fields);
     let expressions =
         |field: &str, list: &str| script.tree.child(node, field).map(|clause| script.tree.children(clause, list)).unwrap_or_default();
     let clustering: Vec<String> =
@@ -24,6 +18,20 @@ pub fn of_table(script: &Script, node: NodeId) -> Map<String, Value> {
     let partitioning = expressions("partition_by", "partitioning_expressions");
     fields.extend(partitioning.first().and_then(|by| partitioning_of(script, *by)).map(|by| ("timePartitioning".to_owned(), by)));
     fields
+}
+
+/// Lays the options of a statement over those that are kept; NULL takes one away. What is no literal is left as it was.
+pub fn set(script: &Script, node: NodeId, kept: &mut Map<String, Value>) {
+    let names = [("description", "description"), ("friendly_name", "friendlyName"), ("labels", "labels")];
+    for entry in entries(script, node) {
+        let name = script.identifier(entry, "name").unwrap_or_default();
+        let Some((_, field)) = names.iter().find(|(option, _)| option.eq_ignore_ascii_case(name)) else { continue };
+        match script.tree.child(entry, "value") {
+            Some(value) if script.tree.kind(value) == "ASTNullLiteral" => drop(kept.remove(*field)),
+            Some(value) => kept.extend(literal(script, value).map(|value| ((*field).to_owned(), value))),
+            None => {}
+        }
+    }
 }
 
 /// The text of an option of a column or table.

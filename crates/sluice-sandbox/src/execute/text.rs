@@ -167,9 +167,16 @@ pub fn problem_of(fault: Fault, edited: &Edited, script: &str) -> Problem {
             format!("Resources exceeded during query execution: more than {bytes} bytes of memory"),
         ),
         Fault::Oversized { bytes, bytes_max } => Problem::invalid(format!("The query is too large: {bytes} bytes, at most {bytes_max}")),
+        // What is too deep today is too deep tomorrow: clients repeat a query that failed for an internal error, for minutes.
+        Fault::Engine { message } | Fault::Interrupted { message } if TOO_DEEP.iter().any(|words| message.contains(words)) => {
+            Problem::new(crate::problem::Reason::ResourcesExceeded, "Resources exceeded during query execution: the query is too complex")
+        }
         Fault::Engine { message } | Fault::Interrupted { message } => Problem::internal(format!("The SQL engine failed: {message}")),
     }
 }
+
+/// What the engine's host says of a query whose nesting it cannot hold.
+const TOO_DEEP: [&str; 2] = ["out of stack space", "nested too deeply"];
 
 /// What the reference evaluator says of things that GoogleSQL has and it has not.
 const BEYOND_THE_EVALUATOR: [&str; 4] = ["Unsupported built-in function", "Unimplemented", "Unhandled node type", "not implemented"];

@@ -82,6 +82,11 @@ impl Warehouse {
         }
     }
 
+    /// Nothing is kept on disk from now on.
+    pub fn close(&self) {
+        self.folder.iter().for_each(Folder::close);
+    }
+
     /// Runs a statement or a script. Errors are part of the outcome.
     pub fn run(&self, sql: &str, settings: &RunSettings) -> Outcome {
         let script = match self.script(sql) {

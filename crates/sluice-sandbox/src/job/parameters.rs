@@ -48,6 +48,7 @@ fn kind(given: &Value) -> Result<Type, Problem> {
             let field = |field: &Value| Ok(Field { name: name(field).to_owned(), kind: kind(field.get("type").unwrap_or(&Value::Null))? });
             Ok(Type::Struct(fields.iter().map(field).collect::<Result<_, Problem>>()?))
         }
+        "GEOGRAPHY" => Err(Problem::not_implemented("query parameters of type GEOGRAPHY")),
         _ => Type::parse(word).map_err(|_| Problem::invalid(format!("Invalid query parameter type: {word}"))),
     }
 }

@@ -18,10 +18,13 @@ struct Inner {
     /// By a number that counts up.
     jobs: BTreeMap<u64, Arc<Job>>,
     numbers: HashMap<(String, String), u64>,
-    /// Project and request id of `jobs.query`, to the job that answered it.
-    requests: HashMap<(String, String), Arc<Job>>,
+    /// By project and request id of `jobs.query`.
+    requests: HashMap<(String, String), Arc<Claim>>,
     last: u64,
 }
+
+/// The job that answers a request, once there is one. Whoever comes with the same request id meanwhile waits for the lock.
+pub type Claim = tokio::sync::Mutex<Option<Arc<Job>>>;
 
 /// Which jobs are listed.
 #[derive(Clone, Debug, Default)]
@@ -65,13 +68,9 @@ impl Registry {
         inner.forget(number)
     }
 
-    /// The job that answered this request before.
-    pub fn answered(&self, project: &str, request: &str) -> Option<Arc<Job>> {
-        self.lock().requests.get(&(project.to_owned(), request.to_owned())).cloned()
-    }
-
-    pub fn set_answered(&self, request: &str, job: &Arc<Job>) {
-        self.lock().requests.insert((job.ticket.project.clone(), request.to_owned()), job.clone());
+    /// What is known of this request, the same for all that send its id.
+    pub fn claim(&self, project: &str, request: &str) -> Arc<Claim> {
+        self.lock().requests.entry((project.to_owned(), request.to_owned())).or_default().clone()
     }
 
     /// The newest first, from the place that a page token names.
@@ -104,7 +103,11 @@ impl Inner {
     fn forget(&mut self, number: u64) -> Option<Arc<Job>> {
         let job = self.jobs.remove(&number)?;
         self.numbers.remove(&(job.ticket.project.clone(), job.ticket.id.clone()));
-        self.requests.retain(|_, other| !Arc::ptr_eq(other, &job));
+        // A claim that is held, or that somebody waits for, has no job yet or is still needed.
+        self.requests.retain(|_, claim| match claim.try_lock() {
+            Ok(held) => held.as_ref().map_or(Arc::strong_count(claim) > 1, |other| !Arc::ptr_eq(other, &job)),
+            Err(_) => true,
+        });
         Some(job)
     }
 }

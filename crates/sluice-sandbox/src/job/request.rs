@@ -18,6 +18,8 @@ pub struct QueryRequest {
     pub dry_run: bool,
     pub maximum_bytes_billed: Option<u64>,
     pub labels: Vec<(String, String)>,
+    /// What a destination table is made with: partitioning, clustering.
+    pub table_fields: Map<String, Value>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,7 @@ impl QueryRequest {
         let query = configuration.get("query").filter(|query| query.is_object());
         let query = query.ok_or_else(|| Problem::invalid("Required parameter is missing: configuration.query"))?;
         refuse(query)?;
+        check_kinds(configuration, query)?;
         let text = |field: &str| query.get(field).and_then(Value::as_str);
         let sql =
             text("query").filter(|sql| !sql.trim().is_empty()).ok_or_else(|| Problem::invalid("Required parameter is missing: query"))?;
@@ -61,10 +64,11 @@ impl QueryRequest {
             parameters: parameters::read(query)?,
             destination: table(query.get("destinationTable"), project)?,
             write: write_disposition(text("writeDisposition"))?,
-            create_if_needed: text("createDisposition") != Some("CREATE_NEVER"),
+            create_if_needed: create_disposition(text("createDisposition"))?,
             dry_run: boolean(configuration.get("dryRun")).unwrap_or(false),
-            maximum_bytes_billed: number(query.get("maximumBytesBilled")),
+            maximum_bytes_billed: checked_number(query, "maximumBytesBilled")?,
             labels: labels(configuration.get("labels"))?,
+            table_fields: table_fields(query),
         })
     }
 }
@@ -111,6 +115,39 @@ pub fn number(value: Option<&Value>) -> Option<u64> {
         Value::String(text) => text.parse().ok(),
         _ => None,
     }
+}
+
+/// A number that was given and is none is refused, not left out.
+pub fn checked_number(body: &Value, field: &str) -> Result<Option<u64>, Problem> {
+    match body.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        given => number(given).map(Some).ok_or_else(|| wrong(field)),
+    }
+}
+
+fn wrong(field: &str) -> Problem {
+    Problem::invalid(format!("Invalid value for {field}"))
+}
+
+/// A field of another kind than BigQuery's would be taken for one that was not given.
+fn check_kinds(configuration: &Value, query: &Value) -> Result<(), Problem> {
+    type Kind = fn(&Value) -> bool;
+    let flag: Kind =
+        |value| value.is_boolean() || value.as_str().is_some_and(|word| ["true", "false"].contains(&word.to_ascii_lowercase().as_str()));
+    let fields: [(&Value, Kind, &[&str]); 5] = [
+        (configuration, flag, &["dryRun"]),
+        (configuration, |value| number(Some(value)).is_some(), &["jobTimeoutMs"]),
+        (query, flag, &["allowLargeResults", "flattenResults", "useLegacySql", "useQueryCache"]),
+        (query, Value::is_array, &["connectionProperties", "queryParameters"]),
+        (query, Value::is_string, &["createDisposition", "parameterMode", "priority", "query", "writeDisposition"]),
+    ];
+    for (body, is_kind, names) in fields {
+        let given = |name: &&&str| body.get(**name).is_some_and(|value| !value.is_null() && !is_kind(value));
+        if let Some(name) = names.iter().find(given) {
+            return Err(wrong(name));
+        }
+    }
+    Ok(())
 }
 
 fn refuse(query: &Value) -> Result<(), Problem> {
@@ -161,6 +198,19 @@ fn write_disposition(word: Option<&str>) -> Result<WriteDisposition, Problem> {
     }
 }
 
+fn table_fields(query: &Value) -> Map<String, Value> {
+    let given = |field: &&str| query.get(*field).filter(|value| value.is_object()).map(|value| ((*field).to_owned(), value.clone()));
+    ["clustering", "timePartitioning"].iter().filter_map(given).collect()
+}
+
+fn create_disposition(word: Option<&str>) -> Result<bool, Problem> {
+    match word {
+        None | Some("CREATE_IF_NEEDED") => Ok(true),
+        Some("CREATE_NEVER") => Ok(false),
+        Some(_) => Err(wrong("createDisposition")),
+    }
+}
+
 fn labels(labels: Option<&Value>) -> Result<Vec<(String, String)>, Problem> {
     match labels {
         None | Some(Value::Null) => Ok(Vec::new()),
@@ -183,6 +233,24 @@ mod tests {
             Ok(()) => assert_eq!(found, Ok(()), "{configuration}"),
             Err(part) => assert!(found.as_ref().is_err_and(|problem| problem.message.contains(part)), "{configuration}: {found:?}"),
         }
+    }
+
+    #[test]
+    fn values_of_another_kind_are_refused() {
+        let with = |field: &str, value: Value| {
+            let mut query = json!({ "query": "SELECT 1", "useLegacySql": false });
+            query[field] = value;
+            query
+        };
+        check(with("queryParameters", json!({ "a": 1 })), Err("queryParameters"));
+        check(with("useLegacySql", json!("maybe")), Err("useLegacySql"));
+        check(with("writeDisposition", json!(7)), Err("writeDisposition"));
+        check(with("createDisposition", json!("CREATE_SOMETIMES")), Err("createDisposition"));
+        check(with("maximumBytesBilled", json!("many")), Err("maximumBytesBilled"));
+        check(with("maximumBytesBilled", json!("-1")), Err("maximumBytesBilled"));
+        check(with("defaultDataset", json!("clinic")), Err("datasetId"));
+        check(with("priority", json!("BATCH")), Ok(()));
+        check(with("maximumBytesBilled", json!(1000)), Ok(()));
     }
 
     #[test]

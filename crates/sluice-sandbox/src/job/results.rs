@@ -6,7 +6,7 @@ use crate::execute::Warehouse;
 use crate::problem::{Problem, Reason};
 use crate::store::state::dataset_of;
 use crate::store::{Dataset, DatasetName, Rows, Table, TableKind};
-use crate::values::Column;
+use crate::values::{Column, limit};
 use serde_json::json;
 use sluice_model::TableName;
 use std::collections::hash_map::{DefaultHasher, RandomState};
@@ -69,7 +69,9 @@ pub fn keep_named(
             if !request.create_if_needed {
                 return working.state.table(name).map(drop);
             }
-            return working.put_table(Table::new(name.clone(), columns.to_vec(), rows.clone(), now));
+            let mut table = Table::new(name.clone(), columns.to_vec(), rows.clone(), now);
+            table.extra = request.table_fields.clone();
+            return working.put_table(table);
         };
         if old.kind != TableKind::Table {
             return Err(Problem::invalid(format!("{name} is not a table that can be written to")));
@@ -88,7 +90,11 @@ pub fn keep_named(
                 if !same {
                     return Err(Problem::invalid("Provided Schema does not match Table"));
                 }
-                let all = old.rows.as_held().unwrap_or_default().iter().chain(held).cloned().collect();
+                let mut added = held.to_vec();
+                for (column, cell) in added.iter_mut().flat_map(|row| old.columns.iter().zip(row)) {
+                    limit::fit(column, cell).map_err(Problem::invalid)?;
+                }
+                let all = old.rows.as_held().unwrap_or_default().iter().cloned().chain(added).collect();
                 Table { rows: Arc::new(Rows::held(all)), modified_milliseconds: now, ..Table::clone(&old) }
             }
         };

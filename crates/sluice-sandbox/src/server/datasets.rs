@@ -1,6 +1,7 @@
 //! Datasets, projects and routines.
 
 use super::call::{Call, Reply, checked_name, referenced};
+use super::labels::LabelFilter;
 use crate::clock::now_milliseconds;
 use crate::execute::Warehouse;
 use crate::problem::{Problem, Reason};
@@ -8,13 +9,17 @@ use crate::store::{Dataset, DatasetName, Routine, Working, dataset};
 use serde_json::{Map, Value, json};
 use sluice_model::RoutineName;
 use std::collections::BTreeSet;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
 
 pub fn list_projects(warehouse: &Warehouse) -> Reply {
     let state = warehouse.snapshot();
     let names: BTreeSet<&str> = state.datasets.keys().map(|name| name.project.as_str()).chain([warehouse.project.as_str()]).collect();
     let project = |name: &str| json!({ "kind": "bigquery#project", "id": name, "numericId": "1", "projectReference": { "projectId": name }, "friendlyName": name });
     let projects: Vec<Value> = names.into_iter().map(project).collect();
-    Reply::Json(json!({ "kind": "bigquery#projectList", "etag": "projects", "totalItems": projects.len(), "projects": projects }))
+    let mut answer = json!({ "kind": "bigquery#projectList", "etag": "", "totalItems": projects.len() });
+    fill(&mut answer, "projects", projects, None);
+    Reply::Json(answer)
 }
 
 pub fn service_account(call: &Call) -> Reply {
@@ -25,9 +30,10 @@ pub fn service_account(call: &Call) -> Reply {
 pub fn list(warehouse: &Warehouse, call: &Call) -> Result<Reply, Problem> {
     let state = warehouse.snapshot();
     let own = state.datasets.values().filter(|dataset| dataset.name.project == call.project());
-    let shown = own.filter(|dataset| call.flag("all") || !dataset.name.is_hidden());
+    let wanted = LabelFilter::parse(call.parameter("filter").unwrap_or_default())?;
+    let shown = own.filter(|dataset| (call.flag("all") || !dataset.name.is_hidden()) && wanted.matches(dataset.extra.get("labels")));
     let (page, next) = call.page(shown.map(|dataset| (dataset.name.dataset.clone(), dataset)))?;
-    let mut answer = json!({ "kind": "bigquery#datasetList", "etag": "datasets" });
+    let mut answer = json!({ "kind": "bigquery#datasetList", "etag": "" });
     fill(&mut answer, "datasets", page.into_iter().map(|dataset| dataset.to_list_json()).collect(), next);
     Ok(Reply::Json(answer))
 }
@@ -37,7 +43,7 @@ pub fn get(warehouse: &Warehouse, call: &Call) -> Result<Reply, Problem> {
 }
 
 pub fn insert(warehouse: &Warehouse, call: &Call) -> Result<Reply, Problem> {
-    let id = checked_name(referenced(&call.body, "datasetReference", "datasetId")?)?;
+    let id = checked_dataset_id(referenced(&call.body, "datasetReference", "datasetId")?)?;
     let name = DatasetName::new(call.project(), id);
     warehouse.change(|working| {
         if working.state.datasets.contains_key(&name) {
@@ -64,13 +70,18 @@ pub fn change(warehouse: &Warehouse, call: &Call, whole: bool) -> Result<Reply, 
 }
 
 pub fn delete(warehouse: &Warehouse, call: &Call) -> Result<Reply, Problem> {
-    warehouse.change(|working| working.drop_dataset(&call.dataset(), call.flag("deleteContents")))?;
+    warehouse.change(|working| {
+        call.check_etag(&working.state.dataset(&call.dataset())?.etag())?;
+        working.drop_dataset(&call.dataset(), call.flag("deleteContents"))
+    })?;
     Ok(Reply::Empty)
 }
 
 pub fn list_routines(warehouse: &Warehouse, call: &Call) -> Result<Reply, Problem> {
     let state = warehouse.snapshot();
+    let wanted = call.parameter("filter").map(routine_kind).transpose()?;
     let routines = state.dataset(&call.dataset())?.routines.values();
+    let routines = routines.filter(|routine| wanted.is_none_or(|wanted| routine.kind.word() == wanted));
     let (page, next) = call.page(routines.map(|routine| (routine.name.table.clone(), routine)))?;
     let mut answer = json!({});
     fill(&mut answer, "routines", page.into_iter().map(|routine| routine.to_json()).collect(), next);
@@ -115,6 +126,11 @@ pub fn delete_routine(warehouse: &Warehouse, call: &Call) -> Result<Reply, Probl
 /// A list and the token of the next page into an answer. BigQuery leaves an empty list out.
 pub fn fill(answer: &mut Value, name: &str, entries: Vec<Value>, next: Option<String>) {
     if let Some(fields) = answer.as_object_mut() {
+        if let Some(etag) = fields.get_mut("etag") {
+            let mut hasher = DefaultHasher::new();
+            (Value::Array(entries.clone()).to_string(), &next).hash(&mut hasher);
+            *etag = json!(format!("{:016x}", hasher.finish()));
+        }
         if !entries.is_empty() {
             fields.insert(name.to_owned(), Value::Array(entries));
         }
@@ -138,6 +154,22 @@ pub fn merge(kept: &mut Map<String, Value>, names: &[&str], body: &Value, whole:
             (Some(value), _) => drop(kept.insert((*name).to_owned(), value.clone())),
         }
     }
+}
+
+/// `routineType:SCALAR_FUNCTION`.
+fn routine_kind(filter: &str) -> Result<&str, Problem> {
+    filter.strip_prefix("routineType:").ok_or_else(|| Problem::invalid(format!("Invalid filter expression: {filter}")))
+}
+
+/// Narrower than the names of tables: no dashes, no spaces.
+fn checked_dataset_id(id: &str) -> Result<&str, Problem> {
+    let good = id.len() <= 1_024 && id.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+    let message = || {
+        format!(
+            "Invalid dataset ID \"{id}\". Dataset IDs must be alphanumeric (plus underscores) and must be at most 1024 characters long."
+        )
+    };
+    if good { Ok(id) } else { Err(Problem::invalid(message())) }
 }
 
 fn put_routine(working: &mut Working, name: &RoutineName, body: &Value) -> Result<Reply, Problem> {

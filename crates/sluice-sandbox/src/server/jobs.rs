@@ -2,7 +2,7 @@
 
 use super::call::{Call, Reply};
 use super::datasets::fill;
-use crate::job::request::{boolean, configuration_of, number};
+use crate::job::request::{boolean, checked_number, configuration_of};
 use crate::job::resource::{self, dml_stats, page};
 use crate::job::results::forget;
 use crate::job::{Filter, Job, Jobs, Order, Submitted};
@@ -44,8 +44,14 @@ pub async fn insert(jobs: &Jobs, call: &Call) -> Result<Reply, Problem> {
 /// `jobs.query`. A request id that was answered before gets the same job.
 pub async fn query(jobs: &Jobs, call: &Call) -> Result<Reply, Problem> {
     let text = |field: &str| call.body.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let request_id = text("requestId");
-    let known = request_id.and_then(|id| jobs.registry.answered(call.project(), id));
+    let timeout_milliseconds = checked_number(&call.body, "timeoutMs")?;
+    let count_max = checked_number(&call.body, "maxResults")?;
+    let claim = text("requestId").map(|id| jobs.registry.claim(call.project(), id));
+    let mut claimed = match &claim {
+        Some(claim) => Some(claim.lock().await),
+        None => None,
+    };
+    let known = claimed.as_ref().and_then(|claimed| claimed.as_ref()).cloned();
     let job = match known {
         Some(job) => job,
         None => match jobs.submit(order(call, configuration_of(&call.body), None, text("location").map(str::to_owned))).await? {
@@ -57,13 +63,15 @@ pub async fn query(jobs: &Jobs, call: &Call) -> Result<Reply, Problem> {
             }
         },
     };
-    if let Some(id) = request_id {
-        jobs.registry.set_answered(id, &job);
+    if let Some(claimed) = &mut claimed {
+        **claimed = Some(job.clone());
     }
-    wait(&job, number(call.body.get("timeoutMs"))).await;
+    // Whoever waits for the claim shall not wait for the answer too.
+    drop(claimed);
+    wait(&job, timeout_milliseconds).await;
     let options = call.body.get("formatOptions");
     let format = Format { int64_timestamps: boolean(options.and_then(|options| options.get("useInt64Timestamp"))).unwrap_or(false) };
-    results(&job, "bigquery#queryResponse", 0, number(call.body.get("maxResults")), format).map(Reply::Json)
+    results(&job, "bigquery#queryResponse", 0, count_max, format).map(Reply::Json)
 }
 
 pub async fn get_query_results(jobs: &Jobs, call: &Call) -> Result<Reply, Problem> {
@@ -113,7 +121,7 @@ pub fn list(jobs: &Jobs, call: &Call) -> Result<Reply, Problem> {
     let count = usize::try_from(count).unwrap_or(1);
     let (page, next) = jobs.registry.list(call.project(), &filter, call.number("pageToken")?, count);
     let full = call.parameter("projection").is_some_and(|projection| projection.eq_ignore_ascii_case("full"));
-    let mut answer = json!({ "kind": "bigquery#jobList", "etag": "jobs" });
+    let mut answer = json!({ "kind": "bigquery#jobList", "etag": "" });
     fill(&mut answer, "jobs", page.iter().map(|job| resource::entry(job, full)).collect(), next.map(|next| next.to_string()));
     Ok(Reply::Json(answer))
 }

@@ -19,6 +19,8 @@ use tokio::time::Sleep;
 #[derive(Debug, Default)]
 pub struct Manner {
     pub gzip: bool,
+    /// `If-None-Match`: an answer with one of these is not sent again.
+    pub known_etags: Vec<String>,
     pub mask: Option<Mask>,
     pub reset_after_bytes: Option<usize>,
     pub truncate_gzip: bool,
@@ -28,11 +30,15 @@ pub fn reply(reply: Result<Reply, Problem>, status: Option<u16>, manner: &Manner
     match reply {
         Ok(Reply::Empty) => plain(StatusCode::NO_CONTENT, Body::empty()),
         Ok(Reply::Json(value)) => {
+            let etag = value.get("etag").and_then(Value::as_str).and_then(|etag| HeaderValue::from_str(&format!("\"{etag}\"")).ok());
+            if value.get("etag").and_then(Value::as_str).is_some_and(|etag| manner.known_etags.iter().any(|known| known == etag)) {
+                return tagged(plain(StatusCode::NOT_MODIFIED, Body::empty()), etag);
+            }
             let value = match &manner.mask {
                 Some(mask) => mask.apply(value),
                 None => value,
             };
-            json(StatusCode::OK, &value, manner)
+            tagged(json(StatusCode::OK, &value, manner), etag)
         }
         Err(problem) => {
             let status = status.unwrap_or_else(|| problem.reason.status().0);
@@ -65,6 +71,11 @@ fn json(status: StatusCode, value: &Value, manner: &Manner) -> Response<Body> {
     if gzip {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
+    response
+}
+
+fn tagged(mut response: Response<Body>, etag: Option<HeaderValue>) -> Response<Body> {
+    response.headers_mut().extend(etag.map(|etag| (header::ETAG, etag)));
     response
 }
 

@@ -4,7 +4,7 @@ use super::call::{Call, Reply};
 use super::fields::Mask;
 use super::methods::{self, Method, Operation};
 use super::respond::{self, Manner};
-use super::{admin, authenticate, datasets, discovery, jobs, tables};
+use super::{admin, authenticate, body, datasets, discovery, jobs, tables};
 use crate::clock::now_milliseconds;
 use crate::execute::Warehouse;
 use crate::faults::{Act, FaultPlan};
@@ -12,15 +12,15 @@ use crate::job::Jobs;
 use crate::log::{LoggedRequest, RequestLog};
 use crate::problem::Problem;
 use crate::settings::Settings;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Request, Response, header};
-use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub const REQUEST_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// For clients whose network lets only GET and POST through.
+const OVERRIDE: &str = "x-http-method-override";
 
 pub struct Service {
     pub warehouse: Arc<Warehouse>,
@@ -34,19 +34,20 @@ type Answer = Result<Reply, Problem>;
 
 pub async fn serve(State(service): State<Arc<Service>>, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let bytes = to_bytes(body, REQUEST_BYTES_MAX).await;
+    let bytes = body::read(body).await.and_then(|bytes| body::unpacked(&parts.headers, bytes));
     let path = parts.uri.path().to_owned();
     let target = parts.uri.path_and_query().map_or(path.clone(), ToString::to_string);
-    let found = methods::find(parts.method.as_str(), methods::below_service(&path));
+    let verb = meant_verb(&parts);
+    let found = methods::find(&verb, methods::below_service(&path));
     if service.settings.admin
-        && let Some(answer) = admin::answer(&service, parts.method.as_str(), &path, bytes.as_deref().unwrap_or_default())
+        && let Some(answer) = admin::answer(&service, &verb, &path, bytes.as_deref().unwrap_or_default())
     {
         return respond::reply(answer, None, &Manner::default());
     }
     let sequence = service.log.begin(LoggedRequest {
         sequence: 0,
         at_milliseconds: now_milliseconds(),
-        verb: parts.method.to_string(),
+        verb: verb.clone(),
         target,
         method: found.as_ref().map(|(method, _)| method.id),
         headers: logged_headers(&parts.headers),
@@ -56,8 +57,8 @@ pub async fn serve(State(service): State<Arc<Service>>, request: Request<Body>) 
     });
     let user = authenticate::user(&service.settings.tokens, text(&parts.headers, header::AUTHORIZATION));
     let caller = user.as_ref().ok().cloned();
-    let acts = service.faults.take(parts.method.as_str(), &path);
-    let mut manner = Manner { gzip: accepts_gzip(&parts.headers), ..Manner::default() };
+    let acts = service.faults.take(&verb, &path);
+    let mut manner = Manner { gzip: accepts_gzip(&parts.headers), known_etags: known_etags(&verb, &parts.headers), ..Manner::default() };
     let mut planned = Planned::default();
     for act in acts {
         planned.add(act, &mut manner).await;
@@ -68,7 +69,7 @@ pub async fn serve(State(service): State<Arc<Service>>, request: Request<Body>) 
         (None, Err(problem)) => Err(problem),
         (None, Ok(user)) => match bytes {
             Ok(bytes) => answer(&service, &parts, &bytes, found, user, planned, &mut manner).await,
-            Err(_) => Err(Problem::invalid(format!("The request is too large, at most {REQUEST_BYTES_MAX} bytes"))),
+            Err(problem) => Err(problem),
         },
     };
     let response = respond::reply(answer, status, &manner);
@@ -115,16 +116,12 @@ async fn answer(
         return Err(Problem::not_implemented("uploads and batches"));
     }
     let (method, path_parts) = found.ok_or_else(|| Problem::not_found(format!("Not found: {} {path}", parts.method)))?;
-    if parts.headers.contains_key(header::CONTENT_ENCODING) {
-        return Err(Problem::not_implemented("compressed requests"));
-    }
     let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).map_err(|error| Problem::invalid(error.to_string()))?.0;
-    let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(bytes).map_err(|error| unreadable(&error))? };
     let call = Call {
         method,
         parts: path_parts,
         query,
-        body,
+        body: body::json(bytes)?,
         user_email,
         if_match: text(&parts.headers, header::IF_MATCH).map(str::to_owned),
         lie: planned.lie,
@@ -175,8 +172,16 @@ async fn dispatch(service: &Service, call: &Call) -> Answer {
     }
 }
 
-fn unreadable(error: &serde_json::Error) -> Problem {
-    Problem::invalid(format!("Invalid JSON payload received: {error}"))
+fn meant_verb(parts: &Parts) -> String {
+    let verb = parts.method.as_str();
+    let meant = parts.headers.get(OVERRIDE).and_then(|meant| meant.to_str().ok()).filter(|_| matches!(verb, "GET" | "POST"));
+    meant.map_or_else(|| verb.to_owned(), |meant| meant.trim().to_ascii_uppercase())
+}
+
+/// What the client has already, where it only reads.
+fn known_etags(verb: &str, headers: &HeaderMap) -> Vec<String> {
+    let given = text(headers, header::IF_NONE_MATCH).filter(|_| verb == "GET").unwrap_or_default();
+    given.split(',').map(|etag| etag.trim().trim_start_matches("W/").trim_matches('"').to_owned()).filter(|etag| !etag.is_empty()).collect()
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {

@@ -74,7 +74,7 @@ impl Sandbox {
 
     /// The warehouse alone, without HTTP.
     pub fn warehouse(evaluator: Arc<dyn Evaluator>, settings: &Settings) -> Result<Warehouse, Problem> {
-        let folder = settings.folder.clone().map(Folder::new);
+        let folder = settings.folder.clone().map(Folder::open).transpose()?;
         let kept = folder.as_ref().map(Folder::load).transpose()?.flatten();
         let mut state = settings.data.state(&settings.location)?;
         match (&folder, kept) {
@@ -121,6 +121,8 @@ impl Drop for Running {
             // Nobody listens any more where the server has ended by itself.
             let _ = stop.send(());
         }
+        // Statements may still run for a moment; whoever starts next on the folder shall not meet them.
+        self.service.warehouse.close();
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

@@ -6,9 +6,10 @@ use crate::clock::now_milliseconds;
 use crate::execute::Warehouse;
 use crate::job::resource::page;
 use crate::problem::{Problem, Reason};
-use crate::store::{Rows, Table, TableKind, table};
+use crate::store::{Row, Rows, Table, TableKind, table};
+use crate::values::read::{self, RowError};
 use crate::values::schema::schema_from_json;
-use crate::values::{Column, ColumnMode, Datum, read};
+use crate::values::{Column, ColumnMode, Datum};
 use serde_json::{Value, json};
 use sluice_model::TableName;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ pub fn list(warehouse: &Warehouse, call: &Call) -> Result<Reply, Problem> {
     let state = warehouse.snapshot();
     let tables = &state.dataset(&call.dataset())?.tables;
     let (page, next) = call.page(tables.iter().map(|(name, table)| (name.clone(), table)))?;
-    let mut answer = json!({ "kind": "bigquery#tableList", "etag": "tables", "totalItems": tables.len() });
+    let mut answer = json!({ "kind": "bigquery#tableList", "etag": "", "totalItems": tables.len() });
     fill(&mut answer, "tables", page.into_iter().map(|table| table.to_list_json()).collect(), next);
     Ok(Reply::Json(answer))
 }
@@ -80,7 +81,10 @@ pub fn change(warehouse: &Warehouse, call: &Call, whole: bool) -> Result<Reply, 
 
 pub fn delete(warehouse: &Warehouse, call: &Call) -> Result<Reply, Problem> {
     let name = plain(call.table())?;
-    warehouse.change(|working| working.drop_table(&name))?;
+    warehouse.change(|working| {
+        call.check_etag(&working.state.table(&name)?.etag())?;
+        working.drop_table(&name)
+    })?;
     Ok(Reply::Empty)
 }
 
@@ -127,23 +131,16 @@ pub fn insert_rows(warehouse: &Warehouse, call: &Call) -> Result<Reply, Problem>
         if table.kind != TableKind::Table {
             return Err(Problem::invalid(format!("Cannot add rows to a table of type {}.", table.type_word())));
         }
-        let (mut rows, mut errors) = (table.rows.as_held().unwrap_or_default().to_vec(), Vec::new());
-        for (index, entry) in given.iter().enumerate() {
-            let object = entry.get("json").and_then(Value::as_object).cloned().unwrap_or_default();
-            match read::row(&table.columns, &object, ignore_unknown) {
-                Ok(row) => rows.push(row),
-                Err(error) => {
-                    let error = json!({ "reason": "invalid", "location": error.location, "debugInfo": "", "message": error.message });
-                    errors.push(json!({ "index": index, "errors": [error] }));
-                }
-            }
-        }
+        let read: Vec<Result<Row, RowError>> = given.iter().map(|entry| read_entry(&table.columns, entry, ignore_unknown)).collect();
+        let stopped = !skip_invalid && read.iter().any(Result::is_err);
+        let errors: Vec<Value> = (0..).zip(&read).filter_map(|(index, row)| insert_error(index, row, stopped)).collect();
         let mut answer = json!({ "kind": "bigquery#tableDataInsertAllResponse" });
-        let refused = !errors.is_empty();
-        if let (true, Some(fields)) = (refused, answer.as_object_mut()) {
+        if let (false, Some(fields)) = (errors.is_empty(), answer.as_object_mut()) {
             fields.insert("insertErrors".to_owned(), Value::Array(errors));
         }
-        if !refused || skip_invalid {
+        if !stopped {
+            let old = table.rows.as_held().unwrap_or_default().iter().cloned();
+            let rows = old.chain(read.into_iter().filter_map(Result::ok)).collect();
             working.put_table(Table {
                 rows: Arc::new(Rows::held(rows)),
                 modified_milliseconds: now_milliseconds(),
@@ -152,6 +149,22 @@ pub fn insert_rows(warehouse: &Warehouse, call: &Call) -> Result<Reply, Problem>
         }
         Ok(Reply::Json(answer))
     })
+}
+
+fn read_entry(columns: &[Column], entry: &Value, ignore_unknown: bool) -> Result<Row, RowError> {
+    let missing = || RowError { location: String::new(), message: "Missing required field: json.".to_owned() };
+    read::row(columns, entry.get("json").and_then(Value::as_object).ok_or_else(missing)?, ignore_unknown)
+}
+
+/// Where one row is refused and the others are not wanted without it, those are named too.
+fn insert_error(index: usize, row: &Result<Row, RowError>, stopped: bool) -> Option<Value> {
+    let (reason, location, message) = match row {
+        Err(error) => ("invalid", error.location.as_str(), error.message.as_str()),
+        Ok(_) if stopped => ("stopped", "", ""),
+        Ok(_) => return None,
+    };
+    let error = json!({ "reason": reason, "location": location, "debugInfo": "", "message": message });
+    Some(json!({ "index": index, "errors": [error] }))
 }
 
 fn plain(name: TableName) -> Result<TableName, Problem> {
@@ -186,14 +199,16 @@ fn widen(table: &mut Table, given: Vec<Column>) -> Result<(), Problem> {
 
 /// A row with only the selected columns and fields, in the table's order.
 fn select(columns: &[Column], row: Value, selected: &[Vec<&str>]) -> Result<Value, Problem> {
-    let unknown = selected.iter().filter_map(|path| path.first()).find(|name| !columns.iter().any(|column| column.name == **name));
+    let unknown =
+        selected.iter().filter_map(|path| path.first()).find(|name| !columns.iter().any(|column| column.name.eq_ignore_ascii_case(name)));
     if let Some(name) = unknown {
         return Err(Problem::invalid(format!("No such field: {name}.")));
     }
     let cells = row.get("f").and_then(Value::as_array).cloned().unwrap_or_default();
     let mut kept = Vec::new();
     for (column, cell) in columns.iter().zip(cells) {
-        let own: Vec<&Vec<&str>> = selected.iter().filter(|path| path.first() == Some(&column.name.as_str())).collect();
+        let own: Vec<&Vec<&str>> =
+            selected.iter().filter(|path| path.first().is_some_and(|name| column.name.eq_ignore_ascii_case(name))).collect();
         let inner: Vec<Vec<&str>> =
             own.iter().filter_map(|path| path.get(1..)).filter(|rest| !rest.is_empty()).map(<[&str]>::to_vec).collect();
         if own.is_empty() {
@@ -232,7 +247,7 @@ mod tests {
             let paths: Vec<Vec<&str>> = selected.split(',').map(|path| path.split('.').collect()).collect();
             assert_eq!(select(&columns, row.clone(), &paths), Ok(json!({ "f": expect })), "{selected}");
         };
-        check("a", json!([{ "v": "1" }]));
+        check("A", json!([{ "v": "1" }]));
         check("s.y,a", json!([{ "v": "1" }, { "v": { "f": [{ "v": "3" }] } }]));
         check("r.q", json!([{ "v": [{ "v": { "f": [{ "v": "5" }] } }] }]));
         assert!(select(&columns, row, &[vec!["z"]]).is_err());

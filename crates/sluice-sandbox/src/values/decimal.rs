@@ -38,6 +38,31 @@ pub fn canonical(text: &str, size: Size) -> Option<String> {
     })
 }
 
+/// Digits behind the point cut down to that many, halves away from zero. For text in canonical form.
+pub fn rounded(text: &str, fraction_digits_max: usize) -> String {
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let Some((kept, cut)) = fraction.split_at_checked(fraction_digits_max) else { return text.to_owned() };
+    let mut all: Vec<u8> = [whole, kept].concat().into_bytes();
+    if cut.bytes().next().is_some_and(|first| first >= b'5') {
+        let nines = all.iter().rev().take_while(|digit| **digit == b'9').count();
+        let last = all.len().saturating_sub(nines);
+        all.iter_mut().skip(last).for_each(|digit| *digit = b'0');
+        match last.checked_sub(1).and_then(|place| all.get_mut(place)) {
+            Some(digit) => *digit += 1,
+            None => all.insert(0, b'1'),
+        }
+    }
+    let point = all.len().saturating_sub(kept.len());
+    let all: String = all.into_iter().map(char::from).collect();
+    let (whole, fraction) = all.split_at_checked(point).unwrap_or((&all, ""));
+    match (whole, fraction.trim_end_matches('0')) {
+        (whole, "") if whole.bytes().all(|digit| digit == b'0') => "0".to_owned(),
+        (whole, "") => format!("{sign}{whole}"),
+        (whole, fraction) => format!("{sign}{whole}.{fraction}"),
+    }
+}
+
 fn point_at(digits: &str, position: i64) -> Option<(String, String)> {
     if position <= 0 {
         return Some((String::new(), format!("{}{digits}", "0".repeat(usize::try_from(-position).ok()?))));
@@ -51,6 +76,22 @@ fn point_at(digits: &str, position: i64) -> Option<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn halves_are_rounded_away_from_zero() {
+        let check = |text: &str, digits: usize, expect: &str| assert_eq!(rounded(text, digits), expect, "{text} {digits}");
+        check("1.239", 2, "1.24");
+        check("1.235", 2, "1.24");
+        check("-1.235", 2, "-1.24");
+        check("1.234", 2, "1.23");
+        check("9.995", 2, "10");
+        check("99.5", 0, "100");
+        check("-0.4", 0, "0");
+        check("-0.004", 2, "0");
+        check("7", 2, "7");
+        check("7.1", 2, "7.1");
+        check("1.204", 2, "1.2");
+    }
 
     #[test]
     fn numbers_are_canonical_or_refused() {

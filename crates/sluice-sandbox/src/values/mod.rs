@@ -4,6 +4,7 @@ pub mod calendar;
 pub mod datum;
 pub mod decimal;
 pub mod interval;
+pub mod limit;
 pub mod read;
 pub mod schema;
 pub mod write;

@@ -3,6 +3,7 @@
 use super::calendar::{date_days, datetime_microseconds, time_microseconds, timestamp_microseconds};
 use super::datum::Datum;
 use super::decimal;
+use super::limit;
 use super::schema::{Column, ColumnMode, Scalar};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -36,7 +37,7 @@ pub fn scalar(kind: &Type, text: &str) -> Option<Datum> {
         Type::Timestamp => Datum::Timestamp(timestamp_microseconds(text)?),
         Type::Numeric => Datum::Numeric(decimal::canonical(text.trim(), decimal::NUMERIC)?),
         Type::BigNumeric => Datum::BigNumeric(decimal::canonical(text.trim(), decimal::BIG_NUMERIC)?),
-        Type::Json => Datum::Json(serde_json::from_str::<Value>(text).ok()?.to_string()),
+        Type::Json => Datum::Json(json(serde_json::from_str(text).ok()?)),
         Type::Geography => Datum::Geography(text.to_owned()),
         Type::Interval => Datum::Interval(super::interval::canonical(text.trim())?),
         Type::Range(element) => range(element, text)?,
@@ -78,11 +79,17 @@ fn cell(column: &Column, value: &Value, path: &str, ignore_unknown: bool) -> Res
 }
 
 fn single(column: &Column, value: &Value, path: &str, ignore_unknown: bool) -> Result<Datum, RowError> {
+    let mut cell = unlimited(column, value, path, ignore_unknown)?;
+    limit::fit(column, &mut cell).map_err(|message| RowError { location: path.to_owned(), message })?;
+    Ok(cell)
+}
+
+fn unlimited(column: &Column, value: &Value, path: &str, ignore_unknown: bool) -> Result<Datum, RowError> {
     let wrong = || RowError { location: path.to_owned(), message: format!("Cannot convert value to {}: {path}.", column.full_type()) };
     match (&column.kind, value) {
         (Scalar::Record, Value::Object(object)) => Ok(Datum::Struct(record(&column.fields, object, path, ignore_unknown)?)),
         (Scalar::Of(Type::Json), Value::String(text)) => scalar(&Type::Json, text).ok_or_else(wrong),
-        (Scalar::Of(Type::Json), given) => Ok(Datum::Json(given.to_string())),
+        (Scalar::Of(Type::Json), given) => Ok(Datum::Json(json(given.clone()))),
         (Scalar::Of(Type::Timestamp), Value::Number(seconds)) => seconds_timestamp(seconds).ok_or_else(wrong),
         (Scalar::Of(kind), Value::String(text)) => scalar(kind, text).ok_or_else(wrong),
         (Scalar::Of(kind), Value::Bool(_) | Value::Number(_)) => scalar(kind, &value.to_string()).ok_or_else(wrong),
@@ -96,6 +103,12 @@ fn single(column: &Column, value: &Value, path: &str, ignore_unknown: bool) -> R
         }
         _ => Err(wrong()),
     }
+}
+
+/// As GoogleSQL writes it: keys in order.
+fn json(mut value: Value) -> String {
+    value.sort_all_objects();
+    value.to_string()
 }
 
 fn seconds_timestamp(seconds: &serde_json::Number) -> Option<Datum> {
@@ -179,6 +192,11 @@ mod tests {
         check("b BYTES", json!({ "b": "YWI=" }), Ok(json!([{ "v": "YWI=" }])));
         check("b BYTES", json!({ "b": "?" }), Err("BYTES"));
         check("j JSON", json!({ "j": "{broken" }), Err("JSON"));
+        check(
+            "j JSON",
+            json!({ "j": "{\"b\": 1, \"a\": {\"d\": 2, \"c\": 3}}" }),
+            Ok(json!([{ "v": "{\"a\":{\"c\":3,\"d\":2},\"b\":1}" }])),
+        );
     }
 
     #[test]

@@ -28,6 +28,10 @@ impl Client {
     }
 
     pub fn send(&self, verb: &str, path: &str, body: &str, headers: &[&str]) -> Answer {
+        self.send_bytes(verb, path, body.as_bytes(), headers)
+    }
+
+    pub fn send_bytes(&self, verb: &str, path: &str, body: &[u8], headers: &[&str]) -> Answer {
         let mut stream = TcpStream::connect(self.address).unwrap();
         let mut head =
             format!("{verb} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n", self.address, body.len());
@@ -35,7 +39,7 @@ impl Client {
             head.push_str(&format!("Authorization: Bearer {token}\r\n"));
         }
         headers.iter().for_each(|header| head.push_str(&format!("{header}\r\n")));
-        stream.write_all(format!("{head}\r\n{body}").as_bytes()).unwrap();
+        stream.write_all(&[format!("{head}\r\n").as_bytes(), body].concat()).unwrap();
         let mut bytes = Vec::new();
         let ended = stream.read_to_end(&mut bytes);
         parse(&bytes, ended.is_err())

@@ -7,6 +7,8 @@ mod examples;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod protocol;
+#[cfg(test)]
 mod scripts;
 #[cfg(test)]
 mod server;

@@ -104,6 +104,16 @@ fn requests_with_one_id_are_answered_once() {
     assert_eq!(first["jobReference"], second["jobReference"]);
     let count = client.post(QUERIES, query("SELECT COUNT(*) FROM shop.orders WHERE id = 1000")).json();
     assert_eq!(count["rows"][0]["f"][0]["v"], "1");
+    let mut body = query("INSERT shop.orders (id) VALUES (1001)");
+    body["requestId"] = json!("r-2");
+    let at_once: Vec<Value> = std::thread::scope(|scope| {
+        let send = |_| scope.spawn(|| client.post(QUERIES, body.clone()).json()["jobReference"].clone());
+        let sent: Vec<_> = (0..6).map(send).collect();
+        sent.into_iter().map(|sent| sent.join().unwrap()).collect()
+    });
+    assert!(at_once.iter().all(|reference| *reference == at_once[0] && reference.is_object()), "{at_once:?}");
+    let count = client.post(QUERIES, query("SELECT COUNT(*) FROM shop.orders WHERE id = 1001")).json();
+    assert_eq!(count["rows"][0]["f"][0]["v"], "1");
     assert_eq!(client.post(JOBS, job("j-1", "SELECT 1")).verdict(), "200 ");
     assert_eq!(client.post(JOBS, job("j-1", "SELECT 1")).verdict(), "409 duplicate");
     assert_eq!(client.post(JOBS, job("no such/id", "SELECT 1")).verdict(), "400 invalid");

@@ -5,6 +5,7 @@ use serde_json::json;
 use sluice_model::TableName;
 use sluice_sandbox::RunSettings;
 use sluice_sandbox::data::PROJECT;
+use sluice_sandbox::store::DatasetName;
 
 fn check(sql: &str, expect: &str) {
     assert_eq!(answer(&warehouse(), sql), expect, "{sql}");
@@ -95,6 +96,12 @@ fn rows_are_inserted() {
     );
     check("INSERT shop.t (id) VALUES (1, 2)", "invalidQuery: Inserted row has wrong column count; Has 2, expected 1");
     check("SELECT COUNT(*) FROM shop.t", "3");
+    let length = "STRING(3) has maximum length 3 but got a value with length 4";
+    check("INSERT shop.t (id, s) VALUES (4, STRUCT(1, 'long'))", &format!("invalidQuery: Field b: {length}"));
+    check("CREATE TABLE shop.limited (c STRING(3), p NUMERIC(4, 1)) AS SELECT 'abc' AS c, NUMERIC '1.25' AS p", "");
+    check("SELECT * FROM shop.limited", "abc,1.3");
+    check("UPDATE shop.limited SET c = 'long' WHERE TRUE", &format!("invalidQuery: Field c: {length}"));
+    check("CREATE TABLE shop.bad (c INT64(3))", "invalidQuery: Column c has a type that BigQuery does not have: INT64(3)");
 }
 
 #[test]
@@ -169,6 +176,15 @@ fn things_are_made_changed_and_dropped() {
     check("CREATE OR REPLACE FUNCTION lab.f(x INT64) RETURNS NUMERIC AS (x + 1); SELECT lab.f(1)", "2");
     check("CREATE TABLE FUNCTION lab.g(n INT64) AS SELECT n AS x, b FROM lab.t; SELECT * FROM lab.g(5)", "5,y");
     check("DROP FUNCTION lab.f; SELECT lab.f(1)", "invalidQuery: Function not found: lab.f at [1:29]");
+    check("CREATE SCHEMA lab", "duplicate: Already Exists: Dataset acme-prod:lab");
+    check("ALTER TABLE lab.o SET OPTIONS(description='other', labels=[('m', 'n')]), ALTER COLUMN a SET OPTIONS(description=NULL)", "");
+    check("ALTER VIEW lab.v SET OPTIONS(friendly_name='a view')", "");
+    check("ALTER SCHEMA lab SET OPTIONS(description='a lab')", "");
+    let state = warehouse.snapshot();
+    let resource = |name: &str| state.table(&TableName::new(PROJECT, "lab", name)).unwrap().to_json("US");
+    assert_eq!((&resource("o")["description"], &resource("o")["labels"]), (&json!("other"), &json!({ "m": "n" })));
+    assert_eq!((&resource("o")["schema"]["fields"][0]["description"], &resource("v")["friendlyName"]), (&json!(null), &json!("a view")));
+    assert_eq!(state.dataset(&DatasetName::new(PROJECT, "lab")).unwrap().to_json()["description"], "a lab");
     check("DROP TABLE lab.v", "invalidQuery: acme-prod.lab.v is a view, use DROP VIEW");
     check("DROP VIEW lab.v", "");
     check("DROP TABLE lab.none", "notFound: Not found: Table acme-prod:lab.none");
@@ -239,6 +255,20 @@ fn the_schema_can_be_asked_for() {
     );
     check("SELECT COUNT(*) FROM `region-us`.INFORMATION_SCHEMA.JOBS", "0");
     check("SELECT schema_name FROM INFORMATION_SCHEMA.SCHEMATA ORDER BY 1", "bench|clinic|shop|staging");
+    check("SELECT routine_name, routine_body FROM clinic.INFORMATION_SCHEMA.ROUTINES WHERE routine_name = 'badge'", "badge,SQL");
+    check(
+        "SELECT field_path, data_type FROM clinic.INFORMATION_SCHEMA.COLUMN_FIELD_PATHS WHERE table_name = 'patients' AND column_name = 'address' ORDER BY 1",
+        "address,STRUCT<street STRING, city STRING, zip STRING>|address.city,STRING|address.street,STRING|address.zip,STRING",
+    );
+    check(
+        "SELECT table_id, row_count, type FROM `acme-prod`.clinic.__TABLES__ WHERE table_id IN ('patients', 'v_badges') ORDER BY 1",
+        "patients,40,1|v_badges,NULL,2",
+    );
+    check(
+        "CREATE TABLE shop.o (a INT64) OPTIONS(description='say \"a\"', labels=[('k', 'v')]); SELECT option_name, option_value FROM shop.INFORMATION_SCHEMA.TABLE_OPTIONS ORDER BY 1",
+        "description,\"say \\\"a\\\"\"|labels,[STRUCT(\"k\", \"v\")]",
+    );
+    check("SELECT COUNT(*) FROM clinic.INFORMATION_SCHEMA.MATERIALIZED_VIEWS", "0");
     check(
         "SELECT * FROM clinic.INFORMATION_SCHEMA.PARTITIONS",
         "notImplemented: The sandbox warehouse does not do this: INFORMATION_SCHEMA.PARTITIONS",
