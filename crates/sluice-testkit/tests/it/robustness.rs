@@ -67,7 +67,7 @@ fn check(name: &str, text: &str, expect: &[&str]) {
     assert!(found.len() <= TEXT_BYTES_MAX, "{name}: a reason of {} bytes", found.len());
     // The limit is named, not what was left of it.
     assert!(!found.contains(LATE) || found.contains(&format!("{LATE} {DEADLINE_MILLISECONDS} ms")), "{name}: {found}");
-    assert!(expect.iter().any(|word| found.contains(word)), "{name}: {found:.300}");
+    assert!(expect.iter().any(|word| found.to_lowercase().contains(&word.to_lowercase())), "{name}: {found:.300}");
     assert!(over <= slack_milliseconds(), "{name}: {took} ms");
     let next = analyze(&ground.engine, &request(NEXT), &ground.snapshot);
     assert_eq!(next, ground.next, "after {name}");
