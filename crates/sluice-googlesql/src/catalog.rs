@@ -59,6 +59,27 @@ pub fn record(
     Ok(root.record("root").with("builtin_function_options", builtin))
 }
 
+/// Whether the tables have no more columns than that, fields of structs counted. Looks no further than it must.
+pub fn has_at_most(catalog: &Catalog, columns_max: usize) -> bool {
+    let mut waiting: Vec<&Type> = Vec::new();
+    let mut left = columns_max;
+    for column in catalog.tables.iter().flat_map(|table| &table.columns) {
+        waiting.push(&column.kind);
+        while let Some(kind) = waiting.pop() {
+            match kind {
+                Type::Array(element) | Type::Range(element) => waiting.push(element),
+                Type::Struct(fields) if fields.len() > left => return false,
+                Type::Struct(fields) => waiting.extend(fields.iter().map(|field| &field.kind)),
+                _ => match left.checked_sub(1) {
+                    Some(rest) => left = rest,
+                    None => return false,
+                },
+            }
+        }
+    }
+    true
+}
+
 /// One catalog. Names are told apart without regard to case, as the module does; of two things with one name the first one stays.
 #[derive(Default)]
 struct Folder {

@@ -3,16 +3,17 @@
 use crate::artefact::{Artefact, SetupFault};
 use crate::catalog;
 use crate::decode::{self, DecodeFault};
-use crate::encode::{EncodeFault, Record, encode, word};
+use crate::encode::{Record, encode, word};
 use crate::evaluate::values;
 use crate::host::pool::Pool;
 use crate::host::session::{CallLimits, Entry, Session, Shared};
 use crate::host::settings::Settings;
-use crate::host::start::{self, Warming};
+use crate::host::start;
 use crate::host::table_sets::Key;
 use crate::host::zoneinfo::Zoneinfo;
 use crate::options::Language;
 use crate::schema::Schema;
+use crate::warming;
 use sha2::{Digest, Sha256};
 use sluice_sql::engine::{Catalog, Engine, Fault, Parameters, Question, Target};
 use sluice_sql::tree::Tree;
@@ -23,12 +24,6 @@ use std::time::Instant;
 /// What the module says to a `?` when parameters are named.
 const POSITIONAL: &str = "Positional parameters are not supported";
 const SERVICE: &str = "zetasql.local_service";
-/// Statements that touch what is set up only when it is first used: time zones, numbers, regular expressions, JSON, windows, errors.
-const WARMING_STATEMENTS: &[&str] = &[
-    "SELECT 1",
-    "SELECT TIMESTAMP '2020-01-01 00:00:00 America/New_York', DATE '2020-01-01', NUMERIC '1.5', JSON '{\"a\": 1}', b'x', [1, 2], (1, 'a')",
-    "WITH w AS (SELECT x, COUNT(*) OVER (PARTITION BY x) AS n FROM UNNEST([1, 2]) AS x) SELECT UPPER(CAST(n AS STRING)) FROM w WHERE x > 1 GROUP BY 1 ORDER BY 1 LIMIT 1",
-];
 
 pub struct GoogleSql {
     pub(crate) schema: Arc<Schema>,
@@ -44,7 +39,7 @@ impl GoogleSql {
     pub fn start(artefact: &Artefact, settings: Settings) -> Result<GoogleSql, SetupFault> {
         let broken = |message: String| SetupFault::Start { message };
         let language = Language::read(&artefact.schema).map_err(|fault| broken(fault.to_string()))?;
-        let warming = warming(&artefact.schema, &language).map_err(|fault| broken(format!("{fault:?}")))?;
+        let warming = warming::warming(&artefact.schema, &language).map_err(broken)?;
         let shared: Arc<Shared> =
             start::shared(artefact, Zoneinfo::from_environment()?, &settings, warming).map_err(|fault| broken(format!("{fault:?}")))?;
         let pool = Pool::start(&shared, settings.instances, settings.queue_calls_max).map_err(|fault| broken(fault.to_string()))?;
@@ -75,7 +70,7 @@ impl GoogleSql {
     }
 
     pub(crate) fn parse_request(&self, text: &str) -> Result<Vec<u8>, Fault> {
-        let record = Record::new().with("sql_statement", text).with("options", self.language.item()).with("allow_script", true);
+        let record = Record::new().with("sql_statement", text).with("options", self.language.of_syntax()).with("allow_script", true);
         self.write("ParseRequest", &record)
     }
 
@@ -150,11 +145,15 @@ impl GoogleSql {
 
     pub(crate) fn analyze_within(&self, question: &Question<'_>, limits: CallLimits) -> Result<Tree, Fault> {
         self.sized(question.text)?;
-        let options = self.language.analysis(question.parameters, question.catalog);
+        let columns_max = self.settings.catalog_columns_max;
+        if !catalog::has_at_most(question.catalog, columns_max) {
+            return Err(Fault::Columns { columns_max });
+        }
+        let options = self.language.analysis(question.text, question.parameters, question.catalog);
         match (self.analyze_with(question, options, limits), question.parameters) {
             // Undeclared parameters are named or positional, and the module wants to know which.
             (Err(Fault::Invalid { message, .. }), Parameters::None) if message == POSITIONAL => {
-                let options = self.language.analysis(&Parameters::None, question.catalog);
+                let options = self.language.analysis(question.text, &Parameters::None, question.catalog);
                 self.analyze_with(question, options.with("parameter_mode", word("PARAMETER_POSITIONAL")), limits)
             }
             (answer, _) => answer,
@@ -170,6 +169,9 @@ impl GoogleSql {
         let request = self.write("AnalyzeRequest", &Record::new().with("options", options).with(target, question.text))?;
         let work = Work { ends, limits, procedure: "Analyze", message: "AnalyzeRequest", request, evaluates: false };
         let register = || {
+            if Instant::now() >= ends {
+                return Err(Fault::Deadline { milliseconds: limits.milliseconds_max });
+            }
             let catalog = catalog::record(question.catalog, &self.language, |_, kind| Ok(values::plainest(kind))).map_err(engine_fault)?;
             Ok(Record::new().with("simple_catalog", catalog))
         };
@@ -204,22 +206,6 @@ pub(crate) struct Work {
     pub request: Vec<u8>,
     /// Whether it runs statements, which has instances of its own.
     pub evaluates: bool,
-}
-
-fn warming(schema: &Schema, language: &Language) -> Result<Warming, EncodeFault> {
-    let write = |message: &str, record: &Record| encode(schema, &format!("{SERVICE}.{message}"), record);
-    let mut warming = Vec::new();
-    for statement in WARMING_STATEMENTS {
-        let plain = Record::new().with("sql_statement", *statement).with("options", language.item()).with("allow_script", true);
-        warming.push(("Parse", write("ParseRequest", &plain)?));
-        warming.push(("ExtractTableNamesFromStatement", write("ExtractTableNamesFromStatementRequest", &plain)?));
-        let catalog =
-            Record::new().with("name", "root").with("builtin_function_options", language.builtin(&Catalog::default(), std::iter::empty()));
-        let options = language.analysis(&Parameters::None, &sluice_sql::engine::Catalog::default());
-        let analysis = Record::new().with("sql_statement", *statement).with("options", options).with("simple_catalog", catalog);
-        warming.push(("Analyze", write("AnalyzeRequest", &analysis)?));
-    }
-    Ok(warming)
 }
 
 fn registered(schema: &Schema, answer: &[u8], limits: &decode::Limits) -> Result<i64, Fault> {

@@ -21,7 +21,7 @@ pub fn analysis(text: &str) -> (Vec<u8>, Vec<u8>) {
     let catalog = sluice_sql::engine::Catalog::default();
     let builtin = engine.language.builtin(&catalog, std::iter::empty());
     let record = Record::new()
-        .with("options", engine.language.analysis(&sluice_sql::engine::Parameters::None, &sluice_sql::engine::Catalog::default()))
+        .with("options", engine.language.analysis(text, &sluice_sql::engine::Parameters::None, &catalog))
         .with("sql_statement", text)
         .with("simple_catalog", Record::new().with("name", "root").with("builtin_function_options", builtin));
     let request = encode(&engine.schema, "zetasql.local_service.AnalyzeRequest", &record).expect("request");

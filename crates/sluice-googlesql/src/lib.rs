@@ -20,8 +20,10 @@ mod measure;
 mod options;
 pub mod schema;
 mod signature;
+#[cfg(test)]
+mod syntax;
 mod types;
-
+mod warming;
 pub mod wire;
 
 pub use budget::{ANALYSIS_MILLISECONDS_MAX, Budget};

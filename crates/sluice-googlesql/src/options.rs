@@ -1,11 +1,11 @@
 //! What the engine is told about the language and about how to analyse, the same for every call.
 
 use crate::encode::{EncodeFault, Item, Record, encode, texts, word};
-use crate::features::{GROUPS, PREFIX};
+use crate::features::{GROUPS, OF_SYNTAX, PREFIX};
 use crate::schema::Schema;
 use crate::types;
 use sluice_model::Type;
-use sluice_sql::engine::{Catalog, Constant, Parameters};
+use sluice_sql::engine::{Catalog, Constant, Parameters, TableResult};
 use sluice_sql::tree::Tree;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -50,23 +50,17 @@ pub const TIME_ZONE: &str = "UTC";
 pub struct Language {
     /// Once: it goes into every request.
     encoded: Arc<[u8]>,
+    /// The same with the features alone that a syntax tree depends on.
+    of_syntax: Arc<[u8]>,
     /// The numbers of each built-in function's signatures, by its name in lower case.
     functions: Arc<HashMap<String, Vec<i64>>>,
 }
 
 impl Language {
     pub fn read(schema: &Schema) -> Result<Language, EncodeFault> {
-        let features = GROUPS.iter().flat_map(|(_, features)| features.split_whitespace());
-        let features = features.map(|name| word(format!("{PREFIX}{name}"))).collect();
-        let words = |words: &[&str]| Item::List(words.iter().map(|word| Item::from(*word)).collect());
-        // No list of statement kinds: that means all of them.
-        let record = Record::new()
-            .with("product_mode", word("PRODUCT_EXTERNAL"))
-            .with("enabled_language_features", Item::List(features))
-            .with("supported_generic_entity_types", words(ENTITY_TYPES))
-            .with("supported_generic_sub_entity_types", words(SUB_ENTITY_TYPES))
-            .with("reserved_keywords", words(RESERVED_WORDS));
-        Ok(Language { encoded: encode(schema, "zetasql.LanguageOptionsProto", &record)?.into(), functions: Arc::default() })
+        let all = GROUPS.iter().flat_map(|(_, features)| features.split_whitespace());
+        let (encoded, of_syntax) = (options(schema, all)?, options(schema, OF_SYNTAX.split_whitespace())?);
+        Ok(Language { encoded, of_syntax, functions: Arc::default() })
     }
 
     /// With the names of the language's own functions, out of a GetBuiltinFunctionsResponse.
@@ -107,9 +101,14 @@ impl Language {
         Item::Raw(self.encoded.clone())
     }
 
-    /// AnalyzerOptionsProto.
-    pub fn analysis(&self, parameters: &Parameters, catalog: &Catalog) -> Record {
-        let system_variables = &catalog.system_variables;
+    /// For parsing alone.
+    pub fn of_syntax(&self) -> Item {
+        Item::Raw(self.of_syntax.clone())
+    }
+
+    /// AnalyzerOptionsProto. System variables are only told where one can be named: the module copies them several times.
+    pub fn analysis(&self, text: &str, parameters: &Parameters, catalog: &Catalog) -> Record {
+        let system_variables = if names_variables(text, catalog) { &catalog.system_variables[..] } else { &[] };
         // A table that has these columns itself would make the names ambiguous.
         let has_own = catalog.tables.iter().any(|table| table.columns.iter().any(|column| column.name == "_PARTITIONTIME"));
         let of_definitions = PARTITION_COLUMNS.iter().filter(|_| !has_own).map(|(name, kind)| named(name, kind));
@@ -150,6 +149,30 @@ impl Language {
             .with("statement_context", word("CONTEXT_DEFAULT"))
             .with("enabled_rewrites", Item::List(rewrites.iter().map(|name| word(*name)).collect()))
     }
+}
+
+/// Whether `@@` stands anywhere in what will be analysed, bodies of functions included.
+fn names_variables(text: &str, catalog: &Catalog) -> bool {
+    let of_functions = catalog.functions.iter().filter_map(|function| function.body.as_ref());
+    let of_table_functions = catalog.table_functions.iter().filter_map(|function| match &function.result {
+        TableResult::Query(body) => Some(body),
+        TableResult::Columns(_) | TableResult::SameAsInput(_) => None,
+    });
+    text.contains("@@") || of_functions.chain(of_table_functions).any(|body| body.text.contains("@@"))
+}
+
+/// LanguageOptionsProto.
+fn options<'a>(schema: &Schema, features: impl Iterator<Item = &'a str>) -> Result<Arc<[u8]>, EncodeFault> {
+    let features = features.map(|name| word(format!("{PREFIX}{name}"))).collect();
+    let words = |words: &[&str]| Item::List(words.iter().map(|word| Item::from(*word)).collect());
+    // No list of statement kinds: that means all of them.
+    let record = Record::new()
+        .with("product_mode", word("PRODUCT_EXTERNAL"))
+        .with("enabled_language_features", Item::List(features))
+        .with("supported_generic_entity_types", words(ENTITY_TYPES))
+        .with("supported_generic_sub_entity_types", words(SUB_ENTITY_TYPES))
+        .with("reserved_keywords", words(RESERVED_WORDS));
+    Ok(encode(schema, "zetasql.LanguageOptionsProto", &record)?.into())
 }
 
 fn declare<'a>(options: &mut Record, parameters: impl Iterator<Item = (&'a str, &'a Type)>) {

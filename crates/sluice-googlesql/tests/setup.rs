@@ -117,8 +117,8 @@ mod tests {
         assert!(load(&place).is_none(), "the copy is sound");
         let manifest = fs::read_to_string(folder.join(MANIFEST_FILE)).expect("manifest");
 
-        fs::write(folder.join(MANIFEST_FILE), manifest.replace("\"format_version\":1", "\"format_version\":0")).expect("file");
-        check(load(&place), |fault| matches!(fault, SetupFault::Stale { .. }), "format_version is 0, wanted 1");
+        fs::write(folder.join(MANIFEST_FILE), manifest.replace("\"format_version\":2", "\"format_version\":0")).expect("file");
+        check(load(&place), |fault| matches!(fault, SetupFault::Stale { .. }), "format_version is 0, wanted 2");
         fs::write(folder.join(MANIFEST_FILE), "{").expect("file");
         check(load(&place), |fault| matches!(fault, SetupFault::Corrupt { .. }), "make setup");
         fs::write(folder.join(MANIFEST_FILE), &manifest).expect("file");

@@ -41,6 +41,7 @@ impl Refusal {
 impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Refusal {
         Refusal::new(match fault {
+            Fault::Columns { columns_max } => format!("the tables that are named have more than {columns_max} columns"),
             Fault::Deadline { milliseconds } => format!("the analysis took longer than {milliseconds} ms"),
             Fault::Engine { message } => format!("the engine is not available: {message}"),
             Fault::Interrupted { message } => format!("the analysis was interrupted: {message}"),

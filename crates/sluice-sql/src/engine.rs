@@ -52,6 +52,8 @@ pub enum Parameters {
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
+    /// The tables that a statement names have more columns, fields of structs counted, than the engine takes.
+    Columns { columns_max: usize },
     /// The engine's own deadline passed.
     Deadline { milliseconds: u64 },
     /// The engine is not there or broken: nothing to do with the statement.

@@ -2,6 +2,7 @@
 //!
 //! Google's GoogleSQL is no part of this repository. It is taken, as a WebAssembly module, out of one exact file of the Python package index.
 
+mod debug_checks;
 mod fault;
 mod memory_section;
 mod native;
@@ -40,6 +41,8 @@ pub fn install(sources: &Sources, place: &Place) -> Result<Installed, SetupFault
     Schema::read(&contents.schema).map_err(|fault| SetupFault::Wheel { message: fault.to_string() })?;
     let module = memory_section::unshare(&contents.module, runtime::MODULE_MEMORY_PAGES_MAX)
         .ok_or_else(|| SetupFault::Wheel { message: "the module's memory section is not as expected".to_owned() })?;
+    let module = debug_checks::take_out(module)
+        .ok_or_else(|| SetupFault::Wheel { message: "the module's functions are not as expected".to_owned() })?;
     let failed = |fault: wasmtime::Error| SetupFault::Compile { message: format!("{fault:#}") };
     let compiled = runtime::engine().and_then(|engine| engine.precompile_module(&module)).map_err(failed)?;
     store::write(&folder, &compiled, &contents.schema)?;

@@ -16,8 +16,8 @@ use std::time::Duration;
 pub const MODULE_FILE: &str = "module.cwasm";
 pub const SCHEMA_FILE: &str = "schema.bin";
 pub const MANIFEST_FILE: &str = "manifest.json";
-/// Counts up when the meaning of any of the three files changes.
-pub const FORMAT_VERSION: u64 = 1;
+/// Counts up when the meaning of any of the three files changes, or what is done to the module before it is compiled.
+pub const FORMAT_VERSION: u64 = 2;
 pub const SCHEMA_BYTES_MAX: u64 = 16 << 20;
 const MANIFEST_BYTES_MAX: u64 = 64 << 10;
 const SCRATCH_PREFIX: &str = ".new-";

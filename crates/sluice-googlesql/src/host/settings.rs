@@ -7,6 +7,8 @@ use crate::host::session::CallLimits;
 pub struct Settings {
     pub analysis: CallLimits,
     pub answer: Limits,
+    /// Of all tables of one analysis, fields of structs counted: they are written for the engine before its deadline can stop anything.
+    pub catalog_columns_max: usize,
     pub evaluation: CallLimits,
     /// Instances that run statements at the same time.
     pub evaluators: usize,
@@ -24,6 +26,7 @@ impl Default for Settings {
         Settings {
             analysis: CallLimits { milliseconds_max: 2_000, memory_bytes_max: 512 << 20 },
             answer: Limits::default(),
+            catalog_columns_max: 200_000,
             evaluation: CallLimits { milliseconds_max: 30_000, memory_bytes_max: 1 << 30 },
             evaluators: 2,
             instances: std::thread::available_parallelism().map_or(2, usize::from),

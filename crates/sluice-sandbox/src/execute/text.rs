@@ -162,6 +162,10 @@ pub fn problem_of(fault: Fault, edited: &Edited, script: &str) -> Problem {
         Fault::Deadline { milliseconds } => {
             Problem::new(crate::problem::Reason::Timeout, format!("Query exceeded the sandbox's limit of {milliseconds} ms"))
         }
+        Fault::Columns { columns_max } => Problem::new(
+            crate::problem::Reason::ResourcesExceeded,
+            format!("Resources exceeded during query execution: the tables have more than {columns_max} columns"),
+        ),
         Fault::Memory { bytes } => Problem::new(
             crate::problem::Reason::ResourcesExceeded,
             format!("Resources exceeded during query execution: more than {bytes} bytes of memory"),
