@@ -2,8 +2,10 @@
 
 pub mod analysis;
 pub mod name;
+pub mod principal;
 pub mod types;
 
 pub use analysis::{Analysis, Effect, Exposure, How, Output, Read, Refused, StatementAnalysis, Unresolved, Use, UseKind, Write};
 pub use name::{ColumnPath, RoutineName, TableName};
+pub use principal::{Actor, Asserted, CallerKind, DELEGATION_DEPTH_MAX, Delegation, Delegator, Grant, Principal, Run};
 pub use types::{Field, Type};
