@@ -1,0 +1,135 @@
+//! MINT: `Caller`. It is made here alone, out of claims that a signature has been verified for, and each way asks for revocations.
+//!
+//! `Principal` says who someone is; a `Caller` is the proof that this one is calling.
+
+use crate::access;
+use crate::algorithm::Algorithm;
+use crate::issuer::Issuer;
+use crate::judgement::{self, Judged, Standing};
+use crate::refusal::Reason;
+use crate::replay::Spent;
+use crate::revocation::Revocations;
+use crate::settings::AccessSettings;
+use crate::signature::Signed;
+use sluice_model::{Actor, Asserted, DELEGATION_DEPTH_MAX, Delegation, Delegator, Principal};
+
+#[derive(Debug)]
+pub struct Caller {
+    principal: Principal,
+    asserted: Asserted,
+    token: TokenFacts,
+    session: Option<Session>,
+}
+
+/// What a record says about the token, which itself is never kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenFacts {
+    /// `iss`. Where the caller acts for someone, the principal's own issuer can be another.
+    pub issuer: String,
+    /// `jti`.
+    pub id: Option<String>,
+    /// SHA-256 of the signed part.
+    pub digest: [u8; 32],
+    pub key_id: String,
+    pub algorithm: Algorithm,
+    /// SHA-256 of the key set that it was verified with.
+    pub keys_digest: [u8; 32],
+    pub issued_at: u64,
+    pub expires_at: u64,
+}
+
+/// Of a caller who came with an access token of the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    pub id: String,
+    /// No token of the session outlives it.
+    pub ends_at: u64,
+    /// The token that it began with, as `TokenFacts::digest`.
+    pub origin: [u8; 32],
+}
+
+impl Caller {
+    pub(crate) fn from_outside(signed: &Signed, issuer: &Issuer, revocations: &Revocations, now: u64) -> Result<Caller, Reason> {
+        let Judged { principal, asserted, standing } = judgement::judge(&signed.header().media_type, signed.claims(), issuer, now)?;
+        let token = TokenFacts::new(signed, &issuer.url, standing);
+        revocations.check(&principal, &token)?;
+        Ok(Caller { principal, asserted, token, session: None })
+    }
+
+    pub(crate) fn from_own(signed: &Signed, settings: &AccessSettings, revocations: &Revocations, now: u64) -> Result<Caller, Reason> {
+        let (mut principal, session, standing) = access::judge(&signed.header().media_type, signed.claims(), settings, now)?;
+        let token = TokenFacts::new(signed, &settings.issuer, standing);
+        revocations.check(&principal, &token)?;
+        revocations.check_session(&session.id)?;
+        principal.grants.retain(|grant| grant.expires_at > now && !revocations.ends_grant(&grant.id));
+        Ok(Caller { principal, asserted: Asserted::default(), token, session: Some(session) })
+    }
+
+    /// The caller, now acting for another whose token has been spent on it. It keeps its own groups; an exchange gives it the session.
+    pub fn acting_for(self, subject: &Caller, spent: Spent) -> Result<Caller, Reason> {
+        if self.principal.delegation.is_some() || self.session.is_some() || !spent.is_of(subject) {
+            return Err(Reason::ActorRefused);
+        }
+        let other = &subject.principal;
+        let delegation = match &other.delegation {
+            None => Delegation { on_behalf_of: delegator(other), through: Vec::new() },
+            Some(before) => {
+                let last = Actor { issuer: other.issuer.clone(), subject: other.subject.clone() };
+                Delegation {
+                    on_behalf_of: before.on_behalf_of.clone(),
+                    through: std::iter::once(last).chain(before.through.clone()).collect(),
+                }
+            }
+        };
+        let mut principal = self.principal;
+        principal.delegation = Some(delegation);
+        if principal.delegation_depth() > DELEGATION_DEPTH_MAX {
+            return Err(Reason::ChainTooLong);
+        }
+        let mut token = self.token;
+        token.expires_at = token.expires_at.min(subject.token.expires_at);
+        Ok(Caller { principal, asserted: self.asserted, token, session: self.session })
+    }
+
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// For the record alone.
+    pub fn asserted(&self) -> &Asserted {
+        &self.asserted
+    }
+
+    pub fn token(&self) -> &TokenFacts {
+        &self.token
+    }
+
+    pub fn session(&self) -> Option<&Session> {
+        self.session.as_ref()
+    }
+}
+
+impl TokenFacts {
+    fn new(signed: &Signed, issuer: &str, standing: Standing) -> TokenFacts {
+        TokenFacts {
+            issuer: issuer.to_owned(),
+            id: standing.token_id,
+            digest: signed.digest(),
+            key_id: signed.header().key_id.clone(),
+            algorithm: signed.header().algorithm,
+            keys_digest: signed.keys_digest(),
+            issued_at: standing.issued_at,
+            expires_at: standing.expires_at,
+        }
+    }
+}
+
+fn delegator(principal: &Principal) -> Delegator {
+    Delegator {
+        kind: principal.kind,
+        issuer: principal.issuer.clone(),
+        subject: principal.subject.clone(),
+        name: principal.name.clone(),
+        groups: principal.groups.clone(),
+    }
+}

@@ -1,0 +1,49 @@
+//! What has been called off. Whoever keeps it durable hands in the current state with each token, so a revocation takes effect on the next request.
+
+use crate::caller::TokenFacts;
+use crate::refusal::Reason;
+use sluice_model::Principal;
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Revocations {
+    pub sessions: BTreeSet<String>,
+    /// `issuer#jti`.
+    pub tokens: BTreeSet<String>,
+    pub grants: BTreeSet<String>,
+    /// `issuer#subject` -> tokens issued up to this moment are void; `u64::MAX` shuts someone out for good.
+    pub principals: BTreeMap<String, u64>,
+    /// For everyone.
+    pub issued_until: Option<u64>,
+}
+
+impl Revocations {
+    /// The caller, the one it acts for, and every hand between: an agent does not outlive the trust in its person.
+    pub(crate) fn check(&self, principal: &Principal, token: &TokenFacts) -> Result<(), Reason> {
+        let issued_at = token.issued_at;
+        if self.issued_until.is_some_and(|until| issued_at <= until) {
+            return Err(Reason::Revoked("every token up to a moment".to_owned()));
+        }
+        let named = token.id.as_ref().map(|id| format!("{}#{id}", token.issuer));
+        if let Some(named) = named.filter(|named| self.tokens.contains(named)) {
+            return Err(Reason::Revoked(named));
+        }
+        let delegated = principal.delegation.iter().flat_map(|delegation| {
+            let hands = delegation.through.iter().map(|actor| format!("{}#{}", actor.issuer, actor.subject));
+            hands.chain(std::iter::once(delegation.on_behalf_of.to_string()))
+        });
+        let mut everyone = std::iter::once(principal.to_string()).chain(delegated);
+        match everyone.find(|name| self.principals.get(name).is_some_and(|until| issued_at <= *until)) {
+            Some(name) => Err(Reason::Revoked(name)),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn check_session(&self, id: &str) -> Result<(), Reason> {
+        if self.sessions.contains(id) { Err(Reason::Revoked(format!("session {id}"))) } else { Ok(()) }
+    }
+
+    pub(crate) fn ends_grant(&self, id: &str) -> bool {
+        self.grants.contains(id)
+    }
+}

@@ -1,0 +1,181 @@
+//! The gateway's own tokens: what goes in comes out, once, for a while, until it is called off.
+
+use crate::attacks::forge;
+use crate::issuer::{NOW, SHAPES, honest_token, verify, verify_at, world};
+use sluice_identity::{
+    AccessToken, AccessTokens, Caller, MemoryReplayStore, PublicKey, Reason, Replay, ReplayFault, ReplayStore, Revocations, Spent, Ticket,
+};
+use sluice_model::{CallerKind, Grant};
+use std::collections::{BTreeMap, BTreeSet};
+
+fn tokens() -> &'static AccessTokens {
+    world().identity.access_tokens().unwrap()
+}
+
+fn ticket(id: &str) -> Ticket {
+    Ticket { token_id: format!("token-{id}"), session_id: format!("session-{id}") }
+}
+
+fn outside(shape: &str) -> Caller {
+    verify(honest_token(shape).as_bytes()).unwrap()
+}
+
+pub fn begun(shape: &str) -> AccessToken {
+    begun_by(&outside(shape))
+}
+
+fn begun_by(caller: &Caller) -> AccessToken {
+    let spent = Spent::check(caller, &MemoryReplayStore::default(), NOW).unwrap();
+    tokens().begin(caller, spent, ticket("1"), NOW).unwrap()
+}
+
+fn refused(result: Result<Caller, sluice_identity::Refusal>) -> Reason {
+    result.unwrap_err().reason
+}
+
+#[test]
+fn what_was_verified_comes_back_whole() {
+    for shape in SHAPES {
+        let before = outside(shape);
+        let token = begun_by(&before);
+        let after = verify(token.reveal().as_bytes()).unwrap_or_else(|refusal| panic!("{shape}: {refusal}"));
+        assert_eq!(after.principal(), before.principal());
+        assert_eq!(after.session(), Some(&token.session));
+        assert_eq!(token.session.origin, before.token().digest);
+        assert_eq!((token.expires_at, token.session.ends_at), (NOW + 900, NOW + 3600));
+        assert!(!format!("{token:?}").contains(token.reveal()));
+    }
+}
+
+#[test]
+fn tokens_and_sessions_end() {
+    let token = begun("github").reveal().to_owned();
+    let at = |now| verify_at(token.as_bytes(), &Revocations::default(), now);
+    assert!(at(NOW + 900).is_ok());
+    assert!(matches!(refused(at(NOW + 930)), Reason::Expired { .. }));
+    assert!(matches!(refused(at(NOW - 31)), Reason::IssuedInFuture { .. }));
+
+    let caller = at(NOW + 800).unwrap();
+    let renewed = tokens().renew(&caller, "token-2", &[], NOW + 3000).unwrap();
+    assert_eq!((renewed.expires_at, &renewed.session), (NOW + 3600, caller.session().unwrap()));
+    assert_eq!(refused(verify_at(renewed.reveal().as_bytes(), &Revocations::default(), NOW + 3600)), Reason::SessionEnded);
+    assert_eq!(tokens().renew(&caller, "token-3", &[], NOW + 3600).unwrap_err().reason, Reason::SessionEnded);
+    assert_eq!(tokens().renew(&outside("github"), "token-4", &[], NOW).unwrap_err().reason, Reason::SessionEnded);
+}
+
+#[test]
+fn grants_travel_and_end() {
+    let caller = verify(begun("gitlab").reveal().as_bytes()).unwrap();
+    let grants = [("short", NOW + 60), ("long", NOW + 600), ("over", NOW)].map(|(id, expires_at)| Grant { id: id.to_owned(), expires_at });
+    let token = tokens().renew(&caller, "token-2", &grants, NOW).unwrap().reveal().to_owned();
+    let at = |revocations: &Revocations, now| {
+        let caller = verify_at(token.as_bytes(), revocations, now).unwrap();
+        caller.principal().grants.iter().map(|grant| grant.id.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(at(&Revocations::default(), NOW), ["long", "short"]);
+    assert_eq!(at(&Revocations::default(), NOW + 60), ["long"]);
+    assert_eq!(at(&Revocations { grants: BTreeSet::from(["long".to_owned()]), ..Revocations::default() }, NOW), ["short"]);
+}
+
+#[test]
+fn revocations_cut_at_once() {
+    let own = begun("oidc");
+    let (token, outside) = (own.reveal().to_owned(), honest_token("oidc"));
+    let agent = "https://login.acme.example/realms/main#agent-7".to_owned();
+    let person = "https://login.acme.example/realms/main#7a1c9e70-ana".to_owned();
+    let between = "https://agents.acme.example#router".to_owned();
+    let check = |revocations: Revocations, own: bool, others: bool| {
+        assert_eq!(verify_at(token.as_bytes(), &revocations, NOW).is_err(), own, "{revocations:?}");
+        assert_eq!(verify_at(outside.as_bytes(), &revocations, NOW).is_err(), others, "{revocations:?}");
+    };
+    let named = |name: &str| BTreeSet::from([name.to_owned()]);
+    check(Revocations { sessions: named("session-1"), ..Revocations::default() }, true, false);
+    check(Revocations { sessions: named("session-2"), ..Revocations::default() }, false, false);
+    check(Revocations { tokens: named("https://sluice.example#token-1"), ..Revocations::default() }, true, false);
+    check(Revocations { tokens: named("https://login.acme.example/realms/main#f3a1"), ..Revocations::default() }, false, true);
+    for name in [agent, person, between] {
+        check(Revocations { principals: BTreeMap::from([(name.clone(), NOW)]), ..Revocations::default() }, true, true);
+        check(Revocations { principals: BTreeMap::from([(name, NOW - 1)]), ..Revocations::default() }, false, false);
+    }
+    check(Revocations { issued_until: Some(NOW), ..Revocations::default() }, true, true);
+}
+
+#[test]
+fn a_token_is_exchanged_once() {
+    struct Broken;
+    impl ReplayStore for Broken {
+        fn spend(&self, _: &str, _: u64, _: u64) -> Result<Replay, ReplayFault> {
+            Err(ReplayFault("disk full".to_owned()))
+        }
+    }
+    let store = MemoryReplayStore::default();
+    for shape in SHAPES {
+        let caller = outside(shape);
+        assert!(Spent::check(&caller, &store, NOW).is_ok(), "{shape}");
+        assert_eq!(Spent::check(&caller, &store, NOW).unwrap_err().reason, Reason::Replayed, "{shape}");
+        // Until the token itself is refused for its age.
+        assert_eq!(Spent::check(&caller, &store, caller.token().expires_at + 30).unwrap_err().reason, Reason::Replayed, "{shape}");
+    }
+    let refusal = Spent::check(&outside("github"), &Broken, NOW).unwrap_err();
+    assert_eq!(refusal.reason, Reason::ReplayStore(ReplayFault("disk full".to_owned())));
+    assert!(!refusal.public_text("r-1").0.contains("disk"));
+}
+
+/// Two issuers may use the same `jti`, and an ECDSA signature can be written in two ways: neither makes a token new or old.
+#[test]
+fn spent_tokens_are_told_apart() {
+    let store = MemoryReplayStore::default();
+    let spend = |shape: &str, changes: &str| Spent::check(&verify(forge(shape, changes).as_bytes()).unwrap(), &store, NOW).is_ok();
+    assert!(spend("github", "jti = \"same\""));
+    assert!(spend("gitlab", "jti = \"same\""));
+    assert!(!spend("github", "jti = \"same\" ; run_attempt = \"2\""));
+    assert!(spend("spiffe", "exp = now+200"));
+    // Signed anew: other bytes, the same claims.
+    assert!(!spend("spiffe", "exp = now+200"));
+}
+
+#[test]
+fn own_tokens_are_not_exchanged() {
+    let caller = verify(begun("github").reveal().as_bytes()).unwrap();
+    assert_eq!(Spent::check(&caller, &MemoryReplayStore::default(), NOW).unwrap_err().reason, Reason::OwnTokenRefused);
+    let spent_of_another = Spent::check(&outside("gitlab"), &MemoryReplayStore::default(), NOW).unwrap();
+    assert_eq!(tokens().begin(&outside("github"), spent_of_another, ticket("2"), NOW).unwrap_err().reason, Reason::OwnTokenRefused);
+}
+
+#[test]
+fn a_caller_acts_for_another() {
+    let spent = |caller: &Caller| Spent::check(caller, &MemoryReplayStore::default(), NOW).unwrap();
+    let person = verify(forge("google", "google - ; email = \"ana@acme.example\" ; azp -").as_bytes()).unwrap();
+    let agent = outside("kubernetes").acting_for(&person, spent(&person)).unwrap();
+    let delegation = agent.principal().delegation.as_ref().unwrap();
+    assert_eq!((agent.principal().kind, agent.principal().delegation_depth()), (CallerKind::Service, 1));
+    assert_eq!((delegation.on_behalf_of.kind, delegation.on_behalf_of.name.as_str()), (CallerKind::Person, "ana@acme.example"));
+    let token = begun_by(&agent);
+    assert_eq!(verify(token.reveal().as_bytes()).unwrap().principal(), agent.principal());
+
+    let chain = outside("aws").acting_for(&agent, spent(&agent)).unwrap();
+    assert_eq!(chain.principal().delegation_depth(), 2);
+    assert_eq!(chain.principal().delegation.as_ref().unwrap().on_behalf_of.name, "ana@acme.example");
+    let deepest =
+        verify(forge("oidc", "act = {\"sub\":\"a\",\"act\":{\"sub\":\"b\",\"act\":{\"sub\":\"c\",\"act\":{\"sub\":\"d\"}}}}").as_bytes())
+            .unwrap();
+    assert_eq!(outside("aws").acting_for(&deepest, spent(&deepest)).unwrap_err(), Reason::ChainTooLong);
+    let other = outside("github");
+    assert_eq!(outside("aws").acting_for(&person, spent(&other)).unwrap_err(), Reason::ActorRefused);
+}
+
+#[test]
+fn keys_are_rotated() {
+    let settings = tokens().settings().clone();
+    let make = || {
+        let pkcs8 = aws_lc_rs::signature::Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new()).unwrap();
+        sluice_identity::SigningKey::from_pkcs8(pkcs8.as_ref()).unwrap()
+    };
+    let (old, new) = (make(), make());
+    let earlier = PublicKey::from_point(old.public().point().try_into().unwrap());
+    assert_eq!(&earlier, old.public());
+    let with = AccessTokens::new(settings.clone(), new, &[earlier.clone()]).unwrap();
+    assert!(with.published_keys().contains(&earlier.id()));
+    assert!(AccessTokens::new(settings, old, &[earlier]).is_err());
+    assert!(sluice_identity::SigningKey::from_pem("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----").is_err());
+}
