@@ -4,7 +4,6 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 seconds=${1:-60}
-corpus=crates/sluice-testkit/corpus
 grown=fuzz/target/corpus
 
 if ! cargo fuzz --version >/dev/null 2>&1; then
@@ -17,10 +16,12 @@ if ! command -v xxd >/dev/null; then
 fi
 # The coverage that a fuzzer steers by is a setting that a stable compiler takes only with this.
 export RUSTC_BOOTSTRAP=1
-for target in analyze answer_reader table_resource type_text; do
+for corpus in crates/*/corpus/*/; do
+    corpus=${corpus%/}
+    target=$(basename "$corpus")
     mkdir -p "$grown/$target"
     # Files in hexadecimal hold bytes, every other file is its own input.
-    for file in "$corpus/$target"/*; do
+    for file in "$corpus"/*; do
         case $file in
         *.hex) xxd -r -p "$file" "$grown/$target/$(basename "$file" .hex)" ;;
         *) cp "$file" "$grown/$target/" ;;

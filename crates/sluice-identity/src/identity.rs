@@ -72,7 +72,8 @@ impl Identity {
 
     fn present<'a>(&'a self, token: &'a [u8]) -> Result<Presented<'a>, Reason> {
         let token = Compact::read(token)?;
-        let url = Claims::new(&token.claims).text("iss")?;
+        // Said like every fault of before the signature.
+        let url = Claims::new(&token.claims).text("iss").map_err(|reason| Reason::ClaimsMalformed(reason.to_string()))?;
         if let Some(access) = self.access.as_ref().filter(|access| access.settings().issuer == url) {
             return Ok(Presented::Own(OwnToken { token, access }));
         }

@@ -39,7 +39,8 @@ pub fn judge(media_type: &str, members: &Object, issuer: &Issuer, now: u64) -> R
     }
     let normalised = issuer.shape.normalise(&claims, issuer)?;
     let actors = delegation::actors(&claims, &issuer.url)?;
-    if !actors.is_empty() && !issuer.delegates {
+    // The caller is one of this issuer: otherwise it could name the callers of every other.
+    if actors.first().is_some_and(|caller| !issuer.delegates || caller.issuer != issuer.url) {
         return Err(Reason::ActorRefused);
     }
     let ruled = issuer.kinds.iter().find(|(_, when)| when.hold(members)).map(|(kind, _)| *kind);
@@ -150,6 +151,11 @@ fn speaks_of_actor(when: &Conditions) -> bool {
 fn acting(actors: Vec<Actor>, groups: BTreeSet<String>, subject: Principal) -> Principal {
     let mut actors = actors.into_iter();
     let Some(caller) = actors.next() else { return subject };
+    // An address is a person's, and this one is not the caller's.
+    let mut facts = subject.facts;
+    if let Some(address) = facts.remove("email") {
+        facts.insert("on_behalf_of_email".to_owned(), address);
+    }
     Principal {
         kind: CallerKind::Agent,
         issuer: caller.issuer,
@@ -157,7 +163,7 @@ fn acting(actors: Vec<Actor>, groups: BTreeSet<String>, subject: Principal) -> P
         subject: caller.subject,
         groups,
         run: None,
-        facts: subject.facts,
+        facts,
         delegation: Some(Delegation {
             on_behalf_of: Delegator {
                 kind: subject.kind,

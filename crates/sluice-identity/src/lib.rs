@@ -31,6 +31,6 @@ pub use keys::{KEY_SET_BYTES_MAX, KeySet, KeySetFault};
 pub use refusal::{Fault, OperatorText, PublicText, Reason, Refusal};
 pub use replay::{MemoryReplayStore, Replay, ReplayFault, ReplayStore, Spent};
 pub use revocation::Revocations;
-pub use settings::{AccessSettings, Checked, Problem, check};
+pub use settings::{AccessSettings, Checked, Problem, check, url_fault};
 pub use shape::Shape;
 pub use token::TOKEN_BYTES_MAX;

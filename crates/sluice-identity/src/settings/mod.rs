@@ -4,6 +4,7 @@ mod issuers;
 mod section;
 
 use crate::issuer::Issuer;
+pub use issuers::url_fault;
 use section::{Problems, Section};
 use std::fmt;
 

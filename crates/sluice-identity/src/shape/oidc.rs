@@ -68,7 +68,7 @@ fn run(claims: &Claims<'_>, issuer: &Issuer) -> Result<Option<Run>, Reason> {
         Some(claim) => claims.owned_text_if_present(claim),
         None => Ok(None),
     };
-    Ok(Some(Run {
+    let run = Run {
         actor: fact("actor")?,
         actor_id: fact("actor_id")?,
         attempt: fact("attempt")?,
@@ -86,5 +86,6 @@ fn run(claims: &Claims<'_>, issuer: &Issuer) -> Result<Option<Run>, Reason> {
         runner: fact("runner")?,
         workflow: fact("workflow")?,
         workflow_commit: fact("workflow_commit")?,
-    }))
+    };
+    Ok((run != Run::default()).then_some(run))
 }

@@ -174,7 +174,7 @@ fn keys_are_rotated() {
     let (old, new) = (make(), make());
     let earlier = PublicKey::from_point(old.public().point().try_into().unwrap());
     assert_eq!(&earlier, old.public());
-    let with = AccessTokens::new(settings.clone(), new, &[earlier.clone()]).unwrap();
+    let with = AccessTokens::new(settings.clone(), new, std::slice::from_ref(&earlier)).unwrap();
     assert!(with.published_keys().contains(&earlier.id()));
     assert!(AccessTokens::new(settings, old, &[earlier]).is_err());
     assert!(sluice_identity::SigningKey::from_pem("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----").is_err());
