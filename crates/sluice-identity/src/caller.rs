@@ -6,7 +6,7 @@ use crate::access;
 use crate::algorithm::Algorithm;
 use crate::issuer::Issuer;
 use crate::judgement::{self, Judged, Standing};
-use crate::refusal::Reason;
+use crate::refusal::{Reason, Refusal};
 use crate::replay::Spent;
 use crate::revocation::Revocations;
 use crate::settings::AccessSettings;
@@ -66,7 +66,12 @@ impl Caller {
     }
 
     /// The caller, now acting for another whose token has been spent on it. It keeps its own groups; an exchange gives it the session.
-    pub fn acting_for(self, subject: &Caller, spent: Spent) -> Result<Caller, Reason> {
+    pub fn acting_for(self, subject: &Caller, spent: Spent) -> Result<Caller, Refusal> {
+        let issuer = Some(self.token.issuer.clone());
+        self.joined(subject, &spent).map_err(|reason| Refusal { reason, issuer, audiences: Vec::new() })
+    }
+
+    fn joined(self, subject: &Caller, spent: &Spent) -> Result<Caller, Reason> {
         if self.principal.delegation.is_some() || self.session.is_some() || !spent.is_of(subject) {
             return Err(Reason::ActorRefused);
         }

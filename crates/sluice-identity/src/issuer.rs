@@ -23,6 +23,8 @@ pub struct Issuer {
     pub(crate) require: Conditions,
     pub(crate) events: Option<BTreeSet<String>>,
     pub(crate) groups_claim: Option<String>,
+    /// Before the names of that claim, so that one issuer cannot name the groups of another.
+    pub(crate) groups_prefix: String,
     pub(crate) groups: Vec<GroupRule>,
     pub(crate) run_claims: BTreeMap<String, String>,
     /// Whether `act` is believed.

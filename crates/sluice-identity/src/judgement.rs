@@ -80,10 +80,10 @@ pub fn standing(
     audience(claims, audiences)?;
     claims.text("sub")?;
     let (issued_at, expires_at) = (claims.seconds("iat")?, claims.seconds("exp")?);
-    if issued_at > now + LEEWAY_SECONDS {
+    if issued_at > now.saturating_add(LEEWAY_SECONDS) {
         return Err(Reason::IssuedInFuture { issued_at, now });
     }
-    if let Some(from) = claims.seconds_if_present("nbf")?.filter(|from| *from > now + LEEWAY_SECONDS) {
+    if let Some(from) = claims.seconds_if_present("nbf")?.filter(|from| *from > now.saturating_add(LEEWAY_SECONDS)) {
         return Err(Reason::NotYetValid { from, now });
     }
     let Some(seconds) = expires_at.checked_sub(issued_at).filter(|seconds| *seconds > 0) else {
@@ -131,7 +131,7 @@ fn groups(claims: &Claims<'_>, issuer: &Issuer) -> Result<(BTreeSet<String>, BTr
     let mut of_subject = BTreeSet::new();
     if let Some(name) = &issuer.groups_claim {
         // Missing groups must not look like none: a rule that forbids by group would be silent.
-        of_subject.extend(claims.texts(name)?.into_iter().map(str::to_owned));
+        of_subject.extend(claims.texts(name)?.into_iter().map(|group| format!("{}{group}", issuer.groups_prefix)));
         if of_subject.len() > GROUPS_MAX {
             return Err(Reason::GroupsCut);
         }

@@ -50,6 +50,7 @@ pub enum Reason {
     SigningFailed,
     TokenMalformed(&'static str),
     TokenTooLong { bytes: usize },
+    TooManyGrants,
     TypeRefused(String),
 }
 
@@ -101,6 +102,7 @@ impl Refusal {
             | Reason::TokenMalformed(_)
             | Reason::TypeRefused(_) => format!("the token was not accepted: send one of a configured issuer, for {}", self.audience()),
             Reason::TokenTooLong { .. } => format!("the token was not accepted: at most {TOKEN_BYTES_MAX} bytes are"),
+            Reason::TooManyGrants => "the session carries too many grants: begin a new one".to_owned(),
             Reason::AudienceRefused(_) => format!("the token is for another audience: ask your issuer for one for {}", self.audience()),
             Reason::Expired { .. } => "the token has expired: ask your issuer for a new one".to_owned(),
             Reason::IssuedInFuture { .. } | Reason::NotYetValid { .. } => "the token is not valid yet: compare the clocks".to_owned(),
@@ -171,6 +173,7 @@ impl fmt::Display for Reason {
             Reason::SigningFailed => formatter.write_str("the signing key does not sign"),
             Reason::TokenMalformed(fault) => write!(formatter, "no token: {fault}"),
             Reason::TokenTooLong { bytes } => write!(formatter, "{bytes} bytes, at most {TOKEN_BYTES_MAX}"),
+            Reason::TooManyGrants => formatter.write_str("more grants than a token carries"),
             Reason::TypeRefused(found) => write!(formatter, "type `{}` is not accepted here", quoted(found)),
         }
     }

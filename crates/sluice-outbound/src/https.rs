@@ -9,11 +9,10 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -62,8 +61,8 @@ pub enum FetchFault {
 
 #[derive(Default)]
 pub struct Https {
-    /// By certificates file; none stands for the machine's own.
-    configurations: Mutex<BTreeMap<Option<String>, Arc<ClientConfig>>>,
+    /// Of the machine's own certificates, which take long to read. Others are read anew each time: clusters rotate them.
+    configuration: OnceLock<Arc<ClientConfig>>,
 }
 
 impl Fetch for Https {
@@ -87,26 +86,28 @@ impl Https {
     }
 
     fn configuration(&self, file: Option<&String>) -> Result<Arc<ClientConfig>, FetchFault> {
-        let mut held = self.configurations.lock().map_err(|_| FetchFault::Certificates("poisoned".to_owned()))?;
-        if let Some(configuration) = held.get(&file.cloned()) {
-            return Ok(Arc::clone(configuration));
+        if let Some(path) = file {
+            return Ok(Arc::new(configuration(certificates(path)?)?));
         }
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(match file {
-            Some(path) => certificates(path)?,
-            None => rustls_native_certs::load_native_certs().certs,
-        });
-        if roots.is_empty() {
-            return Err(FetchFault::Certificates("none to believe".to_owned()));
+        if let Some(held) = self.configuration.get() {
+            return Ok(Arc::clone(held));
         }
-        let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
-        let builder = builder.with_safe_default_protocol_versions().map_err(|error| FetchFault::Certificates(error.to_string()))?;
-        let mut configuration = builder.with_root_certificates(roots).with_no_client_auth();
-        configuration.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let configuration = Arc::new(configuration);
-        held.insert(file.cloned(), Arc::clone(&configuration));
-        Ok(configuration)
+        let made = Arc::new(configuration(rustls_native_certs::load_native_certs().certs)?);
+        Ok(Arc::clone(self.configuration.get_or_init(|| made)))
     }
+}
+
+fn configuration(certificates: Vec<CertificateDer<'static>>) -> Result<ClientConfig, FetchFault> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(certificates);
+    if roots.is_empty() {
+        return Err(FetchFault::Certificates("none to believe".to_owned()));
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().map_err(|error| FetchFault::Certificates(error.to_string()))?;
+    let mut configuration = builder.with_root_certificates(roots).with_no_client_auth();
+    configuration.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(configuration)
 }
 
 fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, FetchFault> {

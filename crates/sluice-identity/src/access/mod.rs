@@ -93,7 +93,7 @@ impl AccessTokens {
 
     fn issue(&self, caller: &Caller, session: Session, token_id: &str, grants: &[Grant], now: u64) -> Result<AccessToken, Refusal> {
         if grants.len() > GRANTS_MAX {
-            return Err(self.refusal(Reason::SigningFailed));
+            return Err(self.refusal(Reason::TooManyGrants));
         }
         let expires_at = session.ends_at.min(now + self.settings.lifetime_seconds);
         let header = json!({ "alg": Algorithm::EdDsa.word(), "kid": self.key.public().id(), "typ": MEDIA_TYPE });

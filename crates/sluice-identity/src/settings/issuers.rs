@@ -42,6 +42,7 @@ pub fn read(mut section: Section<'_>, audiences: &BTreeSet<String>) -> Option<Is
         require: conditions(&mut section, "require", shape_known),
         events: section.texts("events"),
         groups_claim: section.text("groups_claim"),
+        groups_prefix: section.text("groups_prefix").unwrap_or_default(),
         groups: groups(&mut section, shape_known),
         run_claims: run_claims(&mut section),
         delegates: section.flag("delegates").unwrap_or(false),

@@ -35,7 +35,10 @@ pub fn normalise(claims: &Claims<'_>, issuer: &Issuer) -> Result<Normalised, Rea
     }
     let kind = match claims.text_if_present("idtyp")? {
         Some("app") => CallerKind::Service,
-        Some("user") | None => CallerKind::Person,
+        Some("user") => CallerKind::Person,
+        // The claim is optional. Only in an application's own token `sub` is the object itself.
+        None if claims.text("sub")? == object => CallerKind::Service,
+        None => CallerKind::Person,
         Some(_) => return Err(claims.malformed("idtyp", "`app` or `user`")),
     };
     let mut facts = BTreeMap::from([("tenant".to_owned(), tenant.to_owned())]);

@@ -159,9 +159,37 @@ fn a_caller_acts_for_another() {
     let deepest =
         verify(forge("oidc", "act = {\"sub\":\"a\",\"act\":{\"sub\":\"b\",\"act\":{\"sub\":\"c\",\"act\":{\"sub\":\"d\"}}}}").as_bytes())
             .unwrap();
-    assert_eq!(outside("aws").acting_for(&deepest, spent(&deepest)).unwrap_err(), Reason::ChainTooLong);
+    assert_eq!(outside("aws").acting_for(&deepest, spent(&deepest)).unwrap_err().reason, Reason::ChainTooLong);
     let other = outside("github");
-    assert_eq!(outside("aws").acting_for(&person, spent(&other)).unwrap_err(), Reason::ActorRefused);
+    assert_eq!(outside("aws").acting_for(&person, spent(&other)).unwrap_err().reason, Reason::ActorRefused);
+}
+
+/// Test 1 of RFC 8032, section 7.1, written as `openssl genpkey` does: without the public part.
+#[test]
+fn keys_are_read_from_files() {
+    let text = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpgulzTDk9GD6Z/pI1PumRTlPJnsn9VKk9g\n-----END PRIVATE KEY-----\n";
+    let key = sluice_identity::SigningKey::from_pem(text);
+    let seed = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
+    let mut pkcs8 = vec![0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+    pkcs8.extend(seed.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()));
+    let named = sluice_identity::SigningKey::from_pkcs8(&pkcs8).unwrap();
+    assert!(crate::issuer::encode(named.public().point()).starts_with("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"));
+    assert!(key.is_ok() && !format!("{named:?}").contains("9d61"));
+    for broken in [
+        "",
+        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
+        "-----BEGIN RSA PRIVATE KEY-----\n-----END RSA PRIVATE KEY-----",
+    ] {
+        assert!(sluice_identity::SigningKey::from_pem(broken).is_err(), "{broken}");
+    }
+}
+
+#[test]
+fn too_many_grants_are_refused() {
+    let caller = verify(begun("github").reveal().as_bytes()).unwrap();
+    let grants: Vec<Grant> = (0..33).map(|number| Grant { id: format!("grant-{number}"), expires_at: NOW + 60 }).collect();
+    assert!(tokens().renew(&caller, "token-2", &grants[..32], NOW).is_ok());
+    assert_eq!(tokens().renew(&caller, "token-3", &grants, NOW).unwrap_err().reason, Reason::TooManyGrants);
 }
 
 #[test]
@@ -177,5 +205,4 @@ fn keys_are_rotated() {
     let with = AccessTokens::new(settings.clone(), new, std::slice::from_ref(&earlier)).unwrap();
     assert!(with.published_keys().contains(&earlier.id()));
     assert!(AccessTokens::new(settings, old, &[earlier]).is_err());
-    assert!(sluice_identity::SigningKey::from_pem("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----").is_err());
 }

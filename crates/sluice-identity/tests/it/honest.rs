@@ -9,7 +9,8 @@ use sluice_model::Principal;
 fn callers_are_who_they_are() {
     let mut wrong = Vec::new();
     let variants = [
-        ("entra", "idtyp - ; preferred_username = \"ana@acme.example\"", "entra-person"),
+        ("entra", "idtyp - ; sub = \"AAAA-pairwise\" ; preferred_username = \"ana@acme.example\"", "entra-person"),
+        ("entra", "idtyp -", "entra"),
         ("github", "sub = \"repo:octo@1234/etl@456789:environment:production\" ; environment = \"production\"", "github-environment"),
         ("google", "google - ; email = \"ana@acme.example\" ; azp = \"123.apps.googleusercontent.com\"", "google-person"),
         ("oidc", "act - ; client_id = \"nightly\"", "oidc-service"),
