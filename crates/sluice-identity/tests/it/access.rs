@@ -1,7 +1,7 @@
 //! The gateway's own tokens: what goes in comes out, once, for a while, until it is called off.
 
 use crate::attacks::forge;
-use crate::issuer::{NOW, SHAPES, honest_token, verify, verify_at, world};
+use crate::issuer::{NOW, SHAPES, decode, encode, honest_token, verify, verify_at, world};
 use sluice_identity::{
     AccessToken, AccessTokens, Caller, MemoryReplayStore, PublicKey, Reason, Replay, ReplayFault, ReplayStore, Revocations, Spent, Ticket,
 };
@@ -164,6 +164,35 @@ fn a_caller_acts_for_another() {
     assert_eq!(outside("aws").acting_for(&person, spent(&other)).unwrap_err().reason, Reason::ActorRefused);
 }
 
+/// Whatever our own key has signed is read as strictly as anything else: it may be of an earlier version, or made for another reader.
+#[test]
+fn own_tokens_are_read_strictly() {
+    let check = |place: &str, value: serde_json::Value, expect: &str| {
+        let token = begun("github").reveal().to_owned();
+        let parts: Vec<serde_json::Value> = token.split('.').take(2).map(|part| serde_json::from_slice(&decode(part)).unwrap()).collect();
+        let [mut header, mut claims]: [serde_json::Value; 2] = parts.try_into().unwrap();
+        let changed = if let Some(name) = place.strip_prefix("header.") { &mut header[name] } else { claims.pointer_mut(place).unwrap() };
+        *changed = value;
+        let signed = format!("{}.{}", encode(header.to_string().as_bytes()), encode(claims.to_string().as_bytes()));
+        let forged = format!("{signed}.{}", encode(world().own.sign(signed.as_bytes()).as_ref()));
+        let found = verify(forged.as_bytes()).map_or_else(|refusal| format!("{:?}", refusal.reason), |_| "accepted".to_owned());
+        assert!(found.starts_with(expect), "{place}: {found}");
+    };
+    check("/jti", "another".into(), "accepted");
+    check("header.typ", "JWT".into(), "TypeRefused");
+    check("/aud", "https://other.example".into(), "AudienceRefused");
+    check("/exp", (NOW + 901).into(), "LifetimeTooLong");
+    check("/sub", "https://gitlab.com#project:20".into(), "ClaimsDisagree");
+    check("/sid", serde_json::Value::Null, "ClaimMissing");
+    check("/sluice", serde_json::Value::Null, "ClaimMissing");
+    check("/sluice/version", 2.into(), "ClaimMalformed");
+    check("/sluice/kind", "robot".into(), "ClaimMalformed");
+    check("/sluice/origin", "00".into(), "ClaimMalformed");
+    check("/sluice/ends_at", NOW.into(), "SessionEnded");
+    check("/sluice/groups", "administrators".into(), "ClaimMalformed");
+    check("/sluice/subject", "repository:1".into(), "ClaimsDisagree");
+}
+
 /// Test 1 of RFC 8032, section 7.1, written as `openssl genpkey` does: without the public part.
 #[test]
 fn keys_are_read_from_files() {
@@ -173,7 +202,7 @@ fn keys_are_read_from_files() {
     let mut pkcs8 = vec![0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
     pkcs8.extend(seed.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()));
     let named = sluice_identity::SigningKey::from_pkcs8(&pkcs8).unwrap();
-    assert!(crate::issuer::encode(named.public().point()).starts_with("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"));
+    assert!(encode(named.public().point()).starts_with("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"));
     assert!(key.is_ok() && !format!("{named:?}").contains("9d61"));
     for broken in [
         "",

@@ -88,6 +88,8 @@ fn sizes_are_limited() {
         let refusal = verify(&vec![b'a'; bytes]).unwrap_err();
         assert_eq!(refusal.reason, sluice_identity::Reason::TokenTooLong { bytes });
     }
+    let named = |length| verify(forge("github", &format!("actor = \"{}\"", "a".repeat(length))).as_bytes());
+    assert!(named(1024).is_ok() && named(1025).is_err());
     for token in ["", ".", "..", "...", "a", "a.b", "a.b.c", "\u{ff}.\u{ff}.\u{ff}"] {
         assert!(verify(token.as_bytes()).is_err(), "{token}");
     }

@@ -30,6 +30,8 @@ pub struct World {
     pub key_set: KeySet,
     pub ours: Keys,
     pub strangers: Keys,
+    /// That of the gateway itself.
+    pub own: Ed25519KeyPair,
 }
 
 pub fn world() -> &'static World {
@@ -37,15 +39,16 @@ pub fn world() -> &'static World {
     WORLD.get_or_init(|| {
         let ours = Keys::make();
         let key_set = KeySet::read(ours.published().to_string().as_bytes()).unwrap();
-        World { identity: identity(), key_set, ours, strangers: Keys::make() }
+        let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+        let own = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).unwrap();
+        World { identity: identity(pkcs8.as_ref()), key_set, ours, strangers: Keys::make(), own }
     })
 }
 
-pub fn identity() -> Identity {
+fn identity(pkcs8: &[u8]) -> Identity {
     let checked = check(&data("identity.toml")).unwrap_or_else(|problems| panic!("{problems:?}"));
     let settings = checked.access.clone().unwrap();
-    let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
-    let access = AccessTokens::new(settings, SigningKey::from_pkcs8(pkcs8.as_ref()).unwrap(), &[]).unwrap();
+    let access = AccessTokens::new(settings, SigningKey::from_pkcs8(pkcs8).unwrap(), &[]).unwrap();
     Identity::new(checked, Some(access))
 }
 
@@ -119,6 +122,10 @@ pub fn moment(text: &str) -> Option<Value> {
 
 pub fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
+}
+
+pub fn decode(text: &str) -> Vec<u8> {
+    URL_SAFE_NO_PAD.decode(text).unwrap()
 }
 
 impl Keys {

@@ -147,3 +147,12 @@ fn shapes_ask_for_what_they_need() {
     }
     assert!(problems("x = [").len() == 1 && problems("").len() == 1);
 }
+
+/// What the documentation shows is taken as it stands.
+#[test]
+fn documented_files_are_taken() {
+    let page = std::fs::read_to_string(crate::issuer::path("../../../../docs/identity.md")).unwrap();
+    let shown: String = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let checked = check(&shown).unwrap_or_else(|problems| panic!("{problems:?}"));
+    assert!(checked.issuers.len() == 1 && checked.access.is_some());
+}

@@ -164,3 +164,20 @@ async fn keys_come_from_a_file() {
     std::fs::write(&path, " ".repeat(sluice_identity::KEY_SET_BYTES_MAX + 1)).unwrap();
     assert!(cache(&Script::default()).keys(&from(path.to_str().unwrap()), "one", NOW).await.is_err());
 }
+
+/// Both issuers call their key `one`, and each has its own: a token of one is not verified with the key of the other.
+#[tokio::test]
+async fn keys_belong_to_one_issuer() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let cache = cache(&Script::default());
+    let mut digests = Vec::new();
+    for (name, key_id) in [("first", "one"), ("second", "one"), ("third", "two")] {
+        let path = folder.join(format!("{name}.json"));
+        std::fs::write(&path, key_set(key_id)).unwrap();
+        let issuer = issuer(&format!("https://{name}.example"), &format!("file = \"{}\"", path.display()));
+        let keys = cache.keys(&issuer, "one", NOW).await.unwrap();
+        assert_eq!(keys.holds("one"), key_id == "one", "{name}");
+        digests.push(keys.digest());
+    }
+    assert!(digests[0] != digests[1] && digests[1] != digests[2]);
+}
