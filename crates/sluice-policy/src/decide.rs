@@ -1,0 +1,206 @@
+//! The mint of `Estimate` and `Permit`. Each owns the request that it is for: what is sent is what was decided.
+//!
+//! No constructor but the two decisions, no copy, no reading from text. `Caller` is the proof of who asks; `evaluate` takes anybody's name and grants nothing.
+
+use crate::ask::Circumstances;
+use crate::bundle::BundleDigest;
+use crate::judge::DryRun;
+use crate::limit::{Amount, Counters, Exceeded, Limit};
+use crate::plan::MaskedPath;
+use crate::reason::{Need, Reason, ReasonKind};
+use crate::request::{Purpose, Request, Work};
+use crate::set::PolicySet;
+use crate::weigh::{Evaluation, Outcome};
+use sluice_identity::Caller;
+use sluice_model::Principal;
+
+/// What policy says to a caller.
+#[derive(Debug)]
+pub enum Verdict {
+    Held(Hold),
+    Permitted(Permit),
+    Refused(Refusal),
+    ToEstimate(Estimate),
+}
+
+/// Leave for a dry run, and for nothing more.
+#[derive(Debug)]
+pub struct Estimate {
+    request: Request,
+    decision: Decision,
+}
+
+/// Leave for the request that it holds, once.
+#[derive(Debug)]
+pub struct Permit {
+    request: Request,
+    decision: Decision,
+}
+
+/// Permitted, if people approve. Until they can be asked it is answered as a refusal that says what it would take.
+#[derive(Debug)]
+pub struct Hold {
+    request: Request,
+    decision: Decision,
+}
+
+/// Not permitted. It carries nothing that could be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub decision: Decision,
+}
+
+/// For the record: who, by which policy, what was found. Data that proves nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Issuer, `#`, subject.
+    pub caller: String,
+    pub policy: BundleDigest,
+    /// Seconds since 1970.
+    pub at: i64,
+    pub evaluation: Evaluation,
+    /// What the dry run may bill at most, in bytes; for BigQuery to hold to.
+    pub bytes_billed_max: Option<u64>,
+}
+
+impl PolicySet {
+    /// The first decision. Counts the request, whatever becomes of it.
+    pub fn decide(&self, caller: &Caller, request: Request, circumstances: &Circumstances<'_>, counters: &dyn Counters) -> Verdict {
+        let principal = caller.principal();
+        let caller = principal.to_string();
+        let limit = Limit::of(&self.settings.limits, principal);
+        let amount = Amount { requests: 1, ..Amount::default() };
+        if let Err(exceeded) = counters.take(&caller, amount, &limit, circumstances.now) {
+            return Verdict::Refused(Refusal { decision: self.over_limit(principal, &request, exceeded, circumstances.now) });
+        }
+        let evaluation = self.evaluate(principal, &request, None, circumstances);
+        self.conclude(principal, request, evaluation, circumstances, counters)
+    }
+
+    /// The second one, with what BigQuery's dry run said. It uses up the first.
+    pub fn decide_estimated(
+        &self,
+        caller: &Caller,
+        estimate: Estimate,
+        dry_run: &DryRun,
+        circumstances: &Circumstances<'_>,
+        counters: &dyn Counters,
+    ) -> Verdict {
+        let principal = caller.principal();
+        let Estimate { request, decision } = estimate;
+        if decision.caller != principal.to_string() {
+            let mut decision = decision;
+            decision.evaluation.outcome = Outcome::Refused;
+            decision.evaluation.reasons = vec![Reason::plain(ReasonKind::Error, "the estimate is another caller's")];
+            return Verdict::Refused(Refusal { decision });
+        }
+        let evaluation = self.evaluate(principal, &request, Some(dry_run), circumstances);
+        self.conclude(principal, request, evaluation, circumstances, counters)
+    }
+
+    fn conclude(
+        &self,
+        principal: &Principal,
+        request: Request,
+        evaluation: Evaluation,
+        circumstances: &Circumstances<'_>,
+        counters: &dyn Counters,
+    ) -> Verdict {
+        let limit = Limit::of(&self.settings.limits, principal);
+        let amount = amount(&request, &evaluation);
+        let decision = self.decision(principal, evaluation, circumstances.now);
+        match decision.evaluation.outcome {
+            Outcome::Held => Verdict::Held(Hold { request, decision }),
+            Outcome::Refused => Verdict::Refused(Refusal { decision }),
+            Outcome::ToEstimate => Verdict::ToEstimate(Estimate { request, decision }),
+            // Taken last: what is refused for another reason uses nothing up.
+            Outcome::Permitted => match counters.take(&decision.caller, amount, &limit, circumstances.now) {
+                Ok(()) => Verdict::Permitted(Permit { request, decision }),
+                Err(exceeded) => Verdict::Refused(Refusal { decision: self.over_limit(principal, &request, exceeded, circumstances.now) }),
+            },
+        }
+    }
+
+    fn decision(&self, principal: &Principal, evaluation: Evaluation, at: i64) -> Decision {
+        let bytes_billed_max = self.settings.ceiling_micros.and_then(|ceiling| self.settings.bytes_for(ceiling));
+        Decision { caller: principal.to_string(), policy: self.digest.clone(), at, evaluation, bytes_billed_max }
+    }
+
+    fn over_limit(&self, principal: &Principal, request: &Request, exceeded: Exceeded, at: i64) -> Decision {
+        let mut reason = Reason::plain(ReasonKind::Limit, exceeded.to_string());
+        reason.accepted.push(
+            match exceeded {
+                Exceeded::BytesPerDay { .. } | Exceeded::CostPerDay { .. } => "the same tomorrow, by UTC",
+                Exceeded::JobsAtOnce { .. } => "the same when a job is done",
+                Exceeded::RequestsPerSecond { .. } => "the same in a second",
+                Exceeded::Unavailable => "the same later",
+            }
+            .to_owned(),
+        );
+        self.decision(principal, Evaluation::refused(reason, self.settings.judge(&request.connection)), at)
+    }
+}
+
+/// A job is counted once, when it is dispatched; its pages are not.
+fn amount(request: &Request, evaluation: &Evaluation) -> Amount {
+    match &request.work {
+        Work::Statement(statement) if statement.purpose == Purpose::Dispatch => {
+            let (bytes, cost_micros) = evaluation.cost.map_or((0, 0), |cost| (cost.bytes, cost.micros));
+            Amount { requests: 0, jobs: 1, bytes, cost_micros }
+        }
+        _ => Amount::default(),
+    }
+}
+
+impl Estimate {
+    /// What the dry run is of.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    pub fn decision(&self) -> &Decision {
+        &self.decision
+    }
+}
+
+impl Permit {
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    pub fn decision(&self) -> &Decision {
+        &self.decision
+    }
+
+    /// What has to be masked before a row leaves.
+    pub fn masks(&self) -> &[MaskedPath] {
+        &self.decision.evaluation.masks
+    }
+
+    /// Uses the permit up.
+    pub fn into_parts(self) -> (Request, Decision) {
+        (self.request, self.decision)
+    }
+}
+
+impl Hold {
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    pub fn decision(&self) -> &Decision {
+        &self.decision
+    }
+
+    pub fn needs(&self) -> &[Need] {
+        &self.decision.evaluation.needs
+    }
+
+    /// The answer for as long as nobody can be asked.
+    pub fn refuse(self) -> Refusal {
+        let mut decision = self.decision;
+        decision.evaluation.outcome = Outcome::Refused;
+        decision.evaluation.reasons = decision.evaluation.needs.iter().map(Need::as_reason).collect();
+        Refusal { decision }
+    }
+}

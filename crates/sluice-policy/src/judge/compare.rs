@@ -1,0 +1,151 @@
+//! An analysis beside a dry run. Every difference is named: one is enough to refuse.
+
+use super::DryRun;
+use super::table::{Demand, demands};
+use crate::facts::whole_kind;
+use sluice_model::{Analysis, Field, Output, TableName};
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// What the judges say differently.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Difference {
+    /// Of the result, by position.
+    Column {
+        position: usize,
+        ours: String,
+        theirs: String,
+    },
+    Columns {
+        ours: usize,
+        theirs: usize,
+    },
+    Kind {
+        ours: String,
+        theirs: String,
+    },
+    /// No line says what would have to agree.
+    NotComparable {
+        kind: String,
+    },
+    RoutineUnknown {
+        routine: String,
+    },
+    /// We read it, BigQuery says nothing of it.
+    TableMissing {
+        table: String,
+    },
+    /// BigQuery names it, we do not know of it.
+    TableUnknown {
+        table: String,
+    },
+}
+
+/// BigQuery's list may be cut off at this length.
+const REFERENCED_TABLES_WHOLE_MAX: usize = 50;
+
+pub fn compare(analysis: &Analysis, dry_run: &DryRun) -> Vec<Difference> {
+    let kind = whole_kind(analysis);
+    let Some(demands) = demands(kind) else { return vec![Difference::NotComparable { kind: kind.to_owned() }] };
+    let mut differences = Vec::new();
+    let theirs = dry_run.statement_type.as_deref().unwrap_or_default();
+    if demands.kind != Demand::Any && theirs != kind {
+        differences.push(Difference::Kind { ours: kind.to_owned(), theirs: theirs.to_owned() });
+    }
+    let known = known(analysis);
+    if demands.tables != Demand::Any {
+        let unknown = dry_run.referenced_tables.iter().filter(|table| !known.iter().any(|known| is_same(known, &fold(table))));
+        differences.extend(unknown.map(|table| Difference::TableUnknown { table: table.to_string() }));
+    }
+    if demands.tables == Demand::Same {
+        differences.extend(missing(analysis, dry_run));
+    }
+    if demands.routines != Demand::Any {
+        let unknown = dry_run.referenced_routines.iter().filter(|routine| !known.contains(&fold(routine)));
+        differences.extend(unknown.map(|routine| Difference::RoutineUnknown { routine: routine.to_string() }));
+    }
+    if demands.schema == Demand::Same {
+        let outputs = analysis.statements.last().map(|statement| statement.outputs.as_slice()).unwrap_or_default();
+        differences.extend(columns(outputs, dry_run.schema.as_deref().unwrap_or_default()));
+    }
+    differences
+}
+
+/// Everything that the analysis speaks of, in small letters: tables, views, routines, models.
+fn known(analysis: &Analysis) -> BTreeSet<String> {
+    let mut known = BTreeSet::new();
+    for statement in &analysis.statements {
+        known.extend(statement.reads.iter().map(|read| fold(&read.table)));
+        known.extend(statement.writes.iter().map(|write| fold(&write.table)));
+        known.extend(statement.routines.iter().map(|routine| routine.to_lowercase()));
+    }
+    known
+}
+
+/// Tables that we read and that BigQuery does not name. Behind a view that it names instead they need not stand.
+fn missing(analysis: &Analysis, dry_run: &DryRun) -> Vec<Difference> {
+    let theirs: BTreeSet<String> = dry_run.referenced_tables.iter().map(fold).collect();
+    let opened: BTreeSet<String> =
+        analysis.statements.iter().flat_map(|statement| &statement.routines).map(|name| name.to_lowercase()).collect();
+    if theirs.len() >= REFERENCED_TABLES_WHOLE_MAX || theirs.iter().any(|table| opened.contains(table)) {
+        return Vec::new();
+    }
+    let reads = analysis.statements.iter().flat_map(|statement| &statement.reads).map(|read| &read.table);
+    let unnamed =
+        reads.filter(|table| !table.table.starts_with("INFORMATION_SCHEMA.") && !theirs.iter().any(|name| is_same(&fold(table), name)));
+    unnamed.map(|table| Difference::TableMissing { table: table.to_string() }).collect()
+}
+
+/// `theirs` may be the wildcard that `ours` stands behind.
+fn is_same(ours: &str, theirs: &str) -> bool {
+    ours == theirs || theirs.strip_suffix('*').is_some_and(|prefix| prefix.contains('.') && ours.starts_with(prefix))
+}
+
+fn fold(table: &TableName) -> String {
+    crate::labels::canonical_table(table).to_string()
+}
+
+fn columns(outputs: &[Output], fields: &[Field]) -> Vec<Difference> {
+    if outputs.len() != fields.len() {
+        return vec![Difference::Columns { ours: outputs.len(), theirs: fields.len() }];
+    }
+    let pairs = outputs.iter().zip(fields).enumerate();
+    let differ = pairs.filter(|(_, (output, field))| !is_same_name(&output.name, &field.name) || !is_same_kind(output, field));
+    let differences = differ.map(|(position, (output, field))| Difference::Column {
+        position,
+        ours: format!("{} {}", output.name, output.kind.as_ref().map(ToString::to_string).unwrap_or_default()),
+        theirs: format!("{} {}", field.name, field.kind),
+    });
+    differences.collect()
+}
+
+/// BigQuery calls a column without a name `f0_`, and the second of the same name `name_1`.
+fn is_same_name(ours: &str, theirs: &str) -> bool {
+    let numbered = |text: &str| !text.is_empty() && text.bytes().all(|letter| letter.is_ascii_digit());
+    if ours.is_empty() {
+        return theirs.strip_prefix('f').and_then(|rest| rest.strip_suffix('_')).is_some_and(numbered);
+    }
+    let rest = theirs.get(..ours.len()).filter(|start| start.eq_ignore_ascii_case(ours)).and_then(|start| theirs.get(start.len()..));
+    rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('_').is_some_and(numbered))
+}
+
+/// A type that the analysis does not know is not compared: the column is then masked as if it could be any.
+fn is_same_kind(output: &Output, field: &Field) -> bool {
+    output.kind.as_ref().is_none_or(|kind| *kind == field.kind)
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Difference::Column { position, ours, theirs } => {
+                write!(formatter, "column {} is `{ours}` to the analysis, `{theirs}` to the dry run", position + 1)
+            }
+            Difference::Columns { ours, theirs } => write!(formatter, "the analysis finds {ours} columns, the dry run {theirs}"),
+            Difference::Kind { ours, theirs } => write!(formatter, "the analysis says `{ours}`, the dry run `{theirs}`"),
+            Difference::NotComparable { kind } => write!(formatter, "nothing says what a dry run of `{kind}` has to agree on"),
+            Difference::RoutineUnknown { routine } => write!(formatter, "the dry run names routine `{routine}`, the analysis does not"),
+            Difference::TableMissing { table } => write!(formatter, "the analysis reads `{table}`, the dry run does not name it"),
+            Difference::TableUnknown { table } => write!(formatter, "the dry run names `{table}`, the analysis does not"),
+        }
+    }
+}

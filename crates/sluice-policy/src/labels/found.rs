@@ -1,0 +1,46 @@
+//! The labels of every column of one request, looked up once.
+
+use super::{Known, Label, Labels, Pattern, canonical_table};
+use sluice_model::{ColumnPath, TableName};
+use std::collections::HashMap;
+
+#[derive(Debug)]
+pub struct Found<'a> {
+    labels: &'a Labels,
+    known: &'a Known,
+    columns: HashMap<ColumnPath, Vec<&'a Label>>,
+}
+
+/// Patterns of one table, each with its label.
+type Patterns<'a> = Vec<(&'a Pattern, &'a str)>;
+
+impl<'a> Found<'a> {
+    pub fn of_all<'b>(labels: &'a Labels, known: &'a Known, columns: impl Iterator<Item = &'b ColumnPath>) -> Found<'a> {
+        let mut tables: HashMap<&TableName, (TableName, Patterns<'a>)> = HashMap::new();
+        let mut found: HashMap<ColumnPath, Vec<&'a Label>> = HashMap::new();
+        for column in columns {
+            if found.contains_key(column) {
+                continue;
+            }
+            let (table, patterns) = tables.entry(&column.table).or_insert_with(|| {
+                let table = canonical_table(&column.table);
+                let patterns = labels.touching(&table);
+                (table, patterns)
+            });
+            found.insert(column.clone(), labels.among(table, patterns, column, known));
+        }
+        Found { labels, known, columns: found }
+    }
+
+    /// A column that was not asked about at the start is looked up now.
+    pub fn of(&self, column: &ColumnPath) -> Vec<&'a Label> {
+        self.columns.get(column).cloned().unwrap_or_else(|| self.labels.of(column, self.known))
+    }
+
+    pub fn is_labelled(&self, column: &ColumnPath) -> bool {
+        match self.columns.get(column) {
+            Some(labels) => !labels.is_empty(),
+            None => !self.labels.of(column, self.known).is_empty(),
+        }
+    }
+}

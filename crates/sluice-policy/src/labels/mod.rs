@@ -1,0 +1,164 @@
+//! Labels: which columns are sensitive, and how they are masked. Looked up by canonical name alone, and in any letters:
+//! a label too many hides, a label too few leaks.
+
+mod file;
+mod found;
+mod pattern;
+#[cfg(test)]
+mod tests;
+
+pub use file::LABELS_FORMAT;
+pub use found::Found;
+pub use pattern::Pattern;
+
+use crate::mask::Mask;
+use sluice_model::{ColumnPath, TableName};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A policy tag that no label is mapped to still says that somebody found the column sensitive.
+pub const UNMAPPED_TAG: &str = "unmapped_policy_tag";
+
+/// The labels file of a policy set, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Labels {
+    labels: BTreeMap<String, Label>,
+    patterns: Vec<(Pattern, String)>,
+    tags: BTreeMap<String, String>,
+    released: Vec<Release>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    pub name: String,
+    pub mask: Mask,
+    pub reason: String,
+}
+
+/// A person took a label off a column. It stands in the signed set, so it is on record who and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    pub column: Pattern,
+    pub label: String,
+    pub by: String,
+    pub reason: String,
+}
+
+/// What is known of columns besides the labels file. Kept by the application, given in with each question.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// BigQuery's policy tags, also those that a column had once: they are sticky.
+    policy_tags: BTreeMap<String, BTreeSet<String>>,
+    /// Labels that came with the data, when a labelled column was written somewhere.
+    inherited: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Labels {
+    /// Nothing is labelled. For a set that says so: a labels file that is missing is an error, not this.
+    pub fn none() -> Labels {
+        Labels { labels: BTreeMap::new(), patterns: Vec::new(), tags: BTreeMap::new(), released: Vec::new() }
+    }
+
+    /// The labels of a column, each once, in the order of their names.
+    pub fn of<'a>(&'a self, column: &ColumnPath, known: &'a Known) -> Vec<&'a Label> {
+        let table = canonical_table(&column.table);
+        self.among(&table, &self.touching(&table), column, known)
+    }
+
+    /// The patterns that mean columns of a table, whose name is canonical.
+    fn touching(&self, table: &TableName) -> Vec<(&Pattern, &str)> {
+        let patterns = self.patterns.iter().filter(|(pattern, _)| pattern.touches(table));
+        patterns.map(|(pattern, label)| (pattern, label.as_str())).collect()
+    }
+
+    /// The same, for a table whose patterns are known.
+    fn among<'a>(
+        &'a self,
+        table: &TableName,
+        patterns: &[(&'a Pattern, &'a str)],
+        column: &ColumnPath,
+        known: &'a Known,
+    ) -> Vec<&'a Label> {
+        if patterns.is_empty() && known.is_empty() {
+            return Vec::new();
+        }
+        let path: Vec<String> = column.path.iter().map(|part| part.to_lowercase()).collect();
+        let mut names: BTreeSet<&'a str> = BTreeSet::new();
+        names.extend(patterns.iter().filter(|(pattern, _)| pattern.covers_path(&path)).map(|(_, label)| *label));
+        let column = ColumnPath { table: table.clone(), path };
+        if !known.is_empty() {
+            for tag in known.policy_tags_of(&column) {
+                names.insert(self.tags.get(tag).map_or(UNMAPPED_TAG, String::as_str));
+            }
+            names.extend(known.inherited_by(&column));
+        }
+        names.retain(|name| !self.is_released(&column, name));
+        names.into_iter().map(|name| self.labels.get(name).unwrap_or(&UNKNOWN_LABEL)).collect()
+    }
+
+    /// The labels that columns of a table have. A table that might be behind a wildcard counts.
+    pub fn of_table<'a>(&'a self, table: &TableName, known: &'a Known) -> BTreeSet<&'a str> {
+        let table = canonical_table(table);
+        let prefix = format!("{table}.");
+        let mut names: BTreeSet<&str> = BTreeSet::new();
+        names.extend(self.patterns.iter().filter(|(pattern, _)| pattern.touches(&table)).map(|(_, label)| label.as_str()));
+        let tags = known.policy_tags.range(prefix.clone()..).take_while(|(column, _)| column.starts_with(&prefix));
+        names.extend(tags.flat_map(|(_, tags)| tags).map(|tag| self.tags.get(tag).map_or(UNMAPPED_TAG, String::as_str)));
+        let inherited = known.inherited.range(prefix.clone()..).take_while(|(column, _)| column.starts_with(&prefix));
+        names.extend(inherited.flat_map(|(_, labels)| labels).map(String::as_str));
+        names
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &Label> {
+        self.labels.values()
+    }
+
+    fn is_released(&self, column: &ColumnPath, label: &str) -> bool {
+        self.released.iter().any(|release| release.label == label && release.column.covers(column))
+    }
+}
+
+/// An inherited label whose definition is gone hides everything: only a release takes it off.
+static UNKNOWN_LABEL: std::sync::LazyLock<Label> = std::sync::LazyLock::new(|| Label {
+    name: UNMAPPED_TAG.to_owned(),
+    mask: Mask::AlwaysNull,
+    reason: "somebody labelled it, and no label of this policy set says what that means".to_owned(),
+});
+
+impl Known {
+    pub fn tag(&mut self, column: &ColumnPath, tag: &str) {
+        self.policy_tags.entry(canonical(column).to_string()).or_default().insert(tag.to_owned());
+    }
+
+    /// What a permit said that a write carries along.
+    pub fn inherit(&mut self, column: &ColumnPath, label: &str) {
+        self.inherited.entry(canonical(column).to_string()).or_default().insert(label.to_owned());
+    }
+
+    fn is_empty(&self) -> bool {
+        self.policy_tags.is_empty() && self.inherited.is_empty()
+    }
+
+    fn policy_tags_of<'a>(&'a self, column: &ColumnPath) -> impl Iterator<Item = &'a String> {
+        above(column).into_iter().filter_map(|name| self.policy_tags.get(&name)).flatten()
+    }
+
+    fn inherited_by<'a>(&'a self, column: &ColumnPath) -> impl Iterator<Item = &'a str> {
+        above(column).into_iter().filter_map(|name| self.inherited.get(&name)).flatten().map(String::as_str)
+    }
+}
+
+/// The column and every struct around it: what labels a struct labels its fields.
+fn above(column: &ColumnPath) -> Vec<String> {
+    let ends = 1..=column.path.len();
+    ends.map(|end| ColumnPath { table: column.table.clone(), path: column.path.iter().take(end).cloned().collect() }.to_string()).collect()
+}
+
+/// `t$20240101`, `t@-3600000` and `T` are `t`.
+pub fn canonical_table(table: &TableName) -> TableName {
+    let bare = table.table.split(['$', '@']).next().unwrap_or_default();
+    TableName::new(&table.project.to_lowercase(), &table.dataset.to_lowercase(), &bare.to_lowercase())
+}
+
+fn canonical(column: &ColumnPath) -> ColumnPath {
+    ColumnPath { table: canonical_table(&column.table), path: column.path.iter().map(|part| part.to_lowercase()).collect() }
+}

@@ -1,0 +1,105 @@
+//! `project.dataset.table.column`, where `*` stands for any letters of one part.
+
+use super::canonical_table;
+use sluice_model::{ColumnPath, TableName};
+use std::fmt;
+
+/// Which columns a line of the labels file means. Kept in small letters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    table: TableName,
+    path: Vec<String>,
+}
+
+/// More stars in one part would only make it slow to match.
+const STARS_MAX: usize = 4;
+
+impl Pattern {
+    pub fn parse(text: &str) -> Result<Pattern, String> {
+        let parts = TableName::parse(text).and_then(|name| {
+            let (table, path) = name.table.split_once('.')?;
+            Some((TableName::new(&name.project, &name.dataset, table), path.split('.').map(str::to_lowercase).collect::<Vec<_>>()))
+        });
+        let (table, path) = parts.ok_or_else(|| format!("`{text}` is not project.dataset.table.column"))?;
+        let table = canonical_table(&table);
+        let all = [&table.project, &table.dataset, &table.table].into_iter().chain(&path);
+        for part in all {
+            if part.is_empty() || part.matches('*').count() > STARS_MAX {
+                return Err(format!("`{text}` has a part that is empty or has more than {STARS_MAX} stars"));
+            }
+        }
+        Ok(Pattern { table, path })
+    }
+
+    /// Whether it means the column or a struct around it. The column's name is canonical.
+    pub fn covers(&self, column: &ColumnPath) -> bool {
+        self.touches(&column.table) && self.covers_path(&column.path)
+    }
+
+    /// The same for a column of a table that it touches.
+    pub fn covers_path(&self, path: &[String]) -> bool {
+        self.path.len() <= path.len() && self.path.iter().zip(path).all(|(pattern, name)| matches(pattern, name))
+    }
+
+    /// Whether it means columns of the table. A name that is itself a wildcard may stand for any table that it matches.
+    pub fn touches(&self, table: &TableName) -> bool {
+        matches(&self.table.project, &table.project)
+            && matches(&self.table.dataset, &table.dataset)
+            && overlap(&self.table.table, &table.table)
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", self.table, self.path.join("."))
+    }
+}
+
+fn overlap(pattern: &str, name: &str) -> bool {
+    let Some(prefix) = name.strip_suffix('*') else { return matches(pattern, name) };
+    let literal = pattern.split('*').next().unwrap_or_default();
+    literal.starts_with(prefix) || (pattern.contains('*') && prefix.starts_with(literal))
+}
+
+/// Letters and stars. Quadratic at worst, over names of at most 1,024 letters.
+fn matches(pattern: &str, name: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(mut name) = name.strip_prefix(first) else { return false };
+    let mut pieces: Vec<&str> = rest.split('*').collect();
+    let last = pieces.pop().unwrap_or_default();
+    for piece in pieces {
+        let Some((_, after)) = name.split_once(piece) else { return false };
+        name = after;
+    }
+    name.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stars_stand_for_letters_of_one_part() {
+        let check = |pattern: &str, name: &str, expect: bool| assert_eq!(matches(pattern, name), expect, "{pattern} {name}");
+        check("ssn", "ssn", true);
+        check("ssn", "ssn2", false);
+        check("*", "", true);
+        check("*ssn*", "patient_ssn_hash", true);
+        check("ssn*", "my_ssn", false);
+        check("a*b*c", "aXbYc", true);
+        check("a*b*c", "acb", false);
+        check("ab*ba", "aba", false);
+        check("**", "x", true);
+    }
+
+    #[test]
+    fn a_wildcard_table_may_be_any_of_its_tables() {
+        let check = |pattern: &str, name: &str, expect: bool| assert_eq!(overlap(pattern, name), expect, "{pattern} {name}");
+        check("events_20240101", "events_*", true);
+        check("events_*", "events_*", true);
+        check("events_2024*", "events_*", true);
+        check("ev*", "events_*", true);
+        check("visits", "events_*", false);
+        check("ev", "events_*", false);
+    }
+}

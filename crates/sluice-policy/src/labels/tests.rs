@@ -1,0 +1,84 @@
+use super::*;
+
+const FILE: &str = r#"
+format = 1
+[labels.contact]
+mask = "email"
+reason = "reaches a person"
+columns = ["*.*.*.email", "acme-prod.clinic.patients.address"]
+policy_tags = ["taxonomies/1/policyTags/2"]
+[labels.national_id]
+mask = "last_four"
+reason = "identifies a person"
+columns = ["acme-prod.clinic.patients.ssn", "acme-prod.clinic.events_*.ssn"]
+[[released]]
+column = "acme-prod.shop.suppliers.email"
+label = "contact"
+by = "ana@acme.example"
+reason = "of companies, not of people"
+"#;
+
+fn column(text: &str) -> ColumnPath {
+    let (project, rest) = text.split_once('.').unwrap();
+    let parts: Vec<&str> = rest.split('.').collect();
+    ColumnPath { table: TableName::new(project, parts[0], parts[1]), path: parts[2..].iter().map(|part| (*part).to_owned()).collect() }
+}
+
+fn check(name: &str, expect: &[&str]) {
+    let mut known = Known::default();
+    known.tag(&column("acme-prod.clinic.patients.phones"), "taxonomies/1/policyTags/2");
+    known.tag(&column("acme-prod.clinic.patients.ward"), "taxonomies/9/policyTags/9");
+    known.inherit(&column("acme-prod.staging.Copy.value"), "national_id");
+    known.inherit(&column("acme-prod.staging.copy.gone"), "a_label_of_last_year");
+    let labels = Labels::read(FILE).unwrap();
+    let found: Vec<&str> = labels.of(&column(name), &known).into_iter().map(|label| label.name.as_str()).collect();
+    assert_eq!(found, expect, "{name}");
+}
+
+#[test]
+fn labels_are_found_by_canonical_name() {
+    check("acme-prod.clinic.patients.ssn", &["national_id"]);
+    check("acme-prod.clinic.patients.id", &[]);
+    check("acme-prod.clinic.patients$20240101.ssn", &["national_id"]);
+    check("acme-prod.clinic.patients@-3600000.ssn", &["national_id"]);
+    check("ACME-PROD.Clinic.PATIENTS.SSN", &["national_id"]);
+    check("acme-prod.clinic.events_*.ssn", &["national_id"]);
+    check("acme-prod.clinic.events_20240101.ssn", &["national_id"]);
+    check("acme-prod.clinic.event.ssn", &[]);
+    check("other.any.thing.email", &["contact"]);
+    check("acme-prod.clinic.patients.address.street", &["contact"]);
+    check("acme-prod.shop.suppliers.email", &[]);
+}
+
+#[test]
+fn labels_come_with_tags_and_with_the_data() {
+    check("acme-prod.clinic.patients.phones", &["contact"]);
+    check("acme-prod.clinic.patients.ward", &["unmapped_policy_tag"]);
+    check("acme-prod.staging.copy.value", &["national_id"]);
+    check("acme-prod.staging.copy.value.inner", &["national_id"]);
+    check("acme-prod.staging.copy.gone", &["unmapped_policy_tag"]);
+}
+
+#[test]
+fn a_table_has_the_labels_of_its_columns() {
+    let mut known = Known::default();
+    known.inherit(&column("acme-prod.staging.copy.value"), "national_id");
+    let labels = Labels::read(FILE).unwrap();
+    let of = |project: &str, dataset: &str, table: &str| {
+        labels.of_table(&TableName::new(project, dataset, table), &known).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(of("acme-prod", "clinic", "patients"), ["contact", "national_id"]);
+    assert_eq!(of("acme-prod", "staging", "copy$1"), ["contact", "national_id"]);
+    assert_eq!(of("acme-prod", "staging", "copy2"), ["contact"]);
+}
+
+#[test]
+fn every_problem_of_the_file_is_said_at_once() {
+    let problems = |text: &str| Labels::read(text).map_or_else(|problems| problems.len(), |_| 0);
+    assert_eq!(problems("format = 1"), 0);
+    assert_eq!(problems(""), 1);
+    assert_eq!(problems("format = 1\nlables = 1"), 1);
+    assert_eq!(problems("format = 2\n[labels.A]\nmask = \"x\"\nreason = \"\"\ncolumns = [\"a.b\", \"a.b.c.\"]"), 6);
+    assert_eq!(problems("format = 1\n[labels.a]\nmask = \"sha256\"\nreason = \"r\""), 1);
+    assert_eq!(problems("format = 1\n[[released]]\ncolumn = \"a.b\"\nlabel = \"x\"\nby = \"\"\nreason = \"r\""), 3);
+}

@@ -1,0 +1,42 @@
+//! What a caller may do. Pure: a caller, a request with its analysis, what the dry run said and the time go in; a verdict comes out.
+//!
+//! Policies are Cedar, checked against a published schema. Their annotations carry duties, labels say which columns are sensitive,
+//! and whatever cannot be evaluated refuses. docs/policy.md is the page for people who write policy.
+
+mod ask;
+mod bundle;
+pub mod cases;
+mod decide;
+mod duty;
+mod facts;
+mod index;
+mod judge;
+mod labels;
+mod limit;
+mod mask;
+mod plan;
+mod problem;
+mod question;
+mod reason;
+mod request;
+mod schema;
+mod set;
+mod settings;
+mod weigh;
+
+pub use ask::Circumstances;
+pub use bundle::{BUNDLE_BYTES_MAX, Bundle, BundleDigest, LABELS_FILE, POLICY_EXTENSION, SETTINGS_FILE};
+pub use decide::{Decision, Estimate, Hold, Permit, Refusal, Verdict};
+pub use duty::{Assurance, Duties, HOLD_EXPIRY_SECONDS_MAX, HoldDuty, QUORUM_MAX};
+pub use judge::{Difference, DryRun, compare};
+pub use labels::{Known, LABELS_FORMAT, Label, Labels, UNMAPPED_TAG};
+pub use limit::{Amount, Counters, Exceeded, Halt, Limit, LimitRule, MemoryCounters, Who};
+pub use mask::Mask;
+pub use plan::{Inherited, MaskedPath};
+pub use problem::Problem;
+pub use reason::{Need, Reason, ReasonKind, RuleNote};
+pub use request::{Destination, Method, Parameter, Purpose, Request, Resource, Statement, Work};
+pub use schema::SCHEMA;
+pub use set::{PolicySet, RULES_MAX, Rule};
+pub use settings::{JudgeMode, SETTINGS_FORMAT, Settings};
+pub use weigh::{Cost, Evaluation, Outcome};

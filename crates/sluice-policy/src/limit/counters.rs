@@ -1,0 +1,182 @@
+//! Counting what callers use up: looked at and taken in one step, so that two requests at once cannot both take the last of it.
+
+use super::Limit;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
+
+/// What a request takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    pub requests: u64,
+    pub jobs: u64,
+    pub bytes: u64,
+    pub cost_micros: u64,
+}
+
+/// Which limit would be passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exceeded {
+    BytesPerDay {
+        max: u64,
+    },
+    CostPerDay {
+        max_micros: u64,
+    },
+    JobsAtOnce {
+        max: u64,
+    },
+    RequestsPerSecond {
+        max: u64,
+    },
+    /// The counters cannot be asked. Who cannot be counted is not served.
+    Unavailable,
+}
+
+/// Takes an amount whole or not at all, atomically for the caller. Days are those of UTC.
+///
+/// Bytes, cost and jobs that were taken stay taken if the request fails later; a job is given back when it is done.
+pub trait Counters {
+    fn take(&self, caller: &str, amount: Amount, limit: &Limit, now: i64) -> Result<(), Exceeded>;
+
+    /// A job of the caller's is done.
+    fn job_done(&self, caller: &str);
+}
+
+/// For one process. Callers without anything counted today take no room.
+#[derive(Debug, Default)]
+pub struct MemoryCounters {
+    used: Mutex<HashMap<String, Used>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Used {
+    second: i64,
+    requests: u64,
+    day: i64,
+    bytes: u64,
+    cost_micros: u64,
+    jobs: u64,
+}
+
+impl Counters for MemoryCounters {
+    fn take(&self, caller: &str, amount: Amount, limit: &Limit, now: i64) -> Result<(), Exceeded> {
+        let mut callers = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = callers.get(caller).copied().unwrap_or_default().at(now).and(amount, limit)?;
+        callers.insert(caller.to_owned(), used);
+        Ok(())
+    }
+
+    fn job_done(&self, caller: &str) {
+        let mut callers = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(used) = callers.get_mut(caller) {
+            used.jobs = used.jobs.saturating_sub(1);
+        }
+    }
+}
+
+impl MemoryCounters {
+    /// Forgets who used nothing today. To be called now and then.
+    pub fn forget_idle(&self, now: i64) {
+        let day = now.div_euclid(SECONDS_PER_DAY);
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, used| used.jobs > 0 || used.day >= day);
+    }
+}
+
+impl Used {
+    /// A clock that is set back opens nothing: the later second and day stay.
+    fn at(mut self, now: i64) -> Used {
+        if now > self.second {
+            (self.second, self.requests) = (now, 0);
+        }
+        let day = now.div_euclid(SECONDS_PER_DAY);
+        if day > self.day {
+            (self.day, self.bytes, self.cost_micros) = (day, 0, 0);
+        }
+        self
+    }
+
+    fn and(self, amount: Amount, limit: &Limit) -> Result<Used, Exceeded> {
+        let sum = |used: u64, more: u64, max: Option<u64>, exceeded: fn(u64) -> Exceeded| {
+            let total = used.saturating_add(more);
+            // What takes nothing is not stopped by what others took.
+            match max {
+                Some(max) if more > 0 && total > max => Err(exceeded(max)),
+                _ => Ok(total),
+            }
+        };
+        Ok(Used {
+            requests: sum(self.requests, amount.requests, limit.requests_per_second_max, |max| Exceeded::RequestsPerSecond { max })?,
+            jobs: sum(self.jobs, amount.jobs, limit.jobs_at_once_max, |max| Exceeded::JobsAtOnce { max })?,
+            bytes: sum(self.bytes, amount.bytes, limit.bytes_per_day_max, |max| Exceeded::BytesPerDay { max })?,
+            cost_micros: sum(self.cost_micros, amount.cost_micros, limit.cost_micros_per_day_max, |max_micros| Exceeded::CostPerDay {
+                max_micros,
+            })?,
+            ..self
+        })
+    }
+}
+
+impl fmt::Display for Exceeded {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Exceeded::BytesPerDay { max } => write!(formatter, "more than {max} bytes a day"),
+            Exceeded::CostPerDay { max_micros } => write!(formatter, "more than {max_micros} millionths a day"),
+            Exceeded::JobsAtOnce { max } => write!(formatter, "more than {max} jobs at once"),
+            Exceeded::RequestsPerSecond { max } => write!(formatter, "more than {max} requests a second"),
+            Exceeded::Unavailable => formatter.write_str("the counters cannot be asked"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = SECONDS_PER_DAY;
+
+    fn limit() -> Limit {
+        Limit {
+            requests_per_second_max: Some(2),
+            jobs_at_once_max: Some(1),
+            bytes_per_day_max: Some(100),
+            cost_micros_per_day_max: Some(10),
+        }
+    }
+
+    #[test]
+    fn each_limit_holds() {
+        let counters = MemoryCounters::default();
+        let take =
+            |now, requests, jobs, bytes, cost_micros| counters.take("a", Amount { requests, jobs, bytes, cost_micros }, &limit(), now);
+        assert_eq!(take(DAY, 1, 1, 60, 5), Ok(()));
+        assert_eq!(take(DAY, 1, 1, 0, 0), Err(Exceeded::JobsAtOnce { max: 1 }));
+        assert_eq!(take(DAY, 1, 0, 41, 0), Err(Exceeded::BytesPerDay { max: 100 }));
+        assert_eq!(take(DAY, 1, 0, 0, 6), Err(Exceeded::CostPerDay { max_micros: 10 }));
+        // What was not granted was not taken.
+        assert_eq!(take(DAY, 1, 0, 40, 5), Ok(()));
+        assert_eq!(take(DAY, 1, 0, 0, 0), Err(Exceeded::RequestsPerSecond { max: 2 }));
+        assert_eq!(take(DAY + 1, 1, 0, 0, 0), Ok(()));
+        assert_eq!(take(DAY - 5, 2, 0, 0, 0), Err(Exceeded::RequestsPerSecond { max: 2 }));
+        assert_eq!(take(2 * DAY, 1, 0, 100, 10), Ok(()));
+        counters.job_done("a");
+        assert_eq!(counters.take("a", Amount { jobs: 1, ..Amount::default() }, &limit(), 2 * DAY), Ok(()));
+        assert_eq!(counters.take("b", Amount { bytes: 100, ..Amount::default() }, &limit(), 2 * DAY), Ok(()));
+        counters.forget_idle(4 * DAY);
+        assert_eq!(counters.used.lock().unwrap().len(), 1, "a running job is not forgotten");
+    }
+
+    #[test]
+    fn many_at_once_take_no_more_than_there_is() {
+        let counters = MemoryCounters::default();
+        let amount = Amount { bytes: 7, ..Amount::default() };
+        let granted: usize = std::thread::scope(|scope| {
+            let workers: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| (0..100).filter(|_| counters.take("a", amount, &limit(), DAY).is_ok()).count())).collect();
+            workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+        });
+        assert_eq!(granted, 14);
+    }
+}

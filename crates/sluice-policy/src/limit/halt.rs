@@ -1,0 +1,38 @@
+//! The kill switch. Given in with every decision, also with every page of rows, so that it takes effect on the next one.
+
+use std::collections::BTreeSet;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Halt {
+    everyone: bool,
+    callers: BTreeSet<String>,
+}
+
+impl Halt {
+    pub fn everyone() -> Halt {
+        Halt { everyone: true, callers: BTreeSet::new() }
+    }
+
+    pub fn callers(callers: impl IntoIterator<Item = String>) -> Halt {
+        Halt { everyone: false, callers: callers.into_iter().collect() }
+    }
+
+    pub fn stops(&self, caller: &str) -> bool {
+        self.everyone || self.callers.contains(caller)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_switch_stops_one_or_all() {
+        let one = Halt::callers(["a".to_owned()]);
+        for (halt, caller, expect) in
+            [(Halt::default(), "a", false), (one.clone(), "a", true), (one, "b", false), (Halt::everyone(), "b", true)]
+        {
+            assert_eq!(halt.stops(caller), expect, "{halt:?} {caller}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What is masked in the rows that go to the client, and which labels a write carries along.
+
+use crate::ask::{Answer, Asker};
+use crate::labels::{Found, Label};
+use crate::mask::{Mask, kind_at};
+use crate::question::{self, Flow, Question};
+use crate::reason::RuleNote;
+use crate::request::{Request, Work};
+use sluice_model::{ColumnPath, Exposure, How, Output};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A path of an output, and what is left of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaskedPath {
+    /// Which statement of a script. 0 for a method.
+    pub statement: usize,
+    pub output: usize,
+    pub name: String,
+    /// Inside the output, empty for the whole of it.
+    pub at: Vec<String>,
+    pub mask: Mask,
+    pub labels: BTreeSet<String>,
+    /// Where it comes from, labelled columns alone.
+    pub columns: BTreeSet<String>,
+    /// What said so beside the label: a permit with a mask, a forbid.
+    pub rules: Vec<RuleNote>,
+}
+
+/// A column that is written and has to keep the label of what is written into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inherited {
+    pub column: ColumnPath,
+    pub label: String,
+}
+
+/// The questions that a plan will have to ask: labelled columns that reach the client.
+pub(crate) fn questions(request: &Request, found: &Found<'_>) -> Vec<Question> {
+    let mut questions: Vec<Question> = Vec::new();
+    for (flow, output) in question::flows(request) {
+        for exposure in output.exposures.iter().filter(|_| flow == Flow::ToClient) {
+            let question = to_see(exposure);
+            if !questions.contains(&question) && found.is_labelled(&exposure.column) {
+                questions.push(question);
+            }
+        }
+    }
+    questions
+}
+
+/// Every masked path, the strictest mask where several columns reach it.
+pub(crate) fn masks(request: &Request, found: &Found<'_>, asker: &Asker<'_>) -> Vec<MaskedPath> {
+    let mut masked: BTreeMap<(usize, usize, Vec<String>), MaskedPath> = BTreeMap::new();
+    for (statement, position, output) in shown(request) {
+        for exposure in &output.exposures {
+            let labels = found.of(&exposure.column);
+            if labels.is_empty() {
+                continue;
+            }
+            // Not asked is not permitted.
+            let unasked = Answer::default();
+            let answer = asker.answer(&to_see(exposure)).unwrap_or(&unasked);
+            let Some(mask) = mask_of(answer, &labels) else { continue };
+            let kind = output.kind.as_ref().and_then(|kind| kind_at(kind, &exposure.at));
+            let path = masked.entry((statement, position, exposure.at.clone())).or_insert_with(|| MaskedPath {
+                statement,
+                output: position,
+                name: output.name.clone(),
+                at: exposure.at.clone(),
+                mask: Mask::FirstFour,
+                labels: BTreeSet::new(),
+                columns: BTreeSet::new(),
+                rules: Vec::new(),
+            });
+            path.mask = path.mask.min(mask.on(exposure.how, kind));
+            path.labels.extend(labels.iter().map(|label| label.name.clone()));
+            path.columns.insert(exposure.column.to_string());
+            for note in
+                answer.forbids.iter().chain(answer.permits.iter().filter(|rule| rule.duties.mask.is_some())).map(|rule| RuleNote::of(rule))
+            {
+                if !path.rules.contains(&note) {
+                    path.rules.push(note);
+                }
+            }
+        }
+    }
+    masked.into_values().collect()
+}
+
+/// None: it is shown as it is.
+fn mask_of(answer: &Answer, labels: &[&Label]) -> Option<Mask> {
+    if answer.permits.is_empty() || !answer.forbids.is_empty() || !answer.errors.is_empty() {
+        return Some(labels.iter().map(|label| label.mask).min().unwrap_or(Mask::AlwaysNull));
+    }
+    answer.permits.iter().filter_map(|rule| rule.duties.mask).min()
+}
+
+fn to_see(exposure: &Exposure) -> Question {
+    let action = if exposure.how == How::Counted { "count" } else { "see" };
+    Question::of_column(action, &exposure.column, question::how_word(exposure.how), None)
+}
+
+/// Outputs that go to the client: statement, position, output.
+fn shown(request: &Request) -> Vec<(usize, usize, &Output)> {
+    match &request.work {
+        Work::Method(method) if question::of_method(method) == Flow::ToClient => {
+            method.columns.iter().enumerate().map(|(position, output)| (0, position, output)).collect()
+        }
+        Work::Method(_) => Vec::new(),
+        Work::Statement(statement) => {
+            let mut shown = Vec::new();
+            for (index, analysis) in statement.analysis.statements.iter().enumerate() {
+                if question::ways(statement, index, analysis).contains(&Flow::ToClient) {
+                    shown.extend(analysis.outputs.iter().enumerate().map(|(position, output)| (index, position, output)));
+                }
+            }
+            shown
+        }
+    }
+}
+
+/// Labels follow the data: what is written into a table, by the name that it has there.
+pub(crate) fn inherited(request: &Request, found: &Found<'_>) -> Vec<Inherited> {
+    let mut inherited: Vec<Inherited> = Vec::new();
+    for (flow, output) in question::flows(request) {
+        let Flow::ToTable(table) = flow else { continue };
+        for exposure in output.exposures.iter().filter(|exposure| exposure.how != How::Counted) {
+            for label in found.of(&exposure.column) {
+                // An output is called like the column that it goes into: `address.street` for a field.
+                let path = output.name.split('.').map(str::to_owned).chain(exposure.at.iter().cloned()).collect();
+                let carried = Inherited { column: ColumnPath { table: table.clone(), path }, label: label.name.clone() };
+                if !inherited.contains(&carried) {
+                    inherited.push(carried);
+                }
+            }
+        }
+    }
+    inherited
+}

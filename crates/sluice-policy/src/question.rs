@@ -1,0 +1,323 @@
+//! What a request asks of policy: one question for each thing that it does to each thing that it does it to.
+
+use crate::labels::Found;
+use crate::request::{Method, Request, Resource, Statement, Work};
+use sluice_model::{ColumnPath, Effect, How, Output, StatementAnalysis, TableName, UseKind};
+use std::collections::BTreeSet;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Question {
+    pub action: String,
+    pub about: About,
+    /// Of a column: how it decides or reaches an output.
+    pub how: Option<&'static str>,
+    /// Of a column that is written: where to.
+    pub destination: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum About {
+    Column(ColumnPath),
+    Resource(Resource),
+}
+
+/// Where the outputs of a statement go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Flow {
+    ToClient,
+    ToTable(TableName),
+    /// Files, or a place that the analysis names no table for.
+    Outside(String),
+    /// A temporary table of the script: what goes in is followed to where it comes out.
+    Within,
+}
+
+/// The dataset that temporary tables of a script are in.
+const SESSION_DATASET: &str = "_SESSION";
+
+impl Question {
+    fn new(action: &str, resource: Resource) -> Question {
+        Question { action: action.to_owned(), about: About::Resource(resource), how: None, destination: None }
+    }
+
+    pub fn of_column(action: &str, column: &ColumnPath, how: &'static str, destination: Option<String>) -> Question {
+        Question { action: action.to_owned(), about: About::Column(column.clone()), how: Some(how), destination }
+    }
+}
+
+/// Everything but columns. Each question once.
+pub fn questions(request: &Request) -> Vec<Question> {
+    let mut questions = vec![Question::new("connect", Resource::Connection)];
+    match &request.work {
+        Work::Method(method) => questions.push(Question::new(&method.name, method.resource.clone())),
+        Work::Statement(statement) => {
+            for analysis in &statement.analysis.statements {
+                of_statement(analysis, &mut questions);
+            }
+            if let Some(destination) = &statement.destination {
+                let action = if destination.replaces { "truncate" } else { "insert" };
+                questions.push(Question::new(action, Resource::Table(destination.table.clone())));
+            }
+        }
+    }
+    let mut kept: Vec<Question> = Vec::new();
+    for question in questions {
+        if !kept.contains(&question) {
+            kept.push(question);
+        }
+    }
+    kept
+}
+
+/// Columns that decide rows and columns that are written elsewhere, labelled ones alone. What is shown is asked when masks are planned.
+pub fn column_questions(request: &Request, found: &Found<'_>) -> Vec<Question> {
+    let mut questions: Vec<Question> = Vec::new();
+    let mut push = |question: Question| {
+        let labelled = matches!(&question.about, About::Column(column) if found.is_labelled(column));
+        if labelled && !questions.contains(&question) {
+            questions.push(question);
+        }
+    };
+    for used in uses(request) {
+        push(Question::of_column("decide_by", &used.column, use_word(used.how), None));
+    }
+    for (flow, output) in flows(request) {
+        let destination = match flow {
+            Flow::ToClient | Flow::Within => continue,
+            Flow::ToTable(table) => table.to_string(),
+            Flow::Outside(place) => place,
+        };
+        for exposure in &output.exposures {
+            push(Question::of_column("write_elsewhere", &exposure.column, how_word(exposure.how), Some(destination.clone())));
+        }
+    }
+    questions
+}
+
+/// The columns that a request reads, by whatever way.
+pub fn columns_read(request: &Request) -> Vec<ColumnPath> {
+    let (statements, outputs) = match &request.work {
+        Work::Method(method) => (&[][..], method.columns.as_slice()),
+        Work::Statement(statement) => (statement.analysis.statements.as_slice(), &[][..]),
+    };
+    let reads = statements.iter().flat_map(|statement| &statement.reads);
+    let read = reads.flat_map(|read| {
+        read.columns.iter().map(|path| ColumnPath { table: read.table.clone(), path: path.split('.').map(str::to_owned).collect() })
+    });
+    let outputs = statements.iter().flat_map(|statement| &statement.outputs).chain(outputs);
+    let shown = outputs.flat_map(|output| &output.exposures).map(|exposure| exposure.column.clone());
+    read.chain(shown).chain(uses(request).map(|used| used.column.clone())).collect()
+}
+
+fn uses(request: &Request) -> impl Iterator<Item = &sluice_model::Use> {
+    let statements = match &request.work {
+        Work::Method(_) => &[],
+        Work::Statement(statement) => statement.analysis.statements.as_slice(),
+    };
+    statements.iter().flat_map(|statement| &statement.uses)
+}
+
+/// Every output and every way that it takes.
+pub fn flows(request: &Request) -> Vec<(Flow, &Output)> {
+    match &request.work {
+        Work::Method(method) => method.columns.iter().map(|output| (of_method(method), output)).collect(),
+        Work::Statement(statement) => {
+            let mut flows = Vec::new();
+            for (position, analysis) in statement.analysis.statements.iter().enumerate() {
+                let ways = ways(statement, position, analysis);
+                flows.extend(analysis.outputs.iter().flat_map(|output| ways.iter().map(move |way| (way.clone(), output))));
+            }
+            flows
+        }
+    }
+}
+
+pub fn of_method(method: &Method) -> Flow {
+    match method.name.as_str() {
+        "jobs.copy" | "jobs.extract" => Flow::Outside(method.name.clone()),
+        _ => Flow::ToClient,
+    }
+}
+
+/// Where the outputs of one statement go. A result goes to the client, and into the job's destination if it is the last.
+pub fn ways(statement: &Statement, position: usize, analysis: &StatementAnalysis) -> Vec<Flow> {
+    if analysis.kind == "SELECT" {
+        let is_last = position + 1 == statement.analysis.statements.len();
+        let into = statement.destination.iter().filter(|_| is_last).map(|destination| Flow::ToTable(destination.table.clone()));
+        return std::iter::once(Flow::ToClient).chain(into).collect();
+    }
+    let written =
+        analysis.writes.iter().map(|write| if is_temporary(&write.table) { Flow::Within } else { Flow::ToTable(write.table.clone()) });
+    let outside = analysis.locations.iter().map(|location| Flow::Outside(location.clone()));
+    let mut ways: Vec<Flow> = written.chain(outside).collect();
+    if ways.is_empty() {
+        // A variable stays inside the script too. Anything else that has outputs puts them somewhere that nobody named.
+        let stays = matches!(analysis.kind.as_str(), "ASSERT" | "CASE" | "DECLARE" | "FOR" | "IF" | "REPEAT" | "SET" | "WHILE");
+        ways.push(if stays { Flow::Within } else { Flow::Outside(analysis.kind.clone()) });
+    }
+    ways
+}
+
+fn of_statement(analysis: &StatementAnalysis, questions: &mut Vec<Question>) {
+    let ask = |effect: Effect, resource: Resource| Question::new(effect_word(effect), resource);
+    let lasting: Vec<_> = analysis.writes.iter().filter(|write| !is_temporary(&write.table)).collect();
+    questions.extend(analysis.reads.iter().map(|read| ask(Effect::Read, place(&read.table))));
+    questions.extend(lasting.iter().map(|write| ask(write.effect, place(&write.table))));
+    questions.extend(analysis.routines.iter().map(|name| Question::new("open", routine(name))));
+    for effect in &analysis.effects {
+        let written_so = lasting.iter().any(|write| write.effect == *effect);
+        let tables: BTreeSet<&TableName> = match effect {
+            Effect::Read => continue,
+            _ if written_so => continue,
+            // What leaves is asked of every table that it leaves from.
+            Effect::Export | Effect::SignedUrl | Effect::ExternalQuery | Effect::RemoteFunction => {
+                analysis.reads.iter().map(|read| &read.table).collect()
+            }
+            effect if is_write(*effect) && lasting.is_empty() && !analysis.writes.is_empty() => continue,
+            _ => lasting.iter().map(|write| &write.table).collect(),
+        };
+        if tables.is_empty() {
+            questions.push(ask(*effect, Resource::Connection));
+        }
+        questions.extend(tables.into_iter().map(|table| ask(*effect, place(table))));
+    }
+}
+
+/// Effects that are those of a temporary table where nothing else is written.
+fn is_write(effect: Effect) -> bool {
+    matches!(
+        effect,
+        Effect::Alter
+            | Effect::Clone
+            | Effect::Copy
+            | Effect::Create
+            | Effect::Delete
+            | Effect::Drop
+            | Effect::Insert
+            | Effect::Merge
+            | Effect::Replace
+            | Effect::Truncate
+            | Effect::Update
+    )
+}
+
+fn is_temporary(table: &TableName) -> bool {
+    table.dataset == SESSION_DATASET
+}
+
+/// A dataset is a name without a table, a thing outside of datasets one without either.
+fn place(table: &TableName) -> Resource {
+    match (table.project.is_empty(), table.dataset.is_empty(), table.table.is_empty()) {
+        (_, false, false) => Resource::Table(table.clone()),
+        (_, false, true) => Resource::Dataset { project: table.project.clone(), dataset: table.dataset.clone() },
+        (false, true, _) => Resource::Project(table.project.clone()),
+        (true, true, _) => Resource::Connection,
+    }
+}
+
+/// A function of BigQuery's own, or a connection, has no dataset.
+fn routine(name: &str) -> Resource {
+    Resource::Routine(TableName::parse(name).unwrap_or_else(|| TableName::new("", "", name)))
+}
+
+pub fn how_word(how: How) -> &'static str {
+    match how {
+        How::Counted => "counted",
+        How::Derived => "derived",
+        How::Direct => "direct",
+    }
+}
+
+pub fn use_word(kind: UseKind) -> &'static str {
+    match kind {
+        UseKind::Assert => "assert",
+        UseKind::Branch => "branch",
+        UseKind::Error => "error",
+        UseKind::Filter => "filter",
+        UseKind::Group => "group",
+        UseKind::Join => "join",
+        UseKind::Limit => "limit",
+        UseKind::Order => "order",
+        UseKind::Pivot => "pivot",
+        UseKind::Rows => "rows",
+        UseKind::Set => "set",
+        UseKind::Window => "window",
+    }
+}
+
+/// Every effect, for texts that name one.
+pub const EFFECTS: [Effect; 34] = [
+    Effect::Administration,
+    Effect::Alter,
+    Effect::Assert,
+    Effect::Branch,
+    Effect::Call,
+    Effect::Clone,
+    Effect::Copy,
+    Effect::Create,
+    Effect::Declare,
+    Effect::Delete,
+    Effect::Drop,
+    Effect::DynamicSql,
+    Effect::Export,
+    Effect::ExternalQuery,
+    Effect::Grant,
+    Effect::Identity,
+    Effect::Insert,
+    Effect::Load,
+    Effect::Merge,
+    Effect::Metadata,
+    Effect::Model,
+    Effect::OpaqueCode,
+    Effect::Raise,
+    Effect::Read,
+    Effect::RemoteFunction,
+    Effect::Replace,
+    Effect::Restore,
+    Effect::Revoke,
+    Effect::Session,
+    Effect::Set,
+    Effect::SignedUrl,
+    Effect::Transaction,
+    Effect::Truncate,
+    Effect::Update,
+];
+
+pub fn effect_word(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Administration => "administration",
+        Effect::Alter => "alter",
+        Effect::Assert => "assert",
+        Effect::Branch => "branch",
+        Effect::Call => "call",
+        Effect::Clone => "clone",
+        Effect::Copy => "copy",
+        Effect::Create => "create",
+        Effect::Declare => "declare",
+        Effect::Delete => "delete",
+        Effect::Drop => "drop",
+        Effect::DynamicSql => "dynamic_sql",
+        Effect::Export => "export",
+        Effect::ExternalQuery => "external_query",
+        Effect::Grant => "grant",
+        Effect::Identity => "identity",
+        Effect::Insert => "insert",
+        Effect::Load => "load",
+        Effect::Merge => "merge",
+        Effect::Metadata => "metadata",
+        Effect::Model => "model",
+        Effect::OpaqueCode => "opaque_code",
+        Effect::Raise => "raise",
+        Effect::Read => "read",
+        Effect::RemoteFunction => "remote_function",
+        Effect::Replace => "replace",
+        Effect::Restore => "restore",
+        Effect::Revoke => "revoke",
+        Effect::Session => "session",
+        Effect::Set => "set",
+        Effect::SignedUrl => "signed_url",
+        Effect::Transaction => "transaction",
+        Effect::Truncate => "truncate",
+        Effect::Update => "update",
+    }
+}

@@ -1,0 +1,130 @@
+//! Why not: which rule, which fact, and what would be accepted. Written for the person who asked.
+
+use crate::duty::HoldDuty;
+use crate::question::{About, Question};
+use crate::request::Resource;
+use crate::set::Rule;
+use std::fmt;
+
+/// One thing that stands in the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    pub kind: ReasonKind,
+    /// The question it belongs to, in words: `drop of table acme-prod.clinic.patients`.
+    pub question: Option<String>,
+    pub rules: Vec<RuleNote>,
+    pub fact: String,
+    /// What would be accepted. May be empty: then nothing that the caller can do.
+    pub accepted: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ReasonKind {
+    /// There is no analysis.
+    Analysis,
+    /// It costs more than anybody may spend at once.
+    Ceiling,
+    /// The judges disagree.
+    Disagreement,
+    /// A rule could not be evaluated.
+    Error,
+    /// A rule forbids it.
+    Forbidden,
+    /// The kill switch.
+    Halted,
+    /// A rule wants approval first.
+    Hold,
+    /// The caller has used up what it may.
+    Limit,
+    /// No rule permits it.
+    NotPermitted,
+    /// The analysis does not understand a part of it.
+    Unresolved,
+}
+
+/// A rule, as far as people are told about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleNote {
+    pub id: String,
+    pub file: String,
+    pub reason: String,
+}
+
+/// Approval that is due, and what asks for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    pub duty: HoldDuty,
+    pub rules: Vec<RuleNote>,
+    pub questions: Vec<String>,
+}
+
+impl ReasonKind {
+    pub fn word(self) -> &'static str {
+        match self {
+            ReasonKind::Analysis => "analysis",
+            ReasonKind::Ceiling => "ceiling",
+            ReasonKind::Disagreement => "disagreement",
+            ReasonKind::Error => "error",
+            ReasonKind::Forbidden => "forbidden",
+            ReasonKind::Halted => "halted",
+            ReasonKind::Hold => "hold",
+            ReasonKind::Limit => "limit",
+            ReasonKind::NotPermitted => "not_permitted",
+            ReasonKind::Unresolved => "unresolved",
+        }
+    }
+}
+
+impl RuleNote {
+    pub fn of(rule: &Rule) -> RuleNote {
+        RuleNote { id: rule.duties.id.clone(), file: rule.file.clone(), reason: rule.duties.reason.clone() }
+    }
+}
+
+impl Reason {
+    pub fn plain(kind: ReasonKind, fact: impl Into<String>) -> Reason {
+        Reason { kind, question: None, rules: Vec::new(), fact: fact.into(), accepted: Vec::new() }
+    }
+}
+
+impl Need {
+    /// The needs as reasons of a refusal, for as long as nobody can be asked.
+    pub fn as_reason(&self) -> Reason {
+        Reason {
+            kind: ReasonKind::Hold,
+            question: (!self.questions.is_empty()).then(|| self.questions.join(", ")),
+            rules: self.rules.clone(),
+            fact: format!("needs {}", self.duty),
+            accepted: vec![self.duty.to_string()],
+        }
+    }
+}
+
+impl fmt::Display for Question {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.about, self.action.as_str()) {
+            (About::Column(column), "see") => write!(formatter, "seeing column {column} clear"),
+            (About::Column(column), "count") => write!(formatter, "counting column {column}"),
+            (About::Column(column), "decide_by") => write!(formatter, "deciding rows by column {column} ({})", self.how.unwrap_or("use")),
+            (About::Column(column), _) => {
+                write!(formatter, "writing column {column} to {}", self.destination.as_deref().unwrap_or("somewhere else"))
+            }
+            (About::Resource(Resource::Connection), "connect") => formatter.write_str("use of the connection"),
+            (About::Resource(resource), action) => write!(formatter, "{action} on {resource}"),
+        }
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Resource::Connection => formatter.write_str("the connection"),
+            Resource::Dataset { project, dataset } => write!(formatter, "dataset {project}.{dataset}"),
+            Resource::Job { project, id, .. } => write!(formatter, "job {project}.{id}"),
+            Resource::Model(name) => write!(formatter, "model {name}"),
+            Resource::Project(project) => write!(formatter, "project {project}"),
+            Resource::Routine(name) => write!(formatter, "routine {name}"),
+            Resource::Table(table) => write!(formatter, "table {table}"),
+        }
+    }
+}

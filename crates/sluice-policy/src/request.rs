@@ -1,0 +1,80 @@
+//! What is asked for, whole: a permit owns it, so what is sent is what was decided.
+
+use crate::judge::DryRun;
+use sluice_model::{Analysis, Output, RoutineName, TableName};
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct Request {
+    /// As it is registered.
+    pub connection: String,
+    /// That is billed.
+    pub project: String,
+    pub work: Work,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Work {
+    Method(Method),
+    Statement(Box<Statement>),
+}
+
+/// A query job, of fields that are understood and nothing else.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Statement {
+    pub text: String,
+    pub parameters: Vec<Parameter>,
+    /// Project and dataset.
+    pub default_dataset: Option<(String, String)>,
+    pub location: Option<String>,
+    pub destination: Option<Destination>,
+    pub purpose: Purpose,
+    /// Of this very text. It stays with the job: pages are decided by it.
+    pub analysis: Analysis,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    pub name: String,
+    pub kind: String,
+    pub value: String,
+}
+
+/// Where the job itself puts the result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    pub table: TableName,
+    /// What was in the table before is gone.
+    pub replaces: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Purpose {
+    Dispatch,
+    /// A page of a job that was dispatched, decided anew with what was found then.
+    Page {
+        job: String,
+        dry_run: DryRun,
+    },
+}
+
+/// A method without a statement, by the name that the schema gives it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Method {
+    pub name: String,
+    pub resource: Resource,
+    /// The columns that it reads, out of the catalog: `tabledata.list`, read sessions, copies and extracts.
+    pub columns: Vec<Output>,
+    /// The body, built by us.
+    pub body: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Resource {
+    Connection,
+    Dataset { project: String, dataset: String },
+    Job { project: String, id: String, mine: bool },
+    Model(RoutineName),
+    Project(String),
+    Routine(RoutineName),
+    Table(TableName),
+}

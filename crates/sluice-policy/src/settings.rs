@@ -1,0 +1,184 @@
+//! `policy.toml`: prices, the hard ceiling, limits, and what each connection's judges are.
+
+use crate::limit::{Limit, LimitRule, Who};
+use serde::Deserialize;
+use sluice_model::principal::CallerKind;
+use std::collections::BTreeMap;
+
+pub const SETTINGS_FORMAT: u32 = 1;
+const BYTES_PER_TIB: u128 = 1 << 40;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    pub name: String,
+    pub micros_per_tib: u64,
+    /// Above it nothing runs, whoever approves.
+    pub ceiling_micros: Option<u64>,
+    pub judges: BTreeMap<String, JudgeMode>,
+    pub limits: Vec<LimitRule>,
+}
+
+/// Who must agree on what a statement does before it runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JudgeMode {
+    /// The analysis alone: for an endpoint whose dry run names no tables. Every record says so.
+    Analysis,
+    /// The analysis and the dry run.
+    #[default]
+    Both,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SettingsFile {
+    format: u32,
+    name: String,
+    cost: CostEntry,
+    #[serde(default)]
+    connections: BTreeMap<String, ConnectionEntry>,
+    #[serde(default)]
+    limits: Vec<LimitEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CostEntry {
+    micros_per_tib: u64,
+    ceiling_micros: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConnectionEntry {
+    judge: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitEntry {
+    kind: Option<String>,
+    group: Option<String>,
+    caller: Option<String>,
+    requests_per_second_max: Option<u64>,
+    jobs_at_once_max: Option<u64>,
+    bytes_per_day_max: Option<u64>,
+    cost_micros_per_day_max: Option<u64>,
+}
+
+impl Settings {
+    pub fn read(text: &str) -> Result<Settings, Vec<String>> {
+        let file: SettingsFile = toml::from_str(text).map_err(|error| vec![error.message().to_owned()])?;
+        let mut problems = Vec::new();
+        if file.format != SETTINGS_FORMAT {
+            problems.push(format!("format {} is not {SETTINGS_FORMAT}", file.format));
+        }
+        if file.name.trim().is_empty() {
+            problems.push("the set has no name".to_owned());
+        }
+        let judges = file.connections.into_iter().filter_map(|(name, entry)| match JudgeMode::parse(&entry.judge) {
+            Some(mode) => Some((name, mode)),
+            None => {
+                problems.push(format!("judge `{}` of connection `{name}` is neither both nor analysis", entry.judge));
+                None
+            }
+        });
+        let judges = judges.collect();
+        let limits = file.limits.into_iter().filter_map(|entry| entry.read(&mut problems)).collect();
+        let settings = Settings {
+            name: file.name,
+            micros_per_tib: file.cost.micros_per_tib,
+            ceiling_micros: file.cost.ceiling_micros,
+            judges,
+            limits,
+        };
+        if problems.is_empty() { Ok(settings) } else { Err(problems) }
+    }
+
+    pub fn judge(&self, connection: &str) -> JudgeMode {
+        self.judges.get(connection).copied().unwrap_or_default()
+    }
+
+    /// Rounded up: a byte is never free.
+    pub fn cost_micros(&self, bytes: u64) -> u64 {
+        let micros = (u128::from(bytes) * u128::from(self.micros_per_tib)).div_ceil(BYTES_PER_TIB);
+        u64::try_from(micros).unwrap_or(u64::MAX)
+    }
+
+    /// How many bytes an amount buys. Nothing where bytes are free.
+    pub fn bytes_for(&self, micros: u64) -> Option<u64> {
+        let bytes = (u128::from(micros) * BYTES_PER_TIB).checked_div(u128::from(self.micros_per_tib))?;
+        Some(u64::try_from(bytes).unwrap_or(u64::MAX))
+    }
+}
+
+impl JudgeMode {
+    pub fn parse(word: &str) -> Option<JudgeMode> {
+        match word {
+            "analysis" => Some(JudgeMode::Analysis),
+            "both" => Some(JudgeMode::Both),
+            _ => None,
+        }
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            JudgeMode::Analysis => "analysis",
+            JudgeMode::Both => "both",
+        }
+    }
+}
+
+impl LimitEntry {
+    fn read(self, problems: &mut Vec<String>) -> Option<LimitRule> {
+        let who = match (self.kind, self.group, self.caller) {
+            (None, None, None) => Who::Everyone,
+            (Some(kind), None, None) => match CallerKind::parse(&kind) {
+                Some(kind) => Who::Kind(kind),
+                None => {
+                    problems.push(format!("limit for kind `{kind}`, which is none of agent, person, pipeline, service"));
+                    return None;
+                }
+            },
+            (None, Some(group), None) => Who::Group(group),
+            (None, None, Some(caller)) => Who::One(caller),
+            _ => {
+                problems.push("a limit is for one of kind, group or caller".to_owned());
+                return None;
+            }
+        };
+        let limit = Limit {
+            requests_per_second_max: self.requests_per_second_max,
+            jobs_at_once_max: self.jobs_at_once_max,
+            bytes_per_day_max: self.bytes_per_day_max,
+            cost_micros_per_day_max: self.cost_micros_per_day_max,
+        };
+        if limit == Limit::default() {
+            problems.push("a limit that limits nothing".to_owned());
+        }
+        Some(LimitRule { who, limit })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_have_a_price() {
+        let settings = Settings::read("format = 1\nname = \"a\"\n[cost]\nmicros_per_tib = 6250000").unwrap();
+        for (bytes, expect) in [(0, 0), (1, 1), (1 << 40, 6_250_000), ((1 << 40) + 1, 6_250_001), (u64::MAX, 104_857_600_000_000)] {
+            assert_eq!(settings.cost_micros(bytes), expect, "{bytes}");
+        }
+        assert_eq!(settings.judge("any"), JudgeMode::Both);
+    }
+
+    #[test]
+    fn every_problem_is_said_at_once() {
+        let problems = |text: &str| Settings::read(text).map_or_else(|problems| problems.len(), |_| 0);
+        assert_eq!(problems("format = 1"), 1);
+        assert_eq!(problems("format = 1\nname = \"a\"\nnmae = 1\n[cost]\nmicros_per_tib = 1"), 1);
+        let text = "format = 2\nname = \" \"\n[cost]\nmicros_per_tib = 1\n[connections.x]\njudge = \"none\"\n\
+            [[limits]]\nkind = \"robot\"\n[[limits]]\nkind = \"agent\"\ngroup = \"x\"\n[[limits]]\n";
+        assert_eq!(problems(text), 6);
+    }
+}

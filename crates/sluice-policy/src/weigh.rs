@@ -1,0 +1,330 @@
+//! What a policy set says of a request. A total function that grants nothing: `decide` does, and only to a caller.
+
+use crate::ask::{Answer, Asked, Asker, Circumstances, Matter};
+use crate::duty::HoldDuty;
+use crate::facts::Fault;
+use crate::judge::{DryRun, Estimated};
+use crate::labels::Found;
+use crate::limit::Limit;
+use crate::mask::Mask;
+use crate::plan::{self, Inherited, MaskedPath};
+use crate::question::{self, About, Question};
+use crate::reason::{Need, Reason, ReasonKind, RuleNote};
+use crate::request::{Purpose, Request, Resource, Work};
+use crate::set::{PolicySet, Rule};
+use crate::settings::JudgeMode;
+use sluice_model::principal::Principal;
+use std::sync::Arc;
+
+/// What would happen. For people, for the record, for shadows; no permission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evaluation {
+    pub outcome: Outcome,
+    /// Why not; empty unless it is refused.
+    pub reasons: Vec<Reason>,
+    /// What has to be approved first.
+    pub needs: Vec<Need>,
+    /// Each question that was permitted, and by which rules.
+    pub permitted: Vec<(String, Vec<String>)>,
+    pub masks: Vec<MaskedPath>,
+    pub inherited: Vec<Inherited>,
+    pub judge: JudgeMode,
+    pub cost: Option<Cost>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    Held,
+    Permitted,
+    Refused,
+    /// Only a dry run can tell.
+    ToEstimate,
+}
+
+/// By the dry run. Nothing known is as much as there can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    pub bytes: u64,
+    pub micros: u64,
+}
+
+impl Outcome {
+    pub fn word(self) -> &'static str {
+        match self {
+            Outcome::Held => "held",
+            Outcome::Permitted => "permitted",
+            Outcome::Refused => "refused",
+            Outcome::ToEstimate => "to_estimate",
+        }
+    }
+}
+
+impl Evaluation {
+    pub(crate) fn refused(reason: Reason, judge: JudgeMode) -> Evaluation {
+        let reasons = vec![reason];
+        let (needs, permitted, masks, inherited) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Evaluation { outcome: Outcome::Refused, reasons, needs, permitted, masks, inherited, judge, cost: None }
+    }
+}
+
+impl PolicySet {
+    /// What would happen if this principal asked. Nothing is counted, nothing granted.
+    pub fn evaluate(
+        &self,
+        principal: &Principal,
+        request: &Request,
+        dry_run: Option<&DryRun>,
+        circumstances: &Circumstances<'_>,
+    ) -> Evaluation {
+        let mut weighing = Weighing::new(self, request);
+        let dry_run = match &request.work {
+            Work::Statement(statement) => match &statement.purpose {
+                Purpose::Dispatch => dry_run,
+                Purpose::Page { dry_run, .. } => Some(dry_run),
+            },
+            Work::Method(_) => None,
+        };
+        if circumstances.halt.stops(&principal.to_string()) {
+            weighing.refuse(Reason::plain(ReasonKind::Halted, "the caller is halted"));
+        }
+        weighing.understand(request);
+        if weighing.evaluation.reasons.is_empty()
+            && let Err(fault) = weighing.weigh(principal, request, dry_run, circumstances)
+        {
+            weighing.refuse(Reason::plain(ReasonKind::Error, fault));
+        }
+        weighing.conclude()
+    }
+}
+
+struct Weighing<'a> {
+    set: &'a PolicySet,
+    evaluation: Evaluation,
+    holds: Vec<(Arc<Rule>, HoldDuty, String)>,
+    waits: bool,
+}
+
+impl<'a> Weighing<'a> {
+    fn new(set: &'a PolicySet, request: &Request) -> Weighing<'a> {
+        let evaluation = Evaluation {
+            outcome: Outcome::Refused,
+            reasons: Vec::new(),
+            needs: Vec::new(),
+            permitted: Vec::new(),
+            masks: Vec::new(),
+            inherited: Vec::new(),
+            judge: set.settings.judge(&request.connection),
+            cost: None,
+        };
+        Weighing { set, evaluation, holds: Vec::new(), waits: false }
+    }
+
+    fn refuse(&mut self, reason: Reason) {
+        if !self.evaluation.reasons.contains(&reason) {
+            self.evaluation.reasons.push(reason);
+        }
+    }
+
+    /// What is not understood is not asked about.
+    fn understand(&mut self, request: &Request) {
+        let Work::Statement(statement) = &request.work else { return };
+        if let Some(refused) = &statement.analysis.refused {
+            self.refuse(Reason::plain(ReasonKind::Analysis, refused.reason.clone()));
+        } else if statement.analysis.statements.is_empty() {
+            self.refuse(Reason::plain(ReasonKind::Analysis, "there is no statement"));
+        }
+        let unresolved: Vec<String> =
+            statement.analysis.statements.iter().flat_map(|statement| &statement.unresolved).map(|part| part.what.clone()).collect();
+        for what in unresolved {
+            self.refuse(Reason::plain(ReasonKind::Unresolved, what));
+        }
+    }
+
+    fn weigh(
+        &mut self,
+        principal: &Principal,
+        request: &Request,
+        dry_run: Option<&DryRun>,
+        circumstances: &Circumstances<'_>,
+    ) -> Result<(), Fault> {
+        let set = self.set;
+        let analysis = match &request.work {
+            Work::Statement(statement) => Some(&statement.analysis),
+            Work::Method(_) => None,
+        };
+        let estimated =
+            analysis.zip(dry_run).map(|(analysis, dry_run)| Estimated::of(dry_run, analysis, &set.settings, self.evaluation.judge));
+        let mut questions = question::questions(request);
+        let disputed =
+            Question { action: "disputed".to_owned(), about: About::Resource(Resource::Connection), how: None, destination: None };
+        if estimated.as_ref().is_some_and(|estimated| !estimated.differences.is_empty()) {
+            questions.push(disputed.clone());
+        }
+        let columns = question::columns_read(request);
+        let found = Found::of_all(&set.labels, circumstances.known, columns.iter());
+        questions.extend(question::column_questions(request, &found));
+        let to_see = plan::questions(request, &found);
+        questions.extend(to_see.iter().cloned());
+        let asks_all = estimated.is_some() || analysis.is_none();
+        let matter =
+            Matter { principal, request, circumstances, estimated: estimated.as_ref(), asks_all, found: &found, columns: &columns };
+        let asker = Asker::new(set, &matter, questions)?;
+        for asked in asker.asked() {
+            if asked.question == disputed {
+                self.dispute(asked, estimated.as_ref());
+            } else if to_see.contains(&asked.question) {
+                self.see(asked);
+            } else {
+                self.answer(asked, &asker);
+            }
+        }
+        self.price(estimated.as_ref());
+        self.evaluation.masks = plan::masks(request, &found, &asker);
+        self.evaluation.inherited = plan::inherited(request, &found);
+        self.withhold(request, circumstances);
+        let limit = Limit::of(&set.settings.limits, principal);
+        let asks_for_cost = set.settings.ceiling_micros.is_some() || limit.asks_for_cost() || self.evaluation.judge == JudgeMode::Both;
+        self.waits = estimated.is_none() && analysis.is_some() && (self.waits || asks_for_cost);
+        Ok(())
+    }
+
+    /// Default deny, a forbid wins, an error refuses, every duty is due.
+    fn answer(&mut self, asked: &Asked, asker: &Asker<'_>) {
+        let (question, answer) = (&asked.question, &asked.answer);
+        self.errors(question, answer);
+        self.waits |= answer.waits;
+        for rule in &answer.forbids {
+            match &rule.duties.hold {
+                Some(duty) => self.holds.push((rule.clone(), duty.clone(), question.to_string())),
+                None => self.refuse(Reason {
+                    kind: ReasonKind::Forbidden,
+                    question: Some(question.to_string()),
+                    rules: vec![RuleNote::of(rule)],
+                    fact: rule.duties.reason.clone(),
+                    accepted: rule.duties.advice.clone().into_iter().collect(),
+                }),
+            }
+        }
+        for rule in &answer.permits {
+            self.holds.extend(rule.duties.hold.iter().map(|duty| (rule.clone(), duty.clone(), question.to_string())));
+        }
+        if answer.permits.is_empty() && !answer.may_permit_later && answer.errors.is_empty() {
+            let missed = asker.near_misses(asked);
+            self.refuse(Reason {
+                kind: ReasonKind::NotPermitted,
+                question: Some(question.to_string()),
+                rules: Vec::new(),
+                fact: "no rule permits it".to_owned(),
+                accepted: missed.iter().map(|rule| format!("{} (rule `{}`)", rule.duties.reason, rule.duties.id)).collect(),
+            });
+        }
+        self.permitted(question, answer);
+    }
+
+    /// Not permitted is masked; what is permitted with approval waits for it.
+    fn see(&mut self, asked: &Asked) {
+        let (question, answer) = (&asked.question, &asked.answer);
+        self.errors(question, answer);
+        self.waits |= answer.waits;
+        if answer.forbids.is_empty() {
+            for rule in &answer.permits {
+                self.holds.extend(rule.duties.hold.iter().map(|duty| (rule.clone(), duty.clone(), question.to_string())));
+            }
+            self.permitted(question, answer);
+        }
+    }
+
+    fn dispute(&mut self, asked: &Asked, estimated: Option<&Estimated>) {
+        let (question, answer) = (&asked.question, &asked.answer);
+        self.errors(question, answer);
+        let forbidden = answer.forbids.iter().any(|rule| rule.duties.hold.is_none());
+        if !answer.permits.is_empty() && !forbidden {
+            for rule in answer.permits.iter().chain(&answer.forbids) {
+                self.holds.extend(rule.duties.hold.iter().map(|duty| (rule.clone(), duty.clone(), question.to_string())));
+            }
+            return;
+        }
+        for difference in estimated.into_iter().flat_map(|estimated| &estimated.differences) {
+            self.refuse(Reason::plain(ReasonKind::Disagreement, difference.to_string()));
+        }
+    }
+
+    fn errors(&mut self, question: &Question, answer: &Answer) {
+        for (rule, error) in &answer.errors {
+            self.refuse(Reason {
+                kind: ReasonKind::Error,
+                question: Some(question.to_string()),
+                rules: rule.iter().map(|rule| RuleNote::of(rule)).collect(),
+                fact: error.clone(),
+                accepted: Vec::new(),
+            });
+        }
+    }
+
+    fn permitted(&mut self, question: &Question, answer: &Answer) {
+        if !answer.permits.is_empty() {
+            let rules = answer.permits.iter().map(|rule| rule.duties.id.clone()).collect();
+            self.evaluation.permitted.push((question.to_string(), rules));
+        }
+    }
+
+    fn price(&mut self, estimated: Option<&Estimated>) {
+        let Some(estimated) = estimated else { return };
+        self.evaluation.cost = Some(Cost { bytes: estimated.bytes, micros: estimated.cost_micros });
+        if let Some(ceiling) = self.set.settings.ceiling_micros.filter(|ceiling| estimated.cost_micros > *ceiling) {
+            let cost =
+                if estimated.bytes == u64::MAX { "an unknown amount".to_owned() } else { format!("{} millionths", estimated.cost_micros) };
+            let mut reason = Reason::plain(ReasonKind::Ceiling, format!("it costs {cost}, the ceiling is {ceiling}"));
+            reason.accepted.push("a statement that reads less: name columns, filter by partition".to_owned());
+            self.refuse(reason);
+        }
+    }
+
+    /// Columns that nobody reads, and tables whose columns nobody named.
+    fn withhold(&mut self, request: &Request, circumstances: &Circumstances<'_>) {
+        let hidden: Vec<_> = self.evaluation.masks.iter().filter(|path| path.mask == Mask::Refuse).cloned().collect();
+        for path in hidden {
+            let columns: Vec<&str> = path.columns.iter().map(String::as_str).collect();
+            let mut reason = Reason::plain(ReasonKind::Forbidden, format!("{} may not be shown to anybody", columns.join(", ")));
+            reason.rules = path.rules;
+            self.refuse(reason);
+        }
+        if let Work::Method(method) = &request.work
+            && let Resource::Table(table) = &method.resource
+            && method.columns.is_empty()
+            && moves_rows(&method.name)
+            && !self.set.labels.of_table(table, circumstances.known).is_empty()
+        {
+            self.refuse(Reason::plain(ReasonKind::Unresolved, format!("the columns of {table} are not known")));
+        }
+    }
+
+    fn conclude(mut self) -> Evaluation {
+        let duties = HoldDuty::combine(self.holds.iter().map(|(_, duty, _)| duty.clone()));
+        for duty in duties {
+            let mut need = Need { duty, rules: Vec::new(), questions: Vec::new() };
+            for (rule, _, question) in self.holds.iter().filter(|(_, held, _)| held.group == need.duty.group) {
+                let note = RuleNote::of(rule);
+                if !need.rules.contains(&note) {
+                    need.rules.push(note);
+                }
+                if !need.questions.contains(question) {
+                    need.questions.push(question.clone());
+                }
+            }
+            self.evaluation.needs.push(need);
+        }
+        self.evaluation.outcome = match (self.evaluation.reasons.is_empty(), self.waits, self.evaluation.needs.is_empty()) {
+            (false, ..) => Outcome::Refused,
+            (true, true, _) => Outcome::ToEstimate,
+            (true, false, false) => Outcome::Held,
+            (true, false, true) => Outcome::Permitted,
+        };
+        self.evaluation
+    }
+}
+
+/// Methods that hand out or carry away rows of a table.
+fn moves_rows(method: &str) -> bool {
+    matches!(method, "jobs.copy" | "jobs.extract" | "storage.createReadSession" | "storage.readRows" | "tabledata.list")
+}

@@ -1,0 +1,10 @@
+//! Everything that can be seen from outside of the crate.
+
+#[cfg(test)]
+mod load;
+#[cfg(test)]
+mod mint;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod starter;

@@ -1,0 +1,6 @@
+//! There is no permit of nothing.
+fn nothing() -> sluice_policy::Permit {
+    Default::default()
+}
+
+fn main() {}

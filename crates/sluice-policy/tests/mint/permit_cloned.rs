@@ -1,0 +1,6 @@
+//! One permit, one request.
+fn twice(permit: &sluice_policy::Permit) -> sluice_policy::Permit {
+    permit.clone()
+}
+
+fn main() {}
