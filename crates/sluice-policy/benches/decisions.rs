@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 const POLICIES: usize = 500;
-const ROUNDS: usize = 2_000;
+const ROUNDS: usize = 500;
 const GROUPS_OF_CALLER: usize = 5;
 
 const SETTINGS: &str = "format = 1\nname = \"bench\"\n[cost]\nmicros_per_tib = 6250000\nceiling_micros = 50000000\n";

@@ -60,7 +60,7 @@ impl Bundle {
 }
 
 impl BundleDigest {
-    fn of(bytes: &[u8]) -> BundleDigest {
+    pub(crate) fn of(bytes: &[u8]) -> BundleDigest {
         let hexadecimal: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         BundleDigest(format!("sha256:{hexadecimal}"))
     }

@@ -14,6 +14,9 @@ use crate::weigh::{Evaluation, Outcome};
 use sluice_identity::Caller;
 use sluice_model::Principal;
 
+#[cfg(test)]
+mod tests;
+
 /// What policy says to a caller.
 #[derive(Debug)]
 pub enum Verdict {
@@ -66,15 +69,7 @@ pub struct Decision {
 impl PolicySet {
     /// The first decision. Counts the request, whatever becomes of it.
     pub fn decide(&self, caller: &Caller, request: Request, circumstances: &Circumstances<'_>, counters: &dyn Counters) -> Verdict {
-        let principal = caller.principal();
-        let caller = principal.to_string();
-        let limit = Limit::of(&self.settings.limits, principal);
-        let amount = Amount { requests: 1, ..Amount::default() };
-        if let Err(exceeded) = counters.take(&caller, amount, &limit, circumstances.now) {
-            return Verdict::Refused(Refusal { decision: self.over_limit(principal, &request, exceeded, circumstances.now) });
-        }
-        let evaluation = self.evaluate(principal, &request, None, circumstances);
-        self.conclude(principal, request, evaluation, circumstances, counters)
+        self.first(caller.principal(), request, circumstances, counters)
     }
 
     /// The second one, with what BigQuery's dry run said. It uses up the first.
@@ -86,12 +81,31 @@ impl PolicySet {
         circumstances: &Circumstances<'_>,
         counters: &dyn Counters,
     ) -> Verdict {
-        let principal = caller.principal();
-        let Estimate { request, decision } = estimate;
+        self.second(caller.principal(), estimate, dry_run, circumstances, counters)
+    }
+
+    fn first(&self, principal: &Principal, request: Request, circumstances: &Circumstances<'_>, counters: &dyn Counters) -> Verdict {
+        let limit = Limit::of(&self.settings.limits, principal);
+        let amount = Amount { requests: 1, ..Amount::default() };
+        if let Err(exceeded) = counters.take(&principal.to_string(), amount, &limit, circumstances.now) {
+            return Verdict::Refused(Refusal { decision: self.over_limit(principal, &request, exceeded, circumstances.now) });
+        }
+        let evaluation = self.evaluate(principal, &request, None, circumstances);
+        self.conclude(principal, request, evaluation, circumstances, counters)
+    }
+
+    fn second(
+        &self,
+        principal: &Principal,
+        estimate: Estimate,
+        dry_run: &DryRun,
+        circumstances: &Circumstances<'_>,
+        counters: &dyn Counters,
+    ) -> Verdict {
+        let Estimate { request, mut decision } = estimate;
         if decision.caller != principal.to_string() {
-            let mut decision = decision;
-            decision.evaluation.outcome = Outcome::Refused;
-            decision.evaluation.reasons = vec![Reason::plain(ReasonKind::Error, "the estimate is another caller's")];
+            let reason = Reason::plain(ReasonKind::Error, "the estimate is another caller's");
+            decision.evaluation = Evaluation::refused(reason, decision.evaluation.judge);
             return Verdict::Refused(Refusal { decision });
         }
         let evaluation = self.evaluate(principal, &request, Some(dry_run), circumstances);

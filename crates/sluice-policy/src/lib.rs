@@ -3,11 +3,13 @@
 //! Policies are Cedar, checked against a published schema. Their annotations carry duties, labels say which columns are sensitive,
 //! and whatever cannot be evaluated refuses. docs/policy.md is the page for people who write policy.
 
+mod activation;
 mod ask;
 mod bundle;
 pub mod cases;
 mod decide;
 mod duty;
+mod explain;
 mod facts;
 mod index;
 mod judge;
@@ -22,12 +24,15 @@ mod request;
 mod schema;
 mod set;
 mod settings;
+mod shadow;
 mod weigh;
 
+pub use activation::{ACTIVATION_AGE_SECONDS_MAX, ACTIVATION_BYTES_MAX, Activated, Activation, ActivationError, ActivationKeys};
 pub use ask::Circumstances;
 pub use bundle::{BUNDLE_BYTES_MAX, Bundle, BundleDigest, LABELS_FILE, POLICY_EXTENSION, SETTINGS_FILE};
 pub use decide::{Decision, Estimate, Hold, Permit, Refusal, Verdict};
 pub use duty::{Assurance, Duties, HOLD_EXPIRY_SECONDS_MAX, HoldDuty, QUORUM_MAX};
+pub use explain::explain;
 pub use judge::{Difference, DryRun, compare};
 pub use labels::{Known, LABELS_FORMAT, Label, Labels, UNMAPPED_TAG};
 pub use limit::{Amount, Counters, Exceeded, Halt, Limit, LimitRule, MemoryCounters, Who};
@@ -39,4 +44,5 @@ pub use request::{Destination, Method, Parameter, Purpose, Request, Resource, St
 pub use schema::SCHEMA;
 pub use set::{PolicySet, RULES_MAX, Rule};
 pub use settings::{JudgeMode, SETTINGS_FORMAT, Settings};
+pub use shadow::{SHADOWS_MAX, ShadowEvaluation, shadows};
 pub use weigh::{Cost, Evaluation, Outcome};
