@@ -1,0 +1,82 @@
+//! `checkpoints/`: every checkpoint that was published, in files of 4,096, each with its length in front. Two of them that contradict each other
+//! would be proof against us, so none is thrown away.
+
+use crate::disk::Disk;
+use crate::fault::StoreFault;
+
+pub const FOLDER: &str = "checkpoints";
+const NOTES_PER_FILE: u64 = 4096;
+const NOTE_BYTES_MAX: usize = sluice_ledger::note::NOTE_BYTES_MAX;
+
+pub struct History {
+    number: u64,
+    notes: u64,
+    /// Behind the last whole note.
+    end: u64,
+    last: Option<Vec<u8>>,
+}
+
+impl History {
+    /// Reads the last file. A note that is cut off was not answered for: what is appended next takes its place.
+    pub fn open(disk: &dyn Disk) -> Result<History, StoreFault> {
+        let names = disk.list(FOLDER)?;
+        let Some(number) = names.last().map(|name| name.parse().map_err(|_| StoreFault::Damaged(format!("`{FOLDER}/{name}`")))).transpose()?
+        else {
+            return Ok(History { number: 0, notes: 0, end: 0, last: None });
+        };
+        let notes = read_file(disk, number)?;
+        let end = notes.iter().map(|note| 4 + note.len() as u64).sum();
+        Ok(History { number, notes: notes.len() as u64, end, last: notes.into_iter().next_back() })
+    }
+
+    pub fn last(&self) -> Option<&[u8]> {
+        self.last.as_deref()
+    }
+
+    pub fn append(&mut self, disk: &dyn Disk, note: &[u8]) -> Result<(), StoreFault> {
+        let (number, notes, end) = if self.notes == NOTES_PER_FILE { (self.number + 1, 0, 0) } else { (self.number, self.notes, self.end) };
+        let path = path(number);
+        let length = u32::try_from(note.len()).map_err(|_| StoreFault::Refused("a checkpoint is too long".to_owned()))?;
+        let file = if end == 0 { disk.create(&path)? } else { disk.open(&path)? };
+        file.set_length(end)?;
+        file.write_at(end, &[&length.to_be_bytes(), note].concat())?;
+        file.sync()?;
+        if end == 0 {
+            disk.sync_folder(FOLDER)?;
+        }
+        *self = History { number, notes: notes + 1, end: end + 4 + note.len() as u64, last: Some(note.to_vec()) };
+        Ok(())
+    }
+}
+
+/// Every note, oldest first.
+pub fn read(disk: &dyn Disk) -> Result<Vec<Vec<u8>>, StoreFault> {
+    let mut notes = Vec::new();
+    for (number, _) in disk.list(FOLDER)?.iter().enumerate() {
+        notes.extend(read_file(disk, number as u64)?);
+    }
+    Ok(notes)
+}
+
+pub fn path(number: u64) -> String {
+    format!("{FOLDER}/{number:06}")
+}
+
+fn read_file(disk: &dyn Disk, number: u64) -> Result<Vec<Vec<u8>>, StoreFault> {
+    let path = path(number);
+    let file = disk.open(&path).map_err(|error| StoreFault::unreadable(&path, &error))?;
+    let length = usize::try_from(file.length()?).map_err(|_| StoreFault::Damaged(path))?;
+    let bytes = file.read_at(0, length)?;
+    let mut notes = Vec::new();
+    let mut rest = bytes.as_slice();
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        if length == 0 || length > NOTE_BYTES_MAX {
+            break;
+        }
+        let Some((note, after)) = after.split_at_checked(length) else { break };
+        notes.push(note.to_vec());
+        rest = after;
+    }
+    Ok(notes)
+}

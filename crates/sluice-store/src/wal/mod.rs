@@ -1,0 +1,220 @@
+//! The write-ahead log: preallocated segments that are written block by block, synced, and wiped once what they hold stands in the folder.
+//!
+//! Wiping writes zeros: a segment holds wrapped keys, and what is erased later must not be left here. The last segment is the closing reserve,
+//! for records that end what was begun when the others have no room.
+
+mod batch;
+mod segments;
+
+pub use batch::{BLOCK_BYTES, Batch, Digest, Entry, HEAD_BYTES};
+pub use segments::Segments;
+
+use crate::disk::{self, Disk, DiskFile};
+use std::io;
+
+pub const FOLDER: &str = "wal";
+const PATHS: [&str; 3] = ["wal/000000.wal", "wal/000001.wal", CLOSING_PATH];
+const CLOSING_PATH: &str = "wal/closing.wal";
+const WRITE_BYTES: usize = 1 << 20;
+
+/// Sizes of new segments; those that are there keep theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentSizes {
+    pub regular_bytes: u64,
+    pub closing_bytes: u64,
+}
+
+impl Default for SegmentSizes {
+    fn default() -> SegmentSizes {
+        SegmentSizes { regular_bytes: 64 << 20, closing_bytes: 16 << 20 }
+    }
+}
+
+#[derive(Debug)]
+pub enum WalFault {
+    /// Valid records stand behind a place that is not valid: no crash does that.
+    Damaged(String),
+    Disk(io::Error),
+    /// Every segment that may be used is full. There will be room when the records in them are applied.
+    NoRoom,
+    TooLarge,
+}
+
+pub struct Journal {
+    ledger: [u8; 16],
+    files: Vec<Box<dyn DiskFile>>,
+    segments: Segments,
+    next_index: u64,
+    previous: Digest,
+    /// What a write that found no space may have left.
+    torn: Option<Torn>,
+}
+
+struct Torn {
+    place: usize,
+    offset: u64,
+    bytes: usize,
+}
+
+/// Makes the segments, filled with zeros: space that is only promised can be missing when it is needed.
+pub fn create(disk: &dyn Disk, sizes: SegmentSizes) -> io::Result<()> {
+    disk.make_folder(FOLDER)?;
+    for path in PATHS {
+        let bytes = if path == CLOSING_PATH { sizes.closing_bytes } else { sizes.regular_bytes };
+        let file = disk.create(path)?;
+        write_zeros(file.as_ref(), bytes)?;
+        file.sync()?;
+    }
+    disk.sync_folder(FOLDER)
+}
+
+/// What stands in the segments from `applied` on, in order. A torn end is left out.
+pub fn scan(disk: &dyn Disk, ledger: &[u8; 16], applied: u64) -> Result<Vec<Entry>, WalFault> {
+    let mut batches = Vec::new();
+    for path in PATHS {
+        let file = disk.open(path)?;
+        let length = usize::try_from(file.length()?).map_err(|_| WalFault::TooLarge)?;
+        let found = scan_segment(ledger, &file.read_at(0, length)?, applied);
+        batches.extend(found.ok_or_else(|| WalFault::Damaged(format!("`{path}` holds whole records behind a damaged one")))?);
+    }
+    batches.sort_by_key(|(batch, _)| batch.first_index);
+    let mut next_index = applied;
+    let mut previous = None;
+    let mut entries = Vec::new();
+    for (batch, digest) in batches {
+        let follows = previous.is_none_or(|previous| previous == batch.previous);
+        if batch.first_index > next_index || (previous.is_some() && (batch.first_index != next_index || !follows)) {
+            return Err(WalFault::Damaged(format!("record {next_index} is missing from the write-ahead log")));
+        }
+        let skipped = usize::try_from(next_index - batch.first_index).unwrap_or(usize::MAX);
+        next_index = batch.next_index();
+        previous = Some(digest);
+        entries.extend(batch.entries.into_iter().skip(skipped));
+    }
+    Ok(entries)
+}
+
+/// None if a whole batch of records that are not applied stands behind something that is none.
+fn scan_segment(ledger: &[u8; 16], bytes: &[u8], applied: u64) -> Option<Vec<(Batch, Digest)>> {
+    let mut batches = Vec::new();
+    let mut gap = false;
+    let mut offset = 0;
+    while let Some(rest) = bytes.get(offset..).filter(|rest| !rest.is_empty()) {
+        match Batch::decode(ledger, rest) {
+            Some((batch, digest, length)) => {
+                offset += length;
+                if batch.next_index() <= applied {
+                    continue;
+                }
+                if gap {
+                    return None;
+                }
+                batches.push((batch, digest));
+            }
+            None => {
+                gap |= !batches.is_empty() || rest.get(..BLOCK_BYTES).is_some_and(|block| block.iter().any(|byte| *byte != 0));
+                offset += BLOCK_BYTES;
+            }
+        }
+    }
+    Some(batches)
+}
+
+impl Journal {
+    /// Wipes what is there: call it once everything that `scan` gave is applied.
+    pub fn start(disk: &dyn Disk, ledger: [u8; 16], next_index: u64) -> Result<Journal, WalFault> {
+        let mut files = Vec::new();
+        let mut segments = Vec::new();
+        for path in PATHS {
+            let file = disk.open(path)?;
+            let bytes = file.length()?;
+            wipe_file(file.as_ref(), bytes)?;
+            files.push(file);
+            segments.push(bytes);
+        }
+        Ok(Journal { ledger, files, segments: Segments::new(segments), next_index, previous: [0; 32], torn: None })
+    }
+
+    pub fn next_index(&self) -> u64 {
+        self.next_index
+    }
+
+    pub fn segments(&self) -> Segments {
+        self.segments.clone()
+    }
+
+    /// Returns once the entries are on stable storage. After an error that is not for want of space the log must not be used again.
+    pub fn append(&mut self, epoch: u64, entries: Vec<Entry>, may_close: bool) -> Result<Batch, WalFault> {
+        self.clear_torn()?;
+        let batch = Batch { first_index: self.next_index, epoch, previous: self.previous, entries };
+        let (bytes, digest) = batch.encode(&self.ledger).ok_or(WalFault::TooLarge)?;
+        let (place, offset) = self.segments.reserve(bytes.len() as u64, may_close)?;
+        if let Err(error) = self.write(place, offset, &bytes) {
+            self.torn = Some(Torn { place, offset, bytes: bytes.len() });
+            return Err(WalFault::Disk(error));
+        }
+        self.segments.advance(place, bytes.len() as u64, batch.first_index, batch.next_index());
+        self.next_index = batch.next_index();
+        self.previous = digest;
+        Ok(batch)
+    }
+
+    /// The next batch starts another segment, if one is free, so that this one can be wiped.
+    pub fn rotate(&mut self) -> bool {
+        self.segments.rotate()
+    }
+
+    /// A batch that failed may stand there whole. Its numbers will be given again, and no start may find two of them.
+    fn clear_torn(&mut self) -> Result<(), WalFault> {
+        if let Some(torn) = &self.torn {
+            self.write(torn.place, torn.offset, &vec![0; torn.bytes])?;
+            self.segments.release(torn.place);
+            self.torn = None;
+        }
+        Ok(())
+    }
+
+    fn write(&self, place: usize, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let file = self.files.get(place).ok_or(io::ErrorKind::NotFound)?;
+        file.write_at(offset, bytes)?;
+        file.sync()
+    }
+}
+
+fn wipe_file(file: &dyn DiskFile, bytes: u64) -> io::Result<()> {
+    // A segment that is clean already is only read.
+    let mut offset = 0;
+    let mut is_dirty = false;
+    while offset < bytes {
+        let length = usize::try_from(bytes - offset).map_or(WRITE_BYTES, |rest| rest.min(WRITE_BYTES));
+        if file.read_at(offset, length)?.iter().any(|byte| *byte != 0) {
+            file.write_at(offset, &vec![0; length])?;
+            is_dirty = true;
+        }
+        offset += length as u64;
+    }
+    if is_dirty { file.sync() } else { Ok(()) }
+}
+
+fn write_zeros(file: &dyn DiskFile, bytes: u64) -> io::Result<()> {
+    let mut offset = 0;
+    while offset < bytes {
+        let length = usize::try_from(bytes - offset).map_or(WRITE_BYTES, |rest| rest.min(WRITE_BYTES));
+        file.write_at(offset, &vec![0; length])?;
+        offset += length as u64;
+    }
+    Ok(())
+}
+
+impl WalFault {
+    /// Nothing is broken; there may be space again.
+    pub fn is_for_want_of_space(&self) -> bool {
+        matches!(self, WalFault::NoRoom) || matches!(self, WalFault::Disk(error) if disk::is_out_of_space(error))
+    }
+}
+
+impl From<io::Error> for WalFault {
+    fn from(error: io::Error) -> WalFault {
+        WalFault::Disk(error)
+    }
+}
