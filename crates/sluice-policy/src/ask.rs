@@ -6,6 +6,7 @@ use crate::judge::Estimated;
 use crate::labels::{Found, Known};
 use crate::limit::Halt;
 use crate::question::Question;
+use crate::reason::RuleNote;
 use crate::request::Request;
 use crate::set::{PolicySet, Rule};
 use cedar_policy::{Authorizer, Context, Entities, EntityUid, PolicyId, Response};
@@ -109,14 +110,24 @@ impl<'a> Asker<'a> {
     }
 
     /// Permits whose heads fit, and that did not speak: what would have to be different.
-    pub fn near_misses(&self, asked: &Asked) -> Vec<Arc<Rule>> {
+    pub fn near_misses(&self, asked: &Asked) -> Vec<RuleNote> {
         let mut missed = Vec::new();
         for bucket in self.buckets(asked) {
             let ids = bucket.permits.policies().chain(bucket.later_permits.policies()).map(|policy| policy.id());
             missed.extend(ids.filter_map(|id| self.set.rules.get(id)).filter(|rule| !asked.answer.permits.contains(rule)).cloned());
         }
         missed.sort_by(|one, other| one.duties.id.cmp(&other.duties.id));
-        missed
+        missed.iter().map(|rule| self.note(&asked.question, rule)).collect()
+    }
+
+    /// A rule as people are told about it, with what its conditions found.
+    pub fn note(&self, question: &Question, rule: &Rule) -> RuleNote {
+        let asked = self.positions.get(question).and_then(|position| self.asked.get(*position));
+        let (Some(asked), Ok(context)) = (asked, facts::context_of(question, &self.context)) else {
+            return RuleNote::of(rule, Vec::new());
+        };
+        let (principal, resource) = (self.entities.get(&self.principal), self.entities.get(&asked.resource));
+        RuleNote::of(rule, rule.mentions.iter().map(|mention| mention.found(&context, principal, resource)).collect())
     }
 
     fn buckets<'b>(&'b self, asked: &'b Asked) -> impl Iterator<Item = &'b Bucket> {

@@ -41,6 +41,18 @@ impl Bundle {
         self.files().filter(|(name, _)| name.ends_with(POLICY_EXTENSION))
     }
 
+    /// The same without one rule: for finding out whether anybody would miss it. The file must be one that loads.
+    pub fn without_rule(&self, file: &str, id: &str) -> Bundle {
+        let mut files = self.files.clone();
+        if let Some(text) = files.get_mut(file)
+            && let Ok(set) = text.parse::<cedar_policy::PolicySet>()
+        {
+            let kept = set.policies().filter(|policy| policy.annotation("id") != Some(id));
+            *text = kept.filter_map(cedar_policy::Policy::to_cedar).collect::<Vec<_>>().join("\n");
+        }
+        Bundle { files }
+    }
+
     pub fn bytes(&self) -> usize {
         self.files().map(|(name, text)| name.len() + text.len()).sum()
     }

@@ -46,7 +46,10 @@ pub fn explain(set: &PolicySet, caller: &str, evaluation: &Evaluation) -> String
 
 fn explain_reason(page: &mut String, reason: &Reason) {
     let _ = writeln!(page, "\n  {}", reason.question.as_deref().unwrap_or_else(|| reason.kind.word()));
-    line(page, 4, "because", &reason.fact);
+    // A rule says its reason itself.
+    if reason.rules.iter().all(|rule| rule.reason != reason.fact) {
+        line(page, 4, "because", &reason.fact);
+    }
     rules(page, &reason.rules);
     reason.accepted.iter().for_each(|accepted| line(page, 4, "accepted", accepted));
 }
@@ -60,6 +63,7 @@ fn explain_need(page: &mut String, need: &Need) {
 fn rules(page: &mut String, rules: &[RuleNote]) {
     for rule in rules {
         line(page, 4, "rule", &format!("{} ({}): {}", rule.id, rule.file, rule.reason));
+        rule.facts.iter().for_each(|fact| line(page, 4, "fact", fact));
     }
 }
 

@@ -7,6 +7,7 @@ mod activation;
 mod ask;
 mod bundle;
 pub mod cases;
+mod change;
 mod decide;
 mod duty;
 mod explain;
@@ -16,6 +17,7 @@ mod judge;
 mod labels;
 mod limit;
 mod mask;
+mod mention;
 mod plan;
 mod problem;
 mod question;
@@ -27,9 +29,12 @@ mod settings;
 mod shadow;
 mod weigh;
 
-pub use activation::{ACTIVATION_AGE_SECONDS_MAX, ACTIVATION_BYTES_MAX, Activated, Activation, ActivationError, ActivationKeys};
+pub use activation::{
+    ACTIVATION_AGE_SECONDS_MAX, ACTIVATION_BYTES_MAX, Activated, Activation, ActivationError, ActivationKeys, ActivationLog, Standing,
+};
 pub use ask::Circumstances;
 pub use bundle::{BUNDLE_BYTES_MAX, Bundle, BundleDigest, LABELS_FILE, POLICY_EXTENSION, SETTINGS_FILE};
+pub use change::{Change, Part, changes};
 pub use decide::{Decision, Estimate, Hold, Permit, Refusal, Verdict};
 pub use duty::{Assurance, Duties, HOLD_EXPIRY_SECONDS_MAX, HoldDuty, QUORUM_MAX};
 pub use explain::explain;

@@ -74,9 +74,8 @@ pub(crate) fn masks(request: &Request, found: &Found<'_>, asker: &Asker<'_>) -> 
             path.mask = path.mask.min(mask.on(exposure.how, kind));
             path.labels.extend(labels.iter().map(|label| label.name.clone()));
             path.columns.insert(exposure.column.to_string());
-            for note in
-                answer.forbids.iter().chain(answer.permits.iter().filter(|rule| rule.duties.mask.is_some())).map(|rule| RuleNote::of(rule))
-            {
+            let said = answer.forbids.iter().chain(answer.permits.iter().filter(|rule| rule.duties.mask.is_some()));
+            for note in said.map(|rule| asker.note(&to_see(exposure), rule)) {
                 if !path.rules.contains(&note) {
                     path.rules.push(note);
                 }

@@ -48,6 +48,8 @@ pub struct RuleNote {
     pub id: String,
     pub file: String,
     pub reason: String,
+    /// What its conditions read: `context.dry_run.bytes is 7`.
+    pub facts: Vec<String>,
 }
 
 /// Approval that is due, and what asks for it.
@@ -76,8 +78,14 @@ impl ReasonKind {
 }
 
 impl RuleNote {
-    pub fn of(rule: &Rule) -> RuleNote {
-        RuleNote { id: rule.duties.id.clone(), file: rule.file.clone(), reason: rule.duties.reason.clone() }
+    pub fn of(rule: &Rule, facts: Vec<String>) -> RuleNote {
+        RuleNote { id: rule.duties.id.clone(), file: rule.file.clone(), reason: rule.duties.reason.clone(), facts }
+    }
+
+    /// A permit that did not speak: what it would accept, and what it found instead.
+    pub fn as_accepted(&self) -> String {
+        let facts: String = self.facts.iter().map(|fact| format!("; {fact}")).collect();
+        format!("{} (rule `{}`{facts})", self.reason, self.id)
     }
 }
 

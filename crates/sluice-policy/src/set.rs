@@ -4,6 +4,7 @@ use crate::bundle::{BUNDLE_BYTES_MAX, Bundle, BundleDigest, LABELS_FILE, SETTING
 use crate::duty::Duties;
 use crate::index::Index;
 use crate::labels::Labels;
+use crate::mention::Mention;
 use crate::problem::Problem;
 use crate::schema::Vocabulary;
 use crate::settings::Settings;
@@ -30,6 +31,9 @@ pub struct Rule {
     pub forbids: bool,
     /// It reads the dry run, so it cannot be asked before there is one.
     pub asks_for_cost: bool,
+    /// The policy in Cedar's own spelling, for comparing one set with another.
+    pub text: String,
+    pub(crate) mentions: Vec<Mention>,
 }
 
 pub const RULES_MAX: usize = 10_000;
@@ -155,11 +159,13 @@ fn read_policy(file: &str, position: usize, policy: &Policy, problems: &mut Vec<
     for (_, complaint) in complaints.iter().filter(|(applies, _)| *applies) {
         problems.push(Problem::new(file, format!("policy `{}`: {complaint}", duties.id)));
     }
-    let json = policy.to_json().map(|json| json.to_string());
+    let json = policy.to_json();
     // What cannot be looked into is taken to ask.
-    let asks_for_cost = json.map_or(true, |json| json.contains("\"dry_run\""));
+    let asks_for_cost = json.as_ref().map_or(true, |json| json.to_string().contains("\"dry_run\""));
+    let mentions = json.map(|json| Mention::all(&json)).unwrap_or_default();
+    let text = policy.to_cedar().unwrap_or_else(|| policy.to_string());
     let policy = policy.new_id(PolicyId::new(&duties.id));
-    Some((policy, Rule { file: file.to_owned(), duties, forbids, asks_for_cost }))
+    Some((policy, Rule { file: file.to_owned(), duties, forbids, asks_for_cost, text, mentions }))
 }
 
 fn twice(read: &[(Policy, Rule)]) -> Vec<Problem> {

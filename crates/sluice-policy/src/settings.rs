@@ -98,6 +98,22 @@ impl Settings {
         self.judges.get(connection).copied().unwrap_or_default()
     }
 
+    /// Each setting as one text.
+    pub fn described(&self) -> BTreeMap<String, String> {
+        let mut described = BTreeMap::from([
+            ("name".to_owned(), self.name.clone()),
+            ("micros_per_tib".to_owned(), self.micros_per_tib.to_string()),
+            ("ceiling_micros".to_owned(), self.ceiling_micros.map_or("none".to_owned(), |ceiling| ceiling.to_string())),
+        ]);
+        described.extend(self.judges.iter().map(|(name, judge)| (format!("judge of connection {name}"), judge.word().to_owned())));
+        for rule in &self.limits {
+            // Several for the same caller all hold, so they stand in one text.
+            let text = described.entry(format!("limit for {}", rule.who)).or_default();
+            text.push_str(&format!("{}; ", rule.limit));
+        }
+        described
+    }
+
     /// Rounded up: a byte is never free.
     pub fn cost_micros(&self, bytes: u64) -> u64 {
         let micros = (u128::from(bytes) * u128::from(self.micros_per_tib)).div_ceil(BYTES_PER_TIB);

@@ -100,7 +100,7 @@ impl PolicySet {
 struct Weighing<'a> {
     set: &'a PolicySet,
     evaluation: Evaluation,
-    holds: Vec<(Arc<Rule>, HoldDuty, String)>,
+    holds: Vec<(RuleNote, HoldDuty, String)>,
     waits: bool,
 }
 
@@ -171,9 +171,9 @@ impl<'a> Weighing<'a> {
         let asker = Asker::new(set, &matter, questions)?;
         for asked in asker.asked() {
             if asked.question == disputed {
-                self.dispute(asked, estimated.as_ref());
+                self.dispute(asked, estimated.as_ref(), &asker);
             } else if to_see.contains(&asked.question) {
-                self.see(asked);
+                self.see(asked, &asker);
             } else {
                 self.answer(asked, &asker);
             }
@@ -193,20 +193,18 @@ impl<'a> Weighing<'a> {
         let (question, answer) = (&asked.question, &asked.answer);
         self.errors(question, answer);
         self.waits |= answer.waits;
+        self.hold(question, answer.forbids.iter().chain(&answer.permits), asker);
         for rule in &answer.forbids {
             match &rule.duties.hold {
-                Some(duty) => self.holds.push((rule.clone(), duty.clone(), question.to_string())),
+                Some(_) => {}
                 None => self.refuse(Reason {
                     kind: ReasonKind::Forbidden,
                     question: Some(question.to_string()),
-                    rules: vec![RuleNote::of(rule)],
+                    rules: vec![asker.note(question, rule)],
                     fact: rule.duties.reason.clone(),
                     accepted: rule.duties.advice.clone().into_iter().collect(),
                 }),
             }
-        }
-        for rule in &answer.permits {
-            self.holds.extend(rule.duties.hold.iter().map(|duty| (rule.clone(), duty.clone(), question.to_string())));
         }
         if answer.permits.is_empty() && !answer.may_permit_later && answer.errors.is_empty() {
             let missed = asker.near_misses(asked);
@@ -215,37 +213,39 @@ impl<'a> Weighing<'a> {
                 question: Some(question.to_string()),
                 rules: Vec::new(),
                 fact: "no rule permits it".to_owned(),
-                accepted: missed.iter().map(|rule| format!("{} (rule `{}`)", rule.duties.reason, rule.duties.id)).collect(),
+                accepted: missed.iter().map(RuleNote::as_accepted).collect(),
             });
         }
         self.permitted(question, answer);
     }
 
     /// Not permitted is masked; what is permitted with approval waits for it.
-    fn see(&mut self, asked: &Asked) {
+    fn see(&mut self, asked: &Asked, asker: &Asker<'_>) {
         let (question, answer) = (&asked.question, &asked.answer);
         self.errors(question, answer);
         self.waits |= answer.waits;
         if answer.forbids.is_empty() {
-            for rule in &answer.permits {
-                self.holds.extend(rule.duties.hold.iter().map(|duty| (rule.clone(), duty.clone(), question.to_string())));
-            }
+            self.hold(question, answer.permits.iter(), asker);
             self.permitted(question, answer);
         }
     }
 
-    fn dispute(&mut self, asked: &Asked, estimated: Option<&Estimated>) {
+    fn dispute(&mut self, asked: &Asked, estimated: Option<&Estimated>, asker: &Asker<'_>) {
         let (question, answer) = (&asked.question, &asked.answer);
         self.errors(question, answer);
         let forbidden = answer.forbids.iter().any(|rule| rule.duties.hold.is_none());
         if !answer.permits.is_empty() && !forbidden {
-            for rule in answer.permits.iter().chain(&answer.forbids) {
-                self.holds.extend(rule.duties.hold.iter().map(|duty| (rule.clone(), duty.clone(), question.to_string())));
-            }
+            self.hold(question, answer.permits.iter().chain(&answer.forbids), asker);
             return;
         }
         for difference in estimated.into_iter().flat_map(|estimated| &estimated.differences) {
             self.refuse(Reason::plain(ReasonKind::Disagreement, difference.to_string()));
+        }
+    }
+
+    fn hold<'r>(&mut self, question: &Question, rules: impl Iterator<Item = &'r Arc<Rule>>, asker: &Asker<'_>) {
+        for rule in rules {
+            self.holds.extend(rule.duties.hold.iter().map(|duty| (asker.note(question, rule), duty.clone(), question.to_string())));
         }
     }
 
@@ -254,7 +254,7 @@ impl<'a> Weighing<'a> {
             self.refuse(Reason {
                 kind: ReasonKind::Error,
                 question: Some(question.to_string()),
-                rules: rule.iter().map(|rule| RuleNote::of(rule)).collect(),
+                rules: rule.iter().map(|rule| RuleNote::of(rule, Vec::new())).collect(),
                 fact: error.clone(),
                 accepted: Vec::new(),
             });
@@ -303,10 +303,9 @@ impl<'a> Weighing<'a> {
         let duties = HoldDuty::combine(self.holds.iter().map(|(_, duty, _)| duty.clone()));
         for duty in duties {
             let mut need = Need { duty, rules: Vec::new(), questions: Vec::new() };
-            for (rule, _, question) in self.holds.iter().filter(|(_, held, _)| held.group == need.duty.group) {
-                let note = RuleNote::of(rule);
-                if !need.rules.contains(&note) {
-                    need.rules.push(note);
+            for (note, _, question) in self.holds.iter().filter(|(_, held, _)| held.group == need.duty.group) {
+                if !need.rules.contains(note) {
+                    need.rules.push(note.clone());
                 }
                 if !need.questions.contains(question) {
                     need.questions.push(question.clone());

@@ -10,33 +10,42 @@ use sluice_model::{
     UseKind, Write,
 };
 
-pub const PROJECT: &str = "acme-prod";
+/// Where a case does not say.
+const PROJECT: &str = "project";
 const CONNECTION: &str = "warehouse";
+
+/// Whoever runs cases brings what understands statements.
+pub type Analyze<'a> = &'a dyn Fn(&Case) -> Result<Analysis, String>;
 
 type Fault = String;
 
-pub fn request(case: &Case, analyze: &dyn Fn(&str) -> Result<Analysis, String>) -> Result<Request, Fault> {
+pub fn request(case: &Case, analyze: Analyze<'_>) -> Result<Request, Fault> {
+    if let Some(problem) = case.problem() {
+        return Err(problem);
+    }
     let connection = case.connection.clone().unwrap_or_else(|| CONNECTION.to_owned());
+    let default_dataset = case.default_dataset.as_deref().map(dataset).transpose()?;
+    let project = default_dataset.as_ref().map_or_else(|| PROJECT.to_owned(), |(project, _)| project.clone());
     let work = if let Some(method) = &case.method {
         Work::Method(self::method(method)?)
     } else {
         let analysis = match (&case.statement, &case.sql) {
             (Some(statement), _) => self::analysis(statement)?,
-            (None, Some(sql)) => analyze(sql)?,
+            (None, Some(_)) => analyze(case)?,
             (None, None) => return Err("nothing is asked".to_owned()),
         };
         let destination = case.destination.as_deref().map(table).transpose()?;
         Work::Statement(Box::new(Statement {
             text: case.sql.clone().unwrap_or_default(),
             parameters: Vec::new(),
-            default_dataset: None,
+            default_dataset,
             location: None,
             destination: destination.map(|table| Destination { table, replaces: false }),
             purpose: Purpose::Dispatch,
             analysis,
         }))
     };
-    Ok(Request { connection, project: PROJECT.to_owned(), work })
+    Ok(Request { connection, project, work })
 }
 
 /// A dry run that agrees, but for what the case says.
@@ -84,17 +93,26 @@ fn method(method: &CaseMethod) -> Result<Method, Fault> {
     let named = |text: &str| table(text);
     let resource = match (&method.table, &method.dataset, &method.routine, method.own_job, &method.project) {
         (Some(name), ..) => Resource::Table(named(name)?),
-        (_, Some(dataset), ..) => {
-            let (project, dataset) = dataset.split_once('.').ok_or_else(|| format!("`{dataset}` is not project.dataset"))?;
-            Resource::Dataset { project: project.to_owned(), dataset: dataset.to_owned() }
+        (_, Some(name), ..) => {
+            let (project, dataset) = dataset(name)?;
+            Resource::Dataset { project, dataset }
         }
         (_, _, Some(name), ..) => Resource::Routine(named(name)?),
-        (_, _, _, Some(mine), _) => Resource::Job { project: PROJECT.to_owned(), id: "job_1".to_owned(), mine },
+        (_, _, _, Some(mine), project) => {
+            Resource::Job { project: project.clone().unwrap_or_else(|| PROJECT.to_owned()), id: "job_1".to_owned(), mine }
+        }
         (.., Some(project)) => Resource::Project(project.clone()),
         _ => Resource::Connection,
     };
     let columns = method.columns.iter().map(|text| output(text)).collect::<Result<_, _>>()?;
     Ok(Method { name: method.name.clone(), resource, columns, body: String::new() })
+}
+
+/// Project and dataset. A project may be domain-scoped.
+pub fn dataset(text: &str) -> Result<(String, String), Fault> {
+    let parts = text.rsplit_once('.').filter(|(project, dataset)| !project.is_empty() && !dataset.is_empty());
+    let (project, dataset) = parts.ok_or_else(|| format!("`{text}` is not project.dataset"))?;
+    Ok((project.to_owned(), dataset.to_owned()))
 }
 
 fn table(text: &str) -> Result<TableName, Fault> {

@@ -9,13 +9,15 @@ struct CaseFile {
     case: Vec<Case>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
     pub name: String,
     pub caller: CaseCaller,
     /// A statement as text; whoever runs the case analyzes it.
     pub sql: Option<String>,
+    /// `project.dataset`, for names without one.
+    pub default_dataset: Option<String>,
     /// Or what an analysis would say.
     pub statement: Option<CaseStatement>,
     /// Or a method.
@@ -29,6 +31,8 @@ pub struct Case {
     pub at: Option<i64>,
     pub address: Option<String>,
     pub connection: Option<String>,
+    /// `permitted`, `held` or `refused`. Nothing where a statement is merely recorded.
+    #[serde(default)]
     pub expect: String,
     /// Rules that must have spoken.
     #[serde(default)]
@@ -47,7 +51,7 @@ pub struct Case {
     pub inherits: BTreeSet<String>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CaseCaller {
     pub kind: String,
@@ -92,7 +96,7 @@ pub struct CaseStatement {
     pub refused: Option<String>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CaseMethod {
     pub name: String,
@@ -119,13 +123,53 @@ pub struct CaseDryRun {
     pub tables: Option<Vec<String>>,
 }
 
-pub fn read(text: &str) -> Result<Vec<Case>, String> {
-    let file: CaseFile = toml::from_str(text).map_err(|error| error.to_string())?;
+const OUTCOMES: [&str; 3] = ["held", "permitted", "refused"];
+
+/// Every problem of the file, or its cases.
+pub fn read(text: &str) -> Result<Vec<Case>, Vec<String>> {
+    let file: CaseFile = toml::from_str(text).map_err(|error| vec![error.to_string().replace('\n', " ")])?;
+    let mut problems = Vec::new();
+    let mut names = BTreeSet::new();
     for case in &file.case {
-        let ways = [case.sql.is_some(), case.statement.is_some(), case.method.is_some()];
-        if ways.into_iter().filter(|said| *said).count() != 1 {
-            return Err(format!("case `{}` says one of sql, statement and method", case.name));
+        problems.extend(case.problem());
+        if !OUTCOMES.contains(&case.expect.as_str()) {
+            problems.push(format!("case `{}` expects `{}`, which is none of {}", case.name, case.expect, OUTCOMES.join(", ")));
+        }
+        if !names.insert(&case.name) {
+            problems.push(format!("case `{}` stands twice", case.name));
         }
     }
-    Ok(file.case)
+    if problems.is_empty() { Ok(file.case) } else { Err(problems) }
+}
+
+impl Case {
+    /// What keeps it from being asked at all.
+    pub fn problem(&self) -> Option<String> {
+        let ways = [self.sql.is_some(), self.statement.is_some(), self.method.is_some()];
+        let said = ways.into_iter().filter(|said| *said).count();
+        (said != 1).then(|| format!("case `{}` says {said} of sql, statement and method, and not one", self.name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expect: &[&str]) {
+        let problems = read(text).err().unwrap_or_default();
+        assert_eq!(problems.len(), expect.len(), "{text}: {problems:?}");
+        for (problem, expect) in problems.iter().zip(expect) {
+            assert!(problem.contains(expect), "`{problem}` does not hold `{expect}`");
+        }
+    }
+
+    #[test]
+    fn every_problem_of_a_file_is_said_at_once() {
+        let head = "[[case]]\nname = \"a\"\ncaller = { kind = \"agent\" }\n";
+        check(&format!("{head}sql = \"SELECT 1\"\nexpect = \"held\""), &[]);
+        check(&format!("{head}expect = \"held\""), &["0 of sql"]);
+        check(&format!("{head}sql = \"\"\nmethod = {{ name = \"x\" }}\nexpect = \"allowed\""), &["2 of sql", "none of held"]);
+        check(&format!("{head}sql = \"\"\n{head}sql = \"\""), &["none of", "none of", "stands twice"]);
+        check(&format!("{head}sqll = \"SELECT 1\""), &["unknown field `sqll`"]);
+    }
 }

@@ -4,5 +4,6 @@ mod analysis;
 mod file;
 mod run;
 
-pub use file::{Case, CaseStatement, read};
-pub use run::{Mismatch, mismatches, principal, rules_named, run};
+pub use analysis::{Analyze, dataset};
+pub use file::{Case, CaseCaller, CaseDryRun, CaseMethod, CaseStatement, read};
+pub use run::{Mismatch, mismatches, path_text, principal, rules_named, run, run_as};

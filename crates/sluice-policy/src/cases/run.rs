@@ -1,15 +1,15 @@
 //! Runs a case: what the set says, beside what it must say.
 
-use super::analysis;
+use super::analysis::{self, Analyze};
 use super::file::{Case, CaseCaller};
 use crate::ask::Circumstances;
 use crate::labels::Known;
 use crate::limit::Halt;
+use crate::plan::MaskedPath;
 use crate::reason::RuleNote;
 use crate::request::{Request, Work};
 use crate::set::PolicySet;
 use crate::weigh::{Evaluation, Outcome};
-use sluice_model::Analysis;
 use sluice_model::principal::{CallerKind, Delegation, Delegator, Grant, Principal, Run};
 use std::collections::BTreeSet;
 
@@ -26,16 +26,20 @@ pub struct Mismatch {
 }
 
 /// Both decisions of a case, one after the other.
-pub fn run(set: &PolicySet, case: &Case, analyze: &dyn Fn(&str) -> Result<Analysis, String>) -> Result<(Request, Evaluation), String> {
-    let principal = principal(&case.caller)?;
+pub fn run(set: &PolicySet, case: &Case, analyze: Analyze<'_>) -> Result<(Request, Evaluation), String> {
+    run_as(set, case, &principal(&case.caller)?, analyze)
+}
+
+/// The same for a caller of whom more is known than a case says.
+pub fn run_as(set: &PolicySet, case: &Case, principal: &Principal, analyze: Analyze<'_>) -> Result<(Request, Evaluation), String> {
     let request = analysis::request(case, analyze)?;
     let halt = if case.halted { Halt::callers([principal.to_string()]) } else { Halt::default() };
     let address = case.address.as_deref().map(|text| text.parse().map_err(|_| format!("`{text}` is no address"))).transpose()?;
     let circumstances = Circumstances { now: case.at.unwrap_or(CASE_TIME), door: "rest", address, halt: &halt, known: &Known::default() };
-    let mut evaluation = set.evaluate(&principal, &request, None, &circumstances);
+    let mut evaluation = set.evaluate(principal, &request, None, &circumstances);
     if let (Outcome::ToEstimate, Work::Statement(statement)) = (evaluation.outcome, &request.work) {
         let dry_run = analysis::dry_run(&statement.analysis, &case.dry_run)?;
-        evaluation = set.evaluate(&principal, &request, Some(&dry_run), &circumstances);
+        evaluation = set.evaluate(principal, &request, Some(&dry_run), &circumstances);
     }
     Ok((request, evaluation))
 }
@@ -51,12 +55,7 @@ pub fn mismatches(case: &Case, evaluation: &Evaluation) -> Vec<Mismatch> {
     compare("outcome", &BTreeSet::from([case.expect.clone()]), BTreeSet::from([evaluation.outcome.word().to_owned()]));
     compare("reasons", &case.reasons, evaluation.reasons.iter().map(|reason| reason.kind.word().to_owned()).collect());
     compare("needs", &case.needs, evaluation.needs.iter().map(|need| need.duty.to_string()).collect());
-    let path = |name: &str, at: &[String]| std::iter::once(name).chain(at.iter().map(String::as_str)).collect::<Vec<_>>().join(".");
-    compare(
-        "masks",
-        &case.masks,
-        evaluation.masks.iter().map(|masked| format!("{}: {}", path(&masked.name, &masked.at), masked.mask)).collect(),
-    );
+    compare("masks", &case.masks, evaluation.masks.iter().map(|masked| format!("{}: {}", path_text(masked), masked.mask)).collect());
     compare(
         "inherits",
         &case.inherits,
@@ -68,6 +67,11 @@ pub fn mismatches(case: &Case, evaluation: &Evaluation) -> Vec<Mismatch> {
         found.push(Mismatch { what: "rules", expected: list(&case.rules), found: list(&named) });
     }
     found
+}
+
+/// `address.street`: an output and the path inside it.
+pub fn path_text(masked: &MaskedPath) -> String {
+    std::iter::once(&masked.name).chain(&masked.at).map(String::as_str).collect::<Vec<_>>().join(".")
 }
 
 /// Every rule that had a part in it.

@@ -112,6 +112,23 @@ impl Labels {
         self.labels.values()
     }
 
+    /// Each label with all that it means, as one text.
+    pub fn described(&self) -> BTreeMap<String, String> {
+        let of = |label: &Label| {
+            let mut means: BTreeSet<String> = BTreeSet::new();
+            means.extend(self.patterns.iter().filter(|(_, name)| *name == label.name).map(|(pattern, _)| pattern.to_string()));
+            means.extend(self.tags.iter().filter(|(_, name)| **name == label.name).map(|(tag, _)| format!("policy tag {tag}")));
+            let means = means.into_iter().collect::<Vec<_>>().join(", ");
+            (label.name.clone(), format!("mask {}; {}; {means}", label.mask, label.reason))
+        };
+        self.labels.values().map(of).collect()
+    }
+
+    pub fn releases_described(&self) -> BTreeMap<String, String> {
+        let of = |release: &Release| (format!("{}: {}", release.column, release.label), format!("by {}; {}", release.by, release.reason));
+        self.released.iter().map(of).collect()
+    }
+
     fn is_released(&self, column: &ColumnPath, label: &str) -> bool {
         self.released.iter().any(|release| release.label == label && release.column.covers(column))
     }

@@ -7,6 +7,7 @@ pub use counters::{Amount, Counters, Exceeded, MemoryCounters};
 pub use halt::Halt;
 
 use sluice_model::principal::{CallerKind, Principal};
+use std::fmt;
 
 /// What a caller may use up. Nothing said is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +64,30 @@ impl Who {
             Who::Everyone => true,
             Who::Group(group) => caller.groups.contains(group),
             Who::Kind(kind) => *kind == caller.kind,
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [
+            (self.requests_per_second_max, "requests a second"),
+            (self.jobs_at_once_max, "jobs at once"),
+            (self.bytes_per_day_max, "bytes a day"),
+            (self.cost_micros_per_day_max, "millionths a day"),
+        ];
+        let said: Vec<String> = parts.iter().filter_map(|(max, what)| Some(format!("{} {what}", (*max)?))).collect();
+        formatter.write_str(&said.join(", "))
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Who::One(id) => write!(formatter, "caller {id}"),
+            Who::Everyone => formatter.write_str("everyone"),
+            Who::Group(group) => write!(formatter, "group {group}"),
+            Who::Kind(kind) => write!(formatter, "kind {kind}"),
         }
     }
 }

@@ -2,10 +2,15 @@
 //!
 //! The text names the activation before it: an old one that is played again does not follow what is in force now.
 
+mod keys;
+mod standing;
+
+pub use keys::ActivationKeys;
+pub use standing::{ActivationLog, Standing};
+
 use crate::bundle::BundleDigest;
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use std::fmt;
 
 const HEAD: &str = "sluice policy activation, format 1";
@@ -33,12 +38,9 @@ pub struct Activation {
 #[derive(Debug)]
 pub struct Activated {
     activation: Activation,
+    signature: Vec<u8>,
     digest: BundleDigest,
 }
-
-/// Ed25519 public keys by the name of who holds them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ActivationKeys(pub BTreeMap<String, [u8; 32]>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ActivationError {
@@ -48,6 +50,10 @@ pub enum ActivationError {
     Format,
     Key {
         by: String,
+    },
+    /// Where activations are kept cannot be read or written.
+    Log {
+        text: String,
     },
     Signature,
     /// It was signed too long ago, or by a clock that is ahead.
@@ -97,26 +103,37 @@ impl Activated {
             return Err(ActivationError::Format);
         }
         let activation = Activation::read(text).ok_or(ActivationError::Format)?;
-        let key = keys.0.get(&activation.by).ok_or_else(|| ActivationError::Key { by: activation.by.clone() })?;
-        UnparsedPublicKey::new(&ED25519, key).verify(text.as_bytes(), signature).map_err(|_| ActivationError::Signature)?;
+        let key = keys.current.get(&activation.by).ok_or_else(|| ActivationError::Key { by: activation.by.clone() })?;
+        check_signature(text, signature, key)?;
         if now.saturating_sub(activation.at).saturating_abs() > ACTIVATION_AGE_SECONDS_MAX {
             return Err(ActivationError::Time);
         }
         if activation.after.as_ref() != current {
             return Err(ActivationError::Behind);
         }
-        let digest = BundleDigest::of(&Sha256::digest(text.as_bytes()));
-        Ok(Activated { activation, digest })
+        Ok(Activated { activation, signature: signature.to_vec(), digest: digest(text) })
     }
 
     pub fn activation(&self) -> &Activation {
         &self.activation
     }
 
+    pub fn signature(&self) -> &[u8] {
+        &self.signature
+    }
+
     /// What the next activation has to name.
     pub fn digest(&self) -> &BundleDigest {
         &self.digest
     }
+}
+
+fn check_signature(text: &str, signature: &[u8], key: &[u8; 32]) -> Result<(), ActivationError> {
+    UnparsedPublicKey::new(&ED25519, key).verify(text.as_bytes(), signature).map_err(|_| ActivationError::Signature)
+}
+
+fn digest(text: &str) -> BundleDigest {
+    BundleDigest::of(&Sha256::digest(text.as_bytes()))
 }
 
 fn one_line(text: &str) -> String {
@@ -129,6 +146,7 @@ impl fmt::Display for ActivationError {
             ActivationError::Behind => formatter.write_str("it does not follow the activation in force"),
             ActivationError::Format => formatter.write_str("it is not an activation as this program writes it"),
             ActivationError::Key { by } => write!(formatter, "no key of `{by}` is configured"),
+            ActivationError::Log { text } => formatter.write_str(text),
             ActivationError::Signature => formatter.write_str("the signature is not of this text by that key"),
             ActivationError::Time => write!(formatter, "it was signed more than {ACTIVATION_AGE_SECONDS_MAX} seconds from now"),
         }
@@ -142,6 +160,7 @@ mod tests {
     use super::*;
     use crate::bundle::Bundle;
     use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+    use std::collections::BTreeMap;
 
     const NOW: i64 = 1_893_585_600;
 
@@ -156,7 +175,7 @@ mod tests {
 
     fn verify(text: &str, signer: &Ed25519KeyPair, current: Option<&BundleDigest>, now: i64) -> Result<Activated, ActivationError> {
         let key: [u8; 32] = pair(1).public_key().as_ref().try_into().unwrap();
-        let keys = ActivationKeys(BTreeMap::from([("ana".to_owned(), key)]));
+        let keys = ActivationKeys { current: BTreeMap::from([("ana".to_owned(), key)]), retired: BTreeMap::new() };
         Activated::verify(text, signer.sign(text.as_bytes()).as_ref(), &keys, current, now)
     }
 
@@ -199,7 +218,7 @@ mod tests {
     fn a_changed_letter_voids_the_signature() {
         let text = activation(None).text();
         let key: [u8; 32] = pair(1).public_key().as_ref().try_into().unwrap();
-        let keys = ActivationKeys(BTreeMap::from([("ana".to_owned(), key)]));
+        let keys = ActivationKeys { current: BTreeMap::from([("ana".to_owned(), key)]), retired: BTreeMap::new() };
         let signature = pair(1).sign(text.as_bytes());
         let other = text.replace("in force", "shadow");
         assert_eq!(Activated::verify(&other, signature.as_ref(), &keys, None, NOW).unwrap_err(), ActivationError::Signature);
