@@ -5,8 +5,11 @@
 //! docs/ledger.md is the page for auditors and operators.
 
 pub mod checkpoint;
+pub mod clock;
 pub mod cosignature;
 mod durable;
+pub mod flood;
+pub mod grammar;
 pub mod keyring;
 pub mod layout;
 pub mod note;

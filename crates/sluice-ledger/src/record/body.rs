@@ -11,15 +11,20 @@ use std::fmt;
 pub const BODY_VERSION: u8 = 1;
 const HEAD_BYTES: usize = 1 + 16 + 1;
 const ROW_BYTES: usize = 1 + 4 + 32 + 32;
-/// What encryption and a text that does not compress can add to a section.
-const SECTION_GROWTH_BYTES_MAX: usize = 1 << 10;
+/// What encryption adds to a section, and compression to a text that is noise: well under one byte in a thousand.
+const SECTION_GROWTH_BYTES_MIN: usize = 64;
+const SECTION_GROWTH_DIVISOR: usize = 1 << 10;
 /// All sections at their largest.
 pub const BODY_BYTES_MAX: usize = HEAD_BYTES + section_bytes_max(&SectionId::ALL);
 
 const fn section_bytes_max(sections: &[SectionId]) -> usize {
     match sections {
         [] => 0,
-        [first, rest @ ..] => ROW_BYTES + first.plaintext_bytes_max() + SECTION_GROWTH_BYTES_MAX + section_bytes_max(rest),
+        [first, rest @ ..] => {
+            let plaintext_bytes = first.plaintext_bytes_max();
+            let growth_bytes = SECTION_GROWTH_BYTES_MIN + plaintext_bytes / SECTION_GROWTH_DIVISOR;
+            ROW_BYTES + plaintext_bytes + growth_bytes + section_bytes_max(rest)
+        }
     }
 }
 

@@ -115,6 +115,20 @@ impl Leaf {
     }
 }
 
+impl Subject {
+    /// From the 32 digits that it is displayed in.
+    pub fn parse(text: &str) -> Option<Subject> {
+        read_hexadecimal(text).map(Subject)
+    }
+}
+
+impl RecordId {
+    /// From the 32 digits that it is displayed in.
+    pub fn parse(text: &str) -> Option<RecordId> {
+        read_hexadecimal(text).map(RecordId)
+    }
+}
+
 /// As they stand in the map. Order, width and repetition are compared with the one form afterwards.
 #[derive(Default)]
 struct Fields {
@@ -173,6 +187,11 @@ impl Fields {
 
 fn hexadecimal(formatter: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
     bytes.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+}
+
+fn read_hexadecimal(text: &str) -> Option<[u8; 16]> {
+    let lower = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    (text.len() == 32 && text.bytes().all(lower)).then(|| u128::from_str_radix(text, 16).ok())?.map(u128::to_be_bytes)
 }
 
 impl fmt::Display for RecordId {

@@ -1,0 +1,12 @@
+//! Records, keys and grammar from outside, compared with naive references.
+
+#[cfg(test)]
+mod grammar;
+#[cfg(test)]
+mod leaf;
+#[cfg(test)]
+mod mint;
+#[cfg(test)]
+mod recorded;
+#[cfg(test)]
+mod sections;
