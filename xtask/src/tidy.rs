@@ -7,6 +7,7 @@ mod length;
 mod manifests;
 mod mints;
 mod names;
+mod ports;
 mod purity;
 mod scanner;
 mod tree;
@@ -47,6 +48,7 @@ const RULES: &[Rule] = &[
     Rule::Tree(manifests::inherited_dependencies),
     Rule::Tree(manifests::lints),
     Rule::Tree(mints::mints),
+    Rule::Tree(ports::ports),
     Rule::Tree(purity::sources),
     Rule::Tree(purity::unsafe_code),
     Rule::Tree(tree::text_only),

@@ -14,6 +14,9 @@ pub struct Layers {
     /// A proof type -> the only file that may construct it.
     #[serde(default)]
     pub mints: BTreeMap<String, String>,
+    /// A trait whose answer is believed -> the folders in which it may be implemented.
+    #[serde(default)]
+    pub ports: BTreeMap<String, Vec<String>>,
     /// A crate that may hold `unsafe` -> the one file in which.
     #[serde(default, rename = "unsafe")]
     pub unsafe_files: BTreeMap<String, String>,

@@ -141,7 +141,8 @@ mod tests {
     #[test]
     fn forgeries_that_must_not_compile_are_left_alone() {
         let layers = "[crates]\n[mints]\nPermit = \"crates/a/src/decide.rs\"\n";
-        let check = |path: &str| places(mints, &[(layers::PATH, layers), ("crates/a/src/decide.rs", MINT), (path, "Permit { id: 1 }")]).len();
+        let check =
+            |path: &str| places(mints, &[(layers::PATH, layers), ("crates/a/src/decide.rs", MINT), (path, "Permit { id: 1 }")]).len();
         assert_eq!((check("crates/a/tests/mint/by_hand.rs"), check("crates/a/tests/it/by_hand.rs")), (0, 1));
     }
 
