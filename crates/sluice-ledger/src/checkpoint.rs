@@ -28,7 +28,9 @@ pub enum CheckpointFault {
     Form,
     Note(NoteFault),
     /// None of the log's keys signed it.
-    Unsigned { origin: String },
+    Unsigned {
+        origin: String,
+    },
 }
 
 impl Checkpoint {

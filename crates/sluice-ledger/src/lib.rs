@@ -13,9 +13,11 @@ pub mod grammar;
 pub mod keyring;
 pub mod layout;
 pub mod note;
+pub mod proof;
 pub mod record;
 mod recorded;
 pub mod tree;
+pub mod trust;
 
 pub use durable::{AppendFault, Appending, DurableLog, Receipt};
 pub use recorded::{Recorded, RecordingError};

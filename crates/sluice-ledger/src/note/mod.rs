@@ -32,11 +32,15 @@ pub struct Signature {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoteFault {
     /// A second line of the same key.
-    Duplicate { name: String },
+    Duplicate {
+        name: String,
+    },
     Form,
     Length,
     /// The line names a known key, and the signature is not by it.
-    Signature { name: String },
+    Signature {
+        name: String,
+    },
 }
 
 impl Note {
