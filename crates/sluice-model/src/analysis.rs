@@ -150,3 +150,74 @@ pub struct Unresolved {
 pub struct Refused {
     pub reason: String,
 }
+
+impl Effect {
+    /// For texts that others read: it does not change.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Effect::Administration => "administration",
+            Effect::Alter => "alter",
+            Effect::Assert => "assert",
+            Effect::Branch => "branch",
+            Effect::Call => "call",
+            Effect::Clone => "clone",
+            Effect::Copy => "copy",
+            Effect::Create => "create",
+            Effect::Declare => "declare",
+            Effect::Delete => "delete",
+            Effect::Drop => "drop",
+            Effect::DynamicSql => "dynamic_sql",
+            Effect::Export => "export",
+            Effect::ExternalQuery => "external_query",
+            Effect::Grant => "grant",
+            Effect::Identity => "identity",
+            Effect::Insert => "insert",
+            Effect::Load => "load",
+            Effect::Merge => "merge",
+            Effect::Metadata => "metadata",
+            Effect::Model => "model",
+            Effect::OpaqueCode => "opaque_code",
+            Effect::Raise => "raise",
+            Effect::Read => "read",
+            Effect::RemoteFunction => "remote_function",
+            Effect::Replace => "replace",
+            Effect::Restore => "restore",
+            Effect::Revoke => "revoke",
+            Effect::Session => "session",
+            Effect::Set => "set",
+            Effect::SignedUrl => "signed_url",
+            Effect::Transaction => "transaction",
+            Effect::Truncate => "truncate",
+            Effect::Update => "update",
+        }
+    }
+}
+
+impl How {
+    pub const fn word(self) -> &'static str {
+        match self {
+            How::Counted => "counted",
+            How::Derived => "derived",
+            How::Direct => "direct",
+        }
+    }
+}
+
+impl UseKind {
+    pub const fn word(self) -> &'static str {
+        match self {
+            UseKind::Assert => "assert",
+            UseKind::Branch => "branch",
+            UseKind::Error => "error",
+            UseKind::Filter => "filter",
+            UseKind::Group => "group",
+            UseKind::Join => "join",
+            UseKind::Limit => "limit",
+            UseKind::Order => "order",
+            UseKind::Pivot => "pivot",
+            UseKind::Rows => "rows",
+            UseKind::Set => "set",
+            UseKind::Window => "window",
+        }
+    }
+}

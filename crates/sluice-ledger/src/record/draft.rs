@@ -28,6 +28,9 @@ pub enum DraftError {
         section: SectionId,
         bytes: usize,
     },
+    Unwritable {
+        section: SectionId,
+    },
 }
 
 impl Draft {
@@ -103,6 +106,7 @@ impl fmt::Display for DraftError {
                 let max = section.plaintext_bytes_max();
                 write!(formatter, "section `{}` of the record has {bytes} bytes, at most {max}", section.word())
             }
+            DraftError::Unwritable { section } => write!(formatter, "section `{}` of the record could not be written", section.word()),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod body;
 mod cbor;
+pub mod content;
 mod disclosure;
 mod draft;
 mod kind;

@@ -1,6 +1,10 @@
 //! Records, keys and grammar from outside, compared with naive references.
 
 #[cfg(test)]
+mod content;
+#[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod grammar;
 #[cfg(test)]
 mod leaf;

@@ -1,0 +1,71 @@
+//! What policy said, by which set, and why.
+
+use super::Content;
+use crate::record::section::SectionId;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Policy {
+    /// Digest of the set in force.
+    pub set: String,
+    /// `permitted`, `held`, `refused`, `to_estimate`.
+    pub outcome: String,
+    /// One judge or two.
+    pub judge: String,
+    /// Each question that was permitted, and by which rules.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub permitted: BTreeMap<String, Vec<String>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Refusing>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<Held>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub masks: Vec<MaskedOutput>,
+    /// By the dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Millionths of the currency that prices are set in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_micros: Option<u64>,
+    /// What the other sets, which decide nothing, would have said.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub shadows: BTreeMap<String, String>,
+}
+
+/// One thing that stood in the way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Refusing {
+    pub kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question: Option<String>,
+    pub rules: Vec<String>,
+    pub fact: String,
+}
+
+/// Approval that was due.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Held {
+    pub group: String,
+    pub quorum: u64,
+    pub assurance: String,
+    pub rules: Vec<String>,
+    pub questions: Vec<String>,
+}
+
+/// A path of an output, and what is left of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MaskedOutput {
+    pub statement: usize,
+    pub output: usize,
+    pub at: String,
+    pub mask: String,
+    pub labels: Vec<String>,
+    pub columns: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
+}
+
+impl Content for Policy {
+    const SECTION: SectionId = SectionId::Policy;
+}

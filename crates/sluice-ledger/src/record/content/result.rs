@@ -1,0 +1,71 @@
+//! What left the gateway, by digest and by count; and what BigQuery said of its side.
+
+use super::{Content, sha256_text};
+use crate::record::section::SectionId;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Rows that are about to leave, masked: on record before the first byte does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Page {
+    pub number: u64,
+    pub rows: u64,
+    pub bytes: u64,
+    /// Of the bytes as they leave.
+    pub digest: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub masked: Vec<MaskedCells>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MaskedCells {
+    pub path: String,
+    pub mask: String,
+    pub cells: u64,
+    /// That were null, and stay so.
+    pub nulls: u64,
+}
+
+/// All that left for a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    pub pages: u64,
+    pub rows: u64,
+    pub bytes: u64,
+    /// The client went away, or it was cut off.
+    pub truncated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema_digest: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Upstream {
+    pub job: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    pub attempts: u64,
+    /// Of the job's statistics, those that have a known name and are numbers.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub statistics: BTreeMap<String, u64>,
+    /// A word of BigQuery's: `notFound`, `quotaExceeded`. Its text can hold values, so it is not kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl Page {
+    pub fn new(number: u64, rows: u64, bytes: u64, digest: &[u8; 32], masked: Vec<MaskedCells>) -> Page {
+        Page { number, rows, bytes, digest: sha256_text(digest), masked }
+    }
+}
+
+impl Content for Page {
+    const SECTION: SectionId = SectionId::Result;
+}
+
+impl Content for Totals {
+    const SECTION: SectionId = SectionId::Result;
+}
+
+impl Content for Upstream {
+    const SECTION: SectionId = SectionId::Upstream;
+}

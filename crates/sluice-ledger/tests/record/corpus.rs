@@ -1,0 +1,75 @@
+//! The seeds of the fuzz targets, and whatever they once found, replayed without a fuzzer: what is taken has one form, and nothing panics.
+
+use sluice_ledger::keyring::KeyEntry;
+use sluice_ledger::record::{Body, Leaf};
+use std::path::PathBuf;
+
+/// Files in hexadecimal hold bytes.
+fn seeds(target: &str) -> Vec<Vec<u8>> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let seeds: Vec<Vec<u8>> = entries
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+            digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+        })
+        .collect();
+    assert!(!seeds.is_empty(), "{target}");
+    seeds
+}
+
+#[test]
+fn seeds_of_leaves() {
+    let taken = seeds("ledger_leaf").iter().filter(|seed| Leaf::read(seed).is_ok_and(|leaf| leaf.bytes() == **seed)).count();
+    assert!(taken >= 2, "{taken} of the seeds are leaves");
+}
+
+#[test]
+fn seeds_of_bodies() {
+    let seeds = seeds("ledger_body");
+    let rewritten = |body: &Body<'_>| {
+        let sections: Vec<_> = body.rows().map(|row| (*row, body.ciphertext(row.section).unwrap().to_vec())).collect();
+        Body::write(body.record(), &sections)
+    };
+    let taken = seeds.iter().filter(|seed| Body::read(seed).is_ok_and(|body| rewritten(&body) == **seed)).count();
+    assert!(taken >= 2, "{taken} of the seeds are bodies");
+}
+
+#[test]
+fn seeds_of_key_entries() {
+    let taken = seeds("ledger_key_entry").iter().filter(|seed| KeyEntry::read(seed).is_some_and(|entry| entry.bytes() == **seed)).count();
+    assert!(taken >= 2, "{taken} of the seeds are entries");
+}
+
+/// A poor man's fuzzer: seeds, cut, doubled and spoiled by a counter. What is still taken has one form.
+#[test]
+fn spoiled_seeds_have_one_form() {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % u64::try_from(below.max(1)).unwrap()).unwrap()
+    };
+    for target in ["ledger_leaf", "ledger_body", "ledger_key_entry"] {
+        for seed in seeds(target) {
+            for _ in 0..2000 {
+                let mut spoiled = seed.clone();
+                for _ in 0..=next(3) {
+                    let (at, to) = (next(spoiled.len()), next(spoiled.len()));
+                    match next(4) {
+                        0 if at < spoiled.len() => spoiled[at] = u8::try_from(next(256)).unwrap(),
+                        1 if at < spoiled.len() => spoiled[at] ^= 1 << next(8),
+                        2 => spoiled.insert(at, u8::try_from(next(256)).unwrap()),
+                        _ => drop(spoiled.drain(at.min(to)..at.max(to).min(at.min(to) + 8))),
+                    }
+                }
+                assert!(Leaf::read(&spoiled).is_ok_and(|leaf| leaf.bytes() == spoiled) || Leaf::read(&spoiled).is_err());
+                assert!(KeyEntry::read(&spoiled).is_none_or(|entry| entry.bytes() == spoiled));
+                drop(Body::read(&spoiled));
+            }
+        }
+    }
+}
