@@ -1,4 +1,6 @@
 //! Showing some sections of one record to somebody without keys, and nothing of the others.
+//!
+//! Written as bytes it goes with a proof of the leaf: version, leaf, rows, what is shown; counts have one byte, lengths of texts four.
 
 use super::body::{Body, BodyError, Row, root};
 use super::leaf::Leaf;
@@ -6,6 +8,8 @@ use super::seal::is_committed;
 use super::section::{SectionId, SectionSet};
 use crate::keyring::KeyEntry;
 use std::fmt;
+
+const VERSION: u8 = 1;
 
 /// Rows of the whole record, and texts of what is shown. Together with a proof of the leaf it convinces anyone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +45,47 @@ impl Disclosure {
         Disclosure { rows: body.rows().copied().collect(), shown: shown.collect() }
     }
 
+    pub fn bytes(&self, leaf: &Leaf) -> Vec<u8> {
+        let leaf = leaf.bytes();
+        let mut out = vec![VERSION, leaf.len() as u8];
+        out.extend(leaf);
+        out.push(self.rows.len() as u8);
+        for row in &self.rows {
+            out.push(row.section.code());
+            out.extend(row.commitment);
+            out.extend(row.ciphertext_digest);
+        }
+        out.push(self.shown.len() as u8);
+        for shown in &self.shown {
+            out.push(shown.section.code());
+            out.extend(shown.salt);
+            out.extend((shown.plaintext.len() as u32).to_be_bytes());
+            out.extend(&shown.plaintext);
+        }
+        out
+    }
+
+    /// Takes what `bytes` gives, and nothing else. Whether it is true says `check`, whether the leaf is on record its proof.
+    pub fn read(bytes: &[u8]) -> Option<(Leaf, Disclosure)> {
+        let mut reader = Reader { rest: bytes };
+        if reader.byte()? != VERSION {
+            return None;
+        }
+        let length = reader.byte()?;
+        let leaf = Leaf::read(reader.bytes(usize::from(length))?).ok()?;
+        let mut rows = Vec::new();
+        for _ in 0..reader.byte()? {
+            rows.push(Row { section: reader.section()?, commitment: reader.array()?, ciphertext_digest: reader.array()? });
+        }
+        let mut shown = Vec::new();
+        for _ in 0..reader.byte()? {
+            let (section, salt) = (reader.section()?, reader.array()?);
+            let length = usize::try_from(u32::from_be_bytes(reader.array()?)).ok()?;
+            shown.push(Disclosed { section, salt, plaintext: reader.bytes(length)?.to_vec() });
+        }
+        reader.rest.is_empty().then_some((leaf, Disclosure { rows, shown }))
+    }
+
     /// Whether the leaf commits to every text that is shown.
     pub fn check(&self, leaf: &Leaf) -> Result<(), DisclosureError> {
         let sections: SectionSet = self.rows.iter().map(|row| row.section).collect();
@@ -58,6 +103,32 @@ impl Disclosure {
             seen = seen.with(shown.section);
         }
         Ok(())
+    }
+}
+
+struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn byte(&mut self) -> Option<u8> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    fn section(&mut self) -> Option<SectionId> {
+        SectionId::from_code(self.byte()?)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (array, rest) = self.rest.split_first_chunk()?;
+        self.rest = rest;
+        Some(*array)
+    }
+
+    fn bytes(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (bytes, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some(bytes)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The seeds of the fuzz targets, and whatever they once found, replayed without a fuzzer: what is taken has one form, and nothing panics.
 
 use sluice_ledger::keyring::KeyEntry;
-use sluice_ledger::record::{Body, Leaf};
+use sluice_ledger::record::{Body, Disclosure, Leaf};
 use std::path::PathBuf;
 
 /// Files in hexadecimal hold bytes.
@@ -43,6 +43,13 @@ fn seeds_of_key_entries() {
     assert!(taken >= 2, "{taken} of the seeds are entries");
 }
 
+#[test]
+fn seeds_of_disclosures() {
+    let is_taken = |seed: &&Vec<u8>| Disclosure::read(seed).is_some_and(|(leaf, shown)| shown.bytes(&leaf) == **seed);
+    let taken = seeds("ledger_disclosure").iter().filter(is_taken).count();
+    assert!(taken >= 2, "{taken} of the seeds are disclosures");
+}
+
 /// A poor man's fuzzer: seeds, cut, doubled and spoiled by a counter. What is still taken has one form.
 #[test]
 fn spoiled_seeds_have_one_form() {
@@ -53,7 +60,7 @@ fn spoiled_seeds_have_one_form() {
         state ^= state << 17;
         usize::try_from(state % u64::try_from(below.max(1)).unwrap()).unwrap()
     };
-    for target in ["ledger_leaf", "ledger_body", "ledger_key_entry"] {
+    for target in ["ledger_body", "ledger_disclosure", "ledger_key_entry", "ledger_leaf"] {
         for seed in seeds(target) {
             for _ in 0..2000 {
                 let mut spoiled = seed.clone();
@@ -68,6 +75,7 @@ fn spoiled_seeds_have_one_form() {
                 }
                 assert!(Leaf::read(&spoiled).is_ok_and(|leaf| leaf.bytes() == spoiled) || Leaf::read(&spoiled).is_err());
                 assert!(KeyEntry::read(&spoiled).is_none_or(|entry| entry.bytes() == spoiled));
+                assert!(Disclosure::read(&spoiled).is_none_or(|(leaf, shown)| shown.bytes(&leaf) == spoiled));
                 drop(Body::read(&spoiled));
             }
         }

@@ -141,6 +141,20 @@ fn one_section_can_be_shown() {
     assert_eq!(disclosure.check(&leaf(&record)), Ok(()));
     assert_eq!(disclosure.shown.iter().map(|shown| shown.section).collect::<Vec<_>>(), [SectionId::Identity]);
 
+    let bytes = disclosure.bytes(&leaf(&record));
+    assert_eq!(Disclosure::read(&bytes), Some((leaf(&record), disclosure.clone())));
+    assert_eq!(Disclosure::read(&[bytes.as_slice(), &[0]].concat()), None);
+    assert_eq!((0..bytes.len()).find(|length| Disclosure::read(&bytes[..*length]).is_some()), None);
+    for bit in 0..bytes.len() * 8 {
+        let mut changed = bytes.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        // Parts of the leaf that the rows do not depend on are the proof's to find.
+        if let Some((other, shown)) = Disclosure::read(&changed) {
+            assert_eq!(shown.bytes(&other), changed);
+            assert!(other != leaf(&record) || shown.check(&other).is_err(), "bit {bit}");
+        }
+    }
+
     let check = |change: &dyn Fn(&mut Disclosure), expect: DisclosureError| {
         let mut changed = disclosure.clone();
         change(&mut changed);
