@@ -11,7 +11,10 @@ use std::io;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreFault {
     /// The clock is more than a day behind what is on record: evidence would get the wrong time.
-    ClockBehind { last_ms: u64, now_ms: u64 },
+    ClockBehind {
+        last_ms: u64,
+        now_ms: u64,
+    },
     /// The folder holds what no crash leaves behind.
     Damaged(String),
     /// The disk failed in a way after which nothing that it says can be relied on.
@@ -19,11 +22,16 @@ pub enum StoreFault {
     /// There is something already where something new was to be made.
     Exists(String),
     /// Written by a version that this one does not know, or does not know any more.
-    Format { found: u64, known: u64 },
+    Format {
+        found: u64,
+        known: u64,
+    },
     /// No space. What waits stays in the write-ahead log and is applied when there is some.
     Full,
     /// A legal hold stands on the record.
-    Held { record: u64 },
+    Held {
+        record: u64,
+    },
     /// Another process has the ledger open.
     InUse,
     /// A master key or a signing key is missing, wrong or lies open.
@@ -86,7 +94,10 @@ impl fmt::Display for StoreFault {
         match self {
             StoreFault::ClockBehind { last_ms, now_ms } => {
                 let seconds = last_ms.saturating_sub(*now_ms) / 1000;
-                write!(formatter, "the clock is {seconds} s behind the last record: set it right, or the ledger is not the one that ran here")
+                write!(
+                    formatter,
+                    "the clock is {seconds} s behind the last record: set it right, or the ledger is not the one that ran here"
+                )
             }
             StoreFault::Damaged(text) => write!(formatter, "the ledger is damaged: {}", text.escape_debug()),
             StoreFault::Dead(text) => write!(formatter, "the disk of the ledger failed: {}", text.escape_debug()),

@@ -1,11 +1,26 @@
 //! What the gateway keeps: the ledger's folder, spent tokens, revocations. The only crate that touches those files.
 //!
-//! `disk` is the file system as a port; `wal` makes records durable; `shelf` holds them; docs/ledger.md has the write order and what each failure leaves.
+//! `wal` makes records durable, `shelf` holds them, `ledger` is the two in one hand and `store` in two threads; `disk` is the file system as a port.
+//! docs/ledger.md has the write order and what each failure leaves.
 
 pub mod disk;
 mod facts;
 mod fault;
+mod keys;
+mod ledger;
+mod machine;
+mod reader;
 mod shelf;
+mod standing;
+mod store;
 mod wal;
+mod writer;
 
+pub use facts::{FORMAT, LedgerFacts, create};
 pub use fault::StoreFault;
+pub use ledger::{Ledger, Opening};
+pub use machine::{LocalMachine, Machine};
+pub use reader::{Reader, StoredRecord};
+pub use shelf::{read_checkpoint, read_history};
+pub use store::{Condition, OnDeath, QUEUE_BYTES_MAX, QUEUE_RECORDS_MAX, Status, Store};
+pub use wal::SegmentSizes;

@@ -97,7 +97,7 @@ impl Disk for LocalDisk {
         Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
     }
 
-    fn lock(&self, path: &str) -> io::Result<Box<dyn Send>> {
+    fn lock(&self, path: &str) -> io::Result<Box<dyn Send + Sync>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(self.at(path))?;
         match file.try_lock() {
             Ok(()) => Ok(Box::new(file)),

@@ -27,7 +27,7 @@ pub trait Disk: Send + Sync {
     /// Bytes that can still be written.
     fn free_bytes(&self) -> io::Result<u64>;
     /// Held until it is dropped. An error of kind `WouldBlock` while someone else holds it.
-    fn lock(&self, path: &str) -> io::Result<Box<dyn Send>>;
+    fn lock(&self, path: &str) -> io::Result<Box<dyn Send + Sync>>;
 }
 
 pub trait DiskFile: Send {

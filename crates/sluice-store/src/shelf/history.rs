@@ -20,7 +20,8 @@ impl History {
     /// Reads the last file. A note that is cut off was not answered for: what is appended next takes its place.
     pub fn open(disk: &dyn Disk) -> Result<History, StoreFault> {
         let names = disk.list(FOLDER)?;
-        let Some(number) = names.last().map(|name| name.parse().map_err(|_| StoreFault::Damaged(format!("`{FOLDER}/{name}`")))).transpose()?
+        let Some(number) =
+            names.last().map(|name| name.parse().map_err(|_| StoreFault::Damaged(format!("`{FOLDER}/{name}`")))).transpose()?
         else {
             return Ok(History { number: 0, notes: 0, end: 0, last: None });
         };

@@ -23,11 +23,17 @@ pub struct Entry {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch {
+pub struct Head {
     pub first_index: u64,
     pub epoch: u64,
     /// Digest of the batch before.
     pub previous: Digest,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    pub head: Head,
+    pub digest: Digest,
     pub entries: Vec<Entry>,
 }
 
@@ -37,23 +43,19 @@ impl Entry {
     }
 }
 
-impl Batch {
-    pub fn next_index(&self) -> u64 {
-        self.first_index + self.entries.len() as u64
-    }
-
-    /// With zeros up to the next block. `ledger` keeps a segment of another ledger from being read as one of this.
-    pub fn encode(&self, ledger: &[u8; 16]) -> Option<(Vec<u8>, Digest)> {
-        let content: usize = self.entries.iter().map(Entry::bytes_in_batch).sum();
+impl Head {
+    /// The bytes of a batch, with zeros up to the next block. `ledger` keeps a segment of another ledger from being read as one of this.
+    pub fn encode(&self, ledger: &[u8; 16], entries: &[Entry]) -> Option<(Vec<u8>, Digest)> {
+        let content: usize = entries.iter().map(Entry::bytes_in_batch).sum();
         let mut bytes = Vec::with_capacity((HEAD_BYTES + content).next_multiple_of(BLOCK_BYTES));
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&u32::try_from(content).ok()?.to_be_bytes());
-        bytes.extend_from_slice(&u32::try_from(self.entries.len()).ok()?.to_be_bytes());
+        bytes.extend_from_slice(&u32::try_from(entries.len()).ok()?.to_be_bytes());
         bytes.extend_from_slice(&self.first_index.to_be_bytes());
         bytes.extend_from_slice(&self.epoch.to_be_bytes());
         bytes.extend_from_slice(&self.previous);
         bytes.extend_from_slice(&[0; 32]);
-        for entry in &self.entries {
+        for entry in entries {
             bytes.extend_from_slice(&u16::try_from(entry.leaf.len()).ok()?.to_be_bytes());
             bytes.extend_from_slice(&u32::try_from(entry.body.len()).ok()?.to_be_bytes());
             bytes.extend_from_slice(&u32::try_from(entry.slot.len()).ok()?.to_be_bytes());
@@ -66,9 +68,15 @@ impl Batch {
         bytes.resize(bytes.len().next_multiple_of(BLOCK_BYTES), 0);
         Some((bytes, digest))
     }
+}
+
+impl Batch {
+    pub fn next_index(&self) -> u64 {
+        self.head.first_index + self.entries.len() as u64
+    }
 
     /// The batch at the start of these bytes and the bytes that it takes with its zeros; None unless it is whole and of this ledger.
-    pub fn decode(ledger: &[u8; 16], bytes: &[u8]) -> Option<(Batch, Digest, usize)> {
+    pub fn decode(ledger: &[u8; 16], bytes: &[u8]) -> Option<(Batch, usize)> {
         let (magic, rest) = bytes.split_first_chunk::<8>()?;
         if magic != MAGIC {
             return None;
@@ -90,7 +98,7 @@ impl Batch {
             let (leaf, body, slot) = (take(u32::try_from(leaf).ok()?)?, take(body)?, take(slot)?);
             entries.push(Entry { leaf: leaf.to_vec(), body: body.to_vec(), slot: slot.to_vec() });
         }
-        Some((Batch { first_index, epoch, previous, entries }, digest, whole.len().next_multiple_of(BLOCK_BYTES)))
+        Some((Batch { head: Head { first_index, epoch, previous }, digest, entries }, whole.len().next_multiple_of(BLOCK_BYTES)))
     }
 }
 
@@ -139,25 +147,27 @@ mod tests {
 
     const LEDGER: [u8; 16] = [7; 16];
 
-    fn batch() -> Batch {
+    const HEAD: Head = Head { first_index: 5, epoch: 2, previous: [3; 32] };
+
+    fn entries() -> Vec<Entry> {
         let entry = |fill: u8, length: usize| Entry { leaf: vec![fill; 90], body: vec![fill; length], slot: vec![fill; 70] };
-        Batch { first_index: 5, epoch: 2, previous: [3; 32], entries: vec![entry(1, 0), entry(2, 5000), entry(3, 1)] }
+        vec![entry(1, 0), entry(2, 5000), entry(3, 1)]
     }
 
     #[test]
     fn a_batch_is_read_back() {
-        let (bytes, digest) = batch().encode(&LEDGER).unwrap();
+        let (bytes, digest) = HEAD.encode(&LEDGER, &entries()).unwrap();
         assert_eq!(bytes.len() % BLOCK_BYTES, 0);
-        let length = bytes.len();
-        assert_eq!(Batch::decode(&LEDGER, &bytes), Some((batch(), digest, length)));
-        assert_eq!(Batch::decode(&LEDGER, &[bytes.clone(), vec![9; 100]].concat()), Some((batch(), digest, length)));
+        let expect = (Batch { head: HEAD, digest, entries: entries() }, bytes.len());
+        assert_eq!(Batch::decode(&LEDGER, &bytes).as_ref(), Some(&expect));
+        assert_eq!(Batch::decode(&LEDGER, &[bytes.clone(), vec![9; 100]].concat()), Some(expect));
         assert_eq!(Batch::decode(&[8; 16], &bytes), None);
     }
 
     #[test]
     fn no_bit_of_it_can_flip() {
-        let (bytes, _) = batch().encode(&LEDGER).unwrap();
-        let content = HEAD_BYTES + batch().entries.iter().map(Entry::bytes_in_batch).sum::<usize>();
+        let (bytes, _) = HEAD.encode(&LEDGER, &entries()).unwrap();
+        let content = HEAD_BYTES + entries().iter().map(Entry::bytes_in_batch).sum::<usize>();
         for place in 0..content {
             let mut damaged = bytes.clone();
             damaged[place] ^= 1 << (place % 8);

@@ -6,10 +6,11 @@
 mod batch;
 mod segments;
 
-pub use batch::{BLOCK_BYTES, Batch, Digest, Entry, HEAD_BYTES};
+pub use batch::Entry;
 pub use segments::Segments;
 
 use crate::disk::{self, Disk, DiskFile};
+use batch::{BLOCK_BYTES, Batch, Digest, Head};
 use std::io;
 
 pub const FOLDER: &str = "wal";
@@ -77,31 +78,31 @@ pub fn scan(disk: &dyn Disk, ledger: &[u8; 16], applied: u64) -> Result<Vec<Entr
         let found = scan_segment(ledger, &file.read_at(0, length)?, applied);
         batches.extend(found.ok_or_else(|| WalFault::Damaged(format!("`{path}` holds whole records behind a damaged one")))?);
     }
-    batches.sort_by_key(|(batch, _)| batch.first_index);
+    batches.sort_by_key(|batch: &Batch| batch.head.first_index);
     let mut next_index = applied;
     let mut previous = None;
     let mut entries = Vec::new();
-    for (batch, digest) in batches {
-        let follows = previous.is_none_or(|previous| previous == batch.previous);
-        if batch.first_index > next_index || (previous.is_some() && (batch.first_index != next_index || !follows)) {
+    for batch in batches {
+        let follows = previous.is_none_or(|previous| batch.head.previous == previous && batch.head.first_index == next_index);
+        if batch.head.first_index > next_index || !follows {
             return Err(WalFault::Damaged(format!("record {next_index} is missing from the write-ahead log")));
         }
-        let skipped = usize::try_from(next_index - batch.first_index).unwrap_or(usize::MAX);
+        let skipped = usize::try_from(next_index - batch.head.first_index).unwrap_or(usize::MAX);
         next_index = batch.next_index();
-        previous = Some(digest);
+        previous = Some(batch.digest);
         entries.extend(batch.entries.into_iter().skip(skipped));
     }
     Ok(entries)
 }
 
 /// None if a whole batch of records that are not applied stands behind something that is none.
-fn scan_segment(ledger: &[u8; 16], bytes: &[u8], applied: u64) -> Option<Vec<(Batch, Digest)>> {
+fn scan_segment(ledger: &[u8; 16], bytes: &[u8], applied: u64) -> Option<Vec<Batch>> {
     let mut batches = Vec::new();
     let mut gap = false;
     let mut offset = 0;
     while let Some(rest) = bytes.get(offset..).filter(|rest| !rest.is_empty()) {
         match Batch::decode(ledger, rest) {
-            Some((batch, digest, length)) => {
+            Some((batch, length)) => {
                 offset += length;
                 if batch.next_index() <= applied {
                     continue;
@@ -109,7 +110,7 @@ fn scan_segment(ledger: &[u8; 16], bytes: &[u8], applied: u64) -> Option<Vec<(Ba
                 if gap {
                     return None;
                 }
-                batches.push((batch, digest));
+                batches.push(batch);
             }
             None => {
                 gap |= !batches.is_empty() || rest.get(..BLOCK_BYTES).is_some_and(|block| block.iter().any(|byte| *byte != 0));
@@ -144,19 +145,19 @@ impl Journal {
     }
 
     /// Returns once the entries are on stable storage. After an error that is not for want of space the log must not be used again.
-    pub fn append(&mut self, epoch: u64, entries: Vec<Entry>, may_close: bool) -> Result<Batch, WalFault> {
+    pub fn append(&mut self, epoch: u64, entries: &[Entry], may_close: bool) -> Result<(), WalFault> {
         self.clear_torn()?;
-        let batch = Batch { first_index: self.next_index, epoch, previous: self.previous, entries };
-        let (bytes, digest) = batch.encode(&self.ledger).ok_or(WalFault::TooLarge)?;
+        let head = Head { first_index: self.next_index, epoch, previous: self.previous };
+        let (bytes, digest) = head.encode(&self.ledger, entries).ok_or(WalFault::TooLarge)?;
         let (place, offset) = self.segments.reserve(bytes.len() as u64, may_close)?;
         if let Err(error) = self.write(place, offset, &bytes) {
             self.torn = Some(Torn { place, offset, bytes: bytes.len() });
             return Err(WalFault::Disk(error));
         }
-        self.segments.advance(place, bytes.len() as u64, batch.first_index, batch.next_index());
-        self.next_index = batch.next_index();
+        self.next_index += entries.len() as u64;
         self.previous = digest;
-        Ok(batch)
+        self.segments.advance(place, bytes.len() as u64, head.first_index, self.next_index);
+        Ok(())
     }
 
     /// The next batch starts another segment, if one is free, so that this one can be wiped.

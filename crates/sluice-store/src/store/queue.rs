@@ -1,0 +1,117 @@
+//! What waits for the writer. Bounded: who comes when it is full is told so, and nothing piles up in memory.
+
+use crate::writer::Asked;
+use sluice_ledger::{AppendFault, Receipt};
+use std::collections::VecDeque;
+use std::sync::mpsc::SyncSender;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+pub const QUEUE_RECORDS_MAX: usize = 4096;
+pub const QUEUE_BYTES_MAX: usize = 64 << 20;
+/// Of one batch, beside its last record.
+const BATCH_BYTES_MAX: usize = 1 << 20;
+const BATCH_RECORDS_MAX: usize = 1024;
+
+/// Called once, from the writer's thread: it must not wait.
+pub type Answer = Box<dyn FnOnce(Result<Receipt, AppendFault>) + Send>;
+
+pub enum Job {
+    Append(Asked, Answer),
+    /// The keys that this leaf gives up are gone.
+    GaveUp(u64),
+    /// The next batch starts another segment.
+    Rotate(SyncSender<()>),
+}
+
+#[derive(Default)]
+pub struct Queue {
+    state: Mutex<State>,
+    filled: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    records: usize,
+    bytes: usize,
+    /// Why nothing more is taken.
+    closed: Option<AppendFault>,
+}
+
+impl Queue {
+    /// Hands the job back with the reason if it is not taken.
+    pub fn push(&self, job: Job) -> Result<(), (Job, AppendFault)> {
+        let mut state = self.lock();
+        if let Some(fault) = &state.closed {
+            let fault = fault.clone();
+            return Err((job, fault));
+        }
+        if let Job::Append(asked, _) = &job {
+            let bytes = asked.bytes();
+            if state.records >= QUEUE_RECORDS_MAX || (state.bytes + bytes > QUEUE_BYTES_MAX && state.records > 0) {
+                return Err((job, AppendFault::Busy));
+            }
+            state.records += 1;
+            state.bytes += bytes;
+        }
+        state.jobs.push_back(job);
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    /// The next batch, or nothing after a while. None once the queue is closed and empty.
+    pub fn take(&self, patience: Duration) -> Option<Vec<Job>> {
+        let mut state = self.lock();
+        if state.jobs.is_empty() && state.closed.is_none() {
+            (state, _) = self.filled.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.jobs.is_empty() && state.closed.is_some() {
+            return None;
+        }
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        while bytes < BATCH_BYTES_MAX && batch.len() < BATCH_RECORDS_MAX {
+            let Some(job) = state.jobs.pop_front() else { break };
+            if let Job::Append(asked, _) = &job {
+                let length = asked.bytes();
+                bytes += length;
+                state.records -= 1;
+                state.bytes -= length;
+            }
+            batch.push(job);
+        }
+        Some(batch)
+    }
+
+    /// What is in it is still served.
+    pub fn close(&self, fault: AppendFault) {
+        self.lock().closed.get_or_insert(fault);
+        self.filled.notify_all();
+    }
+
+    /// What is in it is refused.
+    pub fn refuse(&self, fault: &AppendFault) {
+        let jobs = {
+            let mut state = self.lock();
+            state.closed = Some(fault.clone());
+            state.records = 0;
+            state.bytes = 0;
+            std::mem::take(&mut state.jobs)
+        };
+        self.filled.notify_all();
+        for job in jobs {
+            if let Job::Append(_, answer) = job {
+                answer(Err(fault.clone()));
+            }
+        }
+    }
+
+    pub fn records(&self) -> usize {
+        self.lock().records
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

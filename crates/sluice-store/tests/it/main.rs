@@ -1,0 +1,12 @@
+//! The store from outside, on a disk that fails when it is told to.
+
+#[cfg(test)]
+mod audit;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod script;
+#[cfg(test)]
+mod simulated;
+#[cfg(test)]
+mod world;
