@@ -45,6 +45,17 @@ impl Question {
     }
 }
 
+impl Question {
+    /// What the caller can do without, where that is plain.
+    pub fn without(&self) -> Option<&'static str> {
+        match (&self.about, self.action.as_str()) {
+            (About::Column(_), "decide_by") => Some("the same without deciding rows by that column"),
+            (About::Column(_), "write_elsewhere") => Some("the same without writing that column"),
+            _ => None,
+        }
+    }
+}
+
 /// Everything but columns. Each question once.
 pub fn questions(request: &Request) -> Vec<Question> {
     let mut questions = vec![Question::new("connect", Resource::Connection)];

@@ -208,12 +208,14 @@ impl<'a> Weighing<'a> {
         }
         if answer.permits.is_empty() && !answer.may_permit_later && answer.errors.is_empty() {
             let missed = asker.near_misses(asked);
+            let mut accepted: Vec<String> = missed.iter().map(RuleNote::as_accepted).collect();
+            accepted.extend(question.without().map(str::to_owned));
             self.refuse(Reason {
                 kind: ReasonKind::NotPermitted,
                 question: Some(question.to_string()),
                 rules: Vec::new(),
                 fact: "no rule permits it".to_owned(),
-                accepted: missed.iter().map(RuleNote::as_accepted).collect(),
+                accepted,
             });
         }
         self.permitted(question, answer);

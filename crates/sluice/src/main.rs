@@ -2,6 +2,8 @@
 
 mod catalog_folder;
 mod command;
+mod configuration;
+mod policy_folder;
 mod render;
 
 use clap::{Parser, Subcommand};
@@ -18,12 +20,16 @@ struct Arguments {
 enum Command {
     /// Say what a statement does: what it reads, writes and exposes, and what decides its rows
     Analyze(command::analyze::Analyze),
+    Check(command::check::Check),
     /// Show on the embedded warehouse what the analysis finds
     #[cfg(feature = "sandbox")]
     Demo(command::demo::Demo),
     /// Obtain and check the GoogleSQL engine
     #[command(subcommand)]
     Engine(command::engine::Engine),
+    /// Check, test, explain, compare and activate policy sets
+    #[command(subcommand)]
+    Policy(command::policy::Policy),
     /// Serve the embedded warehouse: BigQuery's REST API over synthetic data
     #[cfg(feature = "sandbox")]
     Sandbox(command::sandbox::Serve),
@@ -32,9 +38,11 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Analyze(analyze) => command::analyze::run(&analyze),
+        Command::Check(check) => command::check::run(&check),
         #[cfg(feature = "sandbox")]
         Command::Demo(demo) => command::demo::run(&demo),
         Command::Engine(engine) => command::engine::run(&engine),
+        Command::Policy(policy) => command::policy::run(&policy),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(serve) => command::sandbox::run(&serve),
     };

@@ -1,6 +1,8 @@
 //! Everything that can be seen from outside of the crate.
 
 #[cfg(test)]
+mod caller;
+#[cfg(test)]
 mod load;
 #[cfg(test)]
 mod mint;

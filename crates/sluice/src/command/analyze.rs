@@ -67,19 +67,24 @@ fn dataset(text: &str) -> Result<(String, String), Failure> {
 }
 
 /// A folder with tables of one project needs no `--project`.
-fn only_project(snapshot: &Snapshot) -> Option<String> {
+pub fn only_project(snapshot: &Snapshot) -> Option<String> {
     let mut projects = snapshot.tables.keys().map(|name| &name.project);
     let first = projects.next()?;
     projects.all(|project| project == first).then(|| first.clone())
 }
 
-fn one(session: &Session, sql: &str, as_json: bool) -> Result<ExitCode, Failure> {
-    let mut sql = sql.to_owned();
+/// The argument itself, or standard input for `-`.
+pub fn statement_text(argument: &str) -> Result<String, Failure> {
+    let mut sql = argument.to_owned();
     if sql == "-" {
         sql.clear();
         std::io::stdin().read_to_string(&mut sql).map_err(|error| Failure::new(format!("standard input: {error}")))?;
     }
-    let analysis = analyze(session, sql);
+    Ok(sql)
+}
+
+fn one(session: &Session, sql: &str, as_json: bool) -> Result<ExitCode, Failure> {
+    let analysis = analyze(session, statement_text(sql)?);
     if as_json {
         println!("{}", json::analysis(&Value::Null, &analysis));
     } else {

@@ -1,9 +1,11 @@
 //! The commands. Exit codes mean the same in all of them.
 
 pub mod analyze;
+pub mod check;
 #[cfg(feature = "sandbox")]
 pub mod demo;
 pub mod engine;
+pub mod policy;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 

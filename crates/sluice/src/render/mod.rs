@@ -1,6 +1,7 @@
 //! An analysis, written for machines and for people.
 
 pub mod json;
+pub mod policy;
 pub mod text;
 
 use sluice_model::{Effect, How, UseKind};
