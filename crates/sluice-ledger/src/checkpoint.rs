@@ -90,13 +90,13 @@ impl SignedCheckpoint {
 }
 
 /// Decimal digits without leading zeroes.
-pub(crate) fn decimal(text: &str) -> Option<u64> {
+pub fn decimal(text: &str) -> Option<u64> {
     let number: u64 = text.parse().ok()?;
     (number.to_string() == text).then_some(number)
 }
 
 /// One line of base64.
-pub(crate) fn decode_hash(text: &str) -> Option<Hash> {
+pub fn decode_hash(text: &str) -> Option<Hash> {
     // Measured before it is decoded: a line may be long.
     if text.len() != HASH_BYTES.div_ceil(3) * 4 {
         return None;

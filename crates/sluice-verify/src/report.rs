@@ -1,0 +1,142 @@
+//! What an audit found, for people and for programs.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// More are counted, not kept: a ledger of garbage must not fill the memory.
+pub const FINDINGS_KEPT_MAX: usize = 1000;
+const FINDINGS_SHOWN_MAX: usize = 50;
+
+/// What is not evidence, and why no verifier can notice a change there.
+pub const NOT_EVIDENCE: &[(&str, &str)] = &[
+    ("lock, wal/, standing.json, restored.json, keys/rewrite", "working files of the running store; what counts was applied from them"),
+    ("`ledger` and `created_ms` in ledger.json", "names for people and for the store; nothing is concluded from them"),
+    ("wrapped keys, while no master key is given", "a changed key shows when it is used: give `--master-keys`"),
+    ("a checkpoint that is missing in the middle of checkpoints/", "each later one covers all that it covered"),
+];
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// A path, or `record 17`.
+    pub place: String,
+    pub problem: String,
+}
+
+/// What became of one section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum SectionState {
+    /// Given up because somebody has a right to that; the number is that of the leaf which says so.
+    Erased(u64),
+    /// Given up because its time was over.
+    Expired(u64),
+    Fail,
+    /// Every bit of the ciphertext is the one that was put on record; the text was not opened, for want of the master key.
+    Sealed,
+    /// The text was opened and is the one that was put on record.
+    Verified,
+}
+
+/// How far witnesses vouch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct WitnessedPart {
+    /// Records before this are beyond the log's own reach: nobody can change them, not even with its key.
+    pub records: u64,
+    /// Seconds since 1970, by each witness's own clock.
+    pub times: BTreeMap<String, u64>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    pub origin: String,
+    pub records: u64,
+    pub epochs: u64,
+    /// In base64, as the checkpoint says it.
+    pub checkpoint: String,
+    pub checkpoints: u64,
+    pub first_ms: u64,
+    pub last_ms: u64,
+    /// The last epoch ended with `shutdown`.
+    pub closed: bool,
+    pub witnessed: Option<WitnessedPart>,
+    pub sections: BTreeMap<&'static str, u64>,
+    /// False where the caller did not want them read.
+    pub bodies: bool,
+    pub findings: Vec<Finding>,
+    pub findings_count: u64,
+}
+
+impl SectionState {
+    pub fn word(self) -> &'static str {
+        match self {
+            SectionState::Erased(_) => "ERASED",
+            SectionState::Expired(_) => "EXPIRED",
+            SectionState::Fail => "FAIL",
+            SectionState::Sealed => "SEALED",
+            SectionState::Verified => "VERIFIED",
+        }
+    }
+}
+
+impl Report {
+    pub fn find(&mut self, place: impl Into<String>, problem: impl Into<String>) {
+        self.findings_count += 1;
+        if self.findings.len() < FINDINGS_KEPT_MAX {
+            self.findings.push(Finding { place: place.into(), problem: problem.into() });
+        }
+    }
+
+    pub fn count(&mut self, state: SectionState) {
+        *self.sections.entry(state.word()).or_default() += 1;
+    }
+
+    pub fn holds(&self) -> bool {
+        self.findings_count == 0
+    }
+}
+
+impl fmt::Display for SectionState {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SectionState::Erased(leaf) | SectionState::Expired(leaf) => write!(formatter, "{} (by record {leaf})", self.word()),
+            _ => formatter.write_str(self.word()),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "{}  {}", if self.holds() { "VERIFIED" } else { "FAIL" }, self.origin)?;
+        let end = if self.closed { "closed by a shutdown" } else { "open" };
+        writeln!(
+            formatter,
+            "  {} records in {} epochs, {end}; {} checkpoints, all consistent unless said below",
+            self.records, self.epochs, self.checkpoints
+        )?;
+        match &self.witnessed {
+            Some(part) => {
+                let unwitnessed = self.records.saturating_sub(part.records);
+                writeln!(formatter, "  witnesses vouch for {} records; {unwitnessed} rest on the log's key alone", part.records)?;
+                for (name, time) in &part.times {
+                    writeln!(formatter, "    {name} at {time} (seconds since 1970)")?;
+                }
+            }
+            None => writeln!(formatter, "  no witness vouches: whoever holds the log's key could have rewritten it")?,
+        }
+        if self.bodies {
+            let counts: Vec<String> = self.sections.iter().map(|(word, count)| format!("{count} {word}")).collect();
+            writeln!(formatter, "  sections: {}", if counts.is_empty() { "none".to_owned() } else { counts.join(", ") })?;
+        } else {
+            writeln!(formatter, "  bodies and keys were not read")?;
+        }
+        for finding in self.findings.iter().take(FINDINGS_SHOWN_MAX) {
+            writeln!(formatter, "  FAIL {}: {}", finding.place, finding.problem)?;
+        }
+        let hidden = self.findings_count.saturating_sub(self.findings.len().min(FINDINGS_SHOWN_MAX) as u64);
+        if hidden > 0 {
+            writeln!(formatter, "  and {hidden} more")?;
+        }
+        Ok(())
+    }
+}
