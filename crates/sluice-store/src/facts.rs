@@ -84,6 +84,11 @@ pub fn write(disk: &dyn Disk, facts: &LedgerFacts, format: u64) -> Result<(), St
     Ok(disk::replace(disk, PATH, format!("{text}\n").as_bytes())?)
 }
 
+/// All else stays.
+pub fn rewrite_format(disk: &dyn Disk, format: u64) -> Result<(), StoreFault> {
+    write(disk, &parse(&read_bytes(disk)?)?, format)
+}
+
 fn read_bytes(disk: &dyn Disk) -> Result<Vec<u8>, StoreFault> {
     disk::read_whole(disk, PATH, FACTS_BYTES_MAX)?.ok_or_else(|| StoreFault::Missing(PATH.to_owned()))
 }

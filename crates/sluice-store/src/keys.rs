@@ -3,7 +3,7 @@
 //! Order: every new slot into `keys/rewrite`, synced; the old ones overwritten by zeros, synced; the new ones in their place, synced; the
 //! list overwritten by zeros and removed. A start that finds a whole list does all of that again; one that is cut off changed nothing yet.
 
-use crate::disk::{self, Disk, folder_of};
+use crate::disk::{self, Disk, DiskFile, folder_of};
 use crate::fault::StoreFault;
 use crate::reader::Reader;
 use aws_lc_rs::digest;
@@ -83,10 +83,7 @@ pub fn rewrite(disk: &dyn Disk, reader: &Reader, changes: &Changes) -> Result<()
     }
     // A list that a full disk stopped comes first: its old slots may be zeros already.
     finish(disk, reader)?;
-    let file = disk.create(PATH)?;
-    file.write_at(0, &bytes)?;
-    file.sync()?;
-    disk.sync_folder(folder_of(PATH))?;
+    write_list(disk, disk.create(PATH)?.as_ref(), &bytes)?;
     carry_out(disk, reader, changes)
 }
 
@@ -94,9 +91,19 @@ pub fn rewrite(disk: &dyn Disk, reader: &Reader, changes: &Changes) -> Result<()
 pub fn finish(disk: &dyn Disk, reader: &Reader) -> Result<(), StoreFault> {
     let Some(bytes) = disk::read_whole(disk, PATH, REWRITE_BYTES_MAX)? else { return Ok(()) };
     match decode(&bytes) {
-        Some(changes) => carry_out(disk, reader, &changes),
+        Some(changes) => {
+            // The process before may have died of the sync of the list: it must not be lost while slots are zeros.
+            write_list(disk, disk.open(PATH)?.as_ref(), &bytes)?;
+            carry_out(disk, reader, &changes)
+        }
         None => remove_list(disk),
     }
+}
+
+fn write_list(disk: &dyn Disk, file: &dyn DiskFile, bytes: &[u8]) -> io::Result<()> {
+    file.write_at(0, bytes)?;
+    file.sync()?;
+    disk.sync_folder(folder_of(PATH))
 }
 
 fn carry_out(disk: &dyn Disk, reader: &Reader, changes: &Changes) -> Result<(), StoreFault> {

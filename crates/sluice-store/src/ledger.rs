@@ -95,8 +95,10 @@ impl Ledger {
         self.check_alive()?;
         if self.writer.is_due() {
             drop(self.append_asked(Vec::new()));
+            self.check_alive()?;
         }
-        self.apply_waiting()
+        self.apply_waiting()?;
+        self.give_up_keys()
     }
 
     /// An erasure or an expiry, as its kind says: its record first, then the keys. When this returns they are gone from the folder.
@@ -114,6 +116,8 @@ impl Ledger {
     pub fn rewrap_keys(&mut self) -> Result<u64, StoreFault> {
         self.clear_log_of(self.writer.next_index().saturating_sub(1))?;
         let reader = Reader::open(self.disk.clone())?;
+        let finished = keys::finish(self.disk.as_ref(), &reader);
+        self.note_death(finished)?;
         let mut count = 0;
         for pack in 0..reader.size().div_ceil(sluice_ledger::layout::PACK_RECORDS) {
             let changes = keys::rewrapped(&reader, pack, self.scribe.master(), &mut || self.scribe.nonce())?;
@@ -174,9 +178,14 @@ impl Ledger {
                     return prepared.into_answers();
                 }
                 Err(WriteFault::NoRoom) => {
-                    if self.writer.is_full() || self.make_room().is_err() {
-                        self.writer.set_full(true);
-                        self.writer.cut_down(&mut prepared);
+                    let made = if self.writer.is_full() { Err(StoreFault::Full) } else { self.make_room() };
+                    match made {
+                        Ok(()) => {}
+                        Err(StoreFault::Full) => {
+                            self.writer.set_full(true);
+                            self.writer.cut_down(&mut prepared);
+                        }
+                        Err(_) => break,
                     }
                 }
             }
@@ -220,6 +229,8 @@ impl Ledger {
         for (leaf, target) in self.writer.follower().giving_up().clone() {
             self.clear_log_of(target.index)?;
             let reader = Reader::open(self.disk.clone())?;
+            let finished = keys::finish(self.disk.as_ref(), &reader);
+            self.note_death(finished)?;
             if let Some(slot) = keys::without(&reader, leaf, target, self.scribe.master(), self.scribe.nonce()?)? {
                 let outcome = keys::rewrite(self.disk.as_ref(), &reader, &keys::Changes::from([(target.index, slot)]));
                 self.note_death(outcome)?;

@@ -3,6 +3,8 @@
 //! `wal` makes records durable, `shelf` holds them, `ledger` is the two in one hand and `store` in two threads; `disk` is the file system as a port.
 //! docs/ledger.md has the write order and what each failure leaves.
 
+mod backup;
+mod checked_line;
 pub mod disk;
 mod facts;
 mod fault;
@@ -10,17 +12,26 @@ mod keys;
 mod ledger;
 mod machine;
 mod reader;
+mod replay;
+mod revocations;
+mod secrets;
 mod shelf;
 mod standing;
 mod store;
+mod upgrade;
 mod wal;
 mod writer;
 
+pub use backup::{Copied, LastKnown, backup, restore};
 pub use facts::{FORMAT, LedgerFacts, create};
 pub use fault::StoreFault;
 pub use ledger::{Ledger, Opening};
 pub use machine::{LocalMachine, Machine};
 pub use reader::{Reader, StoredRecord};
+pub use replay::ReplayFile;
+pub use revocations::{Revocation, RevocationFile};
+pub use secrets::Secrets;
 pub use shelf::{read_checkpoint, read_history};
 pub use store::{Condition, OnDeath, QUEUE_BYTES_MAX, QUEUE_RECORDS_MAX, Status, Store};
+pub use upgrade::{Upgraded, upgrade};
 pub use wal::SegmentSizes;

@@ -8,6 +8,7 @@ mod local;
 
 pub use local::LocalDisk;
 
+use std::collections::BTreeSet;
 use std::io;
 
 pub trait Disk: Send + Sync {
@@ -63,15 +64,18 @@ pub fn replace(disk: &dyn Disk, path: &str, bytes: &[u8]) -> io::Result<()> {
     disk.sync_folder(folder_of(path))
 }
 
-/// Makes the folders above a file, each durable before the next.
-pub fn make_folders_above(disk: &dyn Disk, path: &str) -> io::Result<()> {
+/// Makes the folders above a file, each durable before the next. `known` are those that this process has seen durable: that a name is there
+/// does not say so, the process before may have made it and died.
+pub fn make_folders_above(disk: &dyn Disk, path: &str, known: &mut BTreeSet<String>) -> io::Result<()> {
     let folder = folder_of(path);
-    if folder.is_empty() || disk.has_folder(folder)? {
+    if folder.is_empty() || known.contains(folder) {
         return Ok(());
     }
-    make_folders_above(disk, folder)?;
+    make_folders_above(disk, folder, known)?;
     disk.make_folder(folder)?;
-    disk.sync_folder(folder_of(folder))
+    disk.sync_folder(folder_of(folder))?;
+    known.insert(folder.to_owned());
+    Ok(())
 }
 
 pub fn folder_of(path: &str) -> &str {

@@ -27,7 +27,20 @@ impl History {
         };
         let notes = read_file(disk, number)?;
         let end = notes.iter().map(|note| 4 + note.len() as u64).sum();
-        Ok(History { number, notes: notes.len() as u64, end, last: notes.into_iter().next_back() })
+        let history = History { number, notes: notes.len() as u64, end, last: notes.into_iter().next_back() };
+        history.make_durable(disk)?;
+        Ok(history)
+    }
+
+    /// The process before may have died of the sync of the last note.
+    fn make_durable(&self, disk: &dyn Disk) -> Result<(), StoreFault> {
+        if let Some(note) = &self.last {
+            let file = disk.open(&path(self.number))?;
+            let length = u32::try_from(note.len()).unwrap_or_default();
+            file.write_at(self.end - 4 - note.len() as u64, &[&length.to_be_bytes(), note.as_slice()].concat())?;
+            file.sync()?;
+        }
+        Ok(disk.sync_folder(FOLDER)?)
     }
 
     pub fn last(&self) -> Option<&[u8]> {
@@ -59,7 +72,23 @@ pub fn read(disk: &dyn Disk) -> Result<Vec<Vec<u8>>, StoreFault> {
     Ok(notes)
 }
 
-pub fn path(number: u64) -> String {
+/// A whole history, where there is none yet.
+pub fn write(disk: &dyn Disk, notes: &[Vec<u8>]) -> Result<(), StoreFault> {
+    for (number, notes) in (0..).zip(notes.chunks(NOTES_PER_FILE as usize)) {
+        let mut bytes = Vec::new();
+        for note in notes {
+            let length = u32::try_from(note.len()).map_err(|_| StoreFault::Refused("a checkpoint is too long".to_owned()))?;
+            bytes.extend_from_slice(&length.to_be_bytes());
+            bytes.extend_from_slice(note);
+        }
+        let file = disk.create(&path(number))?;
+        file.write_at(0, &bytes)?;
+        file.sync()?;
+    }
+    Ok(disk.sync_folder(FOLDER)?)
+}
+
+fn path(number: u64) -> String {
     format!("{FOLDER}/{number:06}")
 }
 

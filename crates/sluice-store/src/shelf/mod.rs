@@ -5,7 +5,7 @@
 
 mod history;
 
-pub use history::{FOLDER as HISTORY_FOLDER, History, path as history_path, read as read_history};
+pub use history::{FOLDER as HISTORY_FOLDER, History, read as read_history, write as write_history};
 
 use crate::disk::{self, Disk, DiskFile, folder_of};
 use crate::facts::LedgerFacts;
@@ -31,6 +31,8 @@ pub struct Shelf {
     tables: Tables,
     history: History,
     published: SignedCheckpoint,
+    /// Known to be durable.
+    folders: BTreeSet<String>,
 }
 
 /// Of the packs that the next record goes to.
@@ -65,18 +67,17 @@ impl Shelf {
         let tables = Tables::read(disk.as_ref(), size)?;
         let mut history = History::open(disk.as_ref())?;
         let note = published.to_string();
+        // The process before may have died of the sync of this very file: it is there, and it may be gone after the next power cut.
+        // What it covers was synced before it was written.
+        disk::replace(disk.as_ref(), CHECKPOINT, note.as_bytes())?;
         if history.last() != Some(note.as_bytes()) {
             history.append(disk.as_ref(), note.as_bytes())?;
         }
-        Ok(Shelf { disk, signer, tree, tables, history, published })
+        Ok(Shelf { disk, signer, tree, tables, history, published, folders: BTreeSet::new() })
     }
 
     pub fn size(&self) -> u64 {
         self.tree.size()
-    }
-
-    pub fn published(&self) -> &SignedCheckpoint {
-        &self.published
     }
 
     /// The entries behind those that are here. After `Full` the same entries, and more, may be given again; after any other error nothing may.
@@ -99,7 +100,7 @@ impl Shelf {
             rest = after;
         }
         let mut tree = self.tree.clone();
-        let full = write_tiles(self.disk.as_ref(), &mut tree, entries)?;
+        let full = write_tiles(self.disk.as_ref(), &mut tree, entries, &mut self.folders)?;
         let checkpoint = Checkpoint { origin: self.published.checkpoint().origin.clone(), size: tree.size(), root: tree.root() };
         let published = checkpoint.sign(&self.signer)?;
         let note = published.to_string();
@@ -109,7 +110,7 @@ impl Shelf {
         self.tables = tables;
         self.published = published;
         self.append_history(&note)?;
-        remove_partial(self.disk.as_ref(), &full)
+        remove_partial(self.disk.as_ref(), &full, &mut self.folders)
     }
 
     /// After a full disk the line may be missing still.
@@ -183,7 +184,7 @@ fn open_or_create(disk: &dyn Disk, path: &str) -> io::Result<Box<dyn DiskFile>> 
 }
 
 /// Returns the tiles that are full now. Nobody reads a tile before a checkpoint asks for it, so each is written in its place.
-fn write_tiles(disk: &dyn Disk, tree: &mut Tree, entries: &[Entry]) -> Result<Vec<Tile>, StoreFault> {
+fn write_tiles(disk: &dyn Disk, tree: &mut Tree, entries: &[Entry], known: &mut BTreeSet<String>) -> Result<Vec<Tile>, StoreFault> {
     let published: BTreeSet<Tile> = Tile::partial(tree.size()).collect();
     let mut tiles = Vec::new();
     for entry in entries {
@@ -194,7 +195,7 @@ fn write_tiles(disk: &dyn Disk, tree: &mut Tree, entries: &[Entry]) -> Result<Ve
     let mut folders = BTreeSet::new();
     for (tile, bytes) in &tiles {
         let path = tile.path();
-        disk::make_folders_above(disk, &path)?;
+        disk::make_folders_above(disk, &path, known)?;
         let file = disk.create(&path)?;
         file.write_at(0, bytes)?;
         file.sync()?;
@@ -205,10 +206,11 @@ fn write_tiles(disk: &dyn Disk, tree: &mut Tree, entries: &[Entry]) -> Result<Ve
 }
 
 /// What the full tile has made superfluous. A crash in between leaves some, which are correct and in nobody's way.
-fn remove_partial(disk: &dyn Disk, full: &[Tile]) -> Result<(), StoreFault> {
+fn remove_partial(disk: &dyn Disk, full: &[Tile], known: &mut BTreeSet<String>) -> Result<(), StoreFault> {
     for tile in full {
         let folder = format!("{}.p", tile.path());
         let names = disk.list(&folder)?;
+        known.remove(&folder);
         for name in &names {
             disk.remove(&format!("{folder}/{name}"))?;
         }

@@ -185,6 +185,7 @@ impl Store {
         self.clear_log_of(target.index)?;
         let shared = &self.shared;
         let reader = self.reader()?;
+        keys::finish(shared.disk.as_ref(), &reader)?;
         if let Some(slot) = keys::without(&reader, leaf, target, shared.scribe.master(), shared.scribe.nonce()?)? {
             keys::rewrite(shared.disk.as_ref(), &reader, &keys::Changes::from([(target.index, slot)]))?;
         }
@@ -199,7 +200,7 @@ impl Store {
                 return Ok(());
             }
             let (sender, receiver) = sync_channel(1);
-            self.shared.queue.push(Job::Rotate(sender)).map_err(|(_, fault)| StoreFault::Refused(fault.to_string()))?;
+            self.shared.queue.push(Job::Rotate(sender)).map_err(|fault| StoreFault::Refused(fault.to_string()))?;
             receiver.recv().ok();
             // The segment is wiped by the next round, which there may be no record for.
             self.shared.segments.wipe(self.shared.disk.as_ref(), self.shared.handover.progress().applied)?;
@@ -221,7 +222,7 @@ impl DurableLog for Store {
 
 impl Shared {
     fn ask(&self, asked: Asked, answer: Answer) -> Result<(), AppendFault> {
-        self.queue.push(Job::Append(asked, answer)).map_err(|(_, fault)| fault)
+        self.queue.push(Job::Append(asked, answer))
     }
 
     fn write(&self, mut writer: Writer) -> Writer {

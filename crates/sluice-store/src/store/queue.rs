@@ -40,17 +40,16 @@ struct State {
 }
 
 impl Queue {
-    /// Hands the job back with the reason if it is not taken.
-    pub fn push(&self, job: Job) -> Result<(), (Job, AppendFault)> {
+    /// A job that is not taken is dropped, its answer with it.
+    pub fn push(&self, job: Job) -> Result<(), AppendFault> {
         let mut state = self.lock();
         if let Some(fault) = &state.closed {
-            let fault = fault.clone();
-            return Err((job, fault));
+            return Err(fault.clone());
         }
         if let Job::Append(asked, _) = &job {
             let bytes = asked.bytes();
             if state.records >= QUEUE_RECORDS_MAX || (state.bytes + bytes > QUEUE_BYTES_MAX && state.records > 0) {
-                return Err((job, AppendFault::Busy));
+                return Err(AppendFault::Busy);
             }
             state.records += 1;
             state.bytes += bytes;

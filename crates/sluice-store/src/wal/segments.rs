@@ -38,10 +38,12 @@ impl Segments {
     pub fn wipe(&self, disk: &dyn Disk, applied: u64) -> io::Result<()> {
         for (place, path) in PATHS.into_iter().enumerate() {
             let Some(used) = self.take_applied(place, applied) else { continue };
-            wipe_file(disk.open(path)?.as_ref(), used)?;
+            let outcome = disk.open(path).and_then(|file| wipe_file(file.as_ref(), used));
             if let Some(state) = self.lock().get_mut(place) {
-                *state = State { used: 0, in_hand: false, ..*state };
+                // Half wiped is still used: it is wiped again.
+                *state = State { used: if outcome.is_ok() { 0 } else { used }, in_hand: false, ..*state };
             }
+            outcome?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The whole ledger, read again and compared with what a naive model says of it.
 
-use crate::simulated::Image;
+use crate::image::Image;
 use crate::world::{CANARY, ORIGIN, Told, both_masters, signer};
 use sluice_ledger::checkpoint::SignedCheckpoint;
 use sluice_ledger::grammar::Grammar;

@@ -5,8 +5,18 @@ mod audit;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod failure;
+#[cfg(test)]
+mod image;
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod refusal;
+#[cfg(test)]
 mod script;
 #[cfg(test)]
 mod simulated;
+#[cfg(test)]
+mod threads;
 #[cfg(test)]
 mod world;

@@ -1,7 +1,7 @@
 //! Two hundred requests, with everything that the store does in between: heartbeats, full segments, checkpoints, an erasure, an expiry, a new master key.
 
 use crate::simulated::SimulatedDisk;
-use crate::world::{SIZES, Told, create_ledger, erasure, expiry, open, step};
+use crate::world::{SIZES, TestMachine, Told, create_ledger, erasure, expiry, number, open, step};
 use sluice_ledger::record::{Draft, Kind, SectionId};
 use sluice_store::disk::Disk;
 use sluice_store::{Ledger, StoreFault};
@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 pub const REQUESTS: u64 = 200;
 const ABREAST: u64 = 5;
-const ERASED_AT: u64 = 60;
-const EXPIRED_AT: u64 = 90;
-const REWRAPPED_AT: u64 = 120;
+const ERASED_AT: u64 = 20;
+const EXPIRED_AT: u64 = 30;
+const REWRAPPED_AT: u64 = 35;
 
 /// What somebody outside was told, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,7 @@ pub enum Answer {
 /// A ledger on a new disk, and the answers up to the first refusal.
 pub struct Run {
     pub disk: SimulatedDisk,
+    pub ledger: Option<Ledger>,
     pub answers: Vec<Answer>,
     pub fault: Option<StoreFault>,
 }
@@ -33,27 +34,37 @@ pub fn told(answers: &[Answer]) -> Vec<Told> {
 }
 
 /// `ready` is called when the ledger is created and before it is opened.
-pub fn run(ready: impl FnOnce(&SimulatedDisk)) -> Run {
+pub fn run(requests: u64, ready: impl FnOnce(&SimulatedDisk)) -> Run {
     let disk = SimulatedDisk::default();
     create_ledger(&disk, SIZES);
     ready(&disk);
-    let mut answers = Vec::new();
-    let fault = play(&disk, &mut answers).err();
-    Run { disk, answers, fault }
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    match open(&shared, 1) {
+        Err(fault) => Run { disk, ledger: None, answers: Vec::new(), fault: Some(fault) },
+        Ok((mut ledger, machine)) => {
+            let mut answers = Vec::new();
+            let fault = play(requests, &mut ledger, &machine, &disk, &mut answers).err();
+            Run { disk, ledger: Some(ledger), answers, fault }
+        }
+    }
 }
 
-fn play(disk: &SimulatedDisk, answers: &mut Vec<Answer>) -> Result<(), StoreFault> {
-    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-    let (mut ledger, machine) = open(&shared, 1)?;
-    for round in 0..REQUESTS / ABREAST {
-        let requests = round * ABREAST..(round + 1) * ABREAST;
+fn play(
+    requests: u64,
+    ledger: &mut Ledger,
+    machine: &TestMachine,
+    disk: &SimulatedDisk,
+    answers: &mut Vec<Answer>,
+) -> Result<(), StoreFault> {
+    for round in 0..requests / ABREAST {
+        let abreast = round * ABREAST..(round + 1) * ABREAST;
         for kinds in steps(round) {
             machine.pass(997);
-            let drafts: Vec<Draft> = requests.clone().flat_map(|request| kinds.iter().map(move |kind| step(*kind, request))).collect();
-            drafts.chunks(2).try_for_each(|batch| append(&mut ledger, disk, batch, answers))?;
+            let drafts: Vec<Draft> = abreast.clone().flat_map(|request| kinds.iter().map(move |kind| step(*kind, request))).collect();
+            drafts.chunks(2).try_for_each(|batch| append(ledger, disk, batch, answers))?;
         }
         let admitted: Vec<u64> = told(answers).iter().filter(|told| told.kind == Kind::RequestAdmitted).map(|told| told.index).collect();
-        let at = requests.end;
+        let at = abreast.end;
         if round % 2 == 0 {
             ledger.apply()?;
         }
@@ -68,7 +79,7 @@ fn play(disk: &SimulatedDisk, answers: &mut Vec<Answer>) -> Result<(), StoreFaul
             ledger.rewrap_keys()?;
         }
     }
-    ledger.shut()
+    Ok(())
 }
 
 /// What becomes of the requests of one round.
@@ -92,11 +103,11 @@ fn steps(round: u64) -> Vec<Vec<Kind>> {
 /// Every record that got a receipt is counted before anything else is done.
 pub fn append(ledger: &mut Ledger, disk: &SimulatedDisk, drafts: &[Draft], answers: &mut Vec<Answer>) -> Result<(), StoreFault> {
     let sealed: Vec<_> = drafts.iter().map(|draft| ledger.seal(draft)).collect::<Result<_, _>>()?;
-    let facts: Vec<_> = sealed.iter().map(|record| (record.record, record.kind)).collect();
+    let facts: Vec<_> = sealed.iter().map(|record| (record.record, record.kind, record.subject.map_or(0, number))).collect();
     let mut fault = None;
-    for (receipt, (record, kind)) in ledger.append(sealed).into_iter().zip(facts) {
+    for (receipt, (record, kind, request)) in ledger.append(sealed).into_iter().zip(facts) {
         match receipt {
-            Ok(receipt) => answers.push(Answer::Record(Told { index: receipt.index, record, kind, time_ms: receipt.time_ms })),
+            Ok(receipt) => answers.push(Answer::Record(Told { index: receipt.index, record, kind, request, time_ms: receipt.time_ms })),
             Err(refusal) => fault = Some(StoreFault::Refused(refusal.to_string())),
         }
     }

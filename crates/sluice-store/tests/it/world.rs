@@ -98,6 +98,10 @@ pub fn subject(number: u64) -> Subject {
     Subject(bytes)
 }
 
+pub fn number(subject: Subject) -> u64 {
+    u64::from_be_bytes(*subject.0.first_chunk().unwrap())
+}
+
 pub fn step(kind: Kind, request: u64) -> Draft {
     let text = format!("{{\"text\":\"{CANARY}\",\"request\":{request},\"kind\":\"{}\"}}", kind.word());
     let draft = Draft::of_request(kind, subject(request)).unwrap();
@@ -124,5 +128,6 @@ pub struct Told {
     pub index: u64,
     pub record: RecordId,
     pub kind: Kind,
+    pub request: u64,
     pub time_ms: u64,
 }

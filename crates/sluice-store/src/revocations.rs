@@ -1,0 +1,235 @@
+//! What was called off, in one file that only grows. The gateway reads it again whenever it has changed, so a command beside it takes effect on the next request.
+//!
+//! Crash order: a line is appended and synced, then answered. A last line without its end was never answered: readers leave it out, the next writer cuts
+//! it off. Any other damage refuses: somebody who was shut out must not come back by a flipped bit.
+
+use crate::checked_line::{checked, sync_folder_of, unchecked};
+use crate::facts::{bytes_of, hexadecimal};
+use crate::fault::StoreFault;
+use sluice_identity::Revocations;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+const HEAD: &str = "sluice revocations 1\n";
+const FILE_MODE: u32 = 0o600;
+/// About half a million lines.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Revocation {
+    /// Every token that was issued up to then.
+    Everyone {
+        until: u64,
+    },
+    Grant(String),
+    /// `issuer#subject`; tokens that were issued up to then.
+    Principal {
+        name: String,
+        until: u64,
+    },
+    Session(String),
+    /// `issuer#jti`.
+    Token(String),
+}
+
+pub struct RevocationFile {
+    path: PathBuf,
+    seen: Mutex<Option<(Version, Arc<Revocations>)>>,
+}
+
+/// A file that is changed has another length, or is another file.
+type Version = (u64, u64, i64, i64);
+
+impl RevocationFile {
+    /// Makes the file that `open` expects: one that is missing must not pass for one that calls nothing off.
+    pub fn create(path: &Path) -> Result<(), StoreFault> {
+        let made = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path);
+        let mut file = made.map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => StoreFault::Exists(path.display().to_string()),
+            _ => error.into(),
+        })?;
+        file.write_all(HEAD.as_bytes())?;
+        file.sync_all()?;
+        Ok(sync_folder_of(path)?)
+    }
+
+    pub fn open(path: &Path) -> Result<RevocationFile, StoreFault> {
+        let file = RevocationFile { path: path.to_owned(), seen: Mutex::new(None) };
+        file.current()?;
+        Ok(file)
+    }
+
+    /// For every token that is judged. An error refuses the request.
+    pub fn current(&self) -> Result<Arc<Revocations>, StoreFault> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let version = version(&std::fs::metadata(&self.path).map_err(|error| self.unreadable(&error))?);
+        if let Some((known, revocations)) = seen.as_ref()
+            && *known == version
+        {
+            return Ok(revocations.clone());
+        }
+        let mut file = File::open(&self.path).map_err(|error| self.unreadable(&error))?;
+        // Of what is read, not of what was there before: a line more is read again next time.
+        let version = self::version(&file.metadata().map_err(|error| self.unreadable(&error))?);
+        let (revocations, _) = self.parse(&mut file)?;
+        let revocations = Arc::new(revocations);
+        *seen = Some((version, revocations.clone()));
+        Ok(revocations)
+    }
+
+    /// Durable when it returns. Several processes may do so, one after the other.
+    pub fn add(&self, revocation: &Revocation) -> Result<(), StoreFault> {
+        let mut file = OpenOptions::new().read(true).write(true).open(&self.path).map_err(|error| self.unreadable(&error))?;
+        file.lock()?;
+        let (_, end) = self.parse(&mut file)?;
+        file.set_len(end)?;
+        file.seek(SeekFrom::Start(end))?;
+        file.write_all(checked(&revocation.body()).as_bytes())?;
+        file.sync_all()?;
+        Ok(())
+    }
+
+    /// And where the last whole line ends.
+    fn parse(&self, file: &mut File) -> Result<(Revocations, u64), StoreFault> {
+        let damaged = |what: &str| StoreFault::Damaged(format!("`{}`: {what}", self.path.display()));
+        let mut bytes = Vec::new();
+        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| self.unreadable(&error))?;
+        if bytes.len() as u64 > FILE_BYTES_MAX {
+            return Err(damaged("it is too long"));
+        }
+        let text = String::from_utf8(bytes).map_err(|_| damaged("no text"))?;
+        let body = text.strip_prefix(HEAD).ok_or_else(|| damaged("no file of revocations"))?;
+        let whole = body.rfind('\n').map_or(0, |end| end + 1);
+        let mut revocations = Revocations::default();
+        for (number, line) in body.split_inclusive('\n').filter(|line| line.ends_with('\n')).enumerate() {
+            let revocation =
+                unchecked(line).and_then(Revocation::read).ok_or_else(|| damaged(&format!("line {} is damaged", number + 2)))?;
+            revocation.apply(&mut revocations);
+        }
+        Ok((revocations, (HEAD.len() + whole) as u64))
+    }
+
+    fn unreadable(&self, error: &std::io::Error) -> StoreFault {
+        StoreFault::unreadable(&self.path.display().to_string(), error)
+    }
+}
+
+impl Revocation {
+    fn body(&self) -> String {
+        match self {
+            Revocation::Everyone { until } => format!("everyone {until}"),
+            Revocation::Grant(id) => format!("grant {}", hexadecimal(id.as_bytes())),
+            Revocation::Principal { name, until } => format!("principal {} {until}", hexadecimal(name.as_bytes())),
+            Revocation::Session(id) => format!("session {}", hexadecimal(id.as_bytes())),
+            Revocation::Token(id) => format!("token {}", hexadecimal(id.as_bytes())),
+        }
+    }
+
+    fn read(body: &str) -> Option<Revocation> {
+        let text = |digits: &str| String::from_utf8(bytes_of(digits)?).ok();
+        match body.split(' ').collect::<Vec<_>>().as_slice() {
+            ["everyone", until] => Some(Revocation::Everyone { until: until.parse().ok()? }),
+            ["grant", id] => text(id).map(Revocation::Grant),
+            ["principal", name, until] => Some(Revocation::Principal { name: text(name)?, until: until.parse().ok()? }),
+            ["session", id] => text(id).map(Revocation::Session),
+            ["token", id] => text(id).map(Revocation::Token),
+            _ => None,
+        }
+    }
+
+    /// Nothing is ever taken back: of two times the later one stands.
+    fn apply(self, revocations: &mut Revocations) {
+        match self {
+            Revocation::Everyone { until } => revocations.issued_until = revocations.issued_until.max(Some(until)),
+            Revocation::Grant(id) => drop(revocations.grants.insert(id)),
+            Revocation::Principal { name, until } => {
+                let known = revocations.principals.entry(name).or_insert(until);
+                *known = (*known).max(until);
+            }
+            Revocation::Session(id) => drop(revocations.sessions.insert(id)),
+            Revocation::Token(id) => drop(revocations.tokens.insert(id)),
+        }
+    }
+}
+
+fn version(facts: &Metadata) -> Version {
+    (facts.ino(), facts.len(), facts.mtime(), facts.mtime_nsec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    fn fresh(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("sluice-revocations-{}-{name}", std::process::id()));
+        std::fs::remove_dir_all(&folder).ok();
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("revocations");
+        RevocationFile::create(&path).unwrap();
+        path
+    }
+
+    fn all() -> Vec<Revocation> {
+        vec![
+            Revocation::Everyone { until: 9 },
+            Revocation::Everyone { until: 5 },
+            Revocation::Grant("g 1".to_owned()),
+            Revocation::Principal { name: "https://i#a b\nc".to_owned(), until: 7 },
+            Revocation::Principal { name: "https://i#a b\nc".to_owned(), until: 3 },
+            Revocation::Session("s".to_owned()),
+            Revocation::Token(String::new()),
+        ]
+    }
+
+    fn expect() -> Revocations {
+        Revocations {
+            sessions: BTreeSet::from(["s".to_owned()]),
+            tokens: BTreeSet::from([String::new()]),
+            grants: BTreeSet::from(["g 1".to_owned()]),
+            principals: BTreeMap::from([("https://i#a b\nc".to_owned(), 7)]),
+            issued_until: Some(9),
+        }
+    }
+
+    #[test]
+    fn what_is_called_off_stays_so_and_others_see_it() {
+        let path = fresh("all");
+        let reader = RevocationFile::open(&path).unwrap();
+        assert_eq!(*reader.current().unwrap(), Revocations::default());
+        for revocation in all() {
+            RevocationFile::open(&path).unwrap().add(&revocation).unwrap();
+        }
+        assert_eq!(*reader.current().unwrap(), expect());
+        assert_eq!(*RevocationFile::open(&path).unwrap().current().unwrap(), expect());
+        assert_eq!(RevocationFile::create(&path), Err(StoreFault::Exists(path.display().to_string())));
+        std::fs::remove_file(&path).unwrap();
+        assert!(reader.current().is_err(), "a file that is gone calls nothing off");
+    }
+
+    #[test]
+    fn a_torn_end_is_left_out_and_damage_refuses() {
+        let path = fresh("torn");
+        let file = RevocationFile::open(&path).unwrap();
+        file.add(&Revocation::Session("kept".to_owned())).unwrap();
+        let length = std::fs::metadata(&path).unwrap().len();
+        file.add(&Revocation::Session("torn".to_owned())).unwrap();
+        let text = std::fs::read(&path).unwrap();
+        for cut in usize::try_from(length).unwrap()..text.len() {
+            std::fs::write(&path, &text[..cut]).unwrap();
+            let file = RevocationFile::open(&path).unwrap();
+            assert_eq!(file.current().unwrap().sessions.len(), 1, "cut at {cut}");
+            file.add(&Revocation::Session("next".to_owned())).unwrap();
+            assert_eq!(file.current().unwrap().sessions, BTreeSet::from(["kept".to_owned(), "next".to_owned()]), "cut at {cut}");
+        }
+        for bit in 0..(text.len() - 1) * 8 {
+            let mut damaged = text.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, &damaged).unwrap();
+            assert!(RevocationFile::open(&path).is_err(), "bit {bit}");
+        }
+    }
+}

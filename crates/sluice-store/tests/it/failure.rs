@@ -1,0 +1,116 @@
+//! A disk without space, at every write; a disk that cannot sync, at every sync.
+
+use crate::audit::audit;
+use crate::image::Crash;
+use crate::script::{Answer, Run, append, run, told};
+use crate::simulated::{Failure, SimulatedDisk};
+use crate::world::{open, step};
+use sluice_ledger::AppendFault;
+use sluice_ledger::record::{Draft, Kind};
+use sluice_store::StoreFault;
+use sluice_store::disk::Disk;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Enough for an erasure, an expiry and a new master key.
+const REQUESTS: u64 = 40;
+const NEW_REQUEST: u64 = 1 << 40;
+
+fn operations() -> Vec<String> {
+    let run = run(REQUESTS, |disk| disk.fail(None));
+    assert_eq!(run.fault, None);
+    run.disk.operations()
+}
+
+/// Numbers start when the ledger is opened.
+fn fail_at(failure: Failure) -> Run {
+    run(REQUESTS, |disk| disk.fail(Some(failure)))
+}
+
+fn needs_space(operation: &str) -> bool {
+    ["create", "length", "make", "rename", "write"].iter().any(|word| operation.starts_with(word))
+}
+
+/// What ends the requests that were admitted and have no end yet.
+fn ends(answers: &[Answer]) -> Vec<Draft> {
+    let mut open = BTreeSet::new();
+    for told in told(answers) {
+        match told.kind {
+            Kind::RequestAdmitted => drop(open.insert(told.request)),
+            kind if kind.is_terminal() => drop(open.remove(&told.request)),
+            _ => {}
+        }
+    }
+    open.into_iter().map(|request| step(Kind::RequestCompleted, request)).collect()
+}
+
+/// Nothing is promised, nothing breaks, and the same process goes on when there is space again.
+fn check_no_space(failure: Failure, operation: &str) {
+    let Run { disk, ledger, mut answers, fault } = fail_at(failure);
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    assert!(disk.has_failed() || fault == Some(StoreFault::Full), "{failure:?}, `{operation}`: {fault:?}");
+    let has_opened = ledger.is_some();
+    let mut ledger = match ledger {
+        Some(ledger) => ledger,
+        None => {
+            assert_eq!(fault, Some(StoreFault::Full), "{failure:?}, `{operation}`");
+            disk.fail(None);
+            open(&shared, 3).unwrap().0
+        }
+    };
+    if matches!(failure, Failure::NoGrowthFrom(_)) && has_opened && fault.is_some() {
+        append(&mut ledger, &disk, &ends(&answers), &mut answers).unwrap_or_else(|fault| panic!("{failure:?}, `{operation}`: {fault}"));
+        assert!(ends(&answers).is_empty());
+        ledger.apply().unwrap_or_else(|fault| assert_eq!(fault, StoreFault::Full));
+        let refused = ledger.append(vec![ledger.seal(&step(Kind::RequestAdmitted, NEW_REQUEST)).unwrap()]);
+        assert_eq!(refused, [Err(AppendFault::Full)], "{failure:?}, `{operation}`");
+    }
+    disk.fail(None);
+    ledger.apply().unwrap_or_else(|fault| panic!("{failure:?}, `{operation}`: {fault}"));
+    let admitted = append(&mut ledger, &disk, &[step(Kind::RequestAdmitted, NEW_REQUEST + 1)], &mut answers);
+    admitted.unwrap_or_else(|error| panic!("{failure:?}, `{operation}`, {fault:?}: {error}"));
+    ledger.shut().unwrap();
+    audit(&shared, &told(&answers), 0);
+}
+
+#[test]
+fn without_space_nothing_is_admitted_and_what_is_open_is_ended() {
+    for (number, operation) in operations().iter().enumerate().filter(|(_, operation)| needs_space(operation)) {
+        if !operation.contains(" wal/") {
+            check_no_space(Failure::NoGrowthFrom(number), operation);
+        }
+    }
+}
+
+#[test]
+fn without_space_for_the_log_itself_nothing_is_promised() {
+    for (number, operation) in operations().iter().enumerate().filter(|(_, operation)| needs_space(operation)) {
+        check_no_space(Failure::NoSpaceFrom(number), operation);
+    }
+}
+
+/// After a failed sync the page cache may show what the disk does not hold. The process ends; the next one sees the cache, then power fails.
+#[test]
+fn after_a_failed_sync_the_process_ends_and_nothing_told_is_lost() {
+    let syncs = |operation: &String| operation.starts_with("sync") || operation.starts_with("rename");
+    for (number, operation) in operations().iter().enumerate().filter(|(_, operation)| syncs(operation)) {
+        let Run { disk, ledger, mut answers, fault } = fail_at(Failure::SyncAt(number));
+        assert!(matches!(fault, Some(StoreFault::Dead(_) | StoreFault::Refused(_))), "`{operation}`: {fault:?}");
+        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+        if let Some(mut ledger) = ledger {
+            disk.fail(None);
+            let refused = ledger.append(vec![ledger.seal(&step(Kind::RequestRefused, NEW_REQUEST)).unwrap()]);
+            assert!(matches!(refused.as_slice(), [Err(AppendFault::Dead(_))]), "`{operation}`: {refused:?}");
+            assert!(disk.operations().is_empty(), "`{operation}`: a dead ledger wrote {:?}", disk.operations());
+        }
+        disk.fail(None);
+        let (mut ledger, _) = open(&shared, 4).unwrap_or_else(|fault| panic!("`{operation}`: {fault}"));
+        append(&mut ledger, &disk, &[step(Kind::RequestAdmitted, NEW_REQUEST)], &mut answers).unwrap();
+        for crash in [Crash::Lost, Crash::Torn, Crash::Reordered] {
+            let after: Arc<dyn Disk> = Arc::new(SimulatedDisk::of(disk.image().crash(crash, number as u64)));
+            let (mut ledger, _) = open(&after, 5).unwrap_or_else(|fault| panic!("{crash:?} after `{operation}`: {fault}"));
+            ledger.apply().unwrap();
+            audit(&after, &told(&answers), 0);
+        }
+    }
+}
