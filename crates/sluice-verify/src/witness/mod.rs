@@ -12,7 +12,7 @@ pub use server::{ServerFault, serve};
 
 use sluice_ledger::checkpoint::{CheckpointFault, SignedCheckpoint};
 use sluice_ledger::cosignature::cosign;
-use sluice_ledger::note::{KeyKind, Signer, VerifierKey};
+use sluice_ledger::note::{KeyKind, Note, NoteFault, Signature, Signer, VerifierKey};
 use sluice_ledger::tree::{empty_root, verify_consistency};
 use std::sync::{Mutex, PoisonError};
 
@@ -47,10 +47,10 @@ impl Witness {
     /// `now` is in seconds since 1970.
     pub fn add_checkpoint(&self, body: &[u8], now: u64) -> Answer {
         let Some(request) = AddCheckpoint::parse(body) else { return Answer::Malformed };
-        let mut signed = match SignedCheckpoint::open(&request.note, &self.logs) {
+        let signed = match SignedCheckpoint::open(&request.note, &self.logs) {
             Ok(signed) => signed,
             Err(CheckpointFault::Unsigned { origin }) if !self.logs.iter().any(|key| key.name() == origin) => return Answer::UnknownLog,
-            Err(CheckpointFault::Unsigned { .. } | CheckpointFault::Note(sluice_ledger::note::NoteFault::Signature { .. })) => {
+            Err(CheckpointFault::Unsigned { .. } | CheckpointFault::Note(NoteFault::Signature { .. })) => {
                 return Answer::Unsigned;
             }
             Err(_) => return Answer::Malformed,
@@ -72,14 +72,19 @@ impl Witness {
             return Answer::Inconsistent;
         }
         let Ok(line) = cosign(signed.note(), &self.signer, now) else { return Answer::Memory("the clock stands before 1970".to_owned()) };
-        // A line of our own that somebody sent along would stand in the way.
-        if signed.add(line.clone()).is_err() {
-            return Answer::Malformed;
-        }
+        let Some(signed) = self.kept(&signed, line.clone()) else { return Answer::Malformed };
         match memory.remember(&signed) {
             Ok(()) => Answer::Cosigned(format!("{line}\n")),
             Err(error) => Answer::Memory(error.to_string()),
         }
+    }
+
+    /// The lines of the log's own keys and this one: what else was sent along, an older line of ours too, nobody here vouches for.
+    fn kept(&self, signed: &SignedCheckpoint, line: Signature) -> Option<SignedCheckpoint> {
+        let mut note = Note::new(signed.note().text()).ok()?;
+        let own = self.logs.iter().filter(|key| key.name() == signed.checkpoint().origin).filter_map(|key| signed.note().signature_of(key));
+        own.cloned().chain([line]).try_for_each(|signature| note.add(signature)).ok()?;
+        SignedCheckpoint::open(note.to_string().as_bytes(), &self.logs).ok()
     }
 
     /// The last checkpoint that was cosigned of this log, for monitors.

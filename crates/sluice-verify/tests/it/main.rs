@@ -1,8 +1,18 @@
 //! The verifier from outside: honest ledgers, attacks, flipped bits, single records, the witness.
 
 #[cfg(test)]
+mod attack;
+#[cfg(test)]
+mod bits;
+#[cfg(test)]
 mod book;
 #[cfg(test)]
 mod clinic;
 #[cfg(test)]
 mod honest;
+#[cfg(test)]
+mod single;
+#[cfg(test)]
+mod tampering;
+#[cfg(test)]
+mod witness;

@@ -1,0 +1,82 @@
+//! Attacks as data: `tests/data/tampering.txt`. Each has to be found, and for the reason that is given there.
+
+use crate::attack::Attack;
+use crate::book::{master, trust};
+use crate::clinic::{Clinic, Place, clinic};
+use crate::honest::audit;
+use sluice_ledger::trust::Trust;
+use sluice_verify::audit::Audit;
+use sluice_verify::folder::Folder;
+use sluice_verify::report::Report;
+
+const ATTACKS: &str = include_str!("../data/tampering.txt");
+const ATTACKS_MIN: usize = 90;
+const NO_QUORUM: &str = "none that agrees with the records is cosigned";
+
+fn judge(attack: &Attack<'_>, trust: &Trust, seen: &[String]) -> Report {
+    let place = Place::of(&attack.files());
+    attack.links(place.path());
+    let seen = seen.iter().map(|note| ("what the witness saw".to_owned(), note.clone().into_bytes())).collect();
+    let master = master();
+    Audit { master: Some(&master), seen, ..audit(trust) }.run(&Folder::open(place.path()).unwrap()).unwrap()
+}
+
+/// What was not found, or for another reason.
+fn check(clinic: &Clinic, line: &str) -> Vec<String> {
+    let [who, steps, expect] = line.split(" | ").collect::<Vec<_>>()[..] else { panic!("{line}") };
+    let trust = trust();
+    let mut missed = Vec::new();
+    let mut found = |how: &str, report: Report, expect: &str| {
+        if report.holds() || !report.to_string().contains(expect) {
+            missed.push(format!("{line} [{how}: `{expect}`]\n{report}"));
+        }
+    };
+    let witnessed = clinic.book.cosigned(clinic.cosigned).to_string();
+    let mut attack = Attack::new(clinic);
+    steps.split(" ; ").for_each(|step| attack.step(step.trim()));
+    match who {
+        "outsider" => found("as it is", judge(&attack, &trust, &[]), expect),
+        "thief" => {
+            attack.resign(None);
+            found("thrown away", judge(&attack, &trust, &[]), NO_QUORUM);
+            found("asked for", judge(&attack, &trust, std::slice::from_ref(&witnessed)), expect);
+            attack.resign(Some(&witnessed));
+            found("left in its place", judge(&attack, &trust, &[]), expect);
+        }
+        "late" => {
+            attack.resign(Some(&witnessed));
+            found("asked for", judge(&attack, &trust, &[witnessed]), expect);
+        }
+        other => panic!("`{other}`: {line}"),
+    }
+    missed
+}
+
+#[test]
+fn every_attack_is_found() {
+    let clinic = clinic(40);
+    assert_eq!((clinic.size(), clinic.cosigned, &clinic.sizes[..]), (362, 355, &[1, 6, 36, 66, 97, 127, 157, 355, 362][..]));
+    assert!(judge(&Attack::new(&clinic), &trust(), &[]).holds(), "without a step there is nothing to find");
+    let mut attack = Attack::new(&clinic);
+    attack.resign(Some(&clinic.book.cosigned(clinic.cosigned).to_string()));
+    assert!(judge(&attack, &trust(), &[]).holds(), "signing again the same is no attack");
+    let lines: Vec<&str> = ATTACKS.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    assert!(lines.len() >= ATTACKS_MIN, "{}", lines.len());
+    let missed: Vec<String> = lines.iter().flat_map(|line| check(&clinic, line)).collect();
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+/// The limit: behind the last checkpoint that witnesses saw, the log's key can tell whatever is in order. Asking for witnesses up to the end finds it.
+#[test]
+fn what_witnesses_alone_can_tell() {
+    let clinic = clinic(40);
+    let witnessed = clinic.book.cosigned(clinic.cosigned).to_string();
+    for step in ["rewrite 360", "last 355", "delete 356"] {
+        let mut attack = Attack::new(&clinic);
+        attack.step(step);
+        attack.resign(Some(&witnessed));
+        assert!(judge(&attack, &trust(), std::slice::from_ref(&witnessed)).holds(), "{step}");
+        let later = clinic.book.cosigned(clinic.size()).to_string();
+        assert!(!judge(&attack, &trust(), &[later]).holds(), "{step}, and the witness saw more");
+    }
+}
