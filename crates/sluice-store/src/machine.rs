@@ -57,6 +57,10 @@ impl Scribe {
         seal(draft, &self.origin, entropy, self.master.as_ref()).map_err(|error| StoreFault::Key(error.to_string()))
     }
 
+    pub fn random(&self, bytes: &mut [u8]) -> Result<(), StoreFault> {
+        self.machine.random(bytes)
+    }
+
     pub fn nonce(&self) -> Result<[u8; 12], StoreFault> {
         let mut nonce = [0; 12];
         self.machine.random(&mut nonce)?;

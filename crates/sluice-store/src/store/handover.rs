@@ -107,7 +107,7 @@ impl Handover {
                 None => Some(APPLY_EVERY * 60),
             };
             let is_due = state.since.is_some() && (pause.is_none() || state.bytes >= WAITING_BYTES_MAX);
-            if state.ended || state.asked || is_due {
+            if state.ended || state.asked || is_due || state.progress.dead.is_some() {
                 break;
             }
             let (next, time) = self.filled.wait_timeout(state, pause.unwrap_or_default()).unwrap_or_else(PoisonError::into_inner);

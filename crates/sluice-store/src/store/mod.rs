@@ -35,11 +35,10 @@ pub type OnDeath = Box<dyn Fn(&StoreFault) + Send + Sync>;
 
 pub struct Store {
     shared: Arc<Shared>,
-    writer: JoinHandle<Writer>,
-    applier: JoinHandle<Shelf>,
+    /// Until they are joined.
+    threads: Option<(JoinHandle<Writer>, JoinHandle<Shelf>)>,
     /// Two changes of keys at a time would overwrite each other's list.
     keys: Mutex<()>,
-    lock: Box<dyn Send + Sync>,
 }
 
 struct Shared {
@@ -51,6 +50,8 @@ struct Shared {
     free_bytes_min: u64,
     epoch: u64,
     on_death: OnDeath,
+    /// As long as a thread lives that could write.
+    _lock: Box<dyn Send + Sync>,
 }
 
 /// For operators.
@@ -89,6 +90,7 @@ impl Store {
             scribe,
             free_bytes_min,
             on_death,
+            _lock: lock,
         });
         let spawn_fault = |error: std::io::Error| StoreFault::Dead(format!("no thread: {error}"));
         let (writing, applying) = (shared.clone(), shared.clone());
@@ -96,7 +98,7 @@ impl Store {
             std::thread::Builder::new().name("ledger-writer".to_owned()).spawn(move || writing.write(writer)).map_err(spawn_fault)?;
         let applier =
             std::thread::Builder::new().name("ledger-apply".to_owned()).spawn(move || applying.apply(shelf)).map_err(spawn_fault)?;
-        Ok(Store { shared, writer, applier, keys: Mutex::new(()), lock })
+        Ok(Store { shared, threads: Some((writer, applier)), keys: Mutex::new(()) })
     }
 
     /// For records that are sealed by whoever knows their text.
@@ -156,23 +158,27 @@ impl Store {
         })
     }
 
-    /// Serves what waits, ends what is open, writes `shutdown`, applies everything.
-    pub fn shut(self) -> Result<(), StoreFault> {
-        self.shared.queue.close(AppendFault::Shut);
+    /// Serves what waits, ends what is open, writes `shutdown`, applies everything. So does dropping it, without a word of what failed.
+    pub fn shut(mut self) -> Result<(), StoreFault> {
+        self.join()
+    }
+
+    fn join(&mut self) -> Result<(), StoreFault> {
+        let Some((writer, applier)) = self.threads.take() else { return Ok(()) };
+        let shared = &self.shared;
+        shared.queue.close(AppendFault::Shut);
         let broken = |_| StoreFault::Dead("a thread of the ledger broke off".to_owned());
-        let writer = self.writer.join().map_err(broken)?;
-        self.shared.handover.end();
-        let shelf = self.applier.join().map_err(broken)?;
-        let progress = self.shared.handover.progress();
-        if let Some(fault) = progress.dead {
+        let writer = writer.join().map_err(broken);
+        shared.handover.end();
+        let shelf = applier.join().map_err(broken)?;
+        let writer = writer?;
+        if let Some(fault) = shared.handover.progress().dead {
             return Err(fault);
         }
         if shelf.size() < writer.next_index() {
             return Err(StoreFault::Full);
         }
-        writer.follower().save(self.shared.disk.as_ref())?;
-        drop(self.lock);
-        Ok(())
+        writer.follower().save(shared.disk.as_ref())
     }
 
     fn ask_and_wait(&self, asked: Asked) -> Result<Receipt, AppendFault> {
@@ -209,6 +215,12 @@ impl Store {
     }
 }
 
+impl Drop for Store {
+    fn drop(&mut self) {
+        drop(self.join());
+    }
+}
+
 impl DurableLog for Store {
     fn append(&self, record: SealedRecord) -> Appending<'_> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
@@ -233,8 +245,13 @@ impl Shared {
                 saved = writer.next_index();
                 outcome = writer.follower().save(self.disk.as_ref());
             }
-            if self.note_death(outcome).is_err_and(|fault| fault != StoreFault::Full) {
-                return writer;
+            match outcome {
+                Ok(()) | Err(StoreFault::Full) => {}
+                // Nobody else would answer those that wait.
+                Err(fault) => {
+                    self.die(&fault);
+                    return writer;
+                }
             }
         }
         if self.handover.progress().dead.is_none() {
@@ -323,21 +340,27 @@ impl Shared {
 
     fn apply(&self, mut shelf: Shelf) -> Shelf {
         let mut waiting = Vec::new();
+        let mut full = false;
         loop {
-            let (next, ends) = match self.handover.next(!waiting.is_empty()) {
+            // Without space it looks again and again, whether anything new comes or not.
+            let (next, ends) = match self.handover.next(full || !waiting.is_empty()) {
                 Next::Apply(next) => (next, false),
                 Next::End(next) => (next, true),
             };
             waiting.extend(next);
-            let outcome = self.apply_waiting(&mut shelf, &mut waiting);
-            match outcome {
-                Ok(full) => self.handover.report(shelf.size(), full),
-                Err(StoreFault::Full) => self.handover.report(shelf.size(), true),
+            // What is durable can wait for the next start; this disk is not written to any more.
+            if self.handover.progress().dead.is_some() {
+                return shelf;
+            }
+            full = match self.apply_waiting(&mut shelf, &mut waiting) {
+                Ok(full) => full,
+                Err(StoreFault::Full) => true,
                 Err(fault) => {
                     self.die(&fault);
                     return shelf;
                 }
-            }
+            };
+            self.handover.report(shelf.size(), full);
             if ends {
                 return shelf;
             }

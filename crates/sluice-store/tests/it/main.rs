@@ -9,6 +9,8 @@ mod failure;
 #[cfg(test)]
 mod image;
 #[cfg(test)]
+mod index;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod refusal;
