@@ -2,17 +2,19 @@
 
 use crate::ask::Matter;
 use crate::labels::{Found, Known, canonical_table};
-use crate::question::{About, Question, effect_word};
+use crate::question::{self, About, Question, effect_word};
 use crate::request::{Request, Resource, Work};
 use crate::set::PolicySet;
 use cedar_policy::{Context, Entity, EntityUid, RestrictedExpression};
 use sluice_model::principal::{CallerKind, Principal, Run};
-use sluice_model::{Analysis, ColumnPath, TableName};
+use sluice_model::{Analysis, ColumnPath, StatementAnalysis, TableName};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 const SECONDS_PER_HOUR: i64 = 60 * 60;
 const HOURS_PER_DAY: i64 = 24;
 const DAYS_PER_WEEK: i64 = 7;
+/// What BigQuery calls a text of several statements.
+const SCRIPT: &str = "SCRIPT";
 
 /// The entities of one decision, each once, with everything above it.
 pub(crate) struct Cast<'a> {
@@ -229,11 +231,36 @@ pub(crate) fn context_of(question: &Question, base: &Context) -> Result<Context,
     base.clone().merge(how.into_iter().chain(destination)).map_err(|error| error.to_string())
 }
 
-/// BigQuery's word for the whole text.
+/// BigQuery's word for the whole text. Temporary functions before a statement make no script of it; what runs others, or only steers, is one.
 pub fn whole_kind(analysis: &Analysis) -> &str {
-    match analysis.statements.as_slice() {
-        [only] => &only.kind,
-        _ => "SCRIPT",
+    const STEERING: [&str; 12] = [
+        "BEGIN_TRANSACTION",
+        "CASE",
+        "COMMIT_TRANSACTION",
+        "DECLARE",
+        "FOR",
+        "IF",
+        "LOOP",
+        "RAISE",
+        "REPEAT",
+        "ROLLBACK_TRANSACTION",
+        "SET",
+        "WHILE",
+    ];
+    let is_temporary_function = |statement: &StatementAnalysis| {
+        matches!(statement.kind.as_str(), "CREATE_FUNCTION" | "CREATE_TABLE_FUNCTION")
+            && !statement.writes.is_empty()
+            && statement.writes.iter().all(|write| question::is_temporary(&write.table))
+    };
+    match analysis.statements.split_last() {
+        Some((last, before))
+            if before.iter().all(is_temporary_function)
+                && !analysis.statements.iter().any(|statement| statement.child_job)
+                && !STEERING.contains(&last.kind.as_str()) =>
+        {
+            &last.kind
+        }
+        _ => SCRIPT,
     }
 }
 

@@ -212,7 +212,8 @@ fn is_write(effect: Effect) -> bool {
     )
 }
 
-fn is_temporary(table: &TableName) -> bool {
+/// A table or a function that lasts as long as its script.
+pub fn is_temporary(table: &TableName) -> bool {
     table.dataset == SESSION_DATASET
 }
 

@@ -7,6 +7,7 @@ use crate::flow::Flow;
 use crate::lookup::Looked;
 use crate::scope::{self, Scope};
 use crate::script::Script;
+use crate::tree::{NodeId, Tree};
 use crate::wording::bounded;
 use sluice_model::{Analysis, Effect, Refused, TableName, Unresolved, Write};
 
@@ -47,6 +48,26 @@ pub(crate) struct Outcome {
     pub looked: Looked,
 }
 
+/// Statements that run others, or that only a script has.
+const STEERING: [&str; 16] = [
+    "ASTAssignmentFromStruct",
+    "ASTBeginEndBlock",
+    "ASTBeginStatement",
+    "ASTCallStatement",
+    "ASTCaseStatement",
+    "ASTCommitStatement",
+    "ASTExecuteImmediateStatement",
+    "ASTForInStatement",
+    "ASTIfStatement",
+    "ASTRaiseStatement",
+    "ASTRepeatStatement",
+    "ASTRollbackStatement",
+    "ASTSingleAssignment",
+    "ASTSystemVariableAssignment",
+    "ASTVariableDeclaration",
+    "ASTWhileStatement",
+];
+
 pub(crate) fn analyze_fresh(engine: &dyn Engine, request: &Request, snapshot: &Snapshot) -> Outcome {
     let outcome = on_large_stack(|| {
         let mut analyzer = Analyzer::new(engine, snapshot);
@@ -65,13 +86,13 @@ fn analyze_here(analyzer: &mut Analyzer<'_>, request: &Request) -> Result<Analys
     readable(request)?;
     let prepared = analyzer.prepare(&request.text)?;
     let mut scope = initial_scope(request);
+    let alone = is_alone(&prepared.tree);
     let mut script = Script::new(analyzer, prepared);
     script.run(&mut scope)?;
     let mut statements = script.statements;
     if statements.is_empty() {
         return Err(Refusal::new("there is no statement"));
     }
-    let alone = statements.len() == 1;
     for statement in &mut statements {
         statement.child_job &= !alone;
     }
@@ -88,6 +109,23 @@ fn analyze_here(analyzer: &mut Analyzer<'_>, request: &Request) -> Result<Analys
         last.effects.dedup();
     }
     Ok(Analysis { statements, refused: None })
+}
+
+/// Whether a text is one statement to BigQuery and no script. Temporary functions before it are a part of it.
+fn is_alone(tree: &Tree) -> bool {
+    let list = tree.root.and_then(|root| tree.child(root, "statement_list_node"));
+    let statements = list.map(|list| tree.children(list, "statement_list")).unwrap_or_default();
+    let Some((last, before)) = statements.split_last() else { return false };
+    let is_temporary_function = |node: &NodeId| {
+        matches!(tree.kind(*node), "ASTCreateFunctionStatement" | "ASTCreateTableFunctionStatement")
+            && tree.enumerator(*node, "scope") == Some("TEMPORARY")
+    };
+    before.iter().all(is_temporary_function) && !STEERING.contains(&tree.kind(hinted(tree, *last)))
+}
+
+/// The statement behind `@{...}`.
+fn hinted(tree: &Tree, node: NodeId) -> NodeId {
+    Some(node).filter(|node| tree.kind(*node) == "ASTHintedStatement").and_then(|node| tree.child(node, "statement")).unwrap_or(node)
 }
 
 /// Refuses what is not even parsed.

@@ -3,7 +3,8 @@
 use super::DryRun;
 use super::table::{Demand, demands};
 use crate::facts::whole_kind;
-use sluice_model::{Analysis, Field, Output, TableName};
+use crate::question::is_temporary;
+use sluice_model::{Analysis, Field, Output, TableName, Type};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -49,7 +50,9 @@ pub fn compare(analysis: &Analysis, dry_run: &DryRun) -> Vec<Difference> {
     let Some(demands) = demands(kind) else { return vec![Difference::NotComparable { kind: kind.to_owned() }] };
     let mut differences = Vec::new();
     let theirs = dry_run.statement_type.as_deref().unwrap_or_default();
-    if demands.kind != Demand::Any && theirs != kind {
+    // Whether a call is a script or a statement of its own, the words differ; what it does is compared either way.
+    let is_call = theirs == "CALL" && analysis.statements.first().is_some_and(|statement| statement.kind == "CALL");
+    if demands.kind != Demand::Any && theirs != kind && !is_call {
         differences.push(Difference::Kind { ours: kind.to_owned(), theirs: theirs.to_owned() });
     }
     let known = known(analysis);
@@ -61,7 +64,9 @@ pub fn compare(analysis: &Analysis, dry_run: &DryRun) -> Vec<Difference> {
         differences.extend(missing(analysis, dry_run));
     }
     if demands.routines != Demand::Any {
-        let unknown = dry_run.referenced_routines.iter().filter(|routine| !known.contains(&fold(routine)));
+        // A temporary function is a part of the text, and read with it.
+        let lasting = dry_run.referenced_routines.iter().filter(|routine| !is_temporary(routine));
+        let unknown = lasting.filter(|routine| !known.contains(&fold(routine)));
         differences.extend(unknown.map(|routine| Difference::RoutineUnknown { routine: routine.to_string() }));
     }
     if demands.schema == Demand::Same {
@@ -131,7 +136,23 @@ fn is_same_name(ours: &str, theirs: &str) -> bool {
 
 /// A type that the analysis does not know is not compared: the column is then masked as if it could be any.
 fn is_same_kind(output: &Output, field: &Field) -> bool {
-    output.kind.as_ref().is_none_or(|kind| *kind == field.kind)
+    output.kind.as_ref().is_none_or(|kind| is_same_type(kind, &field.kind))
+}
+
+/// A field without a name is `_field_1` in a result, by its position.
+fn is_same_type(ours: &Type, theirs: &Type) -> bool {
+    match (ours, theirs) {
+        (Type::Array(ours), Type::Array(theirs)) => is_same_type(ours, theirs),
+        (Type::Struct(ours), Type::Struct(theirs)) => {
+            let is_same_field = |(position, (ours, theirs)): (usize, (&Field, &Field))| {
+                let named = ours.name.eq_ignore_ascii_case(&theirs.name);
+                let anonymous = ours.name.is_empty() && theirs.name == format!("_field_{}", position + 1);
+                (named || anonymous) && is_same_type(&ours.kind, &theirs.kind)
+            };
+            ours.len() == theirs.len() && ours.iter().zip(theirs).enumerate().all(is_same_field)
+        }
+        (ours, theirs) => ours == theirs,
+    }
 }
 
 impl fmt::Display for Difference {

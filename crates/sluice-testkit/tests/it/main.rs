@@ -11,6 +11,8 @@ mod honest;
 #[cfg(test)]
 mod interference;
 #[cfg(test)]
+mod judges;
+#[cfg(test)]
 mod required;
 #[cfg(test)]
 mod robustness;
