@@ -27,6 +27,9 @@ enum Command {
     /// Obtain and check the GoogleSQL engine
     #[command(subcommand)]
     Engine(command::engine::Engine),
+    /// Make, prove, back up and look after the ledger that the evidence is in
+    #[command(subcommand)]
+    Ledger(command::ledger::LedgerCommand),
     /// Check, test, explain, compare and activate policy sets
     #[command(subcommand)]
     Policy(command::policy::Policy),
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "sandbox")]
         Command::Demo(demo) => command::demo::run(&demo),
         Command::Engine(engine) => command::engine::run(&engine),
+        Command::Ledger(ledger) => command::ledger::run(&ledger),
         Command::Policy(policy) => command::policy::run(&policy),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(serve) => command::sandbox::run(&serve),

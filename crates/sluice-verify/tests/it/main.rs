@@ -9,9 +9,13 @@ mod book;
 #[cfg(test)]
 mod clinic;
 #[cfg(test)]
+mod command;
+#[cfg(test)]
 mod honest;
 #[cfg(test)]
 mod single;
+#[cfg(test)]
+mod store;
 #[cfg(test)]
 mod tampering;
 #[cfg(test)]
