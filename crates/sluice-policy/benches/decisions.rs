@@ -94,7 +94,13 @@ fn request(tables: usize) -> Request {
         purpose: Purpose::Dispatch,
         analysis: Analysis { statements: vec![statement], refused: None },
     };
-    Request { connection: "warehouse".to_owned(), project: "p".to_owned(), work: Work::Statement(Box::new(statement)) }
+    Request {
+        connection: "warehouse".to_owned(),
+        project: "p".to_owned(),
+        work: Work::Statement(Box::new(statement)),
+        also: Vec::new(),
+        sends: sluice_policy::Sends::default(),
+    }
 }
 
 fn measure(set: &PolicySet, request: &Request) -> Result<Vec<Duration>, Box<dyn Error>> {

@@ -45,7 +45,7 @@ pub use mask::Mask;
 pub use plan::{Inherited, MaskedPath};
 pub use problem::Problem;
 pub use reason::{Need, Reason, ReasonKind, RuleNote};
-pub use request::{Destination, Method, Parameter, Purpose, Request, Resource, Statement, Work};
+pub use request::{Destination, Method, Parameter, Purpose, Request, Resource, Sends, Statement, Verb, Work};
 pub use schema::SCHEMA;
 pub use set::{PolicySet, RULES_MAX, Rule};
 pub use settings::{JudgeMode, SETTINGS_FORMAT, Settings};

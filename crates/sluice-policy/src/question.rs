@@ -71,6 +71,7 @@ pub fn questions(request: &Request) -> Vec<Question> {
             }
         }
     }
+    questions.extend(request.also.iter().map(|(action, resource)| Question::new(action, resource.clone())));
     let mut kept: Vec<Question> = Vec::new();
     for question in questions {
         if !kept.contains(&question) {

@@ -10,6 +10,32 @@ pub struct Request {
     /// That is billed.
     pub project: String,
     pub work: Work,
+    /// What else is asked by it, by action: the destination of a copy, an expiration that deletes.
+    pub also: Vec<(String, Resource)>,
+    /// What goes to BigQuery if it is permitted.
+    pub sends: Sends,
+}
+
+/// A call of BigQuery's REST API, built by a door out of what it understood. Policy does not read it; whoever holds the permit sends it as it stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sends {
+    pub verb: Verb,
+    /// Below the version of the API, encoded: `projects/p/jobs`.
+    pub path: String,
+    /// Not encoded.
+    pub query: Vec<(String, String)>,
+    /// JSON.
+    pub body: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verb {
+    Delete,
+    #[default]
+    Get,
+    Patch,
+    Post,
+    Put,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -64,8 +90,6 @@ pub struct Method {
     pub resource: Resource,
     /// The columns that it reads, out of the catalog: `tabledata.list`, read sessions, copies and extracts.
     pub columns: Vec<Output>,
-    /// The body, built by us.
-    pub body: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

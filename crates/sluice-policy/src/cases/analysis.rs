@@ -4,7 +4,7 @@ use super::file::{Case, CaseDryRun, CaseMethod, CaseStatement};
 use crate::facts::whole_kind;
 use crate::judge::DryRun;
 use crate::question::{effect_word, how_word, use_word};
-use crate::request::{Destination, Method, Purpose, Request, Resource, Statement, Work};
+use crate::request::{Destination, Method, Purpose, Request, Resource, Sends, Statement, Work};
 use sluice_model::{
     Analysis, ColumnPath, Effect, Exposure, Field, How, Output, Read, Refused, StatementAnalysis, TableName, Type, Unresolved, Use,
     UseKind, Write,
@@ -45,7 +45,7 @@ pub fn request(case: &Case, analyze: Analyze<'_>) -> Result<Request, Fault> {
             analysis,
         }))
     };
-    Ok(Request { connection, project, work })
+    Ok(Request { connection, project, work, also: Vec::new(), sends: Sends::default() })
 }
 
 /// A dry run that agrees, but for what the case says.
@@ -105,7 +105,7 @@ fn method(method: &CaseMethod) -> Result<Method, Fault> {
         _ => Resource::Connection,
     };
     let columns = method.columns.iter().map(|text| output(text)).collect::<Result<_, _>>()?;
-    Ok(Method { name: method.name.clone(), resource, columns, body: String::new() })
+    Ok(Method { name: method.name.clone(), resource, columns })
 }
 
 /// Project and dataset. A project may be domain-scoped.

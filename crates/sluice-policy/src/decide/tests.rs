@@ -44,7 +44,13 @@ fn request(purpose: Purpose) -> Request {
         purpose,
         analysis: Analysis { statements: vec![statement], refused: None },
     };
-    Request { connection: "c".to_owned(), project: "p".to_owned(), work: Work::Statement(Box::new(statement)) }
+    Request {
+        connection: "c".to_owned(),
+        project: "p".to_owned(),
+        work: Work::Statement(Box::new(statement)),
+        also: Vec::new(),
+        sends: crate::request::Sends::default(),
+    }
 }
 
 fn dry_run(bytes: u64) -> DryRun {

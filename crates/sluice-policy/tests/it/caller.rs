@@ -96,7 +96,13 @@ fn request(used: &[&str]) -> Request {
         purpose: Purpose::Dispatch,
         analysis: Analysis { statements: vec![understood], refused: None },
     };
-    Request { connection: "warehouse".to_owned(), project: "acme-prod".to_owned(), work: Work::Statement(Box::new(statement)) }
+    Request {
+        connection: "warehouse".to_owned(),
+        project: "acme-prod".to_owned(),
+        work: Work::Statement(Box::new(statement)),
+        also: Vec::new(),
+        sends: sluice_policy::Sends::default(),
+    }
 }
 
 /// Both decisions, as a door makes them.

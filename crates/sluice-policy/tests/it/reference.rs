@@ -138,9 +138,14 @@ fn ours(rules: &[Rule], ask: &Ask) -> Evaluation {
         name: ACTIONS[ask.action].0.to_owned(),
         resource: Resource::Table(sluice_model::TableName::new(project, dataset, "t")),
         columns: Vec::new(),
-        body: String::new(),
     };
-    let request = Request { connection: "c".to_owned(), project: "p".to_owned(), work: Work::Method(method) };
+    let request = Request {
+        connection: "c".to_owned(),
+        project: "p".to_owned(),
+        work: Work::Method(method),
+        also: Vec::new(),
+        sends: sluice_policy::Sends::default(),
+    };
     let (halt, known) = (Halt::default(), Known::default());
     set.evaluate(&principal, &request, None, &Circumstances { now: 1, door: ask.door, address: None, halt: &halt, known: &known })
 }

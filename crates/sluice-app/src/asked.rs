@@ -1,0 +1,68 @@
+//! What a door has understood of a request, before anybody has decided on it.
+
+use crate::job::JobName;
+use core::net::IpAddr;
+use sluice_model::TableName;
+use sluice_policy::{Parameter, Resource, Sends};
+
+/// Where a request came from. None of it proves who it is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Visit {
+    /// `bigquery.jobs.query`: of the table of methods, not of the client.
+    pub api: String,
+    /// `rest`, `grpc`, `mcp`.
+    pub door: &'static str,
+    /// Of the peer, or of a configured proxy's header.
+    pub address: Option<IpAddr>,
+    pub tls: Option<String>,
+    pub user_agent: Option<String>,
+    /// What a client merely says of itself, for the record.
+    pub said: Vec<(String, String)>,
+}
+
+/// A query job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueryAsk {
+    pub connection: String,
+    /// As the client wants it, or minted by `Gateway::job_id`.
+    pub job: JobName,
+    /// For the analysis: text, defaults, parameter types, destination, settings that are not understood.
+    pub query: sluice_sql::Request,
+    pub parameters: Vec<Parameter>,
+    pub location: Option<String>,
+    /// The client wants a dry run and nothing else.
+    pub dry_run: bool,
+    pub request_id: Option<String>,
+    /// `jobs.insert`, with our labels still to be added.
+    pub sends: Sends,
+    pub also: Vec<(String, Resource)>,
+}
+
+/// Anything that is not a statement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MethodAsk {
+    pub connection: String,
+    pub project: String,
+    /// As the schema of policy names it.
+    pub name: String,
+    pub resource: Resource,
+    pub reads: Reads,
+    pub also: Vec<(String, Resource)>,
+    pub sends: Sends,
+    /// The table, routine or model whose description in the catalog is no longer true afterwards.
+    pub changes: Vec<TableName>,
+    /// It begins a job, under this name: load, copy, extract.
+    pub begins: Option<JobName>,
+    pub request_id: Option<String>,
+}
+
+/// Which columns leave by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Reads {
+    /// Of each of these tables, all that a caller could see.
+    All(Vec<TableName>),
+    #[default]
+    Nothing,
+    /// Paths of one table: `selectedFields`.
+    Some(TableName, Vec<Vec<String>>),
+}

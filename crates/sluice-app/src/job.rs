@@ -1,0 +1,57 @@
+//! Jobs as the gateway knows them: who owns one, and what was understood when it was dispatched.
+
+use sluice_ledger::record::Subject;
+use sluice_model::{Analysis, TableName};
+use sluice_policy::{Destination, DryRun, Parameter};
+use std::fmt;
+use std::sync::Arc;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobName {
+    pub project: String,
+    /// BigQuery's name for where it runs, in lower case; nothing until it is known.
+    pub location: Option<String>,
+    pub id: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownJob {
+    pub connection: String,
+    pub name: JobName,
+    /// Issuer, `#`, subject.
+    pub owner: String,
+    /// The request that began it.
+    pub subject: Subject,
+    pub request_id: Option<String>,
+    pub created_ms: u64,
+    pub work: JobWork,
+    /// Where its result is, once that is known.
+    pub result_table: Option<TableName>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum JobWork {
+    /// Load, copy, extract: it has no rows.
+    Other,
+    Query(Box<QueryWork>),
+}
+
+/// What pages are decided by: never analysed afresh.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueryWork {
+    pub text: String,
+    pub parameters: Vec<Parameter>,
+    pub default_dataset: Option<(String, String)>,
+    pub destination: Option<Destination>,
+    pub analysis: Arc<Analysis>,
+    pub dry_run: Option<DryRun>,
+}
+
+impl fmt::Display for JobName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.location {
+            Some(location) => write!(formatter, "{}:{location}.{}", self.project, self.id),
+            None => write!(formatter, "{}:{}", self.project, self.id),
+        }
+    }
+}

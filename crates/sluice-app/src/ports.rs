@@ -1,0 +1,231 @@
+//! What the path of a request needs from outside. Each port says what its answer is worth; `crates/sluice/src/compose.rs` alone knows who serves it.
+
+use crate::job::{JobName, KnownJob};
+use sluice_identity::{Issuer, KeySet, Revocations};
+use sluice_ledger::Recorded;
+use sluice_ledger::record::{Draft, SealedRecord};
+use sluice_mask::RawPage;
+use sluice_model::{ColumnPath, Field, RoutineName, TableName};
+use sluice_policy::{Counters, DryRun, Estimate, Halt, Known, Permit, PolicySet};
+use sluice_sql::Required;
+use sluice_sql::catalog::Snapshot;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub type Asking<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// BigQuery, in a caller's name: only for what is on record.
+///
+/// Each call is bounded in time and in bytes. Retries: what is safe to repeat is repeated here (reads; a job under its own id; nothing else), and
+/// `UpstreamFault::attempts` says how often. A fault says whether BigQuery may have acted.
+pub trait Upstream: Send + Sync {
+    /// A dry run of the request that the estimate owns. Nothing else may be asked with an estimate.
+    fn estimate<'a>(&'a self, estimate: &'a Recorded<Estimate>) -> Asking<'a, Result<DryRun, UpstreamFault>>;
+
+    /// Inserts the job that the permit owns; the same job under the same id is one job.
+    fn dispatch<'a>(&'a self, permit: &'a Recorded<Permit>, upload: Option<Upload>) -> Asking<'a, Result<JobState, UpstreamFault>>;
+
+    /// Sends what the permit owns, for methods that answer a resource or nothing.
+    fn send<'a>(&'a self, permit: &'a Recorded<Permit>) -> Asking<'a, Result<Resource, UpstreamFault>>;
+
+    /// The job, as it stands after at most `patience`; sooner if it is done.
+    fn job<'a>(&'a self, permit: &'a Recorded<Permit>, job: &'a JobName, patience: Duration)
+    -> Asking<'a, Result<JobState, UpstreamFault>>;
+
+    /// Rows of a job that is done, or of the table that the permit's request names.
+    fn rows<'a>(&'a self, permit: &'a Recorded<Permit>, rows: &'a RowsAsk) -> Asking<'a, Result<RawPage, UpstreamFault>>;
+}
+
+/// Which rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowsAsk {
+    /// As the permit's request says: `tabledata.list`.
+    AsSent,
+    OfJob(JobRows),
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobRows {
+    pub job: JobName,
+    pub rows_max: Option<u64>,
+    pub page_token: Option<String>,
+    pub start_index: Option<u64>,
+    /// `formatOptions.useInt64Timestamp`.
+    pub int64_timestamps: bool,
+    /// `formatOptions.timestampOutputFormat`, as it came.
+    pub timestamp_format: Option<String>,
+}
+
+/// What a client uploads, read from its connection as it is sent on: at most as much as fits into the channel is in memory.
+pub struct Upload {
+    pub content_type: Option<String>,
+    pub chunks: tokio::sync::mpsc::Receiver<Vec<u8>>,
+}
+
+/// A resource of BigQuery's, as JSON. Doors let known fields through and nothing else.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Resource(pub serde_json::Value);
+
+/// A job, as far as the path of a request has to know it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct JobState {
+    pub name: JobName,
+    pub done: bool,
+    /// Why it failed: a word of BigQuery's, and a text that can hold values.
+    pub error: Option<UpstreamError>,
+    pub statement_type: Option<String>,
+    pub referenced_tables: Vec<TableName>,
+    pub referenced_routines: Vec<RoutineName>,
+    /// Of its result, where it says so.
+    pub schema: Option<Vec<Field>>,
+    pub destination: Option<TableName>,
+    /// Numbers with a known name: `totalBytesBilled`, `totalSlotMs` ...
+    pub statistics: BTreeMap<String, u64>,
+    pub resource: Resource,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamError {
+    pub reason: String,
+    pub message: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamFault {
+    pub kind: UpstreamFaultKind,
+    pub status: Option<u16>,
+    /// BigQuery's own words, if it said any. The message can hold values of the data.
+    pub error: Option<UpstreamError>,
+    pub attempts: u64,
+    /// For operators.
+    pub detail: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpstreamFaultKind {
+    /// The gateway could not prove who it is.
+    Credential,
+    /// No answer in time. BigQuery may have acted.
+    Deadline,
+    /// It answered something that it would not answer. It may have acted.
+    Malformed,
+    /// It said no, and why: `error`.
+    Refused,
+    /// Larger than any answer may be.
+    TooLarge,
+    /// It could not be reached, or kept saying that it is busy. `acted` is not known.
+    Unavailable,
+}
+
+/// The warehouse's schema, read with the gateway's own identity. What it knows never reaches the text of a refusal for a caller.
+pub trait Catalog: Send + Sync {
+    /// Everything of `wanted`, no older than the connection allows. What is not there is in `absent`.
+    fn fetch<'a>(&'a self, connection: &'a str, wanted: &'a Required) -> Asking<'a, Result<CatalogPart, CatalogFault>>;
+
+    /// A statement or a method changed this: the next `fetch` reads it anew.
+    fn forget(&self, connection: &str, changed: &TableName);
+}
+
+#[derive(Debug, Default)]
+pub struct CatalogPart {
+    pub snapshot: Snapshot,
+    /// BigQuery's policy tags.
+    pub tags: Vec<(ColumnPath, String)>,
+    /// Tables and views that have row access policies: what they show depends on who asks.
+    pub row_policies: Vec<TableName>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CatalogFault {
+    /// More names than one statement may have.
+    TooMany {
+        names_max: usize,
+    },
+    Unavailable(String),
+    UnknownConnection,
+}
+
+/// What jobs callers have, durable before it answers: a restart forgets nothing, and two replicas share one book.
+pub trait Jobs: Send + Sync {
+    /// Takes the job's id for its owner. `Taken` tells nothing of whose it is.
+    fn begin<'a>(&'a self, job: KnownJob) -> Asking<'a, Result<(), JobsFault>>;
+
+    fn find<'a>(&'a self, connection: &'a str, job: &'a JobName) -> Asking<'a, Result<Option<Arc<KnownJob>>, JobsFault>>;
+
+    /// By what a client sends to repeat itself safely, within one owner.
+    fn find_by_request_id<'a>(
+        &'a self,
+        owner: &'a str,
+        project: &'a str,
+        request_id: &'a str,
+    ) -> Asking<'a, Result<Option<Arc<KnownJob>>, JobsFault>>;
+
+    /// Whose job made this anonymous result table.
+    fn find_by_destination<'a>(&'a self, connection: &'a str, table: &'a TableName)
+    -> Asking<'a, Result<Option<Arc<KnownJob>>, JobsFault>>;
+
+    /// The newest first, at most `jobs_max`, older than the one named.
+    fn list<'a>(
+        &'a self,
+        owner: &'a str,
+        project: &'a str,
+        before: Option<&'a str>,
+        jobs_max: usize,
+    ) -> Asking<'a, Result<Vec<Arc<KnownJob>>, JobsFault>>;
+
+    /// What became of it.
+    fn settle<'a>(&'a self, connection: &'a str, job: &'a JobName, destination: Option<TableName>) -> Asking<'a, Result<(), JobsFault>>;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobsFault {
+    Taken,
+    Unavailable(String),
+}
+
+/// Keys of issuers, fetched and kept elsewhere.
+pub trait Keys: Send + Sync {
+    fn keys<'a>(&'a self, issuer: &'a Issuer, key_id: &'a str, now: u64) -> Asking<'a, Result<Arc<KeySet>, sluice_identity::Reason>>;
+}
+
+/// What is in force at this moment. Asked anew with every decision, so that a change takes effect on the next page.
+pub trait InForce: Send + Sync {
+    fn policy(&self) -> Arc<PolicySet>;
+    fn shadows(&self) -> Vec<Arc<PolicySet>>;
+    fn halt(&self) -> Arc<Halt>;
+    /// Policy tags and labels that came with the data.
+    fn known(&self) -> Arc<Known>;
+    fn counters(&self) -> &dyn Counters;
+    fn revocations(&self) -> Arc<Revocations>;
+}
+
+/// Encrypts a record under the ledger's keys.
+pub trait Sealer: Send + Sync {
+    fn seal(&self, draft: &Draft) -> Result<SealedRecord, SealFault>;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealFault(pub String);
+
+/// Time and chance.
+pub trait Machine: Send + Sync {
+    fn now_ms(&self) -> u64;
+    fn random(&self, bytes: &mut [u8]) -> Result<(), SealFault>;
+}
+
+/// Told what operators must know at once. It must not block.
+pub trait Alarm: Send + Sync {
+    fn raise(&self, what: &str);
+}
+
+impl fmt::Display for UpstreamFault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?} after {} attempts: {}", self.kind, self.attempts, self.detail)
+    }
+}
+
+impl std::error::Error for UpstreamFault {}

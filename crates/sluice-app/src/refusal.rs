@@ -1,0 +1,115 @@
+//! Why a request was not served. What its caller reads and what an operator reads are two texts.
+
+use crate::ports::{CatalogFault, JobsFault, SealFault, UpstreamFault};
+use sluice_ledger::record::Subject;
+use sluice_ledger::{AppendFault, RecordingError};
+use sluice_mask::MaskFault;
+use sluice_policy::Decision;
+
+/// One request that was not served, with the id to quote.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refused {
+    pub subject: Subject,
+    pub why: Why,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Why {
+    /// Names could not be looked up.
+    Catalog(CatalogFault),
+    /// The job does not stand for what was decided on: its schema, tables or routines differ.
+    Drift(String),
+    /// The client's own mistake, in a text made of its own words: a field, a parameter, a method that is not there.
+    Form {
+        reason: FormReason,
+        text: String,
+    },
+    /// A job's book is not there.
+    Jobs(JobsFault),
+    Masking(MaskFault),
+    /// Another caller's, or nobody's. The same answer for both.
+    NotFound {
+        what: String,
+    },
+    /// BigQuery failed, before or after it began. With its own text where that cannot hold what the caller may not see.
+    Upstream {
+        fault: UpstreamFault,
+        told: Option<String>,
+    },
+    Policy(Box<Decision>),
+    /// It could not be put on record, so it was not done.
+    Recording(AppendFault),
+    Sealing(SealFault),
+    /// The token.
+    Unproven(sluice_identity::Refusal),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FormReason {
+    /// A job id that is taken.
+    Duplicate,
+    Invalid,
+    /// No such method.
+    NoMethod,
+    TooLarge,
+    /// BigQuery has it, the gateway does not.
+    Unsupported,
+}
+
+impl Why {
+    /// For the record: one word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Why::Catalog(_) => "catalog",
+            Why::Drift(_) => "drift",
+            Why::Form { reason, .. } => match reason {
+                FormReason::Duplicate => "duplicate",
+                FormReason::Invalid => "invalid",
+                FormReason::NoMethod => "no_method",
+                FormReason::TooLarge => "too_large",
+                FormReason::Unsupported => "unsupported",
+            },
+            Why::Jobs(_) => "jobs",
+            Why::Masking(_) => "masking",
+            Why::NotFound { .. } => "not_found",
+            Why::Policy(_) => "policy",
+            Why::Recording(_) => "recording",
+            Why::Sealing(_) => "sealing",
+            Why::Unproven(_) => "unproven",
+            Why::Upstream { .. } => "upstream",
+        }
+    }
+}
+
+impl From<RecordingError> for Why {
+    fn from(error: RecordingError) -> Why {
+        Why::Recording(error.fault)
+    }
+}
+
+impl From<SealFault> for Why {
+    fn from(fault: SealFault) -> Why {
+        Why::Sealing(fault)
+    }
+}
+
+impl From<CatalogFault> for Why {
+    fn from(fault: CatalogFault) -> Why {
+        Why::Catalog(fault)
+    }
+}
+
+impl From<JobsFault> for Why {
+    fn from(fault: JobsFault) -> Why {
+        match fault {
+            JobsFault::Taken => Why::Form { reason: FormReason::Duplicate, text: "this job id is taken".to_owned() },
+            fault @ JobsFault::Unavailable(_) => Why::Jobs(fault),
+        }
+    }
+}
+
+impl From<MaskFault> for Why {
+    fn from(fault: MaskFault) -> Why {
+        Why::Masking(fault)
+    }
+}

@@ -1,0 +1,1 @@
+//! Doors for data: BigQuery REST API. Each decodes what came, asks the application, and encodes the answer.
