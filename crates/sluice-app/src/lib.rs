@@ -1,14 +1,32 @@
 //! The path of a request, from a proven caller to rows that may leave. `query.rs` is the whole of it, top-down; `ports.rs` says what it needs.
 
+mod admit;
 mod asked;
+mod decide;
+mod follow;
+mod gateway;
 mod job;
+mod jobs;
+mod labels;
 mod ports;
+mod query;
+mod record;
 mod refusal;
+mod release;
+mod running;
+mod understand;
+mod withhold;
 
+pub use admit::Admitted;
 pub use asked::{MethodAsk, QueryAsk, Reads, Visit};
+pub use gateway::{Connection, Gateway, Parts};
 pub use job::{JobName, JobWork, KnownJob, QueryWork};
+pub use jobs::JOBS_LISTED_MAX;
+pub use labels::LABEL_PREFIX;
 pub use ports::{
     Alarm, Asking, Catalog, CatalogFault, CatalogPart, InForce, JobRows, JobState, Jobs, JobsFault, Keys, Machine, Resource, RowsAsk,
     SealFault, Sealer, Upload, Upstream, UpstreamError, UpstreamFault, UpstreamFaultKind,
 };
+pub use query::Results;
+pub use record::hex;
 pub use refusal::{FormReason, Refused, Why};

@@ -4,7 +4,7 @@ use crate::job::{JobName, KnownJob};
 use sluice_identity::{Issuer, KeySet, Revocations};
 use sluice_ledger::Recorded;
 use sluice_ledger::record::{Draft, SealedRecord};
-use sluice_mask::RawPage;
+use sluice_mask::{Head, RawPage};
 use sluice_model::{ColumnPath, Field, RoutineName, TableName};
 use sluice_policy::{Counters, DryRun, Estimate, Halt, Known, Permit, PolicySet};
 use sluice_sql::Required;
@@ -61,6 +61,8 @@ pub struct JobRows {
 }
 
 /// What a client uploads, read from its connection as it is sent on: at most as much as fits into the channel is in memory.
+///
+/// An empty chunk ends it. A channel that is closed without one is a client that hung up: half of a file is not loaded.
 pub struct Upload {
     pub content_type: Option<String>,
     pub chunks: tokio::sync::mpsc::Receiver<Vec<u8>>,
@@ -80,8 +82,10 @@ pub struct JobState {
     pub statement_type: Option<String>,
     pub referenced_tables: Vec<TableName>,
     pub referenced_routines: Vec<RoutineName>,
-    /// Of its result, where it says so.
+    /// Of its result, once it is done: `getQueryResults` says so, not the job itself.
     pub schema: Option<Vec<Field>>,
+    /// What stands around its rows, once it is done: `getQueryResults` without rows.
+    pub head: Option<Head>,
     pub destination: Option<TableName>,
     /// Numbers with a known name: `totalBytesBilled`, `totalSlotMs` ...
     pub statistics: BTreeMap<String, u64>,
@@ -101,6 +105,8 @@ pub struct UpstreamFault {
     /// BigQuery's own words, if it said any. The message can hold values of the data.
     pub error: Option<UpstreamError>,
     pub attempts: u64,
+    /// Whether BigQuery may have done what was asked: it was sent, and nobody knows what became of it.
+    pub may_have_acted: bool,
     /// For operators.
     pub detail: String,
 }
@@ -119,6 +125,19 @@ pub enum UpstreamFaultKind {
     TooLarge,
     /// It could not be reached, or kept saying that it is busy. `acted` is not known.
     Unavailable,
+}
+
+impl UpstreamFaultKind {
+    pub fn word(self) -> &'static str {
+        match self {
+            UpstreamFaultKind::Credential => "credential",
+            UpstreamFaultKind::Deadline => "deadline",
+            UpstreamFaultKind::Malformed => "malformed",
+            UpstreamFaultKind::Refused => "refused",
+            UpstreamFaultKind::TooLarge => "too_large",
+            UpstreamFaultKind::Unavailable => "unavailable",
+        }
+    }
 }
 
 /// The warehouse's schema, read with the gateway's own identity. What it knows never reaches the text of a refusal for a caller.
@@ -141,6 +160,8 @@ pub struct CatalogPart {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CatalogFault {
+    /// The gateway's own identity may not read this. For operators: a view can name what its reader knows nothing of.
+    Denied(TableName),
     /// More names than one statement may have.
     TooMany {
         names_max: usize,
@@ -224,7 +245,7 @@ pub trait Alarm: Send + Sync {
 
 impl fmt::Display for UpstreamFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:?} after {} attempts: {}", self.kind, self.attempts, self.detail)
+        write!(formatter, "{} after {} attempts: {}", self.kind.word(), self.attempts, self.detail)
     }
 }
 

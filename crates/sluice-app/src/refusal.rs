@@ -49,6 +49,8 @@ pub enum FormReason {
     /// A job id that is taken.
     Duplicate,
     Invalid,
+    /// The statement is not understood, by its own words or by the tables that it names.
+    InvalidQuery,
     /// No such method.
     NoMethod,
     TooLarge,
@@ -65,6 +67,7 @@ impl Why {
             Why::Form { reason, .. } => match reason {
                 FormReason::Duplicate => "duplicate",
                 FormReason::Invalid => "invalid",
+                FormReason::InvalidQuery => "invalid_query",
                 FormReason::NoMethod => "no_method",
                 FormReason::TooLarge => "too_large",
                 FormReason::Unsupported => "unsupported",

@@ -26,6 +26,8 @@ pub struct Sends {
     pub query: Vec<(String, String)>,
     /// JSON.
     pub body: Option<String>,
+    /// The state that a change is meant for, as the client has it: BigQuery refuses it if the thing is not so any more.
+    pub if_match: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,6 +78,8 @@ pub struct Destination {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Purpose {
     Dispatch,
+    /// The client wants to know what it would cost, nothing more.
+    DryRun,
     /// A page of a job that was dispatched, decided anew with what was found then.
     Page {
         job: String,

@@ -4,7 +4,7 @@ use crate::ask::{Answer, Asked, Asker, Circumstances, Matter};
 use crate::duty::HoldDuty;
 use crate::facts::Fault;
 use crate::judge::{DryRun, Estimated};
-use crate::labels::Found;
+use crate::labels::{Found, Known};
 use crate::limit::Limit;
 use crate::mask::Mask;
 use crate::plan::{self, Inherited, MaskedPath};
@@ -79,7 +79,7 @@ impl PolicySet {
         let mut weighing = Weighing::new(self, request);
         let dry_run = match &request.work {
             Work::Statement(statement) => match &statement.purpose {
-                Purpose::Dispatch => dry_run,
+                Purpose::Dispatch | Purpose::DryRun => dry_run,
                 Purpose::Page { dry_run, .. } => Some(dry_run),
             },
             Work::Method(_) => None,
@@ -94,6 +94,13 @@ impl PolicySet {
             weighing.refuse(Reason::plain(ReasonKind::Error, fault));
         }
         weighing.conclude()
+    }
+
+    /// Whether a request reads no labelled column at all: then nothing that BigQuery says of it can hold what the caller may not see.
+    pub fn is_free_of_labels(&self, request: &Request, known: &Known) -> bool {
+        let columns = question::columns_read(request);
+        let found = Found::of_all(&self.labels, known, columns.iter());
+        columns.iter().all(|column| !found.is_labelled(column))
     }
 }
 

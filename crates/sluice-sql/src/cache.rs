@@ -46,7 +46,8 @@ impl Cache {
         analysis
     }
 
-    fn find(&self, request: &Request, snapshot: &Snapshot) -> Option<Arc<Analysis>> {
+    /// An analysis that was made before, if everything that it rests on is in the snapshot and the same.
+    pub fn find(&self, request: &Request, snapshot: &Snapshot) -> Option<Arc<Analysis>> {
         let mut kept = self.kept.lock().ok()?;
         let kept = &mut *kept;
         let entry = kept.entries.get_mut(request).filter(|entry| entry.looked.still_holds(snapshot))?;

@@ -1,0 +1,114 @@
+//! Everything that is no statement: descriptions, tables read whole, changes, loads, copies.
+
+use crate::asked::{MethodAsk, Reads, Visit};
+use crate::decide::{Background, failed};
+use crate::gateway::{Gateway, Passage};
+use crate::job::{JobWork, KnownJob};
+use crate::ports::{JobState, Resource, RowsAsk, Upload};
+use crate::query::Results;
+use crate::refusal::{Refused, Why};
+use sluice_identity::Caller;
+use sluice_model::TableName;
+use sluice_policy::{self as policy, Known, Method, Request, Work};
+use std::sync::Arc;
+
+/// What a method answers.
+#[derive(Debug)]
+pub enum Admitted {
+    Job(JobState),
+    Resource(Resource),
+    Rows(Results),
+}
+
+impl Gateway {
+    pub async fn admit(
+        self: &Arc<Self>,
+        visit: Visit,
+        caller: Caller,
+        ask: MethodAsk,
+        upload: Option<Upload>,
+    ) -> Result<Admitted, Refused> {
+        let connection = ask.connection.clone();
+        self.pass(visit, Arc::new(caller), &connection, |gateway, mut passage| async move {
+            let outcome = gateway.admit_now(&mut passage, ask, upload).await;
+            (passage, outcome)
+        })
+        .await
+    }
+
+    async fn admit_now(self: &Arc<Self>, passage: &mut Passage, ask: MethodAsk, upload: Option<Upload>) -> Result<Admitted, Why> {
+        let (request, known) = self.method_request(passage, &ask).await?;
+        let background = Background { known: &known, tables: &[] };
+        let admission = self.admit_request(passage, request, background).await?;
+        if let Some(name) = ask.begins {
+            let job = KnownJob {
+                connection: ask.connection,
+                name: name.clone(),
+                owner: passage.caller.principal().to_string(),
+                subject: passage.subject,
+                request_id: ask.request_id,
+                created_ms: self.parts.machine.now_ms(),
+                work: JobWork::Other,
+                result_table: None,
+            };
+            let running = self.begin(passage, admission, job, upload, false, name).await?;
+            self.forget(passage, &ask.changes);
+            return Ok(Admitted::Job(running.state()));
+        }
+        let fault = |fault| failed(fault, admission.may_be_told);
+        if ask.reads == Reads::Nothing {
+            let answer = self.parts.upstream.send(&admission.permit).await;
+            // Also after a fault: it may have acted.
+            self.forget(passage, &ask.changes);
+            let answer = answer.map_err(fault)?;
+            self.complete(passage, &JobState::default(), "completed", 0).await;
+            return Ok(Admitted::Resource(answer));
+        }
+        let page = self.parts.upstream.rows(&admission.permit, &RowsAsk::AsSent).await.map_err(fault)?;
+        let head = page.head.clone();
+        let rows = self.release(passage, &admission.permit, page).await?;
+        let count = rows.iter().map(|rows| rows.value().count()).sum();
+        self.complete(passage, &JobState::default(), "completed", count).await;
+        Ok(Admitted::Rows(Results { complete: true, head, rows, ..Results::default() }))
+    }
+
+    /// A table that a job of the caller's made is read as a page of that job; another's is not there.
+    async fn method_request(&self, passage: &Passage, ask: &MethodAsk) -> Result<(Request, Known), Why> {
+        if let Some(table) = anonymous(&ask.resource) {
+            let owner = passage.caller.principal().to_string();
+            let found = self.parts.jobs.find_by_destination(&ask.connection, table).await?;
+            let found = found.filter(|known| known.owner == owner);
+            let known = found.ok_or_else(|| Why::NotFound { what: format!("table {table}") })?;
+            let reads = matches!(ask.name.as_str(), "tables.get" | "tabledata.list");
+            return match &known.work {
+                JobWork::Query(work) if reads => Ok((self.page(&known, work, ask.sends.clone()), (*self.parts.in_force.known()).clone())),
+                _ => Err(Why::NotFound { what: format!("table {table}") }),
+            };
+        }
+        let (columns, known) = match &ask.reads {
+            Reads::Nothing => (Vec::new(), (*self.parts.in_force.known()).clone()),
+            Reads::All(tables) => self.columns(&ask.connection, tables, None).await.map(|found| (found.outputs, found.known))?,
+            Reads::Some(table, paths) => {
+                let found = self.columns(&ask.connection, std::slice::from_ref(table), Some(paths)).await?;
+                (found.outputs, found.known)
+            }
+        };
+        let work = Work::Method(Method { name: ask.name.clone(), resource: ask.resource.clone(), columns });
+        let (connection, project, also) = (ask.connection.clone(), ask.project.clone(), ask.also.clone());
+        Ok((Request { connection, project, work, also, sends: ask.sends.clone() }, known))
+    }
+
+    fn forget(&self, passage: &Passage, changes: &[TableName]) {
+        for changed in changes {
+            self.parts.catalog.forget(&passage.connection, changed);
+        }
+    }
+}
+
+/// BigQuery keeps results of queries in datasets whose names begin with an underscore.
+fn anonymous(resource: &policy::Resource) -> Option<&TableName> {
+    match resource {
+        policy::Resource::Table(table) if table.dataset.starts_with('_') => Some(table),
+        _ => None,
+    }
+}

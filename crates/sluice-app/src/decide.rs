@@ -1,0 +1,166 @@
+//! From a request to a permit that is on record: policy, a dry run where anybody asks for it, policy again.
+
+use crate::gateway::{Gateway, Passage};
+use crate::ports::{UpstreamFault, UpstreamFaultKind};
+use crate::record;
+use crate::refusal::{FormReason, Why};
+use crate::understand::Understood;
+use sluice_ledger::Recorded;
+use sluice_ledger::record::content::{Meta, Steps, Table};
+use sluice_model::TableName;
+use sluice_policy::{Circumstances, Decision, DryRun, Known, Method, Outcome, Permit, Request, Resource, Sends, Verdict, Work};
+
+/// A permit on record, with what the second judge said.
+pub(crate) struct Admission {
+    pub permit: Recorded<Permit>,
+    pub dry_run: Option<DryRun>,
+    /// Nothing that BigQuery says of this request can hold a labelled value.
+    pub may_be_told: bool,
+}
+
+/// What is known of a request beside itself.
+pub(crate) struct Background<'a> {
+    pub known: &'a Known,
+    pub tables: &'a [Table],
+}
+
+impl Gateway {
+    /// Nothing has reached BigQuery in the caller's name before this returns, but a dry run that is on record too.
+    pub(crate) async fn admit_request(
+        &self,
+        passage: &mut Passage,
+        request: Request,
+        background: Background<'_>,
+    ) -> Result<Admission, Why> {
+        let policy = self.parts.in_force.policy();
+        let may_be_told = policy.is_free_of_labels(&request, background.known);
+        passage.asked = Some(record::request(&request, background.tables));
+        let mut dry_run = None;
+        let mut verdict = self.first(passage, request, background.known);
+        if let Verdict::ToEstimate(estimate) = verdict {
+            passage.decision = Some(estimate.decision().clone());
+            let estimate = self.recorded_estimate(passage, estimate).await?;
+            let said = self.parts.upstream.estimate(&estimate).await.map_err(|fault| failed(fault, may_be_told))?;
+            let (estimate, _) = estimate.into_parts();
+            verdict = self.second(passage, estimate, &said, background.known);
+            dry_run = Some(said);
+        }
+        let permit = match verdict {
+            Verdict::Permitted(permit) => permit,
+            Verdict::Held(hold) => return Err(refuse(passage, hold.refuse().decision)),
+            Verdict::Refused(refusal) => return Err(refuse(passage, refusal.decision)),
+            // A second decision never asks for a third.
+            Verdict::ToEstimate(estimate) => return Err(refuse(passage, estimate.decision().clone())),
+        };
+        passage.decision = Some(permit.decision().clone());
+        // Until masks are applied, nothing that needs one is sent at all.
+        sluice_mask::Masker::new(&permit)?;
+        let permit = self.recorded_permit(passage, permit).await?;
+        Ok(Admission { permit, dry_run, may_be_told })
+    }
+
+    /// A poll: decided like everything else, and counted in its job's record instead of being one.
+    ///
+    /// Says whether what BigQuery tells of the job may be told.
+    pub(crate) fn may_poll(&self, passage: &mut Passage, request: Request) -> Result<bool, Why> {
+        let known = self.parts.in_force.known();
+        let may_be_told = self.parts.in_force.policy().is_free_of_labels(&request, &known);
+        passage.asked = Some(record::request(&request, &[]));
+        match self.first(passage, request, &known) {
+            Verdict::Permitted(_) => Ok(may_be_told),
+            Verdict::Held(hold) => Err(refuse(passage, hold.refuse().decision)),
+            Verdict::Refused(refusal) => Err(refuse(passage, refusal.decision)),
+            Verdict::ToEstimate(estimate) => Err(refuse(passage, estimate.decision().clone())),
+        }
+    }
+
+    /// Whether the caller may know these schemas: else no text that comes from them reaches it.
+    pub(crate) fn may_describe(&self, passage: &Passage, project: &str, understood: &Understood) -> bool {
+        let policy = self.parts.in_force.policy();
+        let halt = self.parts.in_force.halt();
+        let circumstances = self.circumstances(passage, &understood.known, &halt);
+        understood.named.iter().all(|name: &TableName| {
+            let method = Method { name: "tables.get".to_owned(), resource: Resource::Table(name.clone()), columns: Vec::new() };
+            let request = Request {
+                connection: passage.connection.clone(),
+                project: project.to_owned(),
+                work: Work::Method(method),
+                also: Vec::new(),
+                sends: Sends::default(),
+            };
+            policy.evaluate(passage.caller.principal(), &request, None, &circumstances).outcome == Outcome::Permitted
+        })
+    }
+
+    fn first(&self, passage: &Passage, request: Request, known: &Known) -> Verdict {
+        let halt = self.parts.in_force.halt();
+        let circumstances = self.circumstances(passage, known, &halt);
+        self.parts.in_force.policy().decide(&passage.caller, request, &circumstances, self.parts.in_force.counters())
+    }
+
+    fn second(&self, passage: &Passage, estimate: sluice_policy::Estimate, dry_run: &DryRun, known: &Known) -> Verdict {
+        let halt = self.parts.in_force.halt();
+        let circumstances = self.circumstances(passage, known, &halt);
+        let counters = self.parts.in_force.counters();
+        self.parts.in_force.policy().decide_estimated(&passage.caller, estimate, dry_run, &circumstances, counters)
+    }
+
+    fn circumstances<'a>(&self, passage: &Passage, known: &'a Known, halt: &'a sluice_policy::Halt) -> Circumstances<'a> {
+        let now = i64::try_from(self.parts.machine.now_ms() / 1_000).unwrap_or(i64::MAX);
+        Circumstances { now, door: passage.visit.door, address: passage.visit.address, halt, known }
+    }
+
+    async fn recorded_estimate(
+        &self,
+        passage: &Passage,
+        estimate: sluice_policy::Estimate,
+    ) -> Result<Recorded<sluice_policy::Estimate>, Why> {
+        let meta = record::meta(&passage.visit, &passage.connection, "to_estimate", Some(&passage.caller));
+        let policy = record::policy(estimate.decision());
+        let draft = Steps { subject: passage.subject }.estimated(&meta, &record::identity(&passage.caller), asked(passage)?, &policy)?;
+        let sealed = self.parts.sealer.seal(&draft)?;
+        Ok(Recorded::commit(estimate, sealed, self.parts.log.as_ref()).await?)
+    }
+
+    async fn recorded_permit(&self, passage: &mut Passage, permit: Permit) -> Result<Recorded<Permit>, Why> {
+        let meta = self.admitted_meta(passage, &permit);
+        let policy = record::policy(permit.decision());
+        let draft = Steps { subject: passage.subject }.admitted(&meta, &record::identity(&passage.caller), asked(passage)?, &policy)?;
+        let sealed = self.parts.sealer.seal(&draft)?;
+        let permit = Recorded::commit(permit, sealed, self.parts.log.as_ref()).await?;
+        passage.admitted = true;
+        Ok(permit)
+    }
+
+    fn admitted_meta(&self, passage: &Passage, permit: &Permit) -> Meta {
+        let mut meta = record::meta(&passage.visit, &passage.connection, "permitted", Some(&passage.caller));
+        meta.resources = match &permit.request().work {
+            Work::Method(method) => vec![method.resource.to_string()],
+            Work::Statement(statement) => {
+                let statements = statement.analysis.statements.iter();
+                let names = statements.flat_map(|statement| {
+                    let reads = statement.reads.iter().map(|read| read.table.to_string());
+                    reads.chain(statement.writes.iter().map(|write| write.table.to_string()))
+                });
+                names.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+            }
+        };
+        meta
+    }
+}
+
+/// A fault of BigQuery's, with its text only where that cannot hold what the caller may not see.
+pub(crate) fn failed(fault: UpstreamFault, may_be_told: bool) -> Why {
+    let refused = fault.kind == UpstreamFaultKind::Refused;
+    let told = fault.error.as_ref().filter(|_| refused && may_be_told).map(|error| error.message.clone());
+    Why::Upstream { fault, told }
+}
+
+fn refuse(passage: &mut Passage, decision: Decision) -> Why {
+    passage.decision = Some(decision.clone());
+    Why::Policy(Box::new(decision))
+}
+
+fn asked(passage: &Passage) -> Result<&sluice_ledger::record::content::Request, Why> {
+    passage.asked.as_ref().ok_or(Why::Form { reason: FormReason::Invalid, text: "nothing was asked".to_owned() })
+}

@@ -1,0 +1,95 @@
+//! From dispatch to the end of a job: followed until it is done, whether or not its client asks.
+
+use crate::asked::Visit;
+use crate::decide::Admission;
+use crate::gateway::Gateway;
+use crate::job::{JobWork, KnownJob};
+use crate::ports::JobState;
+use crate::record;
+use crate::running::Running;
+use sluice_ledger::record::Subject;
+use sluice_ledger::record::content::{Steps, Totals};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One long poll.
+const FOLLOW_PATIENCE_SECONDS: u64 = 10;
+/// Between polls that failed.
+const FOLLOW_RETRY_SECONDS: u64 = 2;
+/// A job that nobody could be asked about for so long is given up; BigQuery ends jobs after six hours.
+const FOLLOW_FAILURES_MAX: u32 = 5_400;
+
+/// Of the request that a job belongs to, for its last record.
+pub(crate) struct Followed {
+    pub subject: Subject,
+    pub visit: Visit,
+    pub connection: String,
+}
+
+impl Gateway {
+    pub(crate) async fn follow(self: Arc<Self>, running: Arc<Running>, admission: Admission, followed: Followed) {
+        self.record_dispatch(&running, followed.subject).await;
+        let mut failures = 0;
+        let mut outcome = "completed";
+        while !running.state().done {
+            let name = running.state().name;
+            let patience = Duration::from_secs(FOLLOW_PATIENCE_SECONDS);
+            match self.parts.upstream.job(&admission.permit, &name, patience).await {
+                Ok(state) => {
+                    failures = 0;
+                    if state.done {
+                        self.settle(&running.known, &state).await;
+                    }
+                    running.set(state);
+                }
+                Err(fault) => {
+                    failures += 1;
+                    if failures == 1 {
+                        self.parts.alarm.raise(&format!("a job cannot be followed: {fault}"));
+                    }
+                    if failures > FOLLOW_FAILURES_MAX {
+                        outcome = "lost";
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_secs(FOLLOW_RETRY_SECONDS)).await;
+                }
+            }
+        }
+        self.parts.in_force.counters().job_done(&running.known.owner);
+        let state = running.state();
+        let outcome = if state.error.is_some() { "failed" } else { outcome };
+        self.end_job(&running, &followed, &state, outcome).await;
+        self.running.done(&running);
+    }
+
+    /// What a job that is done changed.
+    pub(crate) async fn settle(&self, known: &KnownJob, state: &JobState) {
+        if let JobWork::Query(work) = &known.work {
+            let written = work.analysis.statements.iter().flat_map(|statement| &statement.writes).map(|write| &write.table);
+            for table in written.chain(work.destination.as_ref().map(|destination| &destination.table)) {
+                self.parts.catalog.forget(&known.connection, table);
+            }
+        }
+        if let Err(fault) = self.parts.jobs.settle(&known.connection, &state.name, state.destination.clone()).await {
+            self.parts.alarm.raise(&format!("the book of jobs does not take what became of one: {fault:?}"));
+        }
+    }
+
+    async fn record_dispatch(&self, running: &Running, subject: Subject) {
+        match (Steps { subject }).dispatched(&record::upstream(&running.state())) {
+            Ok(draft) => self.put_outcome(draft).await,
+            Err(error) => self.parts.alarm.raise(&format!("a dispatch has no record: {error}")),
+        }
+    }
+
+    async fn end_job(&self, running: &Running, followed: &Followed, state: &JobState, outcome: &str) {
+        let mut meta = record::of_job(record::meta(&followed.visit, &followed.connection, outcome, None), &state.name);
+        meta.reason = state.error.as_ref().map(|error| error.reason.clone());
+        meta.counts.insert("polls".to_owned(), running.polls());
+        let totals = Totals::default();
+        match (Steps { subject: followed.subject }).completed(&meta, &totals, &record::upstream(state)) {
+            Ok(draft) => self.put_outcome(draft).await,
+            Err(error) => self.parts.alarm.raise(&format!("a job's end has no record: {error}")),
+        }
+    }
+}

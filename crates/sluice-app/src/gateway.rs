@@ -1,0 +1,191 @@
+//! What a request's path works with, in one hand; and what each of its steps shares: detached work, sealing, the one exit.
+
+use crate::asked::Visit;
+use crate::follow::Followed;
+use crate::ports::{Alarm, Catalog, InForce, Jobs, Machine, SealFault, Sealer, Upstream};
+use crate::record;
+use crate::refusal::{Refused, Why};
+use crate::running::RunningJobs;
+use crate::understand::Understanding;
+use sluice_identity::Caller;
+use sluice_ledger::record::content::{self, Steps, Totals};
+use sluice_ledger::record::{Draft, DraftError, Subject};
+use sluice_ledger::{AppendFault, DurableLog, Receipt};
+use sluice_policy::Decision;
+use sluice_sql::engine::Engine;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Between two attempts to put an outcome on record.
+const OUTCOME_RETRY_MILLISECONDS: u64 = 200;
+
+/// Who serves the ports is decided once, when the gateway is put together.
+pub struct Parts {
+    pub alarm: Arc<dyn Alarm>,
+    pub catalog: Arc<dyn Catalog>,
+    pub connections: BTreeMap<String, Connection>,
+    pub engine: Arc<dyn Engine>,
+    pub in_force: Arc<dyn InForce>,
+    pub jobs: Arc<dyn Jobs>,
+    pub log: Arc<dyn DurableLog>,
+    pub machine: Arc<dyn Machine>,
+    pub sealer: Arc<dyn Sealer>,
+    pub upstream: Arc<dyn Upstream>,
+}
+
+/// What the path of a request has to know of a connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Connection {
+    /// Each caller reaches BigQuery as an account of its own, so what depends on who asks is answered for the right one.
+    pub impersonates: bool,
+}
+
+pub struct Gateway {
+    pub(crate) parts: Parts,
+    pub(crate) understanding: Understanding,
+    pub(crate) running: RunningJobs,
+}
+
+/// One request on its way: under one subject, from one caller, with what is known of it so far.
+pub(crate) struct Passage {
+    pub subject: Subject,
+    pub visit: Visit,
+    pub caller: Arc<Caller>,
+    pub connection: String,
+    /// Something was permitted on record, so an end is owed.
+    pub admitted: bool,
+    /// For the record of a refusal.
+    pub asked: Option<content::Request>,
+    pub decision: Option<Decision>,
+}
+
+impl Gateway {
+    pub fn new(parts: Parts) -> Arc<Gateway> {
+        Arc::new(Gateway { parts, understanding: Understanding::default(), running: RunningJobs::default() })
+    }
+
+    /// For a client that names its job nothing. Nobody can guess it.
+    pub fn job_id(&self) -> Result<String, Refused> {
+        let subject = self.subject()?;
+        Ok(format!("sluice_{}", record::hex(&subject.0)))
+    }
+
+    /// Puts on record what a door refuses by itself.
+    pub async fn refuse(self: &Arc<Self>, visit: Visit, caller: Option<&Caller>, why: Why) -> Refused {
+        let subject = match self.subject() {
+            Ok(subject) => subject,
+            Err(refused) => return refused,
+        };
+        let identity = caller.map(record::identity);
+        let meta = record::refused(&visit, None, &why);
+        match (Steps { subject }).refused_otherwise(&meta, identity.as_ref()) {
+            Ok(draft) => self.put_outcome(draft).await,
+            Err(error) => self.parts.alarm.raise(&format!("a refusal has no record: {error}")),
+        }
+        Refused { subject, why }
+    }
+
+    pub(crate) fn subject(&self) -> Result<Subject, Refused> {
+        let mut bytes = [0; 16];
+        let drawn = self.parts.machine.random(&mut bytes);
+        drawn.map(|()| Subject(bytes)).map_err(|fault| Refused { subject: Subject([0; 16]), why: Why::Sealing(fault) })
+    }
+
+    /// The one way through: the work is done whether or not the client still waits for it, and whatever came of it is on record.
+    pub(crate) async fn pass<T, W, F>(self: &Arc<Self>, visit: Visit, caller: Arc<Caller>, connection: &str, work: W) -> Result<T, Refused>
+    where
+        T: Send + 'static,
+        W: FnOnce(Arc<Gateway>, Passage) -> F + Send + 'static,
+        F: Future<Output = (Passage, Result<T, Why>)> + Send + 'static,
+    {
+        let subject = self.subject()?;
+        let connection = connection.to_owned();
+        let passage = Passage { subject, visit, caller, connection, admitted: false, asked: None, decision: None };
+        let gateway = Arc::clone(self);
+        let passing = tokio::spawn(async move {
+            let (passage, outcome) = work(Arc::clone(&gateway), passage).await;
+            match outcome {
+                Ok(value) => Ok(value),
+                Err(why) => {
+                    gateway.end_refused(&passage, &why).await;
+                    Err(Refused { subject: passage.subject, why })
+                }
+            }
+        });
+        match passing.await {
+            Ok(outcome) => outcome,
+            Err(broken) => {
+                self.parts.alarm.raise(&format!("a request broke off: {broken}"));
+                Err(Refused { subject, why: Why::Recording(AppendFault::Dead("the request broke off".to_owned())) })
+            }
+        }
+    }
+
+    async fn end_refused(&self, passage: &Passage, why: &Why) {
+        let meta = record::refused(&passage.visit, Some(&passage.connection), why);
+        let identity = record::identity(&passage.caller);
+        let steps = Steps { subject: passage.subject };
+        let draft = match (why, &passage.asked, &passage.decision) {
+            // It was permitted and went wrong at BigQuery's: that is an end, not a refusal.
+            (Why::Upstream { fault, .. }, ..) if passage.admitted => {
+                let mut meta = meta.clone();
+                meta.outcome = "failed".to_owned();
+                steps.completed(&meta, &Totals::default(), &record::upstream_failed("", fault))
+            }
+            (_, Some(asked), Some(decision)) if !passage.admitted => steps.refused(&meta, &identity, asked, &record::policy(decision)),
+            _ => steps.refused_otherwise(&meta, Some(&identity)),
+        };
+        match draft.or_else(|_| steps.refused_otherwise(&meta, Some(&identity))) {
+            Ok(draft) => self.put_outcome(draft).await,
+            Err(error) => self.parts.alarm.raise(&format!("a refusal has no record: {error}")),
+        }
+    }
+
+    /// An outcome is never dropped: what cannot be recorded now is tried again until it is, or the ledger is dead and the process with it.
+    pub(crate) async fn put_outcome(&self, draft: Draft) {
+        let mut said = false;
+        loop {
+            let fault = match self.put(&draft).await {
+                Ok(_) => return,
+                Err(Why::Recording(fault @ (AppendFault::Busy | AppendFault::Full))) => fault.to_string(),
+                Err(why) => {
+                    self.parts.alarm.raise(&format!("an outcome has no record: {}", record::operator_text(&why)));
+                    return;
+                }
+            };
+            if !said {
+                self.parts.alarm.raise(&format!("an outcome waits to be recorded: {fault}"));
+                said = true;
+            }
+            tokio::time::sleep(Duration::from_millis(OUTCOME_RETRY_MILLISECONDS)).await;
+        }
+    }
+
+    pub(crate) async fn put(&self, draft: &Draft) -> Result<Receipt, Why> {
+        let sealed = self.parts.sealer.seal(draft)?;
+        self.parts.log.append(sealed).await.map_err(Why::Recording)
+    }
+
+    /// Requests that this process still owes an end: zero before it may stop.
+    pub fn open_jobs(&self) -> usize {
+        self.running.open()
+    }
+
+    pub(crate) fn impersonates(&self, connection: &str) -> bool {
+        self.parts.connections.get(connection).is_some_and(|connection| connection.impersonates)
+    }
+}
+
+impl Passage {
+    pub fn of_job(&self) -> Followed {
+        Followed { subject: self.subject, visit: self.visit.clone(), connection: self.connection.clone() }
+    }
+}
+
+impl From<DraftError> for Why {
+    fn from(error: DraftError) -> Why {
+        Why::Sealing(SealFault(error.to_string()))
+    }
+}

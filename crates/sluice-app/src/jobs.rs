@@ -1,0 +1,157 @@
+//! Jobs of one's own: whoever else asks is told that there is none.
+
+use crate::asked::Visit;
+use crate::decide::{Background, failed};
+use crate::gateway::{Gateway, Passage};
+use crate::job::{JobName, JobWork, KnownJob};
+use crate::ports::JobState;
+use crate::query::told;
+use crate::refusal::{Refused, Why};
+use sluice_identity::Caller;
+use sluice_policy::{Method, Request, Resource, Sends, Verb, Work};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How many jobs one answer lists.
+pub const JOBS_LISTED_MAX: usize = 100;
+
+impl Gateway {
+    /// `jobs.get`.
+    pub async fn job(self: &Arc<Self>, visit: Visit, caller: Caller, connection: &str, job: JobName) -> Result<JobState, Refused> {
+        self.pass(visit, Arc::new(caller), connection, |gateway, mut passage| async move {
+            let outcome = gateway.look_at(&mut passage, &job).await;
+            (passage, outcome)
+        })
+        .await
+    }
+
+    /// `jobs.cancel`: asked for, not waited for.
+    pub async fn cancel(self: &Arc<Self>, visit: Visit, caller: Caller, connection: &str, job: JobName) -> Result<JobState, Refused> {
+        self.pass(visit, Arc::new(caller), connection, |gateway, mut passage| async move {
+            let outcome = gateway.cancel_now(&mut passage, &job).await;
+            (passage, outcome)
+        })
+        .await
+    }
+
+    /// `jobs.list`: a caller's own, the newest first.
+    pub async fn jobs(
+        self: &Arc<Self>,
+        visit: Visit,
+        caller: Caller,
+        connection: &str,
+        project: &str,
+        before: Option<String>,
+        jobs_max: usize,
+    ) -> Result<Vec<JobState>, Refused> {
+        let project = project.to_owned();
+        self.pass(visit, Arc::new(caller), connection, move |gateway, mut passage| async move {
+            let outcome = gateway.list(&mut passage, &project, before.as_deref(), jobs_max.min(JOBS_LISTED_MAX)).await;
+            (passage, outcome)
+        })
+        .await
+    }
+
+    /// The same answer for a job that is not there and for one that is another's.
+    pub(crate) async fn own_job(&self, passage: &Passage, job: &JobName) -> Result<Arc<KnownJob>, Why> {
+        let owner = passage.caller.principal().to_string();
+        let known = match self.running.find(&passage.connection, job) {
+            Some(running) => Some(Arc::clone(&running.known)),
+            None => self.parts.jobs.find(&passage.connection, job).await?,
+        };
+        let is_there = |known: &Arc<KnownJob>| known.owner == owner && same_place(&known.name, job);
+        known.filter(is_there).ok_or_else(|| Why::NotFound { what: format!("job {job}") })
+    }
+
+    async fn look_at(&self, passage: &mut Passage, job: &JobName) -> Result<JobState, Why> {
+        let known = self.own_job(passage, job).await?;
+        let request = method(passage, "jobs.get", &known.name, Verb::Get, "");
+        let may_be_told = self.may_be_told(&known);
+        if let Some(running) = self.running.find(&passage.connection, &known.name) {
+            running.count_poll();
+            self.may_poll(passage, request)?;
+            return Ok(told(running.state(), may_be_told));
+        }
+        let known_now = self.parts.in_force.known();
+        let admission = self.admit_request(passage, request, Background { known: &known_now, tables: &[] }).await?;
+        let name = placed(&known.name, job);
+        let state = self.parts.upstream.job(&admission.permit, &name, Duration::ZERO).await;
+        let state = state.map_err(|fault| failed(fault, may_be_told))?;
+        self.complete(passage, &state, "completed", 0).await;
+        Ok(told(state, may_be_told))
+    }
+
+    async fn cancel_now(&self, passage: &mut Passage, job: &JobName) -> Result<JobState, Why> {
+        let known = self.own_job(passage, job).await?;
+        let running = self.running.find(&passage.connection, &known.name);
+        let name = running.as_ref().map_or_else(|| placed(&known.name, job), |running| running.state().name);
+        let request = method(passage, "jobs.cancel", &name, Verb::Post, "/cancel");
+        let known_now = self.parts.in_force.known();
+        let admission = self.admit_request(passage, request, Background { known: &known_now, tables: &[] }).await?;
+        let may_be_told = self.may_be_told(&known);
+        self.parts.upstream.send(&admission.permit).await.map_err(|fault| failed(fault, may_be_told))?;
+        let state = self.parts.upstream.job(&admission.permit, &name, Duration::ZERO).await;
+        let state = state.map_err(|fault| failed(fault, may_be_told))?;
+        self.complete(passage, &state, "completed", 0).await;
+        Ok(told(state, may_be_told))
+    }
+
+    async fn list(&self, passage: &mut Passage, project: &str, before: Option<&str>, jobs_max: usize) -> Result<Vec<JobState>, Why> {
+        let work = Method { name: "jobs.list".to_owned(), resource: Resource::Project(project.to_owned()), columns: Vec::new() };
+        let sends = Sends { path: format!("projects/{project}/jobs"), ..Sends::default() };
+        let request = asked(passage, project, work, sends);
+        let known_now = self.parts.in_force.known();
+        let admission = self.admit_request(passage, request, Background { known: &known_now, tables: &[] }).await?;
+        let owner = passage.caller.principal().to_string();
+        let mut states = Vec::new();
+        for known in self.parts.jobs.list(&owner, project, before, jobs_max).await? {
+            if known.connection != passage.connection {
+                continue;
+            }
+            let state = match self.running.find(&passage.connection, &known.name) {
+                Some(running) => Ok(running.state()),
+                None => self.parts.upstream.job(&admission.permit, &known.name, Duration::ZERO).await,
+            };
+            // BigQuery forgets jobs after half a year.
+            states.extend(state.ok().map(|state| told(state, self.may_be_told(&known))));
+        }
+        self.complete(passage, &JobState::default(), "completed", 0).await;
+        Ok(states)
+    }
+
+    /// Whether nothing that BigQuery says of a job can hold a labelled value.
+    fn may_be_told(&self, known: &KnownJob) -> bool {
+        match &known.work {
+            JobWork::Other => true,
+            JobWork::Query(work) => {
+                let policy = self.parts.in_force.policy();
+                policy.is_free_of_labels(&self.page(known, work, Sends::default()), &self.parts.in_force.known())
+            }
+        }
+    }
+}
+
+/// Locations are compared where both sides have one.
+fn same_place(known: &JobName, asked: &JobName) -> bool {
+    match (&known.location, &asked.location) {
+        (Some(known), Some(asked)) => known.eq_ignore_ascii_case(asked),
+        _ => true,
+    }
+}
+
+/// The name as it is known, at the place that the client says if nobody knows better.
+fn placed(known: &JobName, asked: &JobName) -> JobName {
+    JobName { location: known.location.clone().or_else(|| asked.location.clone()), ..known.clone() }
+}
+
+fn method(passage: &Passage, name: &str, job: &JobName, verb: Verb, suffix: &str) -> Request {
+    let resource = Resource::Job { project: job.project.clone(), id: job.id.clone(), mine: true };
+    let query = job.location.iter().map(|location| ("location".to_owned(), location.clone())).collect();
+    let sends = Sends { verb, path: format!("projects/{}/jobs/{}{suffix}", job.project, job.id), query, body: None };
+    asked(passage, &job.project, Method { name: name.to_owned(), resource, columns: Vec::new() }, sends)
+}
+
+fn asked(passage: &Passage, project: &str, method: Method, sends: Sends) -> Request {
+    let connection = passage.connection.clone();
+    Request { connection, project: project.to_owned(), work: Work::Method(method), also: Vec::new(), sends }
+}

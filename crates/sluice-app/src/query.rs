@@ -1,0 +1,319 @@
+//! The path of a request, top-down: `submit` sends a query, `results` fetches its rows, `admit` does everything else. Each goes through
+//! `Gateway::pass`, so whatever ends a request is on record, and a client that hangs up stops nothing.
+
+use crate::asked::{QueryAsk, Visit};
+use crate::decide::{Admission, Background, failed};
+use crate::gateway::{Gateway, Passage};
+use crate::job::{JobName, JobWork, KnownJob, QueryWork};
+use crate::labels::with_labels;
+use crate::ports::{JobRows, JobState, RowsAsk, Upload};
+use crate::record;
+use crate::refusal::{FormReason, Refused, Why};
+use crate::running::Running;
+use crate::understand::{Understood, depends_on_who_asks};
+use sluice_identity::Caller;
+use sluice_ledger::Recorded;
+use sluice_mask::{Head, MaskedRows};
+use sluice_model::Refused as NotUnderstood;
+use sluice_policy::{Destination, DryRun, JudgeMode, Purpose, Request, Sends, Statement, Work, compare};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is said instead of a text that could hold what the caller may not know.
+const SCHEMA_WITHHELD: &str =
+    "the statement does not fit the tables that it names; their schema is not yours to read, so nothing more is said";
+/// Whose digest is shown in a label has this many digits.
+const LABEL_DIGEST_DIGITS: usize = 16;
+
+enum Sent {
+    DryRun(JobState),
+    Job(JobName),
+}
+
+/// Rows, or what there is instead of rows.
+#[derive(Debug, Default)]
+pub struct Results {
+    pub job: Option<JobName>,
+    pub state: Option<JobState>,
+    pub complete: bool,
+    pub head: Head,
+    pub rows: Vec<Recorded<MaskedRows>>,
+}
+
+impl Gateway {
+    /// `jobs.insert` of a query; also the dry run that a client asks for.
+    pub async fn submit(self: &Arc<Self>, visit: Visit, caller: Caller, ask: QueryAsk) -> Result<JobState, Refused> {
+        let connection = ask.connection.clone();
+        self.pass(visit, Arc::new(caller), &connection, |gateway, mut passage| async move {
+            let outcome = gateway.submit_now(&mut passage, ask).await;
+            (passage, outcome.map(|running| running.state()))
+        })
+        .await
+    }
+
+    /// `jobs.query`: sent, waited for, the first page. What came with a request id before is not sent again.
+    pub async fn query(
+        self: &Arc<Self>,
+        visit: Visit,
+        caller: Caller,
+        ask: QueryAsk,
+        patience: Duration,
+        mut rows: JobRows,
+    ) -> Result<Results, Refused> {
+        let (connection, caller) = (ask.connection.clone(), Arc::new(caller));
+        let sent = self.pass(visit.clone(), Arc::clone(&caller), &connection, |gateway, mut passage| async move {
+            let outcome = gateway.submit_once(&mut passage, ask).await;
+            (passage, outcome)
+        });
+        match sent.await? {
+            Sent::DryRun(state) => return Ok(of_state(state)),
+            Sent::Job(name) => rows.job = name,
+        }
+        self.results_for(visit, caller, &connection, rows, patience).await
+    }
+
+    /// `jobs.getQueryResults`.
+    pub async fn results(
+        self: &Arc<Self>,
+        visit: Visit,
+        caller: Caller,
+        connection: &str,
+        rows: JobRows,
+        patience: Duration,
+    ) -> Result<Results, Refused> {
+        self.results_for(visit, Arc::new(caller), connection, rows, patience).await
+    }
+
+    async fn results_for(
+        self: &Arc<Self>,
+        visit: Visit,
+        caller: Arc<Caller>,
+        connection: &str,
+        rows: JobRows,
+        patience: Duration,
+    ) -> Result<Results, Refused> {
+        self.pass(visit, caller, connection, move |gateway, mut passage| async move {
+            let outcome = gateway.fetch(&mut passage, rows, patience).await;
+            (passage, outcome)
+        })
+        .await
+    }
+
+    async fn submit_once(self: &Arc<Self>, passage: &mut Passage, ask: QueryAsk) -> Result<Sent, Why> {
+        if let Some(known) = self.sent_before(passage, &ask).await? {
+            return Ok(Sent::Job(known.name.clone()));
+        }
+        let dry_run = ask.dry_run;
+        let state = self.submit_now(passage, ask).await?.state();
+        Ok(if dry_run { Sent::DryRun(state) } else { Sent::Job(state.name) })
+    }
+
+    async fn submit_now(self: &Arc<Self>, passage: &mut Passage, ask: QueryAsk) -> Result<Arc<Running>, Why> {
+        let understood = self.understand(&ask.connection, &ask.query).await?;
+        self.tell_or_withhold(passage, &ask, &understood)?;
+        if depends_on_who_asks(&understood.analysis) && !self.impersonates(&ask.connection) {
+            let text =
+                "the result depends on who asks (SESSION_USER, views by user), and this connection asks for everybody with one account";
+            return Err(Why::Form { reason: FormReason::Unsupported, text: text.to_owned() });
+        }
+        let dry_run = ask.dry_run;
+        let job = ask.job.clone();
+        let mut known = known_job(passage, &ask, &understood, self.parts.machine.now_ms());
+        let request = self.request(passage, ask, &understood)?;
+        let background = Background { known: &understood.known, tables: &understood.tables };
+        let admission = self.admit_request(passage, request, background).await?;
+        if let JobWork::Query(work) = &mut known.work {
+            work.dry_run.clone_from(&admission.dry_run);
+        }
+        self.begin(passage, admission, known, None, dry_run, job).await
+    }
+
+    /// Takes the job's id, sends it, and follows it from then on.
+    pub(crate) async fn begin(
+        self: &Arc<Self>,
+        passage: &mut Passage,
+        admission: Admission,
+        mut known: KnownJob,
+        upload: Option<Upload>,
+        dry_run: bool,
+        job: JobName,
+    ) -> Result<Arc<Running>, Why> {
+        let sent = self.send_job(&admission, &known, upload, dry_run).await;
+        if sent.is_err() && !dry_run {
+            self.parts.in_force.counters().job_done(&known.owner);
+        }
+        let state = sent?;
+        known.name = if state.name.id.is_empty() { job } else { state.name.clone() };
+        let running = Arc::new(known);
+        if dry_run {
+            let running = self.running.alone(running, state);
+            self.complete(passage, &running.state(), "completed", 0).await;
+            return Ok(running);
+        }
+        let running = self.running.begin(running, state);
+        tokio::spawn(Arc::clone(self).follow(Arc::clone(&running), admission, passage.of_job()));
+        Ok(running)
+    }
+
+    async fn send_job(&self, admission: &Admission, known: &KnownJob, upload: Option<Upload>, dry_run: bool) -> Result<JobState, Why> {
+        if !dry_run {
+            self.parts.jobs.begin(known.clone()).await?;
+        }
+        let sent = self.parts.upstream.dispatch(&admission.permit, upload).await;
+        sent.map_err(|fault| failed(fault, admission.may_be_told))
+    }
+
+    /// One look at a job: whether it is done, and its rows if it is. Never analysed afresh: what was understood at dispatch is decided on again.
+    pub(crate) async fn fetch(&self, passage: &mut Passage, mut rows: JobRows, patience: Duration) -> Result<Results, Why> {
+        let known = self.own_job(passage, &rows.job).await?;
+        let JobWork::Query(work) = &known.work else {
+            return Err(Why::Form { reason: FormReason::Invalid, text: "the job is no query, it has no rows".to_owned() });
+        };
+        let wants_rows = rows.rows_max != Some(0);
+        let running = self.running.find(&passage.connection, &known.name);
+        if let Some(running) = &running {
+            running.count_poll();
+            let may_be_told = self.may_poll(passage, self.page(&known, work, Sends::default()))?;
+            let state = told(running.wait(patience).await, may_be_told);
+            if !state.done || state.error.is_some() || !wants_rows {
+                return Ok(of_state(state));
+            }
+        }
+        rows.job = running.as_ref().map_or_else(|| known.name.clone(), |running| running.state().name);
+        let known_now = self.parts.in_force.known();
+        let background = Background { known: &known_now, tables: &[] };
+        let admission = self.admit_request(passage, self.page(&known, work, rows_sent(&rows)), background).await?;
+        let fault = |fault| failed(fault, admission.may_be_told);
+        let state = match &running {
+            Some(running) => running.state(),
+            None => self.parts.upstream.job(&admission.permit, &rows.job, patience).await.map_err(fault)?,
+        };
+        if !state.done || state.error.is_some() || !wants_rows {
+            self.complete(passage, &state, "completed", 0).await;
+            return Ok(of_state(told(state, admission.may_be_told)));
+        }
+        self.hold_to(&passage.connection, work, &state)?;
+        let page = self.parts.upstream.rows(&admission.permit, &RowsAsk::OfJob(rows)).await.map_err(fault)?;
+        let head = page.head.clone();
+        let rows = self.release(passage, &admission.permit, page).await?;
+        self.complete(passage, &state, "completed", rows.iter().map(|rows| rows.value().count()).sum()).await;
+        Ok(Results { job: Some(state.name.clone()), complete: true, head, rows, state: Some(told(state, admission.may_be_told)) })
+    }
+
+    /// What was dispatched is what is judged: a job whose result is another is withheld.
+    fn hold_to(&self, connection: &str, work: &QueryWork, state: &JobState) -> Result<(), Why> {
+        if self.parts.in_force.policy().settings.judge(connection) == JudgeMode::Analysis {
+            return Ok(());
+        }
+        let real = DryRun {
+            statement_type: state.statement_type.clone(),
+            bytes: None,
+            referenced_tables: state.referenced_tables.clone(),
+            referenced_routines: state.referenced_routines.clone(),
+            schema: state.schema.clone(),
+        };
+        match compare(&work.analysis, &real).as_slice() {
+            [] => Ok(()),
+            [first, ..] => Err(Why::Drift(first.to_string())),
+        }
+    }
+
+    fn request(&self, passage: &Passage, ask: QueryAsk, understood: &Understood) -> Result<Request, Why> {
+        let digest = self.parts.in_force.policy().digest.to_string();
+        let policy = digest.rsplit(':').next().unwrap_or_default().chars().take(LABEL_DIGEST_DIGITS).collect();
+        let mut labels = vec![("request", record::hex(&passage.subject.0)), ("policy", policy)];
+        if let Some(session) = passage.caller.session() {
+            labels.push(("session", record::hex(&record::sha256(session.id.as_bytes())).chars().take(LABEL_DIGEST_DIGITS).collect()));
+        }
+        let statement = Statement {
+            text: ask.query.text,
+            parameters: ask.parameters,
+            default_dataset: ask.query.default_dataset,
+            location: ask.location,
+            destination: ask.query.destination.map(|to| Destination { table: to.table, replaces: to.truncates }),
+            purpose: if ask.dry_run { Purpose::DryRun } else { Purpose::Dispatch },
+            analysis: (*understood.analysis).clone(),
+        };
+        let sends = with_labels(ask.sends, &labels)?;
+        let work = Work::Statement(Box::new(statement));
+        Ok(Request { connection: ask.connection, project: ask.job.project, work, also: ask.also, sends })
+    }
+
+    /// The same statement, for a page of what it made.
+    pub(crate) fn page(&self, known: &KnownJob, work: &QueryWork, sends: Sends) -> Request {
+        let statement = Statement {
+            text: work.text.clone(),
+            parameters: work.parameters.clone(),
+            default_dataset: work.default_dataset.clone(),
+            location: known.name.location.clone(),
+            destination: work.destination.clone(),
+            purpose: Purpose::Page { job: known.name.id.clone(), dry_run: work.dry_run.clone().unwrap_or_default() },
+            analysis: (*work.analysis).clone(),
+        };
+        let work = Work::Statement(Box::new(statement));
+        Request { connection: known.connection.clone(), project: known.name.project.clone(), work, also: Vec::new(), sends }
+    }
+
+    /// What the catalog taught is told only to those who may read it; a mistake of grammar is the client's own words.
+    fn tell_or_withhold(&self, passage: &Passage, ask: &QueryAsk, understood: &Understood) -> Result<(), Why> {
+        let Some(NotUnderstood { reason }) = &understood.analysis.refused else { return Ok(()) };
+        let may = understood.by_syntax || self.may_describe(passage, &ask.job.project, understood);
+        let text = if may { reason.clone() } else { SCHEMA_WITHHELD.to_owned() };
+        Err(Why::Form { reason: FormReason::InvalidQuery, text })
+    }
+
+    async fn sent_before(&self, passage: &Passage, ask: &QueryAsk) -> Result<Option<Arc<KnownJob>>, Why> {
+        let Some(request_id) = &ask.request_id else { return Ok(None) };
+        let owner = passage.caller.principal().to_string();
+        let found = self.parts.jobs.find_by_request_id(&owner, &ask.job.project, request_id).await?;
+        match found {
+            Some(known) if matches!(&known.work, JobWork::Query(work) if work.text == ask.query.text) => Ok(Some(known)),
+            // Another statement under the same id is a mistake, not a repetition.
+            Some(_) => Err(Why::Form { reason: FormReason::Invalid, text: "this requestId was sent with another statement".to_owned() }),
+            None => Ok(None),
+        }
+    }
+}
+
+fn known_job(passage: &Passage, ask: &QueryAsk, understood: &Understood, now_ms: u64) -> KnownJob {
+    let destination = ask.query.destination.as_ref();
+    let work = QueryWork {
+        text: ask.query.text.clone(),
+        parameters: ask.parameters.clone(),
+        default_dataset: ask.query.default_dataset.clone(),
+        destination: destination.map(|to| Destination { table: to.table.clone(), replaces: to.truncates }),
+        analysis: Arc::clone(&understood.analysis),
+        dry_run: None,
+    };
+    KnownJob {
+        connection: ask.connection.clone(),
+        name: ask.job.clone(),
+        owner: passage.caller.principal().to_string(),
+        subject: passage.subject,
+        request_id: ask.request_id.clone(),
+        created_ms: now_ms,
+        work: JobWork::Query(Box::new(work)),
+        result_table: None,
+    }
+}
+
+pub(crate) fn of_state(state: JobState) -> Results {
+    let head = state.head.clone().unwrap_or_default();
+    Results { job: Some(state.name.clone()), complete: state.done, head, rows: Vec::new(), state: Some(state) }
+}
+
+/// For the digest of what is sent: the call that an adapter makes of a page.
+fn rows_sent(rows: &JobRows) -> Sends {
+    let mut query = Vec::new();
+    let mut push = |name: &str, value: Option<String>| query.extend(value.map(|value| (name.to_owned(), value)));
+    push("location", rows.job.location.clone());
+    push("maxResults", rows.rows_max.map(|max| max.to_string()));
+    push("pageToken", rows.page_token.clone());
+    push("startIndex", rows.start_index.map(|index| index.to_string()));
+    Sends { path: format!("projects/{}/queries/{}", rows.job.project, rows.job.id), query, ..Sends::default() }
+}
+
+/// A job as it may be told: without its texts where they can hold what the caller may not see.
+pub(crate) fn told(state: JobState, may_be_told: bool) -> JobState {
+    if may_be_told { state } else { crate::withhold::withhold(state) }
+}

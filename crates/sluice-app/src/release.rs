@@ -1,0 +1,63 @@
+//! Rows on their way out: masked, on record piece by piece, and only then given to a door.
+
+use crate::gateway::{Gateway, Passage};
+use crate::ports::JobState;
+use crate::record;
+use crate::refusal::Why;
+use sluice_ledger::Recorded;
+use sluice_ledger::record::content::{Page, Steps, Totals};
+use sluice_mask::{MaskedRows, Masker, RawPage};
+use sluice_policy::Permit;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+
+impl Gateway {
+    pub(crate) async fn release(
+        &self,
+        passage: &Passage,
+        permit: &Recorded<Permit>,
+        page: RawPage,
+    ) -> Result<Vec<Recorded<MaskedRows>>, Why> {
+        let masker = Masker::new(permit.value())?;
+        let steps = Steps { subject: passage.subject };
+        let mut commits: Vec<Pin<Box<dyn Future<Output = Result<Recorded<MaskedRows>, Why>> + Send + '_>>> = Vec::new();
+        for (number, rows) in (0..).zip(masker.mask(page)?) {
+            let bytes = u64::try_from(rows.text().len()).unwrap_or(u64::MAX);
+            let page = Page::new(number, rows.count(), bytes, &record::sha256(rows.text().as_bytes()), Vec::new());
+            let sealed = self.parts.sealer.seal(&steps.page(&page)?)?;
+            commits.push(Box::pin(async { Ok(Recorded::commit(rows, sealed, self.parts.log.as_ref()).await?) }));
+        }
+        all(commits).await.into_iter().collect()
+    }
+
+    /// The end of a request that is no job: nobody waits for it.
+    pub(crate) async fn complete(&self, passage: &Passage, state: &JobState, outcome: &str, rows: u64) {
+        let mut meta = record::meta(&passage.visit, &passage.connection, outcome, None);
+        if !state.name.id.is_empty() {
+            meta = record::of_job(meta, &state.name);
+        }
+        let totals = Totals { rows, ..Totals::default() };
+        match (Steps { subject: passage.subject }).completed(&meta, &totals, &record::upstream(state)) {
+            Ok(draft) => self.put_outcome(draft).await,
+            Err(error) => self.parts.alarm.raise(&format!("an end has no record: {error}")),
+        }
+    }
+}
+
+/// All at once, so that they share a sync; in their order.
+async fn all<T>(mut futures: Vec<Pin<Box<dyn Future<Output = T> + Send + '_>>>) -> Vec<T> {
+    let mut done: Vec<Option<T>> = futures.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        let mut pending = false;
+        for (future, slot) in futures.iter_mut().zip(done.iter_mut()).filter(|(_, slot)| slot.is_none()) {
+            match future.as_mut().poll(context) {
+                Poll::Ready(value) => *slot = Some(value),
+                Poll::Pending => pending = true,
+            }
+        }
+        if pending { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    done.into_iter().flatten().collect()
+}

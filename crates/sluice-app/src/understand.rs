@@ -1,0 +1,218 @@
+//! From a text to what it does: names first, then exactly what they mean, then the analysis.
+
+use crate::gateway::Gateway;
+use crate::ports::CatalogFault;
+use crate::refusal::{FormReason, Why};
+use sluice_ledger::record::content::Table;
+use sluice_model::{Analysis, Effect, Exposure, How, Output, Refused, TableName, Type};
+use sluice_policy::Known;
+use sluice_sql::catalog::{Column, Snapshot};
+use sluice_sql::{Cache, Request, Required};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What is opened names more, and that again: views over views over functions.
+const ROUNDS_MAX: usize = 40;
+/// Texts whose names are remembered, so that a known one need not be read again.
+const NAMES_KEPT_MAX: usize = 4_096;
+const TEXT_KEPT_BYTES_MAX: usize = 64 << 10;
+
+#[derive(Default)]
+pub(crate) struct Understanding {
+    analyses: Arc<Cache>,
+    names: Mutex<Names>,
+}
+
+#[derive(Default)]
+struct Names {
+    known: HashMap<(String, Request), Arc<Required>>,
+    order: VecDeque<(String, Request)>,
+}
+
+/// An analysis with what it rests on.
+pub(crate) struct Understood {
+    pub analysis: Arc<Analysis>,
+    pub tables: Vec<Table>,
+    pub known: Known,
+    /// All names that were looked up: for the question whether their schema may be told.
+    pub named: Vec<TableName>,
+    /// The refusal's text comes from the words of the statement alone.
+    pub by_syntax: bool,
+}
+
+impl Gateway {
+    pub(crate) async fn understand(&self, connection: &str, query: &Request) -> Result<Understood, Why> {
+        let mut known = (*self.parts.in_force.known()).clone();
+        let remembered = self.understanding.remembered(connection, query);
+        if let Some(names) = &remembered {
+            let mut snapshot = Snapshot::default();
+            self.look_up(connection, names, &mut snapshot, &mut known).await?;
+            if let Some(analysis) = self.understanding.analyses.find(query, &snapshot) {
+                return Ok(understood(analysis, &snapshot, known, false));
+            }
+        }
+        let mut snapshot = Snapshot::default();
+        let mut all = Required::default();
+        for _ in 0..ROUNDS_MAX {
+            let names = match self.names(query, &snapshot).await? {
+                Ok(names) => names,
+                Err(refused) => {
+                    let analysis = Analysis { statements: Vec::new(), refused: Some(refused) };
+                    let by_syntax = all == Required::default();
+                    return Ok(understood(Arc::new(analysis), &snapshot, known, by_syntax));
+                }
+            };
+            let missing = missing(&names, &snapshot);
+            all = names;
+            if missing == Required::default() {
+                self.understanding.remember(connection, query, all);
+                let analysis = self.analysis(query, snapshot.clone()).await?;
+                return Ok(understood(analysis, &snapshot, known, false));
+            }
+            self.look_up(connection, &missing, &mut snapshot, &mut known).await?;
+        }
+        let reason = format!("views and functions open each other more than {ROUNDS_MAX} times");
+        let analysis = Analysis { statements: Vec::new(), refused: Some(Refused { reason }) };
+        Ok(understood(Arc::new(analysis), &snapshot, known, true))
+    }
+
+    /// The columns of whole tables, or some of one, as outputs that show them.
+    pub(crate) async fn columns(&self, connection: &str, tables: &[TableName], paths: Option<&[Vec<String>]>) -> Result<Columns, Why> {
+        let mut known = (*self.parts.in_force.known()).clone();
+        let mut snapshot = Snapshot::default();
+        let wanted = Required { tables: tables.to_vec(), ..Required::default() };
+        self.look_up(connection, &wanted, &mut snapshot, &mut known).await?;
+        let mut outputs = Vec::new();
+        for name in tables {
+            let Some(table) = snapshot.tables.get(name) else {
+                return Err(Why::NotFound { what: format!("table {name}") });
+            };
+            if matches!(table.kind, sluice_sql::catalog::TableKind::View { .. }) {
+                let text = "rows of a view are read by a query, whose text says what it shows".to_owned();
+                return Err(Why::Form { reason: FormReason::Unsupported, text });
+            }
+            outputs.extend(table.columns.iter().filter(|column| is_wanted(column, paths)).map(|column| shown(name, column)));
+        }
+        Ok(Columns { outputs, known })
+    }
+
+    async fn look_up(&self, connection: &str, wanted: &Required, snapshot: &mut Snapshot, known: &mut Known) -> Result<(), Why> {
+        if *wanted == Required::default() {
+            return Ok(());
+        }
+        let part = self.parts.catalog.fetch(connection, wanted).await?;
+        for (column, tag) in &part.tags {
+            known.tag(column, tag);
+        }
+        if let Some(table) = part.row_policies.first()
+            && !self.impersonates(connection)
+        {
+            let text = format!("what {table} shows depends on who asks, and this connection asks for everybody with one account");
+            return Err(Why::Form { reason: FormReason::Unsupported, text });
+        }
+        snapshot.absent.extend(part.snapshot.absent);
+        snapshot.models.extend(part.snapshot.models);
+        snapshot.routines.extend(part.snapshot.routines);
+        snapshot.tables.extend(part.snapshot.tables);
+        Ok(())
+    }
+
+    async fn names(&self, query: &Request, snapshot: &Snapshot) -> Result<Result<Required, Refused>, Why> {
+        let (engine, query, snapshot) = (Arc::clone(&self.parts.engine), query.clone(), snapshot.clone());
+        blocking(move || sluice_sql::required(engine.as_ref(), &query, &snapshot)).await
+    }
+
+    async fn analysis(&self, query: &Request, snapshot: Snapshot) -> Result<Arc<Analysis>, Why> {
+        let (engine, analyses, query) = (Arc::clone(&self.parts.engine), Arc::clone(&self.understanding.analyses), query.clone());
+        blocking(move || analyses.analyze(engine.as_ref(), &query, &snapshot)).await
+    }
+}
+
+pub(crate) struct Columns {
+    pub outputs: Vec<Output>,
+    pub known: Known,
+}
+
+impl Understanding {
+    fn remembered(&self, connection: &str, query: &Request) -> Option<Arc<Required>> {
+        self.names().known.get(&(connection.to_owned(), query.clone())).cloned()
+    }
+
+    fn remember(&self, connection: &str, query: &Request, names: Required) {
+        if query.text.len() > TEXT_KEPT_BYTES_MAX {
+            return;
+        }
+        let key = (connection.to_owned(), query.clone());
+        let mut kept = self.names();
+        if kept.known.insert(key.clone(), Arc::new(names)).is_none() {
+            kept.order.push_back(key);
+        }
+        while kept.order.len() > NAMES_KEPT_MAX {
+            if let Some(oldest) = kept.order.pop_front() {
+                kept.known.remove(&oldest);
+            }
+        }
+    }
+
+    fn names(&self) -> std::sync::MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What depends on who asks, in what an analysis found.
+pub(crate) fn depends_on_who_asks(analysis: &Analysis) -> bool {
+    analysis.statements.iter().any(|statement| statement.effects.contains(&Effect::Identity))
+}
+
+fn understood(analysis: Arc<Analysis>, snapshot: &Snapshot, known: Known, by_syntax: bool) -> Understood {
+    let tables = snapshot.tables.values().map(|table| (&table.name, &table.etag));
+    let routines = snapshot.routines.values().map(|routine| (&routine.name, &routine.etag));
+    let models = snapshot.models.values().map(|model| (&model.name, &model.etag));
+    let opened = tables.chain(routines).chain(models);
+    let tables: Vec<Table> = opened.map(|(name, etag)| Table { name: name.to_string(), etag: etag.clone() }).collect();
+    let named = snapshot.tables.keys().chain(snapshot.routines.keys()).chain(snapshot.models.keys()).chain(&snapshot.absent).cloned();
+    Understood { analysis, tables, known, named: named.collect(), by_syntax }
+}
+
+fn missing(wanted: &Required, snapshot: &Snapshot) -> Required {
+    let absent = |name: &&TableName| !snapshot.absent.contains(*name);
+    Required {
+        tables: wanted.tables.iter().filter(|name| !snapshot.tables.contains_key(*name)).filter(absent).cloned().collect(),
+        routines: wanted.routines.iter().filter(|name| !snapshot.routines.contains_key(*name)).filter(absent).cloned().collect(),
+        models: wanted.models.iter().filter(|name| !snapshot.models.contains_key(*name)).filter(absent).cloned().collect(),
+    }
+}
+
+fn is_wanted(column: &Column, paths: Option<&[Vec<String>]>) -> bool {
+    paths.is_none_or(|paths| paths.iter().any(|path| path.first().is_some_and(|first| first.eq_ignore_ascii_case(&column.name))))
+}
+
+/// Every leaf of a column, at its path: a label on any of them is found.
+fn shown(table: &TableName, column: &Column) -> Output {
+    let mut exposures = Vec::new();
+    leaves(table, &column.kind, &mut vec![column.name.clone()], &mut exposures);
+    Output { name: column.name.clone(), kind: Some(column.kind.clone()), exposures }
+}
+
+fn leaves(table: &TableName, kind: &Type, path: &mut Vec<String>, exposures: &mut Vec<Exposure>) {
+    match kind {
+        Type::Array(element) => leaves(table, element, path, exposures),
+        Type::Struct(fields) if !fields.is_empty() => {
+            for field in fields {
+                path.push(field.name.clone());
+                leaves(table, &field.kind, path, exposures);
+                path.pop();
+            }
+        }
+        _ => {
+            let at = path.iter().skip(1).cloned().collect();
+            let column = sluice_model::ColumnPath { table: table.clone(), path: path.clone() };
+            exposures.push(Exposure { at, column, how: How::Direct });
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Why> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| Why::Catalog(CatalogFault::Unavailable("the analysis broke off".to_owned())))
+}
