@@ -3,7 +3,7 @@
 use crate::asked::{MethodAsk, Reads, Visit};
 use crate::decide::{Background, failed};
 use crate::gateway::{Gateway, Passage};
-use crate::job::{JobWork, KnownJob};
+use crate::job::{JobName, JobWork, KnownJob};
 use crate::ports::{JobState, Resource, RowsAsk, Upload};
 use crate::query::Results;
 use crate::refusal::{Refused, Why};
@@ -15,9 +15,9 @@ use std::sync::Arc;
 /// What a method answers.
 #[derive(Debug)]
 pub enum Admitted {
-    Job(JobState),
+    Job(Box<JobState>),
     Resource(Resource),
-    Rows(Results),
+    Rows(Box<Results>),
 }
 
 impl Gateway {
@@ -53,7 +53,7 @@ impl Gateway {
             };
             let running = self.begin(passage, admission, job, upload, false, name).await?;
             self.forget(passage, &ask.changes);
-            return Ok(Admitted::Job(running.state()));
+            return Ok(Admitted::Job(Box::new(running.state())));
         }
         let fault = |fault| failed(fault, admission.may_be_told);
         if ask.reads == Reads::Nothing {
@@ -69,7 +69,7 @@ impl Gateway {
         let rows = self.release(passage, &admission.permit, page).await?;
         let count = rows.iter().map(|rows| rows.value().count()).sum();
         self.complete(passage, &JobState::default(), "completed", count).await;
-        Ok(Admitted::Rows(Results { complete: true, head, rows, ..Results::default() }))
+        Ok(Admitted::Rows(Box::new(Results { complete: true, head, rows, ..Results::default() })))
     }
 
     /// A table that a job of the caller's made is read as a page of that job; another's is not there.
@@ -85,6 +85,12 @@ impl Gateway {
                 _ => Err(Why::NotFound { what: format!("table {table}") }),
             };
         }
+        let mut resource = ask.resource.clone();
+        if let policy::Resource::Job { project, id, mine } = &mut resource {
+            let name = JobName { project: project.clone(), id: id.clone(), location: None };
+            self.own_job(passage, &name).await?;
+            *mine = true;
+        }
         let (columns, known) = match &ask.reads {
             Reads::Nothing => (Vec::new(), (*self.parts.in_force.known()).clone()),
             Reads::All(tables) => self.columns(&ask.connection, tables, None).await.map(|found| (found.outputs, found.known))?,
@@ -93,7 +99,7 @@ impl Gateway {
                 (found.outputs, found.known)
             }
         };
-        let work = Work::Method(Method { name: ask.name.clone(), resource: ask.resource.clone(), columns });
+        let work = Work::Method(Method { name: ask.name.clone(), resource, columns });
         let (connection, project, also) = (ask.connection.clone(), ask.project.clone(), ask.also.clone());
         Ok((Request { connection, project, work, also, sends: ask.sends.clone() }, known))
     }

@@ -153,7 +153,7 @@ impl Gateway {
 pub(crate) fn failed(fault: UpstreamFault, may_be_told: bool) -> Why {
     let refused = fault.kind == UpstreamFaultKind::Refused;
     let told = fault.error.as_ref().filter(|_| refused && may_be_told).map(|error| error.message.clone());
-    Why::Upstream { fault, told }
+    Why::Upstream { fault: Box::new(fault), told }
 }
 
 fn refuse(passage: &mut Passage, decision: Decision) -> Why {

@@ -147,7 +147,7 @@ fn placed(known: &JobName, asked: &JobName) -> JobName {
 fn method(passage: &Passage, name: &str, job: &JobName, verb: Verb, suffix: &str) -> Request {
     let resource = Resource::Job { project: job.project.clone(), id: job.id.clone(), mine: true };
     let query = job.location.iter().map(|location| ("location".to_owned(), location.clone())).collect();
-    let sends = Sends { verb, path: format!("projects/{}/jobs/{}{suffix}", job.project, job.id), query, body: None };
+    let sends = Sends { verb, path: format!("projects/{}/jobs/{}{suffix}", job.project, job.id), query, ..Sends::default() };
     asked(passage, &job.project, Method { name: name.to_owned(), resource, columns: Vec::new() }, sends)
 }
 

@@ -6,7 +6,7 @@ use crate::decide::{Admission, Background, failed};
 use crate::gateway::{Gateway, Passage};
 use crate::job::{JobName, JobWork, KnownJob, QueryWork};
 use crate::labels::with_labels;
-use crate::ports::{JobRows, JobState, RowsAsk, Upload};
+use crate::ports::{JobRows, JobState, RowsAsk, Upload, UpstreamFault, UpstreamFaultKind};
 use crate::record;
 use crate::refusal::{FormReason, Refused, Why};
 use crate::running::Running;
@@ -26,7 +26,7 @@ const SCHEMA_WITHHELD: &str =
 const LABEL_DIGEST_DIGITS: usize = 16;
 
 enum Sent {
-    DryRun(JobState),
+    DryRun(Box<JobState>),
     Job(JobName),
 }
 
@@ -66,7 +66,7 @@ impl Gateway {
             (passage, outcome)
         });
         match sent.await? {
-            Sent::DryRun(state) => return Ok(of_state(state)),
+            Sent::DryRun(state) => return Ok(of_state(*state)),
             Sent::Job(name) => rows.job = name,
         }
         self.results_for(visit, caller, &connection, rows, patience).await
@@ -105,7 +105,7 @@ impl Gateway {
         }
         let dry_run = ask.dry_run;
         let state = self.submit_now(passage, ask).await?.state();
-        Ok(if dry_run { Sent::DryRun(state) } else { Sent::Job(state.name) })
+        Ok(if dry_run { Sent::DryRun(Box::new(state)) } else { Sent::Job(state.name) })
     }
 
     async fn submit_now(self: &Arc<Self>, passage: &mut Passage, ask: QueryAsk) -> Result<Arc<Running>, Why> {
@@ -175,7 +175,8 @@ impl Gateway {
             running.count_poll();
             let may_be_told = self.may_poll(passage, self.page(&known, work, Sends::default()))?;
             let state = told(running.wait(patience).await, may_be_told);
-            if !state.done || state.error.is_some() || !wants_rows {
+            succeeded(&state, may_be_told)?;
+            if !state.done || !wants_rows {
                 return Ok(of_state(state));
             }
         }
@@ -188,7 +189,8 @@ impl Gateway {
             Some(running) => running.state(),
             None => self.parts.upstream.job(&admission.permit, &rows.job, patience).await.map_err(fault)?,
         };
-        if !state.done || state.error.is_some() || !wants_rows {
+        succeeded(&state, admission.may_be_told)?;
+        if !state.done || !wants_rows {
             self.complete(passage, &state, "completed", 0).await;
             return Ok(of_state(told(state, admission.may_be_told)));
         }
@@ -300,6 +302,20 @@ fn known_job(passage: &Passage, ask: &QueryAsk, understood: &Understood, now_ms:
 pub(crate) fn of_state(state: JobState) -> Results {
     let head = state.head.clone().unwrap_or_default();
     Results { job: Some(state.name.clone()), complete: state.done, head, rows: Vec::new(), state: Some(state) }
+}
+
+/// A job that failed has no rows: whoever asks for them is told why.
+fn succeeded(state: &JobState, may_be_told: bool) -> Result<(), Why> {
+    let Some(error) = &state.error else { return Ok(()) };
+    let fault = UpstreamFault {
+        kind: UpstreamFaultKind::Refused,
+        status: None,
+        error: Some(error.clone()),
+        attempts: 0,
+        may_have_acted: true,
+        detail: "the job failed".to_owned(),
+    };
+    Err(failed(fault, may_be_told))
 }
 
 /// For the digest of what is sent: the call that an adapter makes of a page.

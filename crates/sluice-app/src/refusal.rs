@@ -33,7 +33,7 @@ pub enum Why {
     },
     /// BigQuery failed, before or after it began. With its own text where that cannot hold what the caller may not see.
     Upstream {
-        fault: UpstreamFault,
+        fault: Box<UpstreamFault>,
         told: Option<String>,
     },
     Policy(Box<Decision>),
@@ -41,7 +41,7 @@ pub enum Why {
     Recording(AppendFault),
     Sealing(SealFault),
     /// The token.
-    Unproven(sluice_identity::Refusal),
+    Unproven(Box<sluice_identity::Refusal>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

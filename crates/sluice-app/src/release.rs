@@ -1,15 +1,14 @@
 //! Rows on their way out: masked, on record piece by piece, and only then given to a door.
 
 use crate::gateway::{Gateway, Passage};
-use crate::ports::JobState;
+use crate::ports::{Asking, JobState};
 use crate::record;
 use crate::refusal::Why;
 use sluice_ledger::Recorded;
 use sluice_ledger::record::content::{Page, Steps, Totals};
 use sluice_mask::{MaskedRows, Masker, RawPage};
 use sluice_policy::Permit;
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::task::Poll;
 
 impl Gateway {
@@ -21,7 +20,7 @@ impl Gateway {
     ) -> Result<Vec<Recorded<MaskedRows>>, Why> {
         let masker = Masker::new(permit.value())?;
         let steps = Steps { subject: passage.subject };
-        let mut commits: Vec<Pin<Box<dyn Future<Output = Result<Recorded<MaskedRows>, Why>> + Send + '_>>> = Vec::new();
+        let mut commits: Vec<Asking<'_, Result<Recorded<MaskedRows>, Why>>> = Vec::new();
         for (number, rows) in (0..).zip(masker.mask(page)?) {
             let bytes = u64::try_from(rows.text().len()).unwrap_or(u64::MAX);
             let page = Page::new(number, rows.count(), bytes, &record::sha256(rows.text().as_bytes()), Vec::new());
@@ -46,7 +45,7 @@ impl Gateway {
 }
 
 /// All at once, so that they share a sync; in their order.
-async fn all<T>(mut futures: Vec<Pin<Box<dyn Future<Output = T> + Send + '_>>>) -> Vec<T> {
+async fn all<T>(mut futures: Vec<Asking<'_, T>>) -> Vec<T> {
     let mut done: Vec<Option<T>> = futures.iter().map(|_| None).collect();
     poll_fn(|context| {
         let mut pending = false;
