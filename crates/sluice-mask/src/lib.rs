@@ -4,6 +4,11 @@
 
 mod masker;
 mod page;
+mod scan;
+mod schema;
+#[cfg(test)]
+mod tests;
 
 pub use masker::{MaskFault, MaskedRows, Masker, ROWS_BYTES_MAX};
-pub use page::{Head, PAGE_BYTES_MAX, PageFault, RawPage};
+pub use page::{HEAD_MEMBER_BYTES_MAX, HEAD_MEMBERS_MAX, Head, PAGE_BYTES_MAX, PAGE_TOKEN_BYTES_MAX, PageFault, RawPage};
+pub use schema::{COLUMN_LEVELS_MAX, COLUMN_NAME_BYTES_MAX, COLUMNS_MAX};

@@ -1,20 +1,30 @@
 //! MINT: `MaskedRows`.
 
-use crate::page::RawPage;
-use sluice_policy::Permit;
+use crate::page::{PageJob, RawPage};
+use crate::scan::Odd;
+use crate::schema::Columns;
+use sluice_policy::{Permit, Purpose, Resource, Work};
 use std::fmt;
 
 /// Rows leave in pieces of at most this, each with its own record. A single row may be longer.
 pub const ROWS_BYTES_MAX: usize = 1 << 20;
 
-/// For the rows of one permit. Until masks are applied it passes only what needs none.
+/// For the rows of one permit: of its job or of its table, and of no other. Until masks are applied it passes only what needs none.
 #[derive(Debug)]
 pub struct Masker {
-    columns: Option<usize>,
+    of: Of,
+}
+
+#[derive(Debug)]
+enum Of {
+    Job(PageJob),
+    /// The permit is not for rows: no page is its.
+    Nothing,
+    /// With what the permit says of its columns. A page of table data names no table.
+    Table(Option<Columns>),
 }
 
 /// Rows that may leave: each a JSON object as BigQuery writes it, with commas between them.
-#[derive(Debug)]
 pub struct MaskedRows {
     count: u64,
     text: String,
@@ -22,6 +32,8 @@ pub struct MaskedRows {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MaskFault {
+    /// The page is of another job, or of a table where a job was permitted; or the permit is not for rows.
+    Foreign,
     /// The permit wants masks.
     NotYet,
     /// A row does not have the shape that the schema promises.
@@ -30,13 +42,46 @@ pub enum MaskFault {
 
 impl Masker {
     pub fn new(permit: &Permit) -> Result<Masker, MaskFault> {
-        if permit.masks().is_empty() { Ok(Masker { columns: None }) } else { Err(MaskFault::NotYet) }
+        if !permit.masks().is_empty() {
+            return Err(MaskFault::NotYet);
+        }
+        let request = permit.request();
+        let of = match &request.work {
+            Work::Statement(statement) => match &statement.purpose {
+                Purpose::Page { job, .. } => Of::Job(PageJob { project: request.project.clone(), id: job.clone() }),
+                _ => Of::Nothing,
+            },
+            Work::Method(method) => match method.resource {
+                Resource::Table(_) => Of::Table(Columns::of_outputs(&method.columns)),
+                _ => Of::Nothing,
+            },
+        };
+        Ok(Masker { of })
     }
 
+    /// All rows of the page, or none: one of another shape ends the answer.
     pub fn mask(&self, page: RawPage) -> Result<Vec<MaskedRows>, MaskFault> {
-        let _ = (self.columns, page);
-        Err(MaskFault::Shape)
+        let known = page.head.schema.as_ref().map(|schema| Columns::of_schema(schema).ok_or(MaskFault::Shape)).transpose()?;
+        let columns = match (&self.of, &page.job) {
+            (Of::Job(job), Some(found)) if job == found => known.as_ref(),
+            (Of::Table(columns), None) => known.as_ref().or(columns.as_ref()),
+            _ => return Err(MaskFault::Foreign),
+        };
+        pieces(&page, columns)
     }
+}
+
+pub(crate) fn pieces(page: &RawPage, columns: Option<&Columns>) -> Result<Vec<MaskedRows>, MaskFault> {
+    let mut ends: Vec<(usize, usize, u64)> = Vec::new();
+    page.each_row(columns, |from, to| match ends.last_mut() {
+        Some((start, end, count)) if to - *start <= ROWS_BYTES_MAX => {
+            *end = to;
+            *count += 1;
+        }
+        _ => ends.push((from, to, 1)),
+    })?;
+    let piece = |(from, to, count)| Some(MaskedRows { count, text: page.rows.get(from..to)?.to_owned() });
+    ends.into_iter().map(piece).collect::<Option<_>>().ok_or(MaskFault::Shape)
 }
 
 impl MaskedRows {
@@ -49,9 +94,23 @@ impl MaskedRows {
     }
 }
 
+/// Rows do not reach a log.
+impl fmt::Debug for MaskedRows {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("MaskedRows").field("count", &self.count).field("bytes", &self.text.len()).finish_non_exhaustive()
+    }
+}
+
+impl From<Odd> for MaskFault {
+    fn from(_: Odd) -> MaskFault {
+        MaskFault::Shape
+    }
+}
+
 impl fmt::Display for MaskFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            MaskFault::Foreign => formatter.write_str("the rows are not those of the job or table that was permitted"),
             MaskFault::NotYet => formatter.write_str("a column of the result would have to be masked, and masks are not applied yet"),
             MaskFault::Shape => formatter.write_str("a row does not have the shape that its schema promises"),
         }

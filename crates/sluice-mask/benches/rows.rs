@@ -1,0 +1,54 @@
+//! Bytes of rows per second, read and checked: `make bench`. Each core of the gateway does this for every byte that leaves.
+
+use sluice_mask::RawPage;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+const PAGE_BYTES: usize = 10 << 20;
+const TIME_MIN: Duration = Duration::from_secs(1);
+
+/// Name, schema, row.
+const SHAPES: [(&str, &str, &str); 3] = [
+    (
+        "ten short cells",
+        r#"{"name":"a","type":"STRING"},{"name":"b","type":"INTEGER"},{"name":"c","type":"STRING"},{"name":"d","type":"INTEGER"},{"name":"e","type":"STRING"},{"name":"f","type":"INTEGER"},{"name":"g","type":"STRING"},{"name":"h","type":"INTEGER"},{"name":"i","type":"STRING"},{"name":"j","type":"TIMESTAMP"}"#,
+        r#"{"f":[{"v":"abc"},{"v":"12345"},{"v":"Zürich"},{"v":"7"},{"v":null},{"v":"1234567890"},{"v":"x"},{"v":"0"},{"v":"some words here"},{"v":"1.7E9"}]}"#,
+    ),
+    (
+        "nested and repeated",
+        r#"{"name":"a","type":"STRING"},{"name":"r","type":"RECORD","mode":"REPEATED","fields":[{"name":"x","type":"STRING"},{"name":"y","type":"INTEGER","mode":"REPEATED"}]}"#,
+        r#"{"f":[{"v":"id-000001"},{"v":[{"v":{"f":[{"v":"left"},{"v":[{"v":"1"},{"v":"2"},{"v":"3"}]}]}},{"v":{"f":[{"v":"right"},{"v":[]}]}}]}]}"#,
+    ),
+    (
+        "one long text",
+        r#"{"name":"a","type":"STRING"}"#,
+        r#"{"f":[{"v":"Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore et dolore magna aliqua. Ut enim ad minim veniam, quis nostrud exercitation ullamco laboris.\n Duis aute irure dolor in reprehenderit in voluptate velit esse cillum dolore eu fugiat nulla pariatur."}]}"#,
+    ),
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut out = std::io::stdout();
+    for (name, fields, row) in SHAPES {
+        let rows = vec![row; PAGE_BYTES / row.len()].join(",");
+        let mut text = String::new();
+        write!(text, r#"{{"jobComplete":true,"rows":[{rows}],"schema":{{"fields":[{fields}]}}}}"#)?;
+        let read = per_second(text.len(), || RawPage::read(text.as_bytes()).is_ok());
+        let page = RawPage::read(text.as_bytes())?;
+        let checked = per_second(text.len(), || page.fits_schema().is_ok());
+        let both = per_second(text.len(), || RawPage::read(text.as_bytes()).is_ok_and(|page| page.fits_schema().is_ok()));
+        writeln!(out, "{name}: read {read:.0} MB/s, checked {checked:.0} MB/s, both {both:.0} MB/s")?;
+    }
+    Ok(())
+}
+
+fn per_second(bytes: usize, run: impl Fn() -> bool) -> f64 {
+    let (start, mut rounds) = (Instant::now(), 0_u32);
+    while start.elapsed() < TIME_MIN {
+        assert!(black_box(run()));
+        rounds += 1;
+    }
+    bytes as f64 * f64::from(rounds) / start.elapsed().as_secs_f64() / 1e6
+}

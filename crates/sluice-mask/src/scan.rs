@@ -1,0 +1,351 @@
+//! JSON, checked where it lies: nothing is copied, no tree is built. Stricter than the standard where readers differ: half surrogates and bytes that are not UTF-8 do not pass.
+
+use serde_json::{Map, Number, Value};
+
+/// Fifteen levels of repeated records take four levels of JSON each.
+pub(crate) const JSON_LEVELS_MAX: u32 = 100;
+
+/// The text is not JSON, or not as it is expected.
+#[derive(Debug)]
+pub(crate) struct Odd;
+
+pub(crate) struct Scan<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Scan<'a> {
+    pub(crate) fn new(text: &'a str) -> Scan<'a> {
+        Scan { text, bytes: text.as_bytes(), at: 0 }
+    }
+
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The text from there to here.
+    pub(crate) fn since(&self, from: usize) -> Result<&'a str, Odd> {
+        self.text.get(from..self.at).ok_or(Odd)
+    }
+
+    /// The next byte that is no space, left where it is.
+    pub(crate) fn peek(&mut self) -> Option<u8> {
+        loop {
+            match self.bytes.get(self.at).copied() {
+                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
+                other => return other,
+            }
+        }
+    }
+
+    pub(crate) fn eat(&mut self, wanted: u8) -> bool {
+        let found = self.peek() == Some(wanted);
+        self.at += usize::from(found);
+        found
+    }
+
+    pub(crate) fn take(&mut self, wanted: u8) -> Result<(), Odd> {
+        if self.eat(wanted) { Ok(()) } else { Err(Odd) }
+    }
+
+    /// Exactly these bytes, or nothing.
+    pub(crate) fn eat_all(&mut self, wanted: &[u8]) -> bool {
+        let found = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(wanted));
+        self.at += if found { wanted.len() } else { 0 };
+        found
+    }
+
+    pub(crate) fn end(&mut self) -> Result<(), Odd> {
+        if self.peek().is_none() { Ok(()) } else { Err(Odd) }
+    }
+
+    /// A string, over to its other side.
+    pub(crate) fn string(&mut self) -> Result<(), Odd> {
+        self.take(b'"')?;
+        loop {
+            self.plain();
+            match self.next()? {
+                b'"' => return Ok(()),
+                b'\\' => self.escape()?,
+                _ => return Err(Odd),
+            }
+        }
+    }
+
+    /// A string, read.
+    pub(crate) fn read_string(&mut self) -> Result<String, Odd> {
+        self.peek();
+        let from = self.at;
+        self.string()?;
+        serde_json::from_str(self.since(from)?).map_err(|_| Odd)
+    }
+
+    /// Any value, over to its other side. It does not call itself: depth costs no stack.
+    pub(crate) fn skip(&mut self) -> Result<(), Odd> {
+        // One bit for each level that is open: whether it is an object.
+        let (mut open, mut levels) = (0_u128, 0_u32);
+        loop {
+            match self.peek().ok_or(Odd)? {
+                start @ (b'{' | b'[') => {
+                    let object = start == b'{';
+                    self.at += 1;
+                    if !self.eat(closing(object)) {
+                        levels += 1;
+                        if levels > JSON_LEVELS_MAX {
+                            return Err(Odd);
+                        }
+                        open = open << 1 | u128::from(object);
+                        if object {
+                            self.name()?;
+                        }
+                        continue;
+                    }
+                }
+                b'"' => self.string()?,
+                _ => self.word()?,
+            }
+            // A value has ended: with it may end what it stands in.
+            loop {
+                if levels == 0 {
+                    return Ok(());
+                }
+                let object = open & 1 == 1;
+                if self.eat(b',') {
+                    if object {
+                        self.name()?;
+                    }
+                    break;
+                }
+                self.take(closing(object))?;
+                levels -= 1;
+                open >>= 1;
+            }
+        }
+    }
+
+    /// Any value, as a tree: for what is small and kept. No member twice.
+    pub(crate) fn read(&mut self, levels_left: u32) -> Result<Value, Odd> {
+        let levels_left = levels_left.checked_sub(1).ok_or(Odd)?;
+        match self.peek().ok_or(Odd)? {
+            b'{' => {
+                let mut members = Map::new();
+                self.at += 1;
+                while !self.eat(b'}') {
+                    if !members.is_empty() {
+                        self.take(b',')?;
+                    }
+                    let name = self.read_string()?;
+                    self.take(b':')?;
+                    if members.insert(name, self.read(levels_left)?).is_some() {
+                        return Err(Odd);
+                    }
+                }
+                Ok(Value::Object(members))
+            }
+            b'[' => {
+                let mut elements = Vec::new();
+                self.at += 1;
+                while !self.eat(b']') {
+                    if !elements.is_empty() {
+                        self.take(b',')?;
+                    }
+                    elements.push(self.read(levels_left)?);
+                }
+                Ok(Value::Array(elements))
+            }
+            b'"' => self.read_string().map(Value::String),
+            _ => {
+                let from = self.at;
+                self.word()?;
+                match self.since(from)? {
+                    "null" => Ok(Value::Null),
+                    "true" => Ok(Value::Bool(true)),
+                    "false" => Ok(Value::Bool(false)),
+                    number => serde_json::from_str::<Number>(number).map(Value::Number).map_err(|_| Odd),
+                }
+            }
+        }
+    }
+
+    fn name(&mut self) -> Result<(), Odd> {
+        self.string()?;
+        self.take(b':')
+    }
+
+    fn next(&mut self) -> Result<u8, Odd> {
+        let byte = self.bytes.get(self.at).copied().ok_or(Odd)?;
+        self.at += 1;
+        Ok(byte)
+    }
+
+    /// On to the next quote, backslash or control character, eight bytes at a time.
+    fn plain(&mut self) {
+        let (eights, _) = self.bytes.get(self.at..).unwrap_or_default().as_chunks::<8>();
+        for eight in eights {
+            let marks = marks(u64::from_le_bytes(*eight));
+            if marks != 0 {
+                // The lowest mark is true, those above it may be borrowed.
+                self.at += (marks.trailing_zeros() / 8) as usize;
+                return;
+            }
+            self.at += 8;
+        }
+        while self.bytes.get(self.at).is_some_and(|byte| !matches!(byte, 0..0x20 | b'"' | b'\\')) {
+            self.at += 1;
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), Odd> {
+        match self.next()? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(()),
+            b'u' => match self.hex()? {
+                0xd800..0xdc00 => match (self.next()?, self.next()?, self.hex()?) {
+                    (b'\\', b'u', 0xdc00..0xe000) => Ok(()),
+                    _ => Err(Odd),
+                },
+                0xdc00..0xe000 => Err(Odd),
+                _ => Ok(()),
+            },
+            _ => Err(Odd),
+        }
+    }
+
+    fn hex(&mut self) -> Result<u32, Odd> {
+        (0..4).try_fold(0, |sum, _| char::from(self.next()?).to_digit(16).map(|digit| sum * 16 + digit).ok_or(Odd))
+    }
+
+    fn word(&mut self) -> Result<(), Odd> {
+        if [b"true".as_slice(), b"false", b"null"].into_iter().any(|word| self.eat_all(word)) {
+            return Ok(());
+        }
+        self.eat_all(b"-");
+        if !self.eat_all(b"0") {
+            self.digits()?;
+        }
+        if self.eat_all(b".") {
+            self.digits()?;
+        }
+        if self.eat_all(b"e") || self.eat_all(b"E") {
+            let _ = self.eat_all(b"+") || self.eat_all(b"-");
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), Odd> {
+        let from = self.at;
+        while self.bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
+            self.at += 1;
+        }
+        if self.at > from { Ok(()) } else { Err(Odd) }
+    }
+}
+
+fn closing(object: bool) -> u8 {
+    if object { b'}' } else { b']' }
+}
+
+/// The high bit of each byte that is a quote, a backslash or below a space.
+fn marks(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGHS: u64 = ONES * 128;
+    let is = |byte: u8| {
+        let different = word ^ (ONES * u64::from(byte));
+        different.wrapping_sub(ONES) & !different
+    };
+    (is(b'"') | is(b'\\') | (word.wrapping_sub(ONES * 0x20) & !word)) & HIGHS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn both(text: &str) -> (bool, Option<Value>) {
+        let mut scan = Scan::new(text);
+        let skipped = scan.skip().is_ok() && scan.end().is_ok();
+        let mut scan = Scan::new(text);
+        (skipped, scan.read(JSON_LEVELS_MAX).ok().filter(|_| scan.end().is_ok()))
+    }
+
+    #[test]
+    fn what_is_no_json_does_not_pass() {
+        let check = |text: &str, expect: bool| {
+            let (skipped, read) = both(text);
+            assert_eq!((skipped, read.is_some()), (expect, expect), "{text}");
+        };
+        for good in
+            ["{}", " [ ] ", "[1,-0.5e+7,true,false,null,\"\"]", r#"{"a":{"b":[{}]}}"#, r#""\u00e9\ud83d\ude00\n""#, "0", "\"\u{7f}\""]
+        {
+            check(good, true);
+        }
+        for bad in [
+            "",
+            "[",
+            "]",
+            "[1,]",
+            "{,}",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "[1 2]",
+            "{]",
+            "[}",
+            "{\"a\":[}]",
+            "01",
+            "1.",
+            ".5",
+            "1e",
+            "+1",
+            "-",
+            "nul",
+            "True",
+            "'a'",
+            "\"",
+            "\"\\\"",
+            "\"\\x\"",
+            "\"\\u12g4\"",
+            r#""\ud83d""#,
+            r#""\ude00""#,
+            r#""\ud83d\u0041""#,
+            "\"\n\"",
+            "\"\t\"",
+            "[1]]",
+            "{}{}",
+            "/**/1",
+            "\u{feff}{}",
+            "NaN",
+            "\"abcdefgh\u{1}\"",
+            "1a",
+            "truex",
+        ] {
+            check(bad, false);
+        }
+        let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+        check(&deep(98), true);
+        check(&deep(102), false);
+        assert!(both(&"[".repeat(1_000_000)).1.is_none());
+        assert_eq!(both(r#"{"a":1,"\u0061":2}"#).1, None);
+    }
+
+    proptest! {
+        /// Wherever a mark stands in eight bytes, and whatever stands beside it.
+        #[test]
+        fn eight_bytes_are_read_as_one_by_one(bytes: [u8; 8]) {
+            let first = bytes.iter().position(|byte| matches!(byte, 0..0x20 | b'"' | b'\\'));
+            let marks = marks(u64::from_le_bytes(bytes));
+            prop_assert_eq!((marks != 0).then(|| (marks.trailing_zeros() / 8) as usize), first);
+        }
+
+        /// Another reader of JSON agrees on every text that is near to one.
+        #[test]
+        fn another_reader_agrees(text in r#"([\[\]{},:"\\u0-9a-f. e+-]|true|null|"a"|\{"b":|\\ud83d|\[1){0,12}"#) {
+            let other = serde_json::from_str::<&serde_json::value::RawValue>(&text).is_ok() && serde_json::from_str::<Value>(&text).is_ok();
+            let (skipped, read) = both(&text);
+            // It reads names without looking at their escapes, and members twice.
+            prop_assert!(skipped == other || text.contains('\\'), "{}: {} {}", text, skipped, other);
+            prop_assert!(read.is_none() || serde_json::from_str::<Value>(&text).ok() == read, "{}", text);
+        }
+    }
+}

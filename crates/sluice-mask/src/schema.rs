@@ -1,0 +1,194 @@
+//! The schema of a page, rebuilt of known members; and what it promises of the shape of rows.
+
+use crate::page::PageFault;
+use crate::scan::{Odd, Scan};
+use serde_json::{Map, Value, json};
+use sluice_model::{Output, Type};
+
+/// All fields of a schema, nested ones too: BigQuery's own limit.
+pub const COLUMNS_MAX: usize = 10_000;
+/// BigQuery's own limit is 15 levels of records.
+pub const COLUMN_LEVELS_MAX: usize = 16;
+/// A name has at most 300 characters.
+pub const COLUMN_NAME_BYTES_MAX: usize = 1_200;
+
+const SCALARS: [&str; 19] = [
+    "BIGNUMERIC",
+    "BOOL",
+    "BOOLEAN",
+    "BYTES",
+    "DATE",
+    "DATETIME",
+    "FLOAT",
+    "FLOAT64",
+    "GEOGRAPHY",
+    "INT64",
+    "INTEGER",
+    "INTERVAL",
+    "JSON",
+    "NUMERIC",
+    "RANGE",
+    "STRING",
+    "TIME",
+    "TIMESTAMP",
+    "BIGDECIMAL",
+];
+
+/// Members that say how a value is written, and nothing of what it is: descriptions and default values can quote data.
+const DIGITS: [&str; 4] = ["maxLength", "precision", "scale", "timestampPrecision"];
+
+#[derive(Debug)]
+pub(crate) struct Columns(Vec<Column>);
+
+#[derive(Debug)]
+struct Column {
+    repeated: bool,
+    required: bool,
+    /// Of a record.
+    fields: Option<Columns>,
+}
+
+/// `{"fields": [...]}` of known members, each of the type that it should have. The others are counted in `dropped`.
+pub(crate) fn rebuild(schema: Value, dropped: &mut u64) -> Result<Value, PageFault> {
+    let mut columns_left = COLUMNS_MAX;
+    let Value::Object(mut members) = schema else { return Err(PageFault::Shape("schema")) };
+    let fields = members.shift_remove("fields").unwrap_or_else(|| json!([]));
+    *dropped += members.len() as u64;
+    Ok(json!({ "fields": rebuild_fields(fields, COLUMN_LEVELS_MAX, &mut columns_left, dropped)? }))
+}
+
+fn rebuild_fields(fields: Value, levels_left: usize, columns_left: &mut usize, dropped: &mut u64) -> Result<Value, PageFault> {
+    let levels_left = levels_left.checked_sub(1).ok_or(PageFault::Shape("records nested too deep"))?;
+    let Value::Array(fields) = fields else { return Err(PageFault::Shape("fields of the schema")) };
+    *columns_left = columns_left.checked_sub(fields.len()).ok_or(PageFault::Shape("more columns than there may be"))?;
+    let fields = fields.into_iter().map(|field| rebuild_field(field, levels_left, columns_left, dropped));
+    Ok(Value::Array(fields.collect::<Result<_, _>>()?))
+}
+
+fn rebuild_field(field: Value, levels_left: usize, columns_left: &mut usize, dropped: &mut u64) -> Result<Value, PageFault> {
+    let Value::Object(members) = field else { return Err(PageFault::Shape("a field of the schema")) };
+    let mut kept = Map::new();
+    for (name, value) in members {
+        let value = match (name.as_str(), value) {
+            (_, Value::Null) => continue,
+            ("name", Value::String(text)) if text.len() <= COLUMN_NAME_BYTES_MAX => Value::String(text),
+            ("type", Value::String(word)) if is_record(&word) || SCALARS.contains(&word.as_str()) => Value::String(word),
+            ("mode", Value::String(word)) if ["NULLABLE", "REPEATED", "REQUIRED"].contains(&word.as_str()) => Value::String(word),
+            ("fields", fields) => rebuild_fields(fields, levels_left, columns_left, dropped)?,
+            ("rangeElementType", Value::Object(element)) => match element.get("type").and_then(Value::as_str) {
+                Some(word @ ("DATE" | "DATETIME" | "TIMESTAMP")) => json!({ "type": word }),
+                _ => return Err(PageFault::Shape("a field of the schema")),
+            },
+            (known, Value::String(digits)) if DIGITS.contains(&known) && digits.parse::<u64>().is_ok() => Value::String(digits),
+            ("name" | "type" | "mode" | "rangeElementType", _) => return Err(PageFault::Shape("a field of the schema")),
+            _ => {
+                *dropped += 1;
+                continue;
+            }
+        };
+        kept.insert(name, value);
+    }
+    let named = kept.contains_key("name");
+    let record = kept.get("type").and_then(Value::as_str).map(is_record);
+    if !named || record != Some(kept.contains_key("fields")) {
+        return Err(PageFault::Shape("a field of the schema"));
+    }
+    Ok(Value::Object(kept))
+}
+
+fn is_record(word: &str) -> bool {
+    matches!(word, "RECORD" | "STRUCT")
+}
+
+impl Columns {
+    /// Of a schema as `rebuild` left it. What it does not know promises nothing.
+    pub(crate) fn of_schema(schema: &Value) -> Option<Columns> {
+        Columns::of_fields(schema.get("fields")?, COLUMN_LEVELS_MAX)
+    }
+
+    /// Of a table's columns as the catalog knows them. It does not know which of them may be null.
+    pub(crate) fn of_outputs(outputs: &[Output]) -> Option<Columns> {
+        outputs.iter().map(|output| Column::of_type(output.kind.as_ref()?, COLUMN_LEVELS_MAX)).collect::<Option<Vec<_>>>().map(Columns)
+    }
+
+    fn of_fields(fields: &Value, levels_left: usize) -> Option<Columns> {
+        let levels_left = levels_left.checked_sub(1)?;
+        let column = |field: &Value| {
+            let mode = field.get("mode").map_or(Some("NULLABLE"), Value::as_str)?;
+            let record = is_record(field.get("type")?.as_str()?);
+            let fields = if record { Some(Columns::of_fields(field.get("fields")?, levels_left)?) } else { None };
+            Some(Column { repeated: mode == "REPEATED", required: mode == "REQUIRED", fields })
+        };
+        fields.as_array()?.iter().map(column).collect::<Option<Vec<_>>>().map(Columns)
+    }
+
+    /// One row, or the inside of a record: `{"f":[{"v":...},...]}` with one cell for each column, and nothing else.
+    pub(crate) fn row(&self, scan: &mut Scan<'_>) -> Result<(), Odd> {
+        open(scan, b'f')?;
+        scan.take(b'[')?;
+        for (position, column) in self.0.iter().enumerate() {
+            if position > 0 {
+                scan.take(b',')?;
+            }
+            open(scan, b'v')?;
+            column.value(scan)?;
+            scan.take(b'}')?;
+        }
+        scan.take(b']')?;
+        scan.take(b'}')
+    }
+}
+
+impl Column {
+    fn of_type(kind: &Type, levels_left: usize) -> Option<Column> {
+        let levels_left = levels_left.checked_sub(1)?;
+        match kind {
+            Type::Array(element) => {
+                let element = Column::of_type(element, levels_left)?;
+                (!element.repeated).then_some(Column { repeated: true, ..element })
+            }
+            Type::Struct(fields) => {
+                let fields = fields.iter().map(|field| Column::of_type(&field.kind, levels_left)).collect::<Option<Vec<_>>>()?;
+                Some(Column { repeated: false, required: false, fields: Some(Columns(fields)) })
+            }
+            _ => Some(Column { repeated: false, required: false, fields: None }),
+        }
+    }
+
+    fn value(&self, scan: &mut Scan<'_>) -> Result<(), Odd> {
+        if !self.repeated {
+            return self.single(scan);
+        }
+        scan.take(b'[')?;
+        if scan.eat(b']') {
+            return Ok(());
+        }
+        loop {
+            open(scan, b'v')?;
+            self.single(scan)?;
+            scan.take(b'}')?;
+            if !scan.eat(b',') {
+                return scan.take(b']');
+            }
+        }
+    }
+
+    fn single(&self, scan: &mut Scan<'_>) -> Result<(), Odd> {
+        match (scan.peek(), &self.fields) {
+            (Some(b'"'), None) => scan.string(),
+            (Some(b'{'), Some(fields)) => fields.row(scan),
+            (Some(b'n'), _) if !self.required && scan.eat_all(b"null") => Ok(()),
+            _ => Err(Odd),
+        }
+    }
+}
+
+/// `{"f":`, as BigQuery writes it or with spaces.
+fn open(scan: &mut Scan<'_>, name: u8) -> Result<(), Odd> {
+    if scan.eat_all(&[b'{', b'"', name, b'"', b':']) {
+        return Ok(());
+    }
+    scan.take(b'{')?;
+    scan.peek();
+    if scan.eat_all(&[b'"', name, b'"']) { scan.take(b':') } else { Err(Odd) }
+}

@@ -1,0 +1,8 @@
+//! Everything that can be seen from outside of the crate.
+
+#[cfg(test)]
+mod corpus;
+#[cfg(test)]
+mod permit;
+#[cfg(test)]
+mod rows;
