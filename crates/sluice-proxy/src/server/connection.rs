@@ -1,0 +1,94 @@
+//! One connection: its handshake, its limits, who is at the other end.
+
+use super::certificate::Certificate;
+use crate::rest::{HEADERS_BYTES_MAX, HEADERS_MAX, Peer};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+use tower_service::Service;
+
+const HANDSHAKE_SECONDS_MAX: u64 = 10;
+/// Also the time that a connection may be idle between two requests.
+const HEAD_SECONDS_MAX: u64 = 60;
+const STREAMS_MAX: u32 = 128;
+/// A client that resets streams as fast as it opens them is cut off.
+const RESETS_MAX: usize = 64;
+const FRAME_BYTES_MAX: u32 = 16 << 10;
+const WINDOW_BYTES_MAX: u32 = 1 << 20;
+const SEND_BUFFER_BYTES_MAX: usize = 1 << 20;
+const PING_SECONDS: u64 = 30;
+
+pub(super) struct Serving {
+    pub router: Router,
+    pub places: Arc<Semaphore>,
+    pub graceful: GracefulShutdown,
+}
+
+impl Serving {
+    /// Goes on by itself. Its place is free when it is over.
+    pub fn connect(&self, stream: TcpStream, peer: SocketAddr, certificate: Option<Arc<Certificate>>, place: OwnedSemaphorePermit) {
+        // Answers are small and waited for.
+        drop(stream.set_nodelay(true));
+        let (router, watcher) = (self.router.clone(), self.graceful.watcher());
+        tokio::spawn(async move {
+            let _place = place;
+            match certificate {
+                None => exchange(stream, router, Peer { address: Some(peer.ip()), tls: None }, watcher).await,
+                Some(certificate) => {
+                    let handshake = TlsAcceptor::from(certificate.configuration()).accept(stream);
+                    let shaken = tokio::time::timeout(Duration::from_secs(HANDSHAKE_SECONDS_MAX), handshake).await;
+                    let Ok(Ok(stream)) = shaken else { return };
+                    let tls = stream.get_ref().1.protocol_version().and_then(|version| version.as_str()).map(str::to_owned);
+                    exchange(stream, router, Peer { address: Some(peer.ip()), tls }, watcher).await;
+                }
+            }
+        });
+    }
+}
+
+async fn exchange<S>(stream: S, router: Router, peer: Peer, watcher: hyper_util::server::graceful::Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEADERS_BYTES_MAX)
+        .half_close(false);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_pending_accept_reset_streams(RESETS_MAX)
+        .max_local_error_reset_streams(RESETS_MAX)
+        .max_header_list_size(u32::try_from(HEADERS_BYTES_MAX).unwrap_or(u32::MAX))
+        .max_frame_size(FRAME_BYTES_MAX)
+        .initial_stream_window_size(WINDOW_BYTES_MAX)
+        .initial_connection_window_size(WINDOW_BYTES_MAX)
+        .max_send_buf_size(SEND_BUFFER_BYTES_MAX)
+        .keep_alive_interval(Duration::from_secs(PING_SECONDS))
+        .keep_alive_timeout(Duration::from_secs(PING_SECONDS));
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request: Request = request.map(Body::new);
+        request.extensions_mut().insert(peer.clone());
+        router.clone().call(request)
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    // A client that went away is no event: what it had begun is recorded where it is done.
+    drop(watcher.watch(connection).await);
+}
