@@ -1,0 +1,73 @@
+//! Jobs as their owners see them.
+
+use super::{known, link};
+use serde_json::{Map, Value, json};
+use sluice_app::{JobState, LABEL_PREFIX};
+
+/// A job, and how many fields stayed behind. What failed is said in the words that may be told, and in no others.
+pub fn job(state: JobState, owner: &str, base: &str) -> (Value, u64) {
+    let JobState { name, done, error, resource, .. } = state;
+    let (kept, dropped) = known::keep("Job", resource.0);
+    let mut fields = match kept {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    };
+    let known_location =
+        fields.get("jobReference").and_then(|reference| reference.get("location")).and_then(Value::as_str).map(str::to_owned);
+    let location = known_location.or(name.location);
+    let mut reference = json!({ "projectId": name.project, "jobId": name.id });
+    if let (Some(reference), Some(location)) = (reference.as_object_mut(), &location) {
+        reference.insert("location".to_owned(), Value::String(location.clone()));
+    }
+    let id = match &location {
+        Some(location) => format!("{}:{location}.{}", name.project, name.id),
+        None => format!("{}:{}", name.project, name.id),
+    };
+    let status = fields.entry("status").or_insert_with(|| json!({ "state": if done { "DONE" } else { "PENDING" } }));
+    if let (Some(status), Some(error)) = (status.as_object_mut(), error) {
+        let error = json!({ "reason": error.reason, "message": error.message });
+        status.insert("errors".to_owned(), json!([error]));
+        status.insert("errorResult".to_owned(), error);
+    }
+    fields.insert("kind".to_owned(), json!("bigquery#job"));
+    fields.insert("id".to_owned(), Value::String(id));
+    // A dry run is no job that one could go to.
+    if name.id.is_empty() {
+        fields.remove("selfLink");
+        fields.remove("id");
+    } else {
+        fields.insert("selfLink".to_owned(), Value::String(link::of_job(base, &name.project, &name.id, location.as_deref())));
+        fields.insert("jobReference".to_owned(), reference);
+    }
+    // BigQuery knows the gateway's own account alone.
+    fields.insert("user_email".to_owned(), Value::String(owner.to_owned()));
+    fields.remove("principal_subject");
+    if let Some(labels) =
+        fields.get_mut("configuration").and_then(|configuration| configuration.get_mut("labels")).and_then(Value::as_object_mut)
+    {
+        labels.retain(|name, _| !name.starts_with(LABEL_PREFIX));
+    }
+    (Value::Object(fields), dropped)
+}
+
+/// Entries of `jobs.list`: the state stands beside the status, and the configuration is for those who ask for it.
+pub fn job_list(states: Vec<JobState>, owner: &str, base: &str, full: bool) -> (Vec<Value>, u64) {
+    let mut all = 0;
+    let entries = states.into_iter().map(|state| {
+        let (mut entry, dropped) = job(state, owner, base);
+        all += dropped;
+        if let Some(fields) = entry.as_object_mut() {
+            fields.remove("selfLink");
+            fields.remove("etag");
+            if !full {
+                fields.remove("configuration");
+            }
+            let state = fields.get("status").and_then(|status| status.get("state")).cloned();
+            let error = fields.get("status").and_then(|status| status.get("errorResult")).cloned();
+            fields.extend(state.map(|state| ("state".to_owned(), state)));
+            fields.extend(error.map(|error| ("errorResult".to_owned(), error)));
+        }
+        entry
+    });
+    (entries.collect(), all)
+}

@@ -1,0 +1,34 @@
+//! BigQuery's REST API, for clients that do not know we are there.
+//!
+//! `serve.rs` is the way of one request: head, route, caller, parameters, body, then one call of the application, then the answer.
+//! Nothing of a request is forwarded: what goes to BigQuery is written anew out of what was understood.
+
+pub mod configuration;
+
+mod answer;
+mod application;
+mod attend;
+mod body;
+mod decode;
+mod discovery;
+mod encode;
+mod fields;
+mod head;
+mod methods;
+mod names;
+mod parameters;
+mod percent;
+mod refusal;
+mod route;
+mod serve;
+mod upload;
+
+pub use application::{Application, Authenticate, JobList};
+pub use body::BODY_MILLISECONDS_MAX;
+pub use head::{HEADERS_BYTES_MAX, HEADERS_MAX, Peer};
+pub use methods::{Duty, Kind, METHODS, Method, Type};
+pub use parameters::{PARAMETER_BYTES_MAX, QUERY_BYTES_MAX};
+pub use refusal::{Told, told};
+pub use route::PATH_BYTES_MAX;
+pub use serve::{Connections, POLL_MILLISECONDS_MAX, Rest, Settings, router};
+pub use upload::{UPLOAD_CHUNK_BYTES_MAX, UPLOAD_IDLE_SECONDS_MAX, UPLOADS_MAX, UPLOADS_OF_ONE_MAX};
