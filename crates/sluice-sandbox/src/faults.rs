@@ -29,8 +29,10 @@ pub enum Act {
     Delay { milliseconds: u64 },
     /// The dry run says something else than the truth.
     DryRun(Lie),
-    /// The job of this request stays RUNNING so long before its statement is executed.
+    /// The job of this request stays RUNNING so long before its work is done.
     Job { milliseconds: u64 },
+    /// Of the chunk of this upload no more is kept, in whole steps; the client has to send the rest again.
+    KeepBytes { bytes: u64 },
     /// The connection breaks after so many bytes of the body.
     Reset { after_bytes: usize },
     /// The body is gzip cut in the middle, whatever the client accepts.
@@ -141,6 +143,7 @@ impl Act {
                 total_bytes_processed: value.get("totalBytesProcessed").and_then(Value::as_i64),
             })),
             Some("job") => Ok(Act::Job { milliseconds: number("milliseconds")? }),
+            Some("keepBytes") => Ok(Act::KeepBytes { bytes: number("bytes")? }),
             Some("reset") => {
                 let after = usize::try_from(number("afterBytes")?).map_err(|_| unreadable("afterBytes", value))?;
                 Ok(Act::Reset { after_bytes: after })
@@ -198,7 +201,9 @@ mod tests {
         let answer = Act::Answer { status: 503, reason: Reason::BackendError, message: "planned failure".to_owned() };
         check(json!({ "act": { "kind": "answer", "reason": "backendError" } }), Some(answer));
         check(json!({ "act": { "kind": "answer", "reason": "because" } }), None);
+        check(json!({ "act": { "kind": "keepBytes", "bytes": 262_144 } }), Some(Act::KeepBytes { bytes: 262_144 }));
         check(json!({ "act": { "kind": "delay" } }), None);
+        check(json!({ "act": { "kind": "keepBytes" } }), None);
         check(json!({ "act": { "kind": "truncatedGzip" }, "count": -1 }), None);
         check(json!({}), None);
     }

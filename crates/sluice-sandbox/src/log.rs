@@ -21,7 +21,10 @@ pub struct LoggedRequest {
     /// Lower-case names. The bearer token is left out: `caller` says whose it was.
     pub headers: Vec<(String, String)>,
     pub caller: Option<String>,
+    /// As text, what is not UTF-8 replaced.
     pub body: String,
+    /// Of the whole body as it was sent, also where less of it is kept.
+    pub body_bytes: u64,
     /// Zero while the answer is not made yet.
     pub status: u16,
 }
@@ -84,6 +87,7 @@ impl LoggedRequest {
             "headers": headers,
             "caller": self.caller,
             "body": self.body,
+            "bodyBytes": self.body_bytes,
             "status": self.status,
         })
     }
@@ -103,6 +107,7 @@ mod tests {
             headers: Vec::new(),
             caller: None,
             body: body.to_owned(),
+            body_bytes: body.len() as u64,
             status: 0,
         }
     }
@@ -125,6 +130,7 @@ mod tests {
         log.finish(sequence, 200, Some("a@b".to_owned()));
         let entries = log.entries();
         assert_eq!(entries[0].body.len(), LOG_BODY_BYTES_MAX);
+        assert_eq!(entries[0].to_json()["bodyBytes"], 2 * LOG_BODY_BYTES_MAX);
         assert_eq!((entries[0].status, entries[0].caller.as_deref()), (200, Some("a@b")));
     }
 }

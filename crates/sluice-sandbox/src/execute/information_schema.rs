@@ -46,6 +46,8 @@ pub trait JobHistory: Send + Sync {
 pub struct JobFacts {
     pub project: String,
     pub job_id: String,
+    /// `QUERY`, `LOAD`, `COPY`.
+    pub job_type: String,
     pub parent_job_id: Option<String>,
     pub user_email: String,
     pub statement_type: Option<String>,
@@ -202,17 +204,18 @@ fn job_row(job: JobFacts) -> Row {
         let location = problem.location.map_or(Datum::Null, |location| text(&location));
         Datum::Struct(vec![text(problem.reason.word()), location, text(&problem.message)])
     });
+    let of_query = |value: Datum| if job.job_type == "QUERY" { value } else { Datum::Null };
     vec![
         time(job.created_milliseconds),
         text(&job.project),
         text(&job.user_email),
         text(&job.job_id),
-        text("QUERY"),
+        text(&job.job_type),
         job.statement_type.as_deref().map_or(Datum::Null, text),
-        text("INTERACTIVE"),
+        of_query(text("INTERACTIVE")),
         time(job.started_milliseconds),
         job.ended_milliseconds.map_or(Datum::Null, time),
-        text(&job.query),
+        of_query(text(&job.query)),
         text(&job.state),
         count(job.bytes_processed),
         count(job.bytes_billed),

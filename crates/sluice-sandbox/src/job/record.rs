@@ -19,9 +19,19 @@ pub struct Job {
     done: watch::Sender<bool>,
 }
 
+/// What a job does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobKind {
+    Copy,
+    Extract,
+    Load,
+    Query,
+}
+
 /// What was asked, by whom.
 #[derive(Clone, Debug)]
 pub struct Ticket {
+    pub kind: JobKind,
     pub project: String,
     pub id: String,
     pub location: String,
@@ -69,6 +79,24 @@ pub struct Finished {
     pub definition: Option<Definition>,
     pub destination: Option<TableName>,
     pub children: usize,
+    pub moved: Option<Moved>,
+    /// Errors that are listed beside the one that ended the job, or although it did not fail.
+    pub notes: Vec<Problem>,
+}
+
+/// What a copy or a load carried. Bytes of rows are logical ones, those of input are as they were sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moved {
+    Copied {
+        rows: u64,
+        bytes: u64,
+    },
+    /// Without rows and bytes of output where the load failed.
+    Loaded {
+        output: Option<(u64, u64)>,
+        input_bytes: u64,
+        bad_records: u64,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -139,6 +167,7 @@ impl Job {
         JobFacts {
             project: self.ticket.project.clone(),
             job_id: self.ticket.id.clone(),
+            job_type: self.ticket.kind.word().to_owned(),
             parent_job_id: self.ticket.parent.clone(),
             user_email: self.ticket.user_email.clone(),
             statement_type: kind.map(str::to_owned),
@@ -158,6 +187,40 @@ impl Job {
 
     fn lock(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl JobKind {
+    /// A configuration has exactly one of the four.
+    pub fn of(configuration: &Value) -> Result<JobKind, Problem> {
+        const ALL: [JobKind; 4] = [JobKind::Copy, JobKind::Extract, JobKind::Load, JobKind::Query];
+        let given = |kind: &JobKind| configuration.get(kind.field()).is_some_and(|value| !value.is_null());
+        let found: Vec<JobKind> = ALL.into_iter().filter(given).collect();
+        match found.as_slice() {
+            [one] => Ok(*one),
+            _ => Err(Problem::invalid(format!(
+                "Job configuration must contain exactly one of copy, extract, load and query, but there were {}",
+                found.len()
+            ))),
+        }
+    }
+
+    pub fn field(self) -> &'static str {
+        match self {
+            JobKind::Copy => "copy",
+            JobKind::Extract => "extract",
+            JobKind::Load => "load",
+            JobKind::Query => "query",
+        }
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            JobKind::Copy => "COPY",
+            JobKind::Extract => "EXTRACT",
+            JobKind::Load => "LOAD",
+            JobKind::Query => "QUERY",
+        }
     }
 }
 

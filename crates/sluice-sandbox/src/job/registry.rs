@@ -125,12 +125,13 @@ impl Filter {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{Finished, Ticket};
+    use super::super::record::{Finished, JobKind, Ticket};
     use super::*;
     use serde_json::Value;
 
     fn job(id: &str, parent: Option<&str>) -> Arc<Job> {
         let job = Job::new(Ticket {
+            kind: JobKind::Query,
             project: "p".to_owned(),
             id: id.to_owned(),
             location: "US".to_owned(),

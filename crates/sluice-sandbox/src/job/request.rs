@@ -46,11 +46,6 @@ const HARMLESS_PROPERTIES: [&str; 2] = ["query_label", "service_account"];
 impl QueryRequest {
     /// Reads `configuration` of `jobs.insert`.
     pub fn read(configuration: &Value, project: &str) -> Result<QueryRequest, Problem> {
-        for kind in ["load", "copy", "extract"] {
-            if configuration.get(kind).is_some_and(|value| !value.is_null()) {
-                return Err(Problem::not_implemented(&format!("{kind} jobs")));
-            }
-        }
         let query = configuration.get("query").filter(|query| query.is_object());
         let query = query.ok_or_else(|| Problem::invalid("Required parameter is missing: configuration.query"))?;
         refuse(query)?;
@@ -63,7 +58,7 @@ impl QueryRequest {
             default_dataset: dataset(query.get("defaultDataset"), project)?,
             parameters: parameters::read(query)?,
             destination: table(query.get("destinationTable"), project)?,
-            write: write_disposition(text("writeDisposition"))?,
+            write: write_disposition(text("writeDisposition"), WriteDisposition::Empty)?,
             create_if_needed: create_disposition(text("createDisposition"))?,
             dry_run: boolean(configuration.get("dryRun")).unwrap_or(false),
             maximum_bytes_billed: checked_number(query, "maximumBytesBilled")?,
@@ -125,7 +120,7 @@ pub fn checked_number(body: &Value, field: &str) -> Result<Option<u64>, Problem>
     }
 }
 
-fn wrong(field: &str) -> Problem {
+pub(super) fn wrong(field: &str) -> Problem {
     Problem::invalid(format!("Invalid value for {field}"))
 }
 
@@ -179,7 +174,7 @@ fn dataset(reference: Option<&Value>, project: &str) -> Result<Option<DatasetNam
     Ok(Some(DatasetName::new(text("projectId").unwrap_or(project), dataset)))
 }
 
-fn table(reference: Option<&Value>, project: &str) -> Result<Option<TableName>, Problem> {
+pub(super) fn table(reference: Option<&Value>, project: &str) -> Result<Option<TableName>, Problem> {
     let Some(dataset) = dataset(reference, project)? else { return Ok(None) };
     let table = reference.and_then(|reference| reference.get("tableId")).and_then(Value::as_str);
     let table = table.ok_or_else(|| Problem::invalid("Required parameter is missing: tableId"))?;
@@ -189,29 +184,30 @@ fn table(reference: Option<&Value>, project: &str) -> Result<Option<TableName>, 
     Ok(Some(TableName::new(&dataset.project, &dataset.dataset, table)))
 }
 
-fn write_disposition(word: Option<&str>) -> Result<WriteDisposition, Problem> {
+pub(super) fn write_disposition(word: Option<&str>, absent: WriteDisposition) -> Result<WriteDisposition, Problem> {
     match word {
-        None | Some("WRITE_EMPTY") => Ok(WriteDisposition::Empty),
+        None | Some("") => Ok(absent),
+        Some("WRITE_EMPTY") => Ok(WriteDisposition::Empty),
         Some("WRITE_APPEND") => Ok(WriteDisposition::Append),
         Some("WRITE_TRUNCATE") => Ok(WriteDisposition::Truncate),
         Some(other) => Err(Problem::not_implemented(&format!("write disposition `{other}`"))),
     }
 }
 
-fn table_fields(query: &Value) -> Map<String, Value> {
+pub(super) fn table_fields(query: &Value) -> Map<String, Value> {
     let given = |field: &&str| query.get(*field).filter(|value| value.is_object()).map(|value| ((*field).to_owned(), value.clone()));
     ["clustering", "timePartitioning"].iter().filter_map(given).collect()
 }
 
-fn create_disposition(word: Option<&str>) -> Result<bool, Problem> {
+pub(super) fn create_disposition(word: Option<&str>) -> Result<bool, Problem> {
     match word {
-        None | Some("CREATE_IF_NEEDED") => Ok(true),
+        None | Some("" | "CREATE_IF_NEEDED") => Ok(true),
         Some("CREATE_NEVER") => Ok(false),
         Some(_) => Err(wrong("createDisposition")),
     }
 }
 
-fn labels(labels: Option<&Value>) -> Result<Vec<(String, String)>, Problem> {
+pub(super) fn labels(labels: Option<&Value>) -> Result<Vec<(String, String)>, Problem> {
     match labels {
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::Object(fields)) => {
@@ -269,7 +265,6 @@ mod tests {
             json!({ "query": "SELECT 1", "useLegacySql": false, "destinationTable": { "datasetId": "d", "tableId": "t$1" } }),
             Err("partition"),
         );
-        assert!(QueryRequest::read(&json!({ "load": {} }), "p").is_err_and(|problem| problem.message.contains("load jobs")));
         assert!(QueryRequest::read(&json!({}), "p").is_err());
     }
 }

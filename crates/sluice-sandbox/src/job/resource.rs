@@ -1,7 +1,8 @@
 //! A job as BigQuery's REST resource, and its result as rows of an answer.
 
-use super::record::{Job, Phase, Progress};
+use super::record::{Job, Moved, Phase, Progress};
 use crate::execute::{Changed, Definition, DefinitionTarget, DryRun};
+use crate::problem::Problem;
 use crate::store::{DatasetName, Rows};
 use crate::values::Format;
 use crate::values::datum::billed_bytes;
@@ -50,7 +51,7 @@ pub fn entry(job: &Job, full: bool) -> Value {
         }
         if !full {
             fields.remove("user_email");
-            let kind = json!({ "jobType": "QUERY" });
+            let kind = json!({ "jobType": job.ticket.kind.word() });
             fields.insert("configuration".to_owned(), kind);
         }
     }
@@ -99,7 +100,7 @@ pub fn page(rows: &Rows, start: u64, count_max: Option<u64>, format: Format) -> 
 fn configuration(job: &Job, progress: &Progress) -> Value {
     let mut configuration = job.ticket.configuration.clone();
     if let Some(fields) = configuration.as_object_mut() {
-        fields.insert("jobType".to_owned(), json!("QUERY"));
+        fields.insert("jobType".to_owned(), json!(job.ticket.kind.word()));
         if let Some(query) = fields.get_mut("query").and_then(Value::as_object_mut) {
             query.entry("priority").or_insert_with(|| json!("INTERACTIVE"));
             if let Some(destination) = &progress.finished.destination {
@@ -134,6 +135,10 @@ fn statistics(job: &Job, progress: &Progress) -> Value {
         let kind = if frame.expression { "EXPRESSION" } else { "STATEMENT" };
         statistics.insert("scriptStatistics".to_owned(), json!({ "evaluationKind": kind, "stackFrames": [stack] }));
     }
+    if let Some(moved) = progress.finished.moved {
+        statistics.insert("totalSlotMs".to_owned(), json!("1"));
+        statistics.insert(job.ticket.kind.field().to_owned(), moved_statistics(moved));
+    }
     let estimate = progress.estimate.as_ref();
     let kind = progress.finished.kind.or(estimate.map(|estimate| estimate.kind));
     if let (Some(kind), Phase::Done | Phase::Running) = (kind, progress.phase) {
@@ -166,6 +171,20 @@ fn query_statistics(estimate: Option<&DryRun>, kind: &str) -> Map<String, Value>
         }
     }
     query
+}
+
+fn moved_statistics(moved: Moved) -> Value {
+    match moved {
+        Moved::Copied { rows, bytes } => json!({ "copiedRows": rows.to_string(), "copiedLogicalBytes": bytes.to_string() }),
+        Moved::Loaded { output, input_bytes, bad_records } => {
+            let mut load = json!({ "inputFiles": "1", "inputFileBytes": input_bytes.to_string(), "badRecords": bad_records.to_string() });
+            if let (Some((rows, bytes)), Some(fields)) = (output, load.as_object_mut()) {
+                fields.insert("outputRows".to_owned(), json!(rows.to_string()));
+                fields.insert("outputBytes".to_owned(), json!(bytes.to_string()));
+            }
+            load
+        }
+    }
 }
 
 fn dml(changed: Changed) -> Map<String, Value> {
@@ -202,9 +221,13 @@ fn ddl(definition: &Definition) -> Map<String, Value> {
 
 fn status(progress: &Progress) -> Value {
     let mut status = json!({ "state": progress.phase.word() });
-    if let (Some(problem), Some(fields)) = (&progress.error, status.as_object_mut()) {
-        fields.insert("errorResult".to_owned(), problem.in_job());
-        fields.insert("errors".to_owned(), json!([problem.in_job()]));
+    let notes = &progress.finished.notes;
+    let listed: Vec<&Problem> = if notes.is_empty() { progress.error.iter().collect() } else { notes.iter().collect() };
+    if let Some(fields) = status.as_object_mut() {
+        fields.extend(progress.error.as_ref().map(|problem| ("errorResult".to_owned(), problem.in_job())));
+        if !listed.is_empty() {
+            fields.insert("errors".to_owned(), listed.into_iter().map(Problem::in_job).collect());
+        }
     }
     status
 }

@@ -1,19 +1,26 @@
 //! From a request to a running job: checked and described at once, executed in its own time.
 
-use super::record::{Finished, Frame, Job, JobResult, Ticket};
+use super::execution::Execution;
+use super::load::LoadRequest;
+use super::record::{Finished, Job, JobKind, Ticket};
 use super::registry::Registry;
-use super::request::{QueryRequest, number};
-use super::results::{forget, keep_anonymous, keep_named, unique};
-use crate::execute::{DryRun, Outcome, RunSettings, StatementOutcome, Warehouse};
+use super::request::{QueryRequest, labels, number};
+use super::results::{forget, unique};
+use super::transfer::Transfer;
+use crate::execute::{DryRun, RunSettings, Warehouse};
 use crate::problem::{Problem, Reason};
-use serde_json::{Value, json};
+use crate::store::state::dataset_of;
+use serde_json::Value;
+use sluice_model::TableName;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// Jobs that execute at the same time; the others stay PENDING.
 pub const JOBS_AT_ONCE_MAX: usize = 8;
+const CANCELLED: &str = "Job execution was cancelled: User requested cancellation";
+pub(super) const ONLY_LOADS: &str = "Only load jobs take an upload";
 const JOB_ID_LETTERS_MAX: usize = 1_024;
 
 /// What a client asks for, and what the fault plan adds to it.
@@ -23,6 +30,8 @@ pub struct Order {
     pub location: Option<String>,
     pub configuration: Value,
     pub user_email: String,
+    /// The file of a load job.
+    pub media: Option<Vec<u8>>,
     pub hold_milliseconds: u64,
 }
 
@@ -44,27 +53,60 @@ impl Jobs {
 
     /// A statement that cannot be understood fails here; its job is known and done. What fails while it runs fails in the job.
     pub async fn submit(&self, order: Order) -> Result<Submitted, Problem> {
-        let request = QueryRequest::read(&order.configuration, &order.project)?;
-        let id = match order.id {
-            Some(id) => checked_id(id)?,
-            None => format!("job_{}", unique()),
-        };
-        if let Ok(known) = self.registry.get(&order.project, &id) {
-            let message = format!("Already Exists: Job {}:{}.{id}", order.project, known.ticket.location);
-            return Err(Problem::new(Reason::Duplicate, message));
+        match JobKind::of(&order.configuration)? {
+            JobKind::Query => self.submit_query(order).await,
+            kind => self.submit_transfer(kind, order).map(Submitted::Job),
         }
-        let timeout = number(order.configuration.get("jobTimeoutMs"));
-        let job = Arc::new(Job::new(Ticket {
-            project: order.project,
-            location: order.location.unwrap_or_else(|| self.warehouse.location.clone()),
-            user_email: order.user_email,
-            parent: None,
-            configuration: order.configuration,
-            sql: request.sql.clone(),
-            labels: request.labels.clone(),
-            frame: None,
-            id,
-        }));
+    }
+
+    /// What can be said about a load job before its file is there.
+    pub fn check_load(&self, configuration: &Value, project: &str) -> Result<(), Problem> {
+        match JobKind::of(configuration)? {
+            JobKind::Load => self.check_destination(&LoadRequest::read(configuration, project)?.destination),
+            JobKind::Copy | JobKind::Extract | JobKind::Query => Err(Problem::invalid(ONLY_LOADS)),
+        }
+    }
+
+    /// Without a moment to wait, so that whoever hangs up leaves nothing half done.
+    pub fn submit_transfer(&self, kind: JobKind, mut order: Order) -> Result<Arc<Job>, Problem> {
+        let id = self.free_id(&order)?;
+        let labels = labels(order.configuration.get("labels"))?;
+        let media = order.media.take();
+        let transfer = Transfer::read(kind, &order.configuration, &order.project, media);
+        let (hold, timeout) = durations(&order);
+        let job = Arc::new(Job::new(self.ticket(kind, order, id, String::new(), labels)));
+        let transfer = match transfer {
+            Ok(transfer) => transfer,
+            Err(problem) => {
+                // What BigQuery would have taken stays to be asked for.
+                if problem.reason == Reason::NotImplemented {
+                    job.finish(Finished::default(), Some(problem.clone()));
+                    self.forget_all(self.registry.add(job)?);
+                }
+                return Err(problem);
+            }
+        };
+        self.check_destination(transfer.destination())?;
+        self.forget_all(self.registry.add(job.clone())?);
+        let (warehouse, running_job) = (self.warehouse.clone(), job.clone());
+        self.start(&job, hold, timeout, move || {
+            if !running_job.is_done() {
+                let (finished, error) = transfer.run(&warehouse, &running_job.cancelled);
+                running_job.finish(finished, error);
+            }
+        });
+        Ok(job)
+    }
+
+    async fn submit_query(&self, order: Order) -> Result<Submitted, Problem> {
+        let request = QueryRequest::read(&order.configuration, &order.project)?;
+        if order.media.is_some() {
+            return Err(Problem::invalid(ONLY_LOADS));
+        }
+        let id = self.free_id(&order)?;
+        let (hold, timeout) = durations(&order);
+        let (sql, labels) = (request.sql.clone(), request.labels.clone());
+        let job = Arc::new(Job::new(self.ticket(JobKind::Query, order, id, sql, labels)));
         let settings = self.run_settings(&job, &request);
         let estimate = self.estimate(&request, &settings).await;
         if request.dry_run {
@@ -79,17 +121,53 @@ impl Jobs {
             }
         }
         self.forget_all(self.registry.add(job.clone())?);
-        self.start(&job, request, settings, Duration::from_millis(order.hold_milliseconds), timeout.map(Duration::from_millis));
+        let (warehouse, registry, running_job) = (self.warehouse.clone(), self.registry.clone(), job.clone());
+        self.start(&job, hold, timeout, move || Execution { warehouse, registry, job: running_job, request, settings }.run());
         Ok(Submitted::Job(job))
     }
 
     pub fn cancel(&self, job: &Job) {
-        stop(job, "Job execution was cancelled: User requested cancellation");
+        stop(job, CANCELLED);
     }
 
     pub fn forget_all(&self, jobs: Vec<Arc<Job>>) {
         for destination in jobs.iter().filter_map(|job| job.progress().finished.destination) {
             forget(&self.warehouse, &destination);
+        }
+    }
+
+    /// The client's id, or a new one. Each is taken once.
+    fn free_id(&self, order: &Order) -> Result<String, Problem> {
+        let id = match &order.id {
+            Some(id) => checked_id(id.clone())?,
+            None => format!("job_{}", unique()),
+        };
+        match self.registry.get(&order.project, &id) {
+            Err(_) => Ok(id),
+            Ok(known) => {
+                let message = format!("Already Exists: Job {}:{}.{id}", order.project, known.ticket.location);
+                Err(Problem::new(Reason::Duplicate, message))
+            }
+        }
+    }
+
+    /// A dataset is never made by a job.
+    fn check_destination(&self, destination: &TableName) -> Result<(), Problem> {
+        self.warehouse.snapshot().dataset(&dataset_of(destination)).map(drop)
+    }
+
+    fn ticket(&self, kind: JobKind, order: Order, id: String, sql: String, labels: Vec<(String, String)>) -> Ticket {
+        Ticket {
+            kind,
+            project: order.project,
+            id,
+            location: order.location.unwrap_or_else(|| self.warehouse.location.clone()),
+            user_email: order.user_email,
+            parent: None,
+            configuration: order.configuration,
+            sql,
+            labels,
+            frame: None,
         }
     }
 
@@ -121,8 +199,9 @@ impl Jobs {
         }
     }
 
-    fn start(&self, job: &Arc<Job>, request: QueryRequest, settings: RunSettings, hold: Duration, timeout: Option<Duration>) {
-        let (job, warehouse, registry, running) = (job.clone(), self.warehouse.clone(), self.registry.clone(), self.running.clone());
+    /// `work` finishes the job, on a thread of its own.
+    fn start(&self, job: &Arc<Job>, hold: Duration, timeout: Option<Duration>, work: impl FnOnce() + Send + 'static) {
+        let (job, running) = (job.clone(), self.running.clone());
         if let Some(timeout) = timeout.filter(|timeout| !timeout.is_zero()) {
             let job = job.clone();
             tokio::spawn(async move {
@@ -137,111 +216,30 @@ impl Jobs {
             if !hold.is_zero() {
                 let _ = tokio::time::timeout(hold, job.ended()).await;
             }
-            let running_job = job.clone();
-            let run = move || Execution { warehouse, registry, job: running_job, request, settings }.run();
-            if let Err(error) = tokio::task::spawn_blocking(run).await {
+            if let Err(error) = tokio::task::spawn_blocking(work).await {
                 job.finish(Finished::default(), Some(Problem::internal(error.to_string())));
             }
         });
     }
 }
 
+/// Whoever wants a job to end says so here.
+pub(super) fn check_cancelled(cancelled: &AtomicBool) -> Result<(), Problem> {
+    match cancelled.load(Ordering::Relaxed) {
+        true => Err(Problem::new(Reason::Stopped, CANCELLED)),
+        false => Ok(()),
+    }
+}
+
+/// How long the fault plan holds a job, and how long it may take.
+fn durations(order: &Order) -> (Duration, Option<Duration>) {
+    let timeout = number(order.configuration.get("jobTimeoutMs"));
+    (Duration::from_millis(order.hold_milliseconds), timeout.map(Duration::from_millis))
+}
+
 fn stop(job: &Job, message: &str) {
     job.cancelled.store(true, Ordering::Relaxed);
     job.finish(Finished::default(), Some(Problem::new(Reason::Stopped, message)));
-}
-
-/// One run of one job, on a thread of its own.
-struct Execution {
-    warehouse: Arc<Warehouse>,
-    registry: Arc<Registry>,
-    job: Arc<Job>,
-    request: QueryRequest,
-    settings: RunSettings,
-}
-
-impl Execution {
-    fn run(self) {
-        if self.job.is_done() {
-            return;
-        }
-        let outcome = self.warehouse.run(&self.request.sql, &self.settings);
-        let script = outcome.kind == "SCRIPT";
-        let (finished, error) = match self.finished(&outcome, script) {
-            Ok(finished) => (finished, outcome.error),
-            Err(problem) => (Finished { kind: Some(outcome.kind), ..Finished::default() }, Some(problem)),
-        };
-        self.job.finish(finished, error);
-    }
-
-    fn finished(&self, outcome: &Outcome, script: bool) -> Result<Finished, Problem> {
-        let mut finished = Finished { kind: Some(outcome.kind), ..Finished::default() };
-        let mut last_result = None;
-        if script {
-            for (number, statement) in outcome.statements.iter().enumerate() {
-                let child = self.child(number, statement)?;
-                if outcome.last().is_some_and(|last| std::ptr::eq(last, statement)) {
-                    last_result = child.progress().finished.result;
-                }
-                finished.children += 1;
-                self.registry.add(child)?;
-            }
-        }
-        if let Some(last) = outcome.last().filter(|_| outcome.error.is_none()) {
-            let parts = if script { Finished { result: last_result, ..self.without_result(last) } } else { self.of_statement(last)? };
-            // The destination of a script's result is its child's.
-            let destination = if script { None } else { parts.destination };
-            finished = Finished { result: parts.result, changed: parts.changed, definition: parts.definition, destination, ..finished };
-        }
-        Ok(finished)
-    }
-
-    /// Keeps a statement's rows, and tells what it did.
-    fn of_statement(&self, statement: &StatementOutcome) -> Result<Finished, Problem> {
-        if statement.kind != "SELECT" || statement.error.is_some() {
-            return Ok(self.without_result(statement));
-        }
-        let ticket = &self.job.ticket;
-        let destination = match self.request.destination.as_ref().filter(|_| !statement.expression) {
-            Some(name) => {
-                keep_named(&self.warehouse, &self.request, name, &statement.columns, &statement.rows)?;
-                name.clone()
-            }
-            None => keep_anonymous(&self.warehouse, &ticket.project, &ticket.user_email, &statement.columns, &statement.rows)?,
-        };
-        let result = JobResult { columns: statement.columns.clone(), rows: statement.rows.clone() };
-        Ok(Finished { result: Some(result), destination: Some(destination), ..self.without_result(statement) })
-    }
-
-    fn without_result(&self, statement: &StatementOutcome) -> Finished {
-        Finished {
-            kind: Some(statement.kind),
-            result: None,
-            changed: statement.changed,
-            definition: statement.definition.clone(),
-            destination: statement.written.clone(),
-            children: 0,
-        }
-    }
-
-    fn child(&self, number: usize, statement: &StatementOutcome) -> Result<Arc<Job>, Problem> {
-        let parent = &self.job.ticket;
-        let query = json!({ "query": statement.text, "useLegacySql": false, "priority": "INTERACTIVE" });
-        let job = Job::new(Ticket {
-            project: parent.project.clone(),
-            id: format!("script_job_{}_{number}", unique()),
-            location: parent.location.clone(),
-            user_email: parent.user_email.clone(),
-            parent: Some(parent.id.clone()),
-            configuration: json!({ "jobType": "QUERY", "query": query }),
-            sql: statement.text.clone(),
-            labels: parent.labels.clone(),
-            frame: Some(Frame { place: statement.place, expression: statement.expression }),
-        });
-        job.start();
-        job.finish(self.of_statement(statement)?, statement.error.clone());
-        Ok(Arc::new(job))
-    }
 }
 
 fn checked_id(id: String) -> Result<String, Problem> {

@@ -1,30 +1,32 @@
 //! The body of a request: read to its end within bounds, unpacked where it is compressed.
 
+use crate::gzip::{self, GzipError};
 use crate::problem::Problem;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, header};
-use flate2::read::MultiGzDecoder;
 use serde_json::Value;
-use std::io::Read as _;
 
-/// Of a request as it is sent, and of what is packed in it: a small request must not become a large one.
+/// Of a request as it is sent, and of what is packed in it. Uploads have a bound of their own.
 pub const REQUEST_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// The bytes as they were sent.
-pub async fn read(body: Body) -> Result<Vec<u8>, Problem> {
-    match to_bytes(body, REQUEST_BYTES_MAX).await {
+pub async fn read(body: Body, bytes_max: usize) -> Result<Vec<u8>, Problem> {
+    match to_bytes(body, bytes_max).await {
         Ok(bytes) => Ok(bytes.into()),
-        Err(error) if is_limit(&error) => Err(too_large()),
+        Err(error) if is_limit(&error) => Err(too_large(bytes_max)),
         Err(error) => Err(Problem::invalid(format!("The request could not be read: {error}"))),
     }
 }
 
 /// The bytes as they were meant.
-pub fn unpacked(headers: &HeaderMap, bytes: Vec<u8>) -> Result<Vec<u8>, Problem> {
+pub fn unpacked(headers: &HeaderMap, bytes: Vec<u8>, bytes_max: usize) -> Result<Vec<u8>, Problem> {
     let coding = headers.get(header::CONTENT_ENCODING).map(|coding| String::from_utf8_lossy(coding.as_bytes()).trim().to_ascii_lowercase());
     match coding.as_deref() {
         None | Some("" | "identity") => Ok(bytes),
-        Some("gzip" | "x-gzip") => gunzipped(&bytes),
+        Some("gzip" | "x-gzip") => gzip::unpacked(&bytes, bytes_max).map_err(|error| match error {
+            GzipError::Broken(error) => Problem::invalid(format!("The request's gzip is broken: {error}")),
+            GzipError::TooLarge { bytes_max } => too_large(bytes_max),
+        }),
         Some(other) => Err(Problem::not_implemented(&format!("requests in the encoding `{other}`"))),
     }
 }
@@ -41,16 +43,8 @@ pub fn json(bytes: &[u8]) -> Result<Value, Problem> {
     }
 }
 
-fn gunzipped(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
-    let mut unpacked = Vec::new();
-    let bound = REQUEST_BYTES_MAX as u64 + 1;
-    let broken = |error| Problem::invalid(format!("The request's gzip is broken: {error}"));
-    MultiGzDecoder::new(bytes).take(bound).read_to_end(&mut unpacked).map_err(broken)?;
-    if unpacked.len() > REQUEST_BYTES_MAX { Err(too_large()) } else { Ok(unpacked) }
-}
-
-fn too_large() -> Problem {
-    Problem::invalid(format!("The request is too large, at most {REQUEST_BYTES_MAX} bytes"))
+fn too_large(bytes_max: usize) -> Problem {
+    Problem::invalid(format!("The request is too large, at most {bytes_max} bytes"))
 }
 
 /// The limit's own error is inside of axum's.
@@ -82,7 +76,7 @@ mod tests {
     fn check(coding: &'static str, bytes: Vec<u8>, expect: Result<&[u8], &str>) {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
-        match (unpacked(&headers, bytes), expect) {
+        match (unpacked(&headers, bytes, REQUEST_BYTES_MAX), expect) {
             (Ok(found), Ok(expect)) => assert_eq!(found, expect, "{coding}"),
             (Err(problem), Err(part)) => assert!(problem.message.contains(part), "{coding}: {problem}"),
             (found, _) => panic!("{coding}: {:?}", found.map(|bytes| bytes.len())),

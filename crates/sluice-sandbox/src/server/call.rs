@@ -23,6 +23,15 @@ pub struct Call {
 pub enum Reply {
     Empty,
     Json(Value),
+    /// Where the pieces of a file go.
+    UploadBegun {
+        location: String,
+        id: String,
+    },
+    UploadCancelled,
+    UploadIncomplete {
+        received_bytes: u64,
+    },
 }
 
 /// Entries of a list page, where the client does not say.

@@ -87,7 +87,6 @@ fn describe(method: &Method) -> Value {
             fields.insert("response".to_owned(), json!({ "$ref": method.gives }));
         }
         if method.name == "jobs.insert" {
-            // Uploads are refused, but clients want to be told where they would go.
             fields.insert("supportsMediaUpload".to_owned(), json!(true));
             let paths = json!({
                 "simple": { "multipart": true, "path": "/upload/bigquery/v2/projects/{+projectId}/jobs" },

@@ -5,7 +5,7 @@ use super::datasets::fill;
 use crate::job::request::{boolean, checked_number, configuration_of};
 use crate::job::resource::{self, dml_stats, page};
 use crate::job::results::forget;
-use crate::job::{Filter, Job, Jobs, Order, Submitted};
+use crate::job::{Filter, Job, JobKind, Jobs, Order, Submitted};
 use crate::problem::Problem;
 use crate::values::Format;
 use crate::values::schema::schema_to_json;
@@ -19,9 +19,8 @@ const LIST_ENTRIES_MAX: u64 = 1_000;
 const LIST_ENTRIES_DEFAULT: u64 = 50;
 
 pub async fn insert(jobs: &Jobs, call: &Call) -> Result<Reply, Problem> {
-    let configuration = call.body.get("configuration").cloned().unwrap_or_default();
-    let reference = |field: &str| call.body.pointer(&format!("/jobReference/{field}")).and_then(Value::as_str).map(str::to_owned);
-    let order = order(call, configuration.clone(), reference("jobId"), reference("location"));
+    let order = inserted(call, &call.body, None);
+    let configuration = order.configuration.clone();
     match jobs.submit(order).await? {
         Submitted::Job(job) => Ok(Reply::Json(resource::job(&job))),
         Submitted::DryRun(estimate) => {
@@ -76,6 +75,9 @@ pub async fn query(jobs: &Jobs, call: &Call) -> Result<Reply, Problem> {
 
 pub async fn get_query_results(jobs: &Jobs, call: &Call) -> Result<Reply, Problem> {
     let job = find(jobs, call)?;
+    if job.ticket.kind != JobKind::Query {
+        return Err(Problem::invalid(format!("Job {} is a {} job and has no query results", job.ticket.id, job.ticket.kind.field())));
+    }
     wait(&job, call.number("timeoutMs")?).await;
     let start = match call.parameter("pageToken") {
         Some(_) => call.number("pageToken")?,
@@ -126,6 +128,13 @@ pub fn list(jobs: &Jobs, call: &Call) -> Result<Reply, Problem> {
     Ok(Reply::Json(answer))
 }
 
+/// `body` is the job of a request, or the one that an upload began with.
+pub fn inserted(call: &Call, body: &Value, media: Option<Vec<u8>>) -> Order {
+    let configuration = body.get("configuration").cloned().unwrap_or_default();
+    let reference = |field: &str| body.pointer(&format!("/jobReference/{field}")).and_then(Value::as_str).map(str::to_owned);
+    Order { media, ..order(call, configuration, reference("jobId"), reference("location")) }
+}
+
 fn order(call: &Call, configuration: Value, id: Option<String>, location: Option<String>) -> Order {
     Order {
         project: call.project().to_owned(),
@@ -133,6 +142,7 @@ fn order(call: &Call, configuration: Value, id: Option<String>, location: Option
         location,
         configuration,
         user_email: call.user_email.clone(),
+        media: None,
         hold_milliseconds: call.hold_milliseconds,
     }
 }

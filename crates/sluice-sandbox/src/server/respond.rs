@@ -4,7 +4,7 @@ use super::call::Reply;
 use super::fields::Mask;
 use crate::problem::Problem;
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body::{Frame, SizeHint};
@@ -24,7 +24,15 @@ pub struct Manner {
     pub mask: Option<Mask>,
     pub reset_after_bytes: Option<usize>,
     pub truncate_gzip: bool,
+    /// An upload that goes on is told so with 200 and a header of its own: some clients would follow a 308.
+    pub no_308: bool,
 }
+
+/// For clients that ask for no 308.
+const STATUS_OVERRIDE: HeaderName = HeaderName::from_static("x-http-status-code-override");
+const UPLOAD_ID: HeaderName = HeaderName::from_static("x-guploader-uploadid");
+/// Not in any standard: what Google's services answer when a client gives an upload up.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 pub fn reply(reply: Result<Reply, Problem>, status: Option<u16>, manner: &Manner) -> Response<Body> {
     match reply {
@@ -40,31 +48,45 @@ pub fn reply(reply: Result<Reply, Problem>, status: Option<u16>, manner: &Manner
             };
             tagged(json(StatusCode::OK, &value, manner), etag)
         }
+        Ok(Reply::UploadBegun { location, id }) => {
+            let mut response = bytes(StatusCode::OK, Vec::new(), manner);
+            let headers = response.headers_mut();
+            headers.extend(HeaderValue::try_from(location).ok().map(|location| (header::LOCATION, location)));
+            headers.extend(HeaderValue::try_from(id).ok().map(|id| (UPLOAD_ID, id)));
+            response
+        }
+        Ok(Reply::UploadCancelled) => bytes(code(CLIENT_CLOSED_REQUEST), Vec::new(), manner),
+        Ok(Reply::UploadIncomplete { received_bytes }) => incomplete(received_bytes, manner),
         Err(problem) => {
             let status = status.unwrap_or_else(|| problem.reason.status().0);
-            let code = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            json(code, &problem.body(status), manner)
+            json(code(status), &problem.body(status), manner)
         }
     }
 }
 
+/// The bytes that are there, as `bytes=0-262143`; nothing where there are none.
+fn incomplete(received_bytes: u64, manner: &Manner) -> Response<Body> {
+    let status = if manner.no_308 { StatusCode::OK } else { StatusCode::PERMANENT_REDIRECT };
+    let mut response = bytes(status, Vec::new(), manner);
+    let headers = response.headers_mut();
+    if manner.no_308 {
+        headers.insert(STATUS_OVERRIDE, HeaderValue::from_static("308"));
+    }
+    let range = received_bytes.checked_sub(1).and_then(|last| HeaderValue::try_from(format!("bytes=0-{last}")).ok());
+    headers.extend(range.map(|range| (header::RANGE, range)));
+    response
+}
+
 fn json(status: StatusCode, value: &Value, manner: &Manner) -> Response<Body> {
-    let mut bytes = value.to_string().into_bytes();
+    let mut text = value.to_string().into_bytes();
     let gzip = manner.gzip || manner.truncate_gzip;
     if gzip {
-        bytes = compressed(&bytes);
+        text = compressed(&text);
     }
     if manner.truncate_gzip {
-        bytes.truncate(bytes.len() / 2);
+        text.truncate(text.len() / 2);
     }
-    let body = match manner.reset_after_bytes {
-        Some(after) => {
-            bytes.truncate(after);
-            Body::new(Broken { bytes: Some(Bytes::from(bytes)), breaks: Box::pin(tokio::time::sleep(UNTIL_BROKEN)) })
-        }
-        None => Body::from(bytes),
-    };
-    let mut response = plain(status, body);
+    let mut response = bytes(status, text, manner);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
     headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
@@ -72,6 +94,22 @@ fn json(status: StatusCode, value: &Value, manner: &Manner) -> Response<Body> {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     response
+}
+
+/// All of them, or as many as the fault plan lets through.
+fn bytes(status: StatusCode, mut bytes: Vec<u8>, manner: &Manner) -> Response<Body> {
+    let body = match manner.reset_after_bytes {
+        Some(after) => {
+            bytes.truncate(after);
+            Body::new(Broken { bytes: Some(Bytes::from(bytes)), breaks: Box::pin(tokio::time::sleep(UNTIL_BROKEN)) })
+        }
+        None => Body::from(bytes),
+    };
+    plain(status, body)
+}
+
+fn code(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 fn tagged(mut response: Response<Body>, etag: Option<HeaderValue>) -> Response<Body> {

@@ -4,41 +4,59 @@ use super::call::{Call, Reply};
 use super::fields::Mask;
 use super::methods::{self, Method, Operation};
 use super::respond::{self, Manner};
-use super::{admin, authenticate, body, datasets, discovery, jobs, tables};
+use super::uploads::{UPLOAD_BYTES_MAX, Uploads};
+use super::{admin, authenticate, body, datasets, discovery, jobs, tables, upload};
 use crate::clock::now_milliseconds;
 use crate::execute::Warehouse;
 use crate::faults::{Act, FaultPlan};
 use crate::job::Jobs;
-use crate::log::{LoggedRequest, RequestLog};
+use crate::log::{LOG_BODY_BYTES_MAX, LoggedRequest, RequestLog};
 use crate::problem::Problem;
 use crate::settings::Settings;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Request, Response, header};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// For clients whose network lets only GET and POST through.
 const OVERRIDE: &str = "x-http-method-override";
+/// Of Go's clients, which cannot have a 308.
+const NO_308: &str = "x-guploader-no-308";
 
 pub struct Service {
     pub warehouse: Arc<Warehouse>,
     pub jobs: Jobs,
+    pub uploads: Uploads,
     pub faults: Arc<FaultPlan>,
     pub log: Arc<RequestLog>,
     pub settings: Settings,
 }
 
-type Answer = Result<Reply, Problem>;
+pub type Answer = Result<Reply, Problem>;
+
+/// Beside the file of an upload, what tells about it.
+const UPLOAD_HEAD_BYTES_MAX: usize = 1024 * 1024;
 
 pub async fn serve(State(service): State<Arc<Service>>, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let bytes = body::read(body).await.and_then(|bytes| body::unpacked(&parts.headers, bytes));
+    let user = authenticate::user(&service.settings.tokens, text(&parts.headers, header::AUTHORIZATION));
+    let is_upload = upload::below_upload(parts.uri.path()).is_some();
+    // Only those who may come in may send much.
+    let bytes_max = if is_upload && user.is_ok() { UPLOAD_BYTES_MAX + UPLOAD_HEAD_BYTES_MAX } else { body::REQUEST_BYTES_MAX };
+    let bytes = body::read(body, bytes_max).await;
+    let body_bytes = bytes.as_ref().map_or(0, Vec::len) as u64;
+    let bytes = bytes.and_then(|bytes| body::unpacked(&parts.headers, bytes, bytes_max));
     let path = parts.uri.path().to_owned();
     let target = parts.uri.path_and_query().map_or(path.clone(), ToString::to_string);
     let verb = meant_verb(&parts);
-    let found = methods::find(&verb, methods::below_service(&path));
+    let found = match upload::below_upload(&path) {
+        // Whatever is done with an upload is part of inserting its job.
+        Some(below) => methods::find("POST", below).filter(|(method, _)| method.operation == Operation::JobsInsert),
+        None => methods::find(&verb, methods::below_service(&path)),
+    };
     if service.settings.admin
         && let Some(answer) = admin::answer(&service, &verb, &path, bytes.as_deref().unwrap_or_default())
     {
@@ -52,13 +70,18 @@ pub async fn serve(State(service): State<Arc<Service>>, request: Request<Body>) 
         method: found.as_ref().map(|(method, _)| method.id),
         headers: logged_headers(&parts.headers),
         caller: None,
-        body: bytes.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default(),
+        body: bytes.as_ref().map(|bytes| logged_body(bytes)).unwrap_or_default(),
+        body_bytes,
         status: 0,
     });
-    let user = authenticate::user(&service.settings.tokens, text(&parts.headers, header::AUTHORIZATION));
     let caller = user.as_ref().ok().cloned();
     let acts = service.faults.take(&verb, &path);
-    let mut manner = Manner { gzip: accepts_gzip(&parts.headers), known_etags: known_etags(&verb, &parts.headers), ..Manner::default() };
+    let mut manner = Manner {
+        gzip: accepts_gzip(&parts.headers),
+        known_etags: known_etags(&verb, &parts.headers),
+        no_308: parts.headers.get(NO_308).is_some_and(|wanted| wanted.as_bytes().eq_ignore_ascii_case(b"yes")),
+        ..Manner::default()
+    };
     let mut planned = Planned::default();
     for act in acts {
         planned.add(act, &mut manner).await;
@@ -68,7 +91,7 @@ pub async fn serve(State(service): State<Arc<Service>>, request: Request<Body>) 
         (Some((_, problem)), _) => Err(problem),
         (None, Err(problem)) => Err(problem),
         (None, Ok(user)) => match bytes {
-            Ok(bytes) => answer(&service, &parts, &bytes, found, user, planned, &mut manner).await,
+            Ok(bytes) => answer(&service, &parts, bytes, found, user, planned, &mut manner).await,
             Err(problem) => Err(problem),
         },
     };
@@ -83,6 +106,7 @@ struct Planned {
     answer: Option<(u16, Problem)>,
     lie: Option<crate::faults::Lie>,
     hold_milliseconds: u64,
+    kept_bytes_max: Option<u64>,
 }
 
 impl Planned {
@@ -92,6 +116,7 @@ impl Planned {
             Act::Delay { milliseconds } => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
             Act::DryRun(lie) => self.lie = Some(lie),
             Act::Job { milliseconds } => self.hold_milliseconds = milliseconds,
+            Act::KeepBytes { bytes } => self.kept_bytes_max = Some(bytes),
             Act::Reset { after_bytes } => manner.reset_after_bytes = Some(after_bytes),
             Act::TruncatedGzip => manner.truncate_gzip = true,
         }
@@ -101,7 +126,7 @@ impl Planned {
 async fn answer(
     service: &Service,
     parts: &Parts,
-    bytes: &[u8],
+    bytes: Vec<u8>,
     found: Option<(&'static Method, Vec<(&'static str, String)>)>,
     user_email: String,
     planned: Planned,
@@ -112,16 +137,17 @@ async fn answer(
         let host = text(&parts.headers, header::HOST).unwrap_or("localhost");
         return Ok(Reply::Json(discovery::document(&format!("http://{host}/"))));
     }
-    if path.starts_with("/upload/") || path.starts_with("/resumable/") || path.starts_with("/batch") {
-        return Err(Problem::not_implemented("uploads and batches"));
+    if path.starts_with("/batch") {
+        return Err(Problem::not_implemented("batches"));
     }
     let (method, path_parts) = found.ok_or_else(|| Problem::not_found(format!("Not found: {} {path}", parts.method)))?;
     let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).map_err(|error| Problem::invalid(error.to_string()))?.0;
+    let is_upload = upload::below_upload(path).is_some();
     let call = Call {
         method,
         parts: path_parts,
         query,
-        body: body::json(bytes)?,
+        body: if is_upload { Value::Null } else { body::json(&bytes)? },
         user_email,
         if_match: text(&parts.headers, header::IF_MATCH).map(str::to_owned),
         lie: planned.lie,
@@ -133,6 +159,9 @@ async fn answer(
     if let Some(fields) = call.parameter("fields") {
         let mask = Mask::parse(fields).ok_or_else(|| Problem::invalid(format!("Invalid field selection {fields}")))?;
         manner.mask = Some(mask);
+    }
+    if is_upload {
+        return upload::answer(service, parts, call, bytes, planned.kept_bytes_max);
     }
     dispatch(service, &call).await
 }
@@ -172,7 +201,7 @@ async fn dispatch(service: &Service, call: &Call) -> Answer {
     }
 }
 
-fn meant_verb(parts: &Parts) -> String {
+pub fn meant_verb(parts: &Parts) -> String {
     let verb = parts.method.as_str();
     let meant = parts.headers.get(OVERRIDE).and_then(|meant| meant.to_str().ok()).filter(|_| matches!(verb, "GET" | "POST"));
     meant.map_or_else(|| verb.to_owned(), |meant| meant.trim().to_ascii_uppercase())
@@ -184,12 +213,17 @@ fn known_etags(verb: &str, headers: &HeaderMap) -> Vec<String> {
     given.split(',').map(|etag| etag.trim().trim_start_matches("W/").trim_matches('"').to_owned()).filter(|etag| !etag.is_empty()).collect()
 }
 
-fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+pub fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 fn accepts_gzip(headers: &HeaderMap) -> bool {
     text(headers, header::ACCEPT_ENCODING).is_some_and(|accepted| accepted.split(',').any(|coding| coding.trim().starts_with("gzip")))
+}
+
+/// No more than is kept is turned into text.
+fn logged_body(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes.get(..LOG_BODY_BYTES_MAX).unwrap_or(bytes)).into_owned()
 }
 
 /// The token itself is nobody's business.

@@ -1,6 +1,7 @@
 //! Starts and stops a sandbox.
 
 use super::service::{self, Service};
+use super::uploads::Uploads;
 use crate::execute::{Evaluator, Warehouse};
 use crate::faults::FaultPlan;
 use crate::job::Jobs;
@@ -57,8 +58,14 @@ impl Sandbox {
             .enable_all()
             .build()
             .map_err(StartError::Runtime)?;
-        let service =
-            Arc::new(Service { jobs: Jobs::new(warehouse.clone()), warehouse, faults: Arc::default(), log: Arc::default(), settings });
+        let service = Arc::new(Service {
+            jobs: Jobs::new(warehouse.clone()),
+            warehouse,
+            uploads: Uploads::default(),
+            faults: Arc::default(),
+            log: Arc::default(),
+            settings,
+        });
         let router = Router::new().fallback(service::serve).layer(DefaultBodyLimit::disable()).with_state(service.clone());
         let (stop, stopped) = oneshot::channel();
         let entered = runtime.enter();

@@ -111,7 +111,8 @@ fn json(mut value: Value) -> String {
     value.to_string()
 }
 
-fn seconds_timestamp(seconds: &serde_json::Number) -> Option<Datum> {
+/// Seconds since 1970, whole or with a fraction.
+pub fn seconds_timestamp(seconds: &serde_json::Number) -> Option<Datum> {
     if let Some(whole) = seconds.as_i64() {
         return whole.checked_mul(super::calendar::MICROSECONDS_PER_SECOND).map(Datum::Timestamp);
     }

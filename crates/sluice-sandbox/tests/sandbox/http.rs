@@ -8,6 +8,8 @@ pub struct Answer {
     pub status: u16,
     /// Lower case, a line each.
     pub head: String,
+    /// As it was sent.
+    pub raw_head: String,
     pub body: Vec<u8>,
     /// The connection ended before the body did.
     pub broken: bool,
@@ -51,6 +53,11 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
     }
 
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let fields = self.raw_head.lines().filter_map(|line| line.split_once(": "));
+        fields.into_iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
     /// `status reason`, reason empty for what is no error.
     pub fn verdict(&self) -> String {
         let reason = serde_json::from_slice::<Value>(&self.body).ok().and_then(|body| body.pointer("/error/errors/0/reason").cloned());
@@ -60,17 +67,18 @@ impl Answer {
 
 fn parse(bytes: &[u8], failed: bool) -> Answer {
     let split = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or_else(|| panic!("no head: {failed}"));
-    let head = String::from_utf8_lossy(&bytes[..split]).to_lowercase();
+    let raw_head = String::from_utf8_lossy(&bytes[..split]).into_owned();
+    let head = raw_head.to_lowercase();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     let rest = &bytes[split + 4..];
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map(|text| text.parse::<usize>().unwrap());
     match length {
-        Some(length) => Answer { status, head, body: rest.to_vec(), broken: rest.len() < length },
+        Some(length) => Answer { status, head, raw_head, body: rest.to_vec(), broken: rest.len() < length },
         None if head.contains("transfer-encoding: chunked") => {
             let (body, whole) = unchunked(rest);
-            Answer { status, head, body, broken: !whole }
+            Answer { status, head, raw_head, body, broken: !whole }
         }
-        None => Answer { status, head, body: rest.to_vec(), broken: failed },
+        None => Answer { status, head, raw_head, body: rest.to_vec(), broken: failed },
     }
 }
 

@@ -15,4 +15,8 @@ mod server;
 #[cfg(test)]
 mod statements;
 #[cfg(test)]
+mod transfers;
+#[cfg(test)]
+mod uploads;
+#[cfg(test)]
 mod warehouse;

@@ -55,7 +55,7 @@ fn what_is_not_there_is_refused_by_name() {
     check("GET", "/bigquery/v2/nowhere", "", "404 notFound");
     check("GET", "/projects/acme-prod/datasets", "", "200 ");
     check("GET", "/bigquery/v2/projects/acme-prod/datasets/clinic/models", "", "501 notImplemented");
-    check("POST", "/upload/bigquery/v2/projects/acme-prod/jobs", "", "501 notImplemented");
+    check("POST", "/upload/bigquery/v2/projects/acme-prod/jobs", "", "400 invalid");
     check("POST", "/batch/bigquery/v2", "", "501 notImplemented");
     check("POST", JOBS, "{broken", "400 invalid");
     check("POST", JOBS, "{}", "400 invalid");

@@ -1,0 +1,95 @@
+//! A copy job: one or several tables into another one.
+
+use super::fields::{list, refuse_others, text};
+use super::record::{Finished, Moved};
+use super::request::{WriteDisposition, create_disposition, table, write_disposition, wrong};
+use super::submit::check_cancelled;
+use super::write::{Content, mismatch, not_a_table, write};
+use crate::execute::Warehouse;
+use crate::problem::Problem;
+use crate::store::{Row, Table, TableKind, Working};
+use crate::values::datum::billed_bytes;
+use serde_json::{Map, Value};
+use sluice_model::TableName;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+pub const COPY_SOURCES_MAX: usize = 1_200;
+const READ: [&str; 5] = ["createDisposition", "destinationTable", "sourceTable", "sourceTables", "writeDisposition"];
+const HARMLESS: [(&str, &str); 2] = [("operationType", "COPY"), ("operationType", "OPERATION_TYPE_UNSPECIFIED")];
+/// A new table is laid out as the one that it is copied from.
+const INHERITED: [&str; 3] = ["clustering", "rangePartitioning", "timePartitioning"];
+
+#[derive(Clone, Debug)]
+pub struct CopyRequest {
+    pub sources: Vec<TableName>,
+    pub destination: TableName,
+    pub write: WriteDisposition,
+    pub create_if_needed: bool,
+}
+
+impl CopyRequest {
+    /// Reads `configuration` of `jobs.insert`.
+    pub fn read(configuration: &Value, project: &str) -> Result<CopyRequest, Problem> {
+        let copy = configuration.get("copy").filter(|copy| copy.is_object()).ok_or_else(|| wrong("configuration.copy"))?;
+        if let Some(word @ ("CLONE" | "RESTORE" | "SNAPSHOT")) = text(copy, "operationType")? {
+            return Err(Problem::not_implemented(&format!("copy jobs of the operation type `{word}`")));
+        }
+        refuse_others(copy, "copy", &READ, &HARMLESS)?;
+        let missing = |field: &str| Problem::invalid(format!("Required parameter is missing: {field}"));
+        let given = copy.get("sourceTable").filter(|source| !source.is_null()).into_iter();
+        let given: Vec<&Value> = given.chain(list(copy, "sourceTables")?).collect();
+        if given.len() > COPY_SOURCES_MAX {
+            return Err(Problem::invalid(format!("Too many source tables: {}, at most {COPY_SOURCES_MAX}", given.len())));
+        }
+        let source = |reference: &&Value| table(Some(*reference), project)?.ok_or_else(|| missing("sourceTable"));
+        let sources: Vec<TableName> = given.iter().map(source).collect::<Result<_, Problem>>()?;
+        if sources.is_empty() {
+            return Err(missing("sourceTables"));
+        }
+        Ok(CopyRequest {
+            sources,
+            destination: table(copy.get("destinationTable"), project)?.ok_or_else(|| missing("destinationTable"))?,
+            write: write_disposition(text(copy, "writeDisposition")?, WriteDisposition::Empty)?,
+            create_if_needed: create_disposition(text(copy, "createDisposition")?)?,
+        })
+    }
+
+    pub fn run(&self, warehouse: &Warehouse, cancelled: &AtomicBool) -> (Finished, Option<Problem>) {
+        let finished = Finished { destination: Some(self.destination.clone()), ..Finished::default() };
+        let copied = warehouse.change(|working| {
+            check_cancelled(cancelled)?;
+            self.copied(working)
+        });
+        match copied {
+            Ok(moved) => (Finished { moved: Some(moved), ..finished }, None),
+            Err(problem) => (finished, Some(problem)),
+        }
+    }
+
+    fn copied(&self, working: &mut Working) -> Result<Moved, Problem> {
+        let tables = self.sources.iter().map(|name| source(working, name)).collect::<Result<Vec<_>, Problem>>()?;
+        let first = tables.first().ok_or_else(|| Problem::invalid("Required parameter is missing: sourceTables"))?;
+        for other in &tables {
+            if let Some(difference) = super::write::difference(&first.columns, &other.columns) {
+                return Err(mismatch(&first.name, &difference));
+            }
+        }
+        let rows: Vec<Row> = tables.iter().flat_map(|table| table.rows.as_held().unwrap_or_default()).cloned().collect();
+        let moved = Moved::Copied { rows: rows.len() as u64, bytes: rows.iter().flatten().map(billed_bytes).sum() };
+        let inherited = |field: &&str| first.extra.get(*field).map(|value| ((*field).to_owned(), value.clone()));
+        let table_fields: Map<String, Value> = INHERITED.iter().filter_map(inherited).collect();
+        let content = Content { columns: &first.columns, rows: &rows, table_fields: &table_fields };
+        write(working, &self.destination, self.write, self.create_if_needed, content)?;
+        Ok(moved)
+    }
+}
+
+fn source(working: &Working, name: &TableName) -> Result<Arc<Table>, Problem> {
+    let table = working.state.table(name)?;
+    match table.kind {
+        TableKind::Table => Ok(table.clone()),
+        TableKind::Generated => Err(Problem::not_implemented("copies of the generated table")),
+        TableKind::View { .. } => Err(not_a_table(name)),
+    }
+}
