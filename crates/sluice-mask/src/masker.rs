@@ -48,6 +48,10 @@ impl Masker {
         let request = permit.request();
         let of = match &request.work {
             Work::Statement(statement) => match &statement.purpose {
+                // The job's own result, read as the table that it is.
+                Purpose::Page { dry_run, .. } if request.sends.path.ends_with("/data") => {
+                    Of::Table(dry_run.schema.as_ref().and_then(|fields| Columns::of_types(fields)))
+                }
                 Purpose::Page { job, .. } => Of::Job(PageJob { project: request.project.clone(), id: job.clone() }),
                 _ => Of::Nothing,
             },

@@ -3,7 +3,7 @@
 use crate::page::PageFault;
 use crate::scan::{Odd, Scan};
 use serde_json::{Map, Value, json};
-use sluice_model::{Output, Type};
+use sluice_model::{Field, Output, Type};
 
 /// All fields of a schema, nested ones too: BigQuery's own limit.
 pub const COLUMNS_MAX: usize = 10_000;
@@ -111,6 +111,11 @@ impl Columns {
         outputs.iter().map(|output| Column::of_type(output.kind.as_ref()?, COLUMN_LEVELS_MAX)).collect::<Option<Vec<_>>>().map(Columns)
     }
 
+    /// Of a result, as the dry run said it would be.
+    pub(crate) fn of_types(fields: &[Field]) -> Option<Columns> {
+        fields.iter().map(|field| Column::of_type(&field.kind, COLUMN_LEVELS_MAX)).collect::<Option<Vec<_>>>().map(Columns)
+    }
+
     fn of_fields(fields: &Value, levels_left: usize) -> Option<Columns> {
         let levels_left = levels_left.checked_sub(1)?;
         let column = |field: &Value| {
@@ -148,7 +153,7 @@ impl Column {
                 (!element.repeated).then_some(Column { repeated: true, ..element })
             }
             Type::Struct(fields) => {
-                let fields = fields.iter().map(|field| Column::of_type(&field.kind, levels_left)).collect::<Option<Vec<_>>>()?;
+                let fields = fields.iter().map(|field| Column::of_type(&field.kind, levels_left)).collect::<Option<_>>()?;
                 Some(Column { repeated: false, required: false, fields: Some(Columns(fields)) })
             }
             _ => Some(Column { repeated: false, required: false, fields: None }),

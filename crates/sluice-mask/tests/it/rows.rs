@@ -40,6 +40,13 @@ fn a_masker_is_for_its_own_table() {
     let one = table(&[Some("STRING")]);
     assert_eq!(counts(one.mask(of_table(&row("x")))), Ok(vec![1]));
     assert_eq!(counts(one.mask(of_job("p", "job_1", &[row("x")]))), Err(MaskFault::Foreign));
+    // A job's own result is a table too: its rows are what the dry run said they would be.
+    let mut result = page("job_1");
+    result.sends.path = "projects/p/datasets/_d/tables/anon1/data".to_owned();
+    let result = Masker::new(&permit(result, "")).unwrap();
+    assert_eq!(counts(result.mask(of_table(&row("x")))), Ok(vec![1]));
+    assert_eq!(counts(result.mask(of_table(r#"{"f":[{"v":"x"},{"v":"y"}]}"#))), Err(MaskFault::Shape));
+    assert_eq!(counts(result.mask(of_job("p", "job_1", &[row("x")]))), Err(MaskFault::Foreign));
     // What the catalog knows of the columns is what a row has to be.
     for (columns, expect) in [
         (vec![Some("STRING"), Some("STRING")], Err(MaskFault::Shape)),
