@@ -2,12 +2,13 @@
 
 use crate::asked::Visit;
 use crate::follow::Followed;
-use crate::ports::{Alarm, Catalog, InForce, Jobs, Machine, SealFault, Sealer, Upstream};
+use crate::identify::Strangers;
+use crate::ports::{Alarm, Catalog, InForce, Jobs, Keys, Machine, SealFault, Sealer, Upstream};
 use crate::record;
 use crate::refusal::{Refused, Why};
 use crate::running::RunningJobs;
 use crate::understand::Understanding;
-use sluice_identity::Caller;
+use sluice_identity::{Caller, Identity, ReplayStore};
 use sluice_ledger::record::content::{self, Steps, Totals};
 use sluice_ledger::record::{Draft, DraftError, Subject};
 use sluice_ledger::{AppendFault, DurableLog, Receipt};
@@ -27,10 +28,13 @@ pub struct Parts {
     pub catalog: Arc<dyn Catalog>,
     pub connections: BTreeMap<String, Connection>,
     pub engine: Arc<dyn Engine>,
+    pub identity: Arc<Identity>,
     pub in_force: Arc<dyn InForce>,
     pub jobs: Arc<dyn Jobs>,
+    pub keys: Arc<dyn Keys>,
     pub log: Arc<dyn DurableLog>,
     pub machine: Arc<dyn Machine>,
+    pub replay: Arc<dyn ReplayStore>,
     pub sealer: Arc<dyn Sealer>,
     pub upstream: Arc<dyn Upstream>,
 }
@@ -46,6 +50,7 @@ pub struct Gateway {
     pub(crate) parts: Parts,
     pub(crate) understanding: Understanding,
     pub(crate) running: RunningJobs,
+    pub(crate) strangers: Strangers,
 }
 
 /// One request on its way: under one subject, from one caller, with what is known of it so far.
@@ -63,7 +68,12 @@ pub(crate) struct Passage {
 
 impl Gateway {
     pub fn new(parts: Parts) -> Arc<Gateway> {
-        Arc::new(Gateway { parts, understanding: Understanding::default(), running: RunningJobs::default() })
+        Arc::new(Gateway {
+            parts,
+            understanding: Understanding::default(),
+            running: RunningJobs::default(),
+            strangers: Strangers::default(),
+        })
     }
 
     /// For a client that names its job nothing. Nobody can guess it.

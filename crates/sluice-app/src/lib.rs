@@ -5,6 +5,7 @@ mod asked;
 mod decide;
 mod follow;
 mod gateway;
+mod identify;
 mod job;
 mod jobs;
 mod labels;

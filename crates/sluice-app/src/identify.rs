@@ -1,0 +1,97 @@
+//! From what stands behind `Bearer` to who calls. Whoever is refused here is unknown, so it costs the ledger a bounded number of records.
+
+use crate::asked::Visit;
+use crate::gateway::Gateway;
+use crate::record;
+use crate::refusal::{Refused, Why};
+use sluice_identity::{Caller, Presented, Refusal};
+use sluice_ledger::flood::{Entry, Flood, FloodCount};
+use sluice_ledger::record::Draft;
+use std::sync::{Mutex, PoisonError};
+
+const MILLISECONDS_PER_SECOND: u64 = 1_000;
+
+#[derive(Default)]
+pub(crate) struct Strangers {
+    flood: Mutex<Flood>,
+}
+
+impl Gateway {
+    /// A token of a configured issuer, or one of ours.
+    pub async fn identify(&self, visit: &Visit, bearer: &[u8]) -> Result<Caller, Refused> {
+        match self.judge(bearer).await {
+            Ok(caller) => Ok(caller),
+            Err(refusal) => Err(self.refuse_token(visit, refusal).await),
+        }
+    }
+
+    pub(crate) async fn judge(&self, bearer: &[u8]) -> Result<Caller, Refusal> {
+        let revocations = self.parts.in_force.revocations();
+        let now = self.now_seconds();
+        match self.parts.identity.read(bearer)? {
+            Presented::Own(token) => token.verify(&revocations, now),
+            Presented::Outside(token) => match self.parts.keys.keys(token.issuer(), token.key_id(), now).await {
+                Ok(keys) => token.verify(&keys, &revocations, now),
+                Err(reason) => Err(token.refuse(reason)),
+            },
+        }
+    }
+
+    /// On record, by itself or in a count.
+    pub(crate) async fn refuse_token(&self, visit: &Visit, refusal: Refusal) -> Refused {
+        let subject = match self.subject() {
+            Ok(subject) => subject,
+            Err(refused) => return refused,
+        };
+        let word = word(&refusal);
+        let (entry, over) = self.strangers.flood().refuse(&word, self.parts.machine.now_ms());
+        self.record_count(over).await;
+        if entry == Entry::Single {
+            let mut meta = record::meta(visit, "", "refused", None);
+            meta.reason = Some(word);
+            meta.session = Some(record::hex(&subject.0));
+            match Draft::of_refused_token(&meta) {
+                Ok(draft) => self.put_outcome(draft).await,
+                Err(error) => self.parts.alarm.raise(&format!("a refused token has no record: {error}")),
+            }
+        }
+        Refused { subject, why: Why::Unproven(Box::new(refusal)) }
+    }
+
+    /// To be called at least once a minute: counts of refused strangers whose time is over go on record.
+    pub async fn settle_counts(&self) {
+        let over = self.strangers.flood().due(self.parts.machine.now_ms());
+        self.record_count(over).await;
+    }
+
+    pub(crate) fn now_seconds(&self) -> u64 {
+        self.parts.machine.now_ms() / MILLISECONDS_PER_SECOND
+    }
+
+    async fn record_count(&self, count: Option<FloodCount>) {
+        let Some(count) = count else { return };
+        match count.draft() {
+            Ok(draft) => self.put_outcome(draft).await,
+            Err(error) => self.parts.alarm.raise(&format!("a count of refused tokens has no record: {error}")),
+        }
+    }
+}
+
+impl Strangers {
+    fn flood(&self) -> std::sync::MutexGuard<'_, Flood> {
+        self.flood.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The name of the reason alone: what stands in it can come from the token.
+fn word(refusal: &Refusal) -> String {
+    let name = format!("{:?}", refusal.reason);
+    let mut word = String::new();
+    for (position, letter) in name.chars().take_while(char::is_ascii_alphanumeric).enumerate() {
+        if letter.is_ascii_uppercase() && position > 0 {
+            word.push('_');
+        }
+        word.push(letter.to_ascii_lowercase());
+    }
+    word
+}
