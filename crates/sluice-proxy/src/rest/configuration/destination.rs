@@ -1,0 +1,103 @@
+//! Where a job writes, and what that does besides: a table is made, emptied, widened, or goes away by itself later.
+
+use super::fault::{FormFault, Path, quoted};
+use super::job::Job;
+use super::name::{self, Named};
+use super::shape::{list_of, message_of, text_of};
+use serde_json::{Map, Value};
+use sluice_policy::Resource;
+
+pub(super) struct Destination {
+    pub named: Named,
+    /// What was in it before is gone.
+    pub replaces: bool,
+}
+
+impl Destination {
+    pub fn resource(&self) -> Resource {
+        Resource::Table(self.named.table.clone())
+    }
+}
+
+/// `None` where the job names none. Asks what comes with it, and writes the name out in full.
+pub(super) fn read(job: &mut Job<'_>, work: &mut Map<String, Value>, at: &Path<'_>) -> Result<Option<Destination>, FormFault> {
+    let destination = match message_of(work, "destinationTable") {
+        Some(given) => Some(destination(job, work, given, &at.name("destinationTable"))?),
+        None => None,
+    };
+    encryption(job, work, destination.as_ref(), at)?;
+    let Some(destination) = destination else {
+        return alone(work, at).map(|()| None);
+    };
+    work.insert("destinationTable".to_owned(), destination.named.reference());
+    let resource = || destination.resource();
+    if text_of(work, "createDisposition") != Some("CREATE_NEVER") {
+        job.also.ask("create", resource());
+    }
+    if !list_of(work, "schemaUpdateOptions").is_empty() {
+        job.also.ask("alter", resource());
+    }
+    // Partitions that expire are deleted, and nobody asks again.
+    if message_of(work, "timePartitioning").is_some_and(|partitioning| partitioning.contains_key("expirationMs")) {
+        job.also.ask("delete", resource());
+    }
+    if let Some(time) = text_of(work, "destinationExpirationTime") {
+        is_time(time, &at.name("destinationExpirationTime"))?;
+        job.also.ask("drop", resource());
+    }
+    Ok(Some(destination))
+}
+
+fn destination(job: &Job<'_>, work: &Map<String, Value>, given: &Map<String, Value>, at: &Path<'_>) -> Result<Destination, FormFault> {
+    let named = name::table(job.place.project, given, at)?;
+    if named.table.dataset.starts_with('_') {
+        let text =
+            format!("is {}: hidden datasets hold what BigQuery keeps for itself, name one of your own", quoted(&named.table.dataset));
+        return Err(FormFault::unsupported(&at.name("datasetId"), text));
+    }
+    let replaces = matches!(text_of(work, "writeDisposition"), Some("WRITE_TRUNCATE" | "WRITE_TRUNCATE_DATA"));
+    Ok(Destination { named, replaces })
+}
+
+/// What makes no sense without a table, and would be asked of none.
+fn alone(work: &Map<String, Value>, at: &Path<'_>) -> Result<(), FormFault> {
+    const OF_A_TABLE: [&str; 4] = ["clustering", "rangePartitioning", "schemaUpdateOptions", "timePartitioning"];
+    let is_given = |name: &&str| match work.get(*name) {
+        Some(Value::Array(list)) => !list.is_empty(),
+        Some(Value::Object(fields)) => !fields.is_empty(),
+        _ => false,
+    };
+    match OF_A_TABLE.into_iter().find(is_given) {
+        Some(name) => Err(FormFault::invalid(&at.name(name), "goes with `destinationTable`, which is missing")),
+        None => Ok(()),
+    }
+}
+
+/// Whoever holds the key can make the table unreadable.
+fn encryption(job: &mut Job<'_>, work: &Map<String, Value>, destination: Option<&Destination>, at: &Path<'_>) -> Result<(), FormFault> {
+    let at = at.name("destinationEncryptionConfiguration");
+    let Some(key) = message_of(work, "destinationEncryptionConfiguration").and_then(|given| text_of(given, "kmsKeyName")) else {
+        return Ok(());
+    };
+    let is_part = |part: &&str| {
+        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':');
+        !part.is_empty() && part.len() <= 128 && part.bytes().all(is_letter)
+    };
+    let parts: Vec<&str> = key.split('/').collect();
+    let is_key = matches!(parts.as_slice(), ["projects", _, "locations", _, "keyRings", _, "cryptoKeys", _]) && parts.iter().all(is_part);
+    if !is_key {
+        let text = format!("is {}, accepted is `projects/p/locations/l/keyRings/r/cryptoKeys/k`", quoted(key));
+        return Err(FormFault::invalid(&at.name("kmsKeyName"), text));
+    }
+    let of = destination.map_or_else(|| Resource::Project(job.place.project.to_owned()), Destination::resource);
+    job.also.ask("administration", of);
+    job.also.ask("open", name::outside(key));
+    Ok(())
+}
+
+fn is_time(text: &str, at: &Path<'_>) -> Result<(), FormFault> {
+    if super::scalar::fits(&sluice_model::Type::Timestamp, text) {
+        return Ok(());
+    }
+    Err(FormFault::invalid(at, format!("is {}, accepted is a time like `2030-01-31T12:00:00Z`", quoted(text))))
+}

@@ -1,0 +1,155 @@
+//! JSON of clients, read strictly: a name that stands twice means one thing to us and another one to BigQuery, so it is refused.
+
+use super::fault::{FormFault, Path, quoted};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+use std::fmt;
+
+/// Of one body. BigQuery takes 10 MB.
+pub const BODY_BYTES_MAX: usize = 10 << 20;
+/// Lists and objects inside of each other.
+pub const BODY_DEPTH_MAX: usize = 64;
+
+/// Marks our own texts among the reader's.
+const OURS: &str = "sluice: ";
+
+/// The whole of a body. Nothing at all is an empty object, as BigQuery takes it.
+pub fn read(bytes: &[u8]) -> Result<Value, FormFault> {
+    if bytes.len() > BODY_BYTES_MAX {
+        let text = format!("has {} bytes, accepted are at most {BODY_BYTES_MAX}", bytes.len());
+        return Err(FormFault::too_large(&Path::ROOT, text));
+    }
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Value::Object(Map::new()));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = Strict { depth: 0 }.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    value.map_err(|error| FormFault::invalid(&Path::ROOT, told(&error)))
+}
+
+fn told(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(OURS) {
+        Some((_, ours)) => ours.rsplit_once(" at line ").map_or(ours, |(ours, _)| ours).to_owned(),
+        None => format!("is no JSON: line {}, column {}", error.line(), error.column()),
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Strict {
+    depth: usize,
+}
+
+impl Strict {
+    fn within<E: Error>(self) -> Result<Strict, E> {
+        if self.depth >= BODY_DEPTH_MAX {
+            return Err(E::custom(format!("{OURS}is nested deeper than {BODY_DEPTH_MAX} levels")));
+        }
+        Ok(Strict { depth: self.depth + 1 })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<Value, E> {
+        Ok(Value::Bool(flag))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::Number(number.into()))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Value, E> {
+        Ok(Value::Number(number.into()))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Value, E> {
+        Number::from_f64(number).map(Value::Number).ok_or_else(|| E::custom(format!("{OURS}has a number that is not finite")))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::String(text.to_owned()))
+    }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<Value, E> {
+        Ok(Value::String(text))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let within = self.within()?;
+        let mut list = Vec::new();
+        while let Some(value) = access.next_element_seed(within)? {
+            list.push(value);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let within = self.within()?;
+        let mut fields = Map::new();
+        while let Some(name) = access.next_key::<String>()? {
+            let value = access.next_value_seed(within)?;
+            if fields.contains_key(&name) {
+                return Err(A::Error::custom(format!("{OURS}has the name {} twice in one object", quoted(&name))));
+            }
+            fields.insert(name, value);
+        }
+        Ok(Value::Object(fields))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expect: Result<&str, &str>) {
+        match (read(text.as_bytes()), expect) {
+            (Ok(value), Ok(expect)) => assert_eq!(value.to_string(), expect, "{text}"),
+            (Err(fault), Err(expect)) => assert_eq!(fault.to_string(), expect, "{text}"),
+            (found, _) => panic!("{text}: {found:?}"),
+        }
+    }
+
+    #[test]
+    fn bodies_are_read_strictly() {
+        check(r#"{"b": [1, -2, 1.5, "x", true, null], "a": {}}"#, Ok(r#"{"b":[1,-2,1.5,"x",true,null],"a":{}}"#));
+        check(" \r\n", Ok("{}"));
+        check(r#"{"a": 1, "b": {"c": 1, "c": 2}}"#, Err("the body has the name `c` twice in one object"));
+        check(r#"{"query": 1, "q\u0075ery": 2}"#, Err("the body has the name `query` twice in one object"));
+        check(r#"{"a at line 7": 1, "a at line 7": 2}"#, Err("the body has the name `a at line 7` twice in one object"));
+        check("{\"a\":\n 1,}", Err("the body is no JSON: line 2, column 4"));
+        check("{} {}", Err("the body is no JSON: line 1, column 4"));
+        check("\u{feff}{}", Err("the body is no JSON: line 1, column 1"));
+        check(r#"{"a": "\ud800"}"#, Err("the body is no JSON: line 1, column 14"));
+        check(r#"{"a": 1e999}"#, Err("the body is no JSON: line 1, column 11"));
+        check("{'a': 1}", Err("the body is no JSON: line 1, column 2"));
+    }
+
+    #[test]
+    fn nesting_and_size_are_bounded() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        check(&nested(BODY_DEPTH_MAX), Ok(&nested(BODY_DEPTH_MAX)));
+        check(&nested(BODY_DEPTH_MAX + 1), Err("the body is nested deeper than 64 levels"));
+        check(&"{\"a\":".repeat(100_000), Err("the body is nested deeper than 64 levels"));
+        let large = vec![b' '; BODY_BYTES_MAX + 1];
+        assert_eq!(read(&large).unwrap_err().reason, sluice_app::FormReason::TooLarge);
+        assert!(read(b"\xff").is_err());
+    }
+}
