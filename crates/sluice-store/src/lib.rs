@@ -1,4 +1,4 @@
-//! What the gateway keeps: the ledger's folder, spent tokens, revocations. The only crate that touches those files.
+//! What the gateway keeps: the ledger's folder, spent tokens, revocations, jobs. The only crate that touches those files.
 //!
 //! `wal` makes records durable, `shelf` holds them, `ledger` is the two in one hand and `store` in two threads; `disk` is the file system as a port.
 //! docs/ledger.md has the write order and what each failure leaves.
@@ -9,6 +9,7 @@ pub mod disk;
 mod facts;
 mod fault;
 mod index;
+mod jobs;
 mod keys;
 mod ledger;
 mod machine;
@@ -27,6 +28,7 @@ pub use backup::{Copied, LastKnown, backup, restore};
 pub use facts::{FORMAT, LedgerFacts, create};
 pub use fault::StoreFault;
 pub use index::{FOUND_RECORDS_MAX, Found, Index, Search};
+pub use jobs::{JOB_AGE_DAYS_MAX, JOB_BYTES_MAX, JOB_IDS_MAX, JOBS_LISTED_MAX, JOBS_MAX, JOBS_OF_ONE_OWNER_MAX, JobBook, JobLimits};
 pub use ledger::{Ledger, Opening};
 pub use machine::{LocalMachine, Machine, Scribe};
 pub use reader::{Reader, StoredRecord};

@@ -11,6 +11,8 @@ mod image;
 #[cfg(test)]
 mod index;
 #[cfg(test)]
+mod jobs;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod refusal;
