@@ -71,14 +71,14 @@ fn is_named(work: &Map<String, Value>, given: &[&Map<String, Value>], at: &Path<
 
 fn check_name<'a>(name: Option<&'a str>, names: &mut BTreeSet<String>, at: &Path<'_>) -> Result<&'a str, FormFault> {
     let name = name.ok_or_else(|| FormFault::invalid(at, "is missing: `parameterMode` is `NAMED`"))?;
-    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let begins = name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit());
-    if !begins || name.len() > NAME_BYTES_MAX || !name.bytes().all(is_letter) {
-        let text = format!("is {}: accepted are at most {NAME_BYTES_MAX} letters, digits and `_`, no digit first", quoted(name));
+    // In backticks a statement can name more than identifiers, and some clients quote every name.
+    let is_letter = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-' | ' ');
+    if name.len() > NAME_BYTES_MAX || !name.chars().all(is_letter) {
+        let text = format!("is {}: accepted are at most {NAME_BYTES_MAX} bytes of letters, digits, `_`, `-` and spaces", quoted(name));
         return Err(FormFault::invalid(at, text));
     }
     // GoogleSQL reads `@A` and `@a` as one.
-    if !names.insert(name.to_ascii_lowercase()) {
+    if !names.insert(name.to_lowercase()) {
         return Err(FormFault::invalid(at, format!("is {} for the second time, in whatever letters", quoted(name))));
     }
     Ok(name)

@@ -64,8 +64,14 @@ fn dialect(work: &Map<String, Value>, text: &str, at: &Path<'_>) -> Result<(), F
     Ok(())
 }
 
+/// A project without a dataset is what Go's client sends where it is told of neither. It says nothing, unless it is another project.
 fn default_dataset(job: &Job<'_>, work: &mut Map<String, Value>, at: &Path<'_>) -> Result<Option<(String, String)>, FormFault> {
     let Some(given) = message_of(work, "defaultDataset") else { return Ok(None) };
+    let names_nothing = text_of(given, "datasetId").is_none_or(str::is_empty);
+    if names_nothing && text_of(given, "projectId").is_none_or(|project| project == job.place.project) {
+        work.remove("defaultDataset");
+        return Ok(None);
+    }
     let (project, dataset) = name::dataset(job.place.project, given, at)?;
     work.insert("defaultDataset".to_owned(), json!({ "projectId": project, "datasetId": dataset }));
     Ok(Some((project, dataset)))
