@@ -4,7 +4,8 @@
 
 use crate::access;
 use crate::algorithm::Algorithm;
-use crate::issuer::Issuer;
+use crate::claims::Claims;
+use crate::issuer::{Exchanges, Issuer};
 use crate::judgement::{self, Judged, Standing};
 use crate::refusal::{Reason, Refusal};
 use crate::replay::Spent;
@@ -19,6 +20,7 @@ pub struct Caller {
     asserted: Asserted,
     token: TokenFacts,
     session: Option<Session>,
+    exchanges: Exchanges,
 }
 
 /// What a record says about the token, which itself is never kept.
@@ -53,7 +55,7 @@ impl Caller {
         let Judged { principal, asserted, standing } = judgement::judge(&signed.header().media_type, signed.claims(), issuer, now)?;
         let token = TokenFacts::new(signed, &issuer.url, standing);
         revocations.check(&principal, &token)?;
-        Ok(Caller { principal, asserted, token, session: None })
+        Ok(Caller { principal, asserted, token, session: None, exchanges: issuer.exchanges })
     }
 
     pub(crate) fn from_own(signed: &Signed, settings: &AccessSettings, revocations: &Revocations, now: u64) -> Result<Caller, Reason> {
@@ -62,7 +64,27 @@ impl Caller {
         revocations.check(&principal, &token)?;
         revocations.check_session(&session.id)?;
         principal.grants.retain(|grant| grant.expires_at > now && !revocations.ends_grant(&grant.id));
-        Ok(Caller { principal, asserted: Asserted::default(), token, session: Some(session) })
+        Ok(Caller { principal, asserted: Asserted::default(), token, session: Some(session), exchanges: Exchanges::Once })
+    }
+
+    /// The same up to `late_seconds_max` after the token's end. What was called off since is called off, and grants that ended are gone.
+    pub(crate) fn from_own_late(
+        signed: &Signed,
+        settings: &AccessSettings,
+        revocations: &Revocations,
+        late_seconds_max: u64,
+        now: u64,
+    ) -> Result<Caller, Reason> {
+        let expires_at = Claims::new(signed.claims()).seconds("exp")?;
+        if now < expires_at {
+            return Caller::from_own(signed, settings, revocations, now);
+        }
+        if now - expires_at > late_seconds_max {
+            return Err(Reason::Expired { expires_at, now });
+        }
+        let mut caller = Caller::from_own(signed, settings, revocations, expires_at.saturating_sub(1))?;
+        caller.principal.grants.retain(|grant| grant.expires_at > now);
+        Ok(caller)
     }
 
     /// The caller, now acting for another whose token has been spent on it. It keeps its own groups; an exchange gives it the session.
@@ -93,7 +115,7 @@ impl Caller {
         }
         let mut token = self.token;
         token.expires_at = token.expires_at.min(subject.token.expires_at);
-        Ok(Caller { principal, asserted: self.asserted, token, session: self.session })
+        Ok(Caller { principal, asserted: self.asserted, token, session: self.session, exchanges: self.exchanges })
     }
 
     pub fn principal(&self) -> &Principal {
@@ -111,6 +133,10 @@ impl Caller {
 
     pub fn session(&self) -> Option<&Session> {
         self.session.as_ref()
+    }
+
+    pub(crate) fn exchanges(&self) -> Exchanges {
+        self.exchanges
     }
 }
 

@@ -115,9 +115,17 @@ impl OutsideToken<'_> {
 
 impl OwnToken<'_> {
     pub fn verify(self, revocations: &Revocations, now: u64) -> Result<Caller, Refusal> {
+        self.verify_late(revocations, 0, now)
+    }
+
+    /// For a client that waits for its own job and cannot come by a new token meanwhile, and for nothing else.
+    pub fn verify_late(self, revocations: &Revocations, late_seconds_max: u64, now: u64) -> Result<Caller, Refusal> {
         let settings = self.access.settings();
         let verified = Signed::verify(self.token, self.access.keys(), &AccessTokens::algorithms());
-        let caller = verified.and_then(|signed| Caller::from_own(&signed, settings, revocations, now));
+        let caller = verified.and_then(|signed| match late_seconds_max {
+            0 => Caller::from_own(&signed, settings, revocations, now),
+            late => Caller::from_own_late(&signed, settings, revocations, late, now),
+        });
         caller.map_err(|reason| Refusal { reason, issuer: Some(settings.issuer.clone()), audiences: vec![settings.issuer.clone()] })
     }
 }

@@ -29,6 +29,7 @@ pub struct Issuer {
     pub(crate) run_claims: BTreeMap<String, String>,
     /// Whether `act` is believed.
     pub(crate) delegates: bool,
+    pub(crate) exchanges: Exchanges,
     pub(crate) trust_domain: Option<String>,
 }
 
@@ -37,6 +38,14 @@ pub struct Issuer {
 pub struct GroupRule {
     pub group: String,
     pub when: Conditions,
+}
+
+/// How often one token of the issuer begins a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exchanges {
+    /// Until it expires: for tokens that lie in a file which several processes read, one after the other.
+    Many,
+    Once,
 }
 
 /// How `sluice-outbound` comes by the keys.

@@ -26,7 +26,7 @@ pub use access::{AccessToken, AccessTokens, PublicKey, SigningKey, SigningKeyFau
 pub use algorithm::Algorithm;
 pub use caller::{Caller, Session, TokenFacts};
 pub use identity::{Identity, OutsideToken, OwnToken, Presented};
-pub use issuer::{Issuer, KeyFetching, KeySource};
+pub use issuer::{Exchanges, Issuer, KeyFetching, KeySource};
 pub use keys::{KEY_SET_BYTES_MAX, KeySet, KeySetFault};
 pub use refusal::{Fault, OperatorText, PublicText, Reason, Refusal};
 pub use replay::{MemoryReplayStore, Replay, ReplayFault, ReplayStore, Spent};

@@ -4,7 +4,7 @@ use super::section::Section;
 use crate::algorithm::Algorithm;
 use crate::claims::is_plain;
 use crate::conditions::{Condition, Conditions};
-use crate::issuer::{GroupRule, Issuer, KeyFetching, KeySource};
+use crate::issuer::{Exchanges, GroupRule, Issuer, KeyFetching, KeySource};
 use crate::shape::{RUN_FACTS, Shape};
 use sluice_model::CallerKind;
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +46,7 @@ pub fn read(mut section: Section<'_>, audiences: &BTreeSet<String>) -> Option<Is
         groups: groups(&mut section, shape_known),
         run_claims: run_claims(&mut section),
         delegates: section.flag("delegates").unwrap_or(false),
+        exchanges: exchanges(&mut section),
         trust_domain: section.text("trust_domain"),
         name: name.clone().unwrap_or_default(),
         url: url.clone().unwrap_or_default(),
@@ -126,6 +127,17 @@ fn shape(section: &mut Section<'_>, url: Option<&str>) -> Option<Shape> {
         section.problem("shape", &format!("`{}` belongs to this URL", known.map_or("", Shape::word)));
     }
     Some(shape)
+}
+
+fn exchanges(section: &mut Section<'_>) -> Exchanges {
+    match section.text("exchanges").as_deref() {
+        None | Some("once") => Exchanges::Once,
+        Some("many") => Exchanges::Many,
+        Some(word) => {
+            section.problem("exchanges", &format!("`{word}`: one of many, once"));
+            Exchanges::Once
+        }
+    }
 }
 
 fn kind(section: &Section<'_>, key: &str, word: &str) -> Option<CallerKind> {

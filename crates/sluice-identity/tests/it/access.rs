@@ -1,9 +1,10 @@
 //! The gateway's own tokens: what goes in comes out, once, for a while, until it is called off.
 
 use crate::attacks::forge;
-use crate::issuer::{NOW, SHAPES, decode, encode, honest_token, verify, verify_at, world};
+use crate::issuer::{NOW, SHAPES, data, decode, encode, honest_token, verify, verify_at, world};
 use sluice_identity::{
-    AccessToken, AccessTokens, Caller, MemoryReplayStore, PublicKey, Reason, Replay, ReplayFault, ReplayStore, Revocations, Spent, Ticket,
+    AccessToken, AccessTokens, Caller, Identity, MemoryReplayStore, Presented, PublicKey, Reason, Replay, ReplayFault, ReplayStore,
+    Revocations, Spent, Ticket, check,
 };
 use sluice_model::{CallerKind, Grant};
 use std::collections::{BTreeMap, BTreeSet};
@@ -234,4 +235,50 @@ fn keys_are_rotated() {
     let with = AccessTokens::new(settings.clone(), new, std::slice::from_ref(&earlier)).unwrap();
     assert!(with.published_keys().contains(&earlier.id()));
     assert!(AccessTokens::new(settings, old, &[earlier]).is_err());
+}
+
+/// For polls of one's own job alone; whoever judges a token otherwise never gets there.
+#[test]
+fn a_token_is_late_for_a_while() {
+    let token = begun("github").reveal().to_owned();
+    let at = |late: u64, now: u64, revocations: &Revocations| {
+        let Ok(Presented::Own(own)) = world().identity.read(token.as_bytes()) else { panic!("not ours") };
+        own.verify_late(revocations, late, now).map(|caller| caller.principal().clone()).map_err(|refusal| refusal.reason)
+    };
+    let (none, principal) = (Revocations::default(), verify(token.as_bytes()).unwrap().principal().clone());
+    // It expires at 900, its session ends at 3600.
+    for (late, now, expect) in
+        [(100, 1000, true), (100, 1001, false), (0, 1000, false), (7200, 3600, true), (7200, 8100, true), (7200, 8101, false)]
+    {
+        let found = at(late, NOW + now, &none);
+        assert_eq!(found.is_ok(), expect, "{late} {now}");
+        assert!(found.map_or_else(|reason| matches!(reason, Reason::Expired { .. }), |found| found == principal));
+    }
+    let revoked = Revocations { sessions: BTreeSet::from(["session-1".to_owned()]), ..Revocations::default() };
+    assert!(matches!(at(100, NOW + 950, &revoked), Err(Reason::Revoked(_))));
+    let grants = [Grant { id: "g".to_owned(), expires_at: NOW + 920 }];
+    let renewed = tokens().renew(&verify(token.as_bytes()).unwrap(), "token-2", &grants, NOW).unwrap().reveal().to_owned();
+    let grants_at = |now: u64| {
+        let Ok(Presented::Own(own)) = world().identity.read(renewed.as_bytes()) else { panic!("not ours") };
+        own.verify_late(&none, 100, now).unwrap().principal().grants.len()
+    };
+    assert_eq!((grants_at(NOW + 910), grants_at(NOW + 930)), (1, 0));
+}
+
+#[test]
+fn an_issuer_of_files_has_its_tokens_exchanged_again() {
+    let exchanged = |exchanges: &str| {
+        let text = data("identity.toml").replacen("shape = \"oidc\"", &format!("shape = \"oidc\"\n{exchanges}"), 1);
+        let identity = Identity::new(check(&text).unwrap(), None);
+        let token = honest_token("oidc");
+        let Ok(Presented::Outside(token)) = identity.read(token.as_bytes()) else { panic!("not from outside") };
+        let caller = token.verify(&world().key_set, &Revocations::default(), NOW).unwrap();
+        let store = MemoryReplayStore::default();
+        [1, 2].map(|_| Spent::check(&caller, &store, NOW).is_ok())
+    };
+    assert_eq!(exchanged(""), [true, false]);
+    assert_eq!(exchanged("exchanges = \"once\""), [true, false]);
+    assert_eq!(exchanged("exchanges = \"many\""), [true, true]);
+    let text = data("identity.toml").replacen("shape = \"oidc\"", "shape = \"oidc\"\nexchanges = \"often\"", 1);
+    assert!(check(&text).unwrap_err()[0].to_string().contains("one of many, once"));
 }

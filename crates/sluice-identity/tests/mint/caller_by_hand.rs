@@ -1,6 +1,7 @@
 //! The fields are private.
-fn make(principal: sluice_model::Principal, asserted: sluice_model::Asserted, token: sluice_identity::TokenFacts) -> sluice_identity::Caller {
-    sluice_identity::Caller { principal, asserted, token, session: None }
+use sluice_identity::{Caller, Exchanges, TokenFacts};
+fn make(principal: sluice_model::Principal, asserted: sluice_model::Asserted, token: TokenFacts) -> Caller {
+    Caller { principal, asserted, token, session: None, exchanges: Exchanges::Once }
 }
 
 fn main() {}
