@@ -7,6 +7,7 @@ use crate::ports::{Alarm, Catalog, InForce, Jobs, Keys, Machine, SealFault, Seal
 use crate::record;
 use crate::refusal::{Refused, Why};
 use crate::running::RunningJobs;
+use crate::session::Sessions;
 use crate::understand::Understanding;
 use sluice_identity::{Caller, Identity, ReplayStore};
 use sluice_ledger::record::content::{self, Steps, Totals};
@@ -50,6 +51,7 @@ pub struct Gateway {
     pub(crate) parts: Parts,
     pub(crate) understanding: Understanding,
     pub(crate) running: RunningJobs,
+    pub(crate) sessions: Sessions,
     pub(crate) strangers: Strangers,
 }
 
@@ -72,6 +74,7 @@ impl Gateway {
             parts,
             understanding: Understanding::default(),
             running: RunningJobs::default(),
+            sessions: Sessions::default(),
             strangers: Strangers::default(),
         })
     }

@@ -39,11 +39,15 @@ impl Gateway {
 
     /// On record, by itself or in a count.
     pub(crate) async fn refuse_token(&self, visit: &Visit, refusal: Refusal) -> Refused {
+        self.refuse_stranger(visit, word(&refusal), Why::Unproven(Box::new(refusal))).await
+    }
+
+    /// Whoever it is, nobody knows: a bounded number of records, the rest is counted.
+    pub async fn refuse_stranger(&self, visit: &Visit, word: String, why: Why) -> Refused {
         let subject = match self.subject() {
             Ok(subject) => subject,
             Err(refused) => return refused,
         };
-        let word = word(&refusal);
         let (entry, over) = self.strangers.flood().refuse(&word, self.parts.machine.now_ms());
         self.record_count(over).await;
         if entry == Entry::Single {
@@ -55,7 +59,7 @@ impl Gateway {
                 Err(error) => self.parts.alarm.raise(&format!("a refused token has no record: {error}")),
             }
         }
-        Refused { subject, why: Why::Unproven(Box::new(refusal)) }
+        Refused { subject, why }
     }
 
     /// To be called at least once a minute: counts of refused strangers whose time is over go on record.

@@ -15,6 +15,7 @@ mod record;
 mod refusal;
 mod release;
 mod running;
+mod session;
 mod understand;
 mod withhold;
 
@@ -31,3 +32,4 @@ pub use ports::{
 pub use query::Results;
 pub use record::hex;
 pub use refusal::{FormReason, Refused, Why};
+pub use session::{ExchangeAsk, Exchanged, Introspected, LATE_SECONDS_MAX, SESSIONS_PER_MINUTE_MAX, SessionFault, fault_of};

@@ -222,6 +222,12 @@ pub trait InForce: Send + Sync {
     fn known(&self) -> Arc<Known>;
     fn counters(&self) -> &dyn Counters;
     fn revocations(&self) -> Arc<Revocations>;
+
+    /// Durable, and in `revocations`, when it answers. It may block.
+    fn end_session(&self, id: &str) -> Result<(), SealFault> {
+        let _ = id;
+        Err(SealFault("sessions cannot be ended here".to_owned()))
+    }
 }
 
 /// Encrypts a record under the ledger's keys.

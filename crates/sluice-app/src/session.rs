@@ -1,0 +1,264 @@
+//! Tokens in exchange for others: a caller of a configured issuer begins a session. Nothing is given out before it is on record.
+
+use crate::asked::Visit;
+use crate::gateway::Gateway;
+use crate::job::JobName;
+use crate::record;
+use crate::refusal::{Refused, Why};
+use sluice_identity::{AccessToken, Caller, Fault, Presented, Reason, Refusal, Spent, Ticket};
+use sluice_ledger::record::Draft;
+use sluice_ledger::record::content::Session;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Of one issuer, in a minute. Tokens that do not verify do not count: strangers could use it up.
+pub const SESSIONS_PER_MINUTE_MAX: u32 = 600;
+/// After its end a token still serves to ask for a job of its caller's that began before. `bq` cannot come by another one meanwhile.
+pub const LATE_SECONDS_MAX: u64 = 12 * 3_600;
+const MINUTE_SECONDS: u64 = 60;
+const MILLISECONDS_PER_SECOND: u64 = 1_000;
+
+/// What RFC 8693 calls `subject_token` and `actor_token`.
+pub struct ExchangeAsk {
+    pub subject: Vec<u8>,
+    pub actor: Option<Vec<u8>>,
+}
+
+pub struct Exchanged {
+    pub token: AccessToken,
+    pub lifetime_seconds: u64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum SessionFault {
+    /// The issuer began as many sessions as it may.
+    Busy(Refused),
+    Refused(Refused),
+}
+
+/// What a token of ours says, for whoever holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Introspected {
+    pub issuer: String,
+    pub subject: String,
+    pub name: String,
+    pub issued_at: u64,
+    pub expires_at: u64,
+}
+
+#[derive(Default)]
+pub(crate) struct Sessions {
+    begun: Mutex<BTreeMap<String, (u64, u32)>>,
+}
+
+/// On the way to a session, or why not.
+enum Ended {
+    Busy,
+    Refused(Refusal),
+    Unserved(Why),
+}
+
+impl Gateway {
+    /// Done whether or not the client still waits: a token that is spent has its record.
+    pub async fn exchange(self: &Arc<Self>, visit: Visit, ask: ExchangeAsk) -> Result<Exchanged, SessionFault> {
+        let gateway = Arc::clone(self);
+        let exchanging = tokio::spawn(async move {
+            match gateway.begin_session(&visit, ask).await {
+                Ok(exchanged) => Ok(exchanged),
+                Err(Ended::Refused(refusal)) => Err(SessionFault::Refused(gateway.refuse_token(&visit, refusal).await)),
+                Err(Ended::Busy) => Err(SessionFault::Busy(gateway.refuse_stranger(&visit, "too_often".to_owned(), too_often()).await)),
+                Err(Ended::Unserved(why)) => {
+                    let word = why.word().to_owned();
+                    Err(SessionFault::Refused(gateway.refuse_stranger(&visit, word, why).await))
+                }
+            }
+        });
+        match exchanging.await {
+            Ok(outcome) => outcome,
+            Err(broken) => {
+                self.parts.alarm.raise(&format!("an exchange broke off: {broken}"));
+                let refused = match self.subject() {
+                    Ok(subject) => Refused { subject, why: unserved("the exchange broke off") },
+                    Err(refused) => refused,
+                };
+                Err(SessionFault::Refused(refused))
+            }
+        }
+    }
+
+    /// Of our own tokens alone. What is none is nobody's business: the same answer for all of them.
+    pub async fn introspect(&self, visit: &Visit, token: &[u8]) -> Result<Option<Introspected>, Refused> {
+        let caller = match self.own(token) {
+            Ok(caller) => caller,
+            Err(refusal) => {
+                self.refuse_token(visit, refusal).await;
+                return Ok(None);
+            }
+        };
+        self.record_session(visit, &caller, None, "introspected").await?;
+        let (principal, facts) = (caller.principal(), caller.token());
+        Ok(Some(Introspected {
+            issuer: principal.issuer.clone(),
+            subject: principal.subject.clone(),
+            name: principal.name.clone(),
+            issued_at: facts.issued_at,
+            expires_at: facts.expires_at,
+        }))
+    }
+
+    /// Ends the session of a token of ours, with all tokens of it. Of a token that is none there is nothing to end.
+    pub async fn revoke(&self, visit: &Visit, token: &[u8]) -> Result<(), Refused> {
+        let caller = match self.own(token) {
+            Ok(caller) => caller,
+            Err(refusal) => {
+                self.refuse_token(visit, refusal).await;
+                return Ok(());
+            }
+        };
+        let Some(session) = caller.session() else { return Ok(()) };
+        self.record_session(visit, &caller, None, "revoked").await?;
+        let (in_force, id) = (Arc::clone(&self.parts.in_force), session.id.clone());
+        let ended = tokio::task::spawn_blocking(move || in_force.end_session(&id)).await;
+        match ended {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(fault)) => Err(self.refuse_stranger(visit, "sealing".to_owned(), Why::Sealing(fault)).await),
+            Err(_) => Err(self.refuse_stranger(visit, "sealing".to_owned(), unserved("the revocation broke off")).await),
+        }
+    }
+
+    /// A token for a GET on one job: as `identify`, but one of ours that is over still serves its caller's own job, if that began while the token
+    /// was good. For `jobs.get` and `jobs.getQueryResults`, and for nothing else.
+    pub async fn identify_for_job(&self, visit: &Visit, bearer: &[u8], connection: &str, job: &JobName) -> Result<Caller, Refused> {
+        let refusal = match self.judge(bearer).await {
+            Ok(caller) => return Ok(caller),
+            Err(refusal) => refusal,
+        };
+        if matches!(refusal.reason, Reason::Expired { .. } | Reason::SessionEnded)
+            && let Some(caller) = self.late(bearer, connection, job).await
+        {
+            return Ok(caller);
+        }
+        Err(self.refuse_token(visit, refusal).await)
+    }
+
+    async fn late(&self, bearer: &[u8], connection: &str, job: &JobName) -> Option<Caller> {
+        let Ok(Presented::Own(token)) = self.parts.identity.read(bearer) else { return None };
+        let caller = token.verify_late(&self.parts.in_force.revocations(), LATE_SECONDS_MAX, self.now_seconds()).ok()?;
+        let known = match self.running.find(connection, job) {
+            Some(running) => Some(Arc::clone(&running.known)),
+            None => self.parts.jobs.find(connection, job).await.ok()?,
+        };
+        let expires_ms = caller.token().expires_at.saturating_mul(MILLISECONDS_PER_SECOND);
+        let own = known.is_some_and(|known| known.owner == caller.principal().to_string() && known.created_ms < expires_ms);
+        own.then_some(caller)
+    }
+
+    async fn begin_session(&self, visit: &Visit, ask: ExchangeAsk) -> Result<Exchanged, Ended> {
+        let subject = self.outside(&ask.subject).await?;
+        let actor = match &ask.actor {
+            Some(actor) => Some(self.outside(actor).await?),
+            None => None,
+        };
+        let now = self.now_seconds();
+        let issuer = actor.as_ref().unwrap_or(&subject).token().issuer.clone();
+        if !self.sessions.may_begin(&issuer, now) {
+            return Err(Ended::Busy);
+        }
+        // Both are good: now they are spent, the one acted for first.
+        let (subject, spent) = self.spend(subject, now).await?;
+        let (caller, spent) = match actor {
+            Some(actor) => self.spend(actor.acting_for(&subject, spent)?, now).await?,
+            None => (subject, spent),
+        };
+        let Some(access) = self.parts.identity.access_tokens() else { return Err(Ended::Unserved(unserved("no tokens are issued here"))) };
+        let ticket = Ticket { token_id: self.draw()?, session_id: self.draw()? };
+        let token = access.begin(&caller, spent, ticket, now)?;
+        self.record_session(visit, &caller, Some(&token), "exchanged").await.map_err(|refused| Ended::Unserved(refused.why))?;
+        Ok(Exchanged { lifetime_seconds: token.expires_at.saturating_sub(now), token })
+    }
+
+    /// One of a configured issuer: ours begin no sessions.
+    async fn outside(&self, token: &[u8]) -> Result<Caller, Refusal> {
+        let caller = self.judge(token).await?;
+        match caller.session() {
+            None => Ok(caller),
+            Some(_) => Err(Refusal { reason: Reason::OwnTokenRefused, issuer: Some(caller.token().issuer.clone()), audiences: Vec::new() }),
+        }
+    }
+
+    fn own(&self, token: &[u8]) -> Result<Caller, Refusal> {
+        match self.parts.identity.read(token)? {
+            Presented::Own(token) => token.verify(&self.parts.in_force.revocations(), self.now_seconds()),
+            Presented::Outside(token) => Err(token.refuse(Reason::TypeRefused("a token of another issuer".to_owned()))),
+        }
+    }
+
+    /// The store of spent tokens waits for its disk.
+    async fn spend(&self, caller: Caller, now: u64) -> Result<(Caller, Spent), Ended> {
+        let replay = Arc::clone(&self.parts.replay);
+        let spending = tokio::task::spawn_blocking(move || Spent::check(&caller, replay.as_ref(), now).map(|spent| (caller, spent)));
+        let spent = spending.await.map_err(|_| Ended::Unserved(unserved("the store of spent tokens broke off")))?;
+        Ok(spent?)
+    }
+
+    async fn record_session(&self, visit: &Visit, caller: &Caller, token: Option<&AccessToken>, outcome: &str) -> Result<(), Refused> {
+        let mut meta = record::meta(visit, "", outcome, Some(caller));
+        let mut identity = record::identity(caller);
+        if let Some(token) = token {
+            let session = &token.session;
+            meta.session = Some(session.id.clone());
+            identity.session = Some(Session::new(&session.id, session.ends_at, &session.origin));
+        }
+        let recorded = match Draft::of_session(&meta, &identity) {
+            Ok(draft) => self.put(&draft).await.map(drop),
+            Err(error) => Err(error.into()),
+        };
+        match (recorded, self.subject()) {
+            (Ok(()), _) => Ok(()),
+            (Err(why), Ok(subject)) => {
+                self.parts.alarm.raise(&format!("a session has no record: {}", record::operator_text(&why)));
+                Err(Refused { subject, why })
+            }
+            (Err(_), Err(refused)) => Err(refused),
+        }
+    }
+
+    fn draw(&self) -> Result<String, Ended> {
+        self.subject().map(|subject| record::hex(&subject.0)).map_err(|refused| Ended::Unserved(refused.why))
+    }
+}
+
+impl Sessions {
+    fn may_begin(&self, issuer: &str, now: u64) -> bool {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        // The names are those of configured issuers: there are few.
+        let (minute, count) = begun.entry(issuer.to_owned()).or_default();
+        if *minute != now / MINUTE_SECONDS {
+            (*minute, *count) = (now / MINUTE_SECONDS, 0);
+        }
+        *count = count.saturating_add(1);
+        *count <= SESSIONS_PER_MINUTE_MAX
+    }
+}
+
+impl From<Refusal> for Ended {
+    fn from(refusal: Refusal) -> Ended {
+        Ended::Refused(refusal)
+    }
+}
+
+/// Whose fault a refusal is, where it is a token's.
+pub fn fault_of(refused: &Refused) -> Option<Fault> {
+    match &refused.why {
+        Why::Unproven(refusal) => Some(refusal.fault()),
+        _ => None,
+    }
+}
+
+fn too_often() -> Why {
+    Why::Form { reason: crate::refusal::FormReason::Invalid, text: "the issuer begins too many sessions: try again in a minute".to_owned() }
+}
+
+fn unserved(text: &str) -> Why {
+    Why::Sealing(crate::ports::SealFault(text.to_owned()))
+}
