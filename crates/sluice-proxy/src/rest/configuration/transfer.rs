@@ -20,9 +20,6 @@ pub(super) fn load(mut job: Job<'_>, work: &Map<String, Value>, at: &Path<'_>, w
     query::properties(&work, &at.name("connectionProperties"))?;
     let destination = written(&mut job, &mut work, at)?;
     job.also.ask("load", destination.resource());
-    if destination.replaces {
-        job.also.ask("truncate", destination.resource());
-    }
     if list_of_fields(&work).iter().any(has_policy_tags) {
         job.also.ask("alter", destination.resource());
     }
@@ -47,7 +44,6 @@ pub(super) fn copy(mut job: Job<'_>, work: &Map<String, Value>, at: &Path<'_>) -
         return Err(FormFault::invalid(&at.name("sourceTables"), format!("has {} tables: a {effect} is of one", sources.len())));
     }
     job.also.ask(effect, destination.resource());
-    job.also.ask(if destination.replaces { "truncate" } else { "insert" }, destination.resource());
     let sends = job.sends("copy", ordered(&message::COPY, work));
     let table = destination.named.table;
     Ok(method(job, "jobs.copy", Resource::Table(table.clone()), Reads::All(sources), vec![table], sends))
@@ -108,9 +104,12 @@ fn is_no_dry_run(job: &Job<'_>) -> Result<(), FormFault> {
     Err(FormFault::unsupported(&at.name("configuration").name("dryRun"), "is `true`, and only queries can be tried without doing them"))
 }
 
+/// Rows go in, and perhaps others are gone. Of a query that is asked with its destination.
 fn written(job: &mut Job<'_>, work: &mut Map<String, Value>, at: &Path<'_>) -> Result<Destination, FormFault> {
     let destination = destination::read(job, work, at)?;
-    destination.ok_or_else(|| FormFault::invalid(&at.name("destinationTable"), "is missing"))
+    let destination = destination.ok_or_else(|| FormFault::invalid(&at.name("destinationTable"), "is missing"))?;
+    job.also.ask(if destination.replaces { "truncate" } else { "insert" }, destination.resource());
+    Ok(destination)
 }
 
 /// Rows come from where the job says, or from the client itself.
