@@ -5,6 +5,7 @@ mod command;
 mod configuration;
 mod policy_folder;
 mod render;
+mod serve;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -21,18 +22,19 @@ enum Command {
     /// Say what a statement does: what it reads, writes and exposes, and what decides its rows
     Analyze(command::analyze::Analyze),
     Check(command::check::Check),
-    /// Show on the embedded warehouse what the analysis finds
     #[cfg(feature = "sandbox")]
     Demo(command::demo::Demo),
     /// Obtain and check the GoogleSQL engine
     #[command(subcommand)]
     Engine(command::engine::Engine),
+    Init(command::init::Init),
     /// Make, prove, back up and look after the ledger that the evidence is in
     #[command(subcommand)]
     Ledger(command::ledger::LedgerCommand),
     /// Check, test, explain, compare and activate policy sets
     #[command(subcommand)]
     Policy(command::policy::Policy),
+    Serve(command::serve::Serve),
     /// Serve the embedded warehouse: BigQuery's REST API over synthetic data
     #[cfg(feature = "sandbox")]
     Sandbox(command::sandbox::Serve),
@@ -45,8 +47,10 @@ fn main() -> ExitCode {
         #[cfg(feature = "sandbox")]
         Command::Demo(demo) => command::demo::run(&demo),
         Command::Engine(engine) => command::engine::run(&engine),
+        Command::Init(init) => command::init::run(&init),
         Command::Ledger(ledger) => command::ledger::run(&ledger),
         Command::Policy(policy) => command::policy::run(&policy),
+        Command::Serve(serve) => command::serve::run(&serve),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(serve) => command::sandbox::run(&serve),
     };

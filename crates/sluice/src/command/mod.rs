@@ -5,10 +5,12 @@ pub mod check;
 #[cfg(feature = "sandbox")]
 pub mod demo;
 pub mod engine;
+pub mod init;
 pub mod ledger;
 pub mod policy;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod serve;
 
 use sluice_googlesql::artefact::{Artefact, Place};
 use sluice_googlesql::{GoogleSql, Settings};

@@ -17,6 +17,7 @@ use sluice_policy::{Bundle, PolicySet, Problem};
 use std::path::Path;
 use std::process::ExitCode;
 
+pub use activations::FolderLog;
 pub use check::{print_problems, summary};
 
 #[derive(Subcommand)]

@@ -1,0 +1,84 @@
+"""The tour of `sluice demo`: the same statements direct and through the gateway, with Google's own Python client.
+
+Arguments: the folder of the demo, the program `sluice`.
+"""
+
+import json
+import os
+import sys
+import time
+
+FOLDER, PROGRAM = sys.argv[1], sys.argv[2]
+with open(os.path.join(FOLDER, "demo.json"), encoding="utf-8") as file:
+    DEMO = json.load(file)
+
+STATEMENTS = [
+    ("report-job", "SELECT id, name, ward FROM clinic.patients ORDER BY id LIMIT 2", "an honest question"),
+    ("report-job", "SELECT id, CONCAT('no. ', ssn) AS innocent FROM clinic.patients LIMIT 2", "a social security number under another name"),
+    ("report-job", "SELECT COUNT(*) AS n FROM clinic.patients WHERE ssn LIKE '1%'", "a labelled column that decides the rows"),
+    ("analyst", "SELECT diagnosis, COUNT(*) AS n FROM clinic.visits GROUP BY diagnosis ORDER BY n DESC LIMIT 2", "cleared for diagnoses"),
+    ("support-agent", "DROP TABLE clinic.visits", "an agent that means well"),
+    ("stranger", "SELECT 1", "a valid token, and no rights"),
+]
+
+
+def main():
+    try:
+        from google.auth import identity_pool
+        from google.auth.credentials import AnonymousCredentials
+        from google.cloud import bigquery
+        import google.oauth2.credentials
+    except ImportError:
+        print("google-cloud-bigquery is not installed for this Python, so there is no tour.\n")
+        paste()
+        return
+
+    def client(endpoint, credentials):
+        return bigquery.Client(
+            project=DEMO["project"], credentials=credentials, client_options={"api_endpoint": endpoint}
+        )
+
+    token = DEMO["warehouse"]["token"]
+    direct = google.oauth2.credentials.Credentials(token) if token else AnonymousCredentials()
+    warehouse = client(DEMO["warehouse"]["rest"], direct)
+    gateway = DEMO["gateway"]["plain"]
+    print("The same statements, once direct with the warehouse's own credential and once through the gateway.\n")
+    for caller, sql, what in STATEMENTS:
+        credentials = identity_pool.Credentials.from_file(DEMO["callers"][caller]["credentials"])
+        print(f"> {sql}\n  {what}")
+        if not sql.startswith("DROP"):
+            print(f"  direct                  {answer(warehouse, sql)}")
+        print(f"  as {caller:<20} {answer(client(gateway, credentials), sql)}\n")
+    paste()
+
+
+def answer(client, sql):
+    started = time.monotonic()
+    try:
+        rows = [dict(row.items()) for row in client.query_and_wait(sql)]
+    except Exception as error:  # The tour shows whatever the client shows.
+        text = getattr(error, "message", None) or str(error)
+        return "refused: " + " ".join(text.split())
+    return f"{rows} ({(time.monotonic() - started) * 1000:.0f} ms)"
+
+
+def paste():
+    gateway, caller = DEMO["gateway"], DEMO["callers"]["report-job"]
+    print(f"""It stays up until Ctrl-C. For Python, dbt, SQLAlchemy, Node:
+
+  export BIGQUERY_EMULATOR_HOST={gateway["plain"]} GOOGLE_CLOUD_PROJECT={DEMO["project"]}
+  export GOOGLE_APPLICATION_CREDENTIALS={caller["credentials"]}
+
+For bq:
+
+  export CLOUDSDK_API_ENDPOINT_OVERRIDES_BIGQUERY={gateway["plain"]}/ CLOUDSDK_CORE_PROJECT={DEMO["project"]}
+  export CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE={caller["credentials"]}
+  export CLOUDSDK_AUTH_TOKEN_INTROSPECTION_ENDPOINT={gateway["plain"]}/v1/introspect
+
+The evidence:
+
+  {PROGRAM} ledger status {DEMO["ledger_dir"]}
+""", flush=True)
+
+
+main()

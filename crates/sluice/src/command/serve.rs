@@ -1,0 +1,109 @@
+//! `sluice serve`: the gateway, until it is told to stop.
+
+use super::Failure;
+use crate::serve::{Composed, compose, routes};
+use clap::Args;
+use sluice_proxy::server::{Certificate, Doors, Open};
+use std::future::Future;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+const UPKEEP_SECONDS: u64 = 1;
+/// Jobs that are still followed when the gateway stops. After that their requests are `interrupted` at the next start.
+const JOBS_DRAIN_SECONDS_MAX: u64 = 30;
+const JOBS_DRAIN_LOOK_MILLISECONDS: u64 = 100;
+
+/// Serve BigQuery's protocols in front of BigQuery.
+///
+/// Reads sluice.toml of the folder. Everything that it names must be there: `sluice init` makes the ledger, its keys and the state, `sluice
+/// policy activate` puts a policy set in force. SIGTERM and SIGINT end it in good order: requests are finished, records written, and the ledger
+/// says `shutdown`. Exit code 70 means that the ledger died and the gateway with it.
+#[derive(Args)]
+#[command(after_help = "Example:\n  sluice serve --config /etc/sluice")]
+pub struct Serve {
+    /// The folder of sluice.toml
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    config: PathBuf,
+}
+
+pub fn run(serve: &Serve) -> Result<ExitCode, Failure> {
+    let composed = compose(&serve.config)?;
+    runtime()?.block_on(async {
+        let open = open_doors(&composed).await?;
+        for address in open.plain_address().iter().map(|address| format!("http://{address}")) {
+            println!("{address}");
+        }
+        for address in open.tls_address().iter().map(|address| format!("https://{address}")) {
+            println!("{address}");
+        }
+        let stop = told_to_stop()?;
+        run_until(composed, open, stop).await
+    })
+}
+
+pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| Failure::new(format!("no runtime: {error}")))
+}
+
+pub async fn open_doors(composed: &Composed) -> Result<Open, Failure> {
+    let server = &composed.settings.server;
+    let tls = match &server.tls {
+        None => None,
+        Some(tls) => {
+            let certificate = Certificate::read(&tls.certificate, &tls.key).map_err(|fault| Failure::new(fault.to_string()))?;
+            Some((tls.address, certificate))
+        }
+    };
+    Doors { plain: server.plain, tls }.open().await.map_err(|fault| Failure::new(fault.to_string()))
+}
+
+/// Serves, then ends: no new requests, the old ones finished, the ledger closed.
+pub async fn run_until(composed: Composed, open: Open, stop: impl Future<Output = ()>) -> Result<ExitCode, Failure> {
+    let upkeep = tokio::spawn(upkeep(Arc::clone(&composed.gateway), Arc::clone(&composed.force)));
+    let cut_off = open.serve(routes(&composed), stop).await;
+    upkeep.abort();
+    drop(upkeep.await);
+    let looks = JOBS_DRAIN_SECONDS_MAX * 1_000 / JOBS_DRAIN_LOOK_MILLISECONDS;
+    for _ in 0..looks {
+        if composed.gateway.open_jobs() == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(JOBS_DRAIN_LOOK_MILLISECONDS)).await;
+    }
+    if cut_off > 0 {
+        eprintln!("{}", serde_json::json!({ "level": "warning", "text": format!("{cut_off} connections were cut off") }));
+    }
+    composed.gateway.settle_counts().await;
+    let Composed { gateway, store, force, .. } = composed;
+    drop((gateway, force));
+    // Whoever still holds it is a task that will not end: the ledger closes by being dropped with the process.
+    match Arc::into_inner(store) {
+        Some(store) => store.shut().map_err(|fault| Failure::new(fault.to_string()))?,
+        None => eprintln!("{}", serde_json::json!({ "level": "warning", "text": "the ledger was still in use when the gateway stopped" })),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn upkeep(gateway: Arc<sluice_app::Gateway>, force: Arc<crate::serve::Force>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(UPKEEP_SECONDS)).await;
+        gateway.settle_counts().await;
+        let force = Arc::clone(&force);
+        // It reads files.
+        drop(tokio::task::spawn_blocking(move || force.refresh(&crate::serve::ErrorLog)).await);
+    }
+}
+
+pub fn told_to_stop() -> Result<impl Future<Output = ()>, Failure> {
+    let failed = |error: std::io::Error| Failure::new(format!("no signals: {error}"));
+    let (mut term, mut interrupt) = (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::interrupt()).map_err(failed)?);
+    Ok(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

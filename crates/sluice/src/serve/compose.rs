@@ -1,0 +1,196 @@
+//! The one place that knows who serves which port.
+
+use super::in_force::Force;
+use super::local::{ErrorLog, IssuerKeys, LedgerSealer, ThisMachine};
+use super::settings::{ServeSettings, read};
+use crate::command::policy::FolderLog;
+use crate::command::{Failure, start_engine};
+use crate::configuration::{self, Configuration};
+use sluice_app::{Connection, Gateway, Parts};
+use sluice_identity::{AccessTokens, Identity, SigningKey};
+use sluice_ledger::record::content::Change;
+use sluice_ledger::record::{Draft, Kind};
+use sluice_outbound::{BigQuery, Https, KeyCache, KeysChanged};
+use sluice_sql::engine::Engine;
+use sluice_store::disk::LocalDisk;
+use sluice_store::{JobBook, JobLimits, Ledger, LocalMachine, Opening, Reader, ReplayFile, RevocationFile, Scribe, Secrets, Store};
+use std::collections::BTreeMap;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const ACCESS_KEY_FILE: &str = "access-token.pem";
+const JOBS_FILE: &str = "jobs.sqlite";
+const REPLAY_FILE: &str = "replay";
+const REVOCATIONS_FILE: &str = "revocations";
+const FOLDER_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+/// The ledger is dead: nothing may be done that is not on record, so nothing is done.
+const EXIT_LEDGER_DEAD: i32 = 70;
+/// Below the word `sluice:` on the terminal.
+const LINE_BREAK: &str = "\n        ";
+
+/// A gateway, whole, and what outlives its requests.
+pub struct Composed {
+    pub settings: ServeSettings,
+    pub gateway: Arc<Gateway>,
+    pub force: Arc<Force>,
+    pub store: Arc<Store>,
+}
+
+/// Makes what the gateway keeps beside the ledger. What is there stays as it is.
+pub fn prepare(folder: &Path) -> Result<(), Failure> {
+    let (settings, _) = settings_of(folder)?;
+    let secrets = Secrets::open(&settings.ledger.keys).map_err(|fault| stored(&settings.ledger.keys, &fault))?;
+    let state = settings.state.as_path();
+    let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", state.display()));
+    if !state.exists() {
+        std::fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(state).map_err(failed)?;
+    }
+    let fault = |text: String| Failure::new(text);
+    let missing = |name: &str| Some(state.join(name)).filter(|path| !path.exists());
+    if let Some(path) = missing(REPLAY_FILE) {
+        ReplayFile::create(&path).map_err(|error| fault(error.to_string()))?;
+    }
+    if let Some(path) = missing(REVOCATIONS_FILE) {
+        RevocationFile::create(&path).map_err(|error| fault(error.to_string()))?;
+    }
+    if let Some(path) = missing(ACCESS_KEY_FILE) {
+        let text = super::keys::new_pem()?;
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(&path).map_err(failed)?;
+        std::io::Write::write_all(&mut file, text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    }
+    if let Some(path) = missing(JOBS_FILE) {
+        JobBook::create(&path, &scribe(&settings, &secrets)?).map_err(|error| fault(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Opens everything that the configuration names. The ledger says `boot` here.
+pub fn compose(folder: &Path) -> Result<Composed, Failure> {
+    let (settings, configuration) = settings_of(folder)?;
+    let checked = sluice_identity::check(&configuration.text).map_err(|problems| Failure::new(lines(&problems)))?;
+    let access = access_tokens(&settings.state, &checked)?;
+    let identity = Arc::new(Identity::new(checked, access));
+    let secrets = Secrets::open(&settings.ledger.keys).map_err(|fault| stored(&settings.ledger.keys, &fault))?;
+    let store = Arc::new(open_ledger(&settings, &secrets)?);
+    let force = Arc::new(force(&configuration, &settings.state)?);
+    let bigquery = Arc::new(bigquery(&settings)?);
+    let engine: Arc<dyn Engine> = Arc::new(start_engine()?);
+    let jobs_path = settings.state.join(JOBS_FILE);
+    let jobs = JobBook::open(&jobs_path, &scribe(&settings, &secrets)?, JobLimits::default())
+        .map_err(|fault| Failure::new(format!("{}: {fault}", jobs_path.display())))?;
+    let replay = ReplayFile::open(&settings.state.join(REPLAY_FILE)).map_err(|fault| Failure::new(fault.to_string()))?;
+    let recorder = Arc::clone(&store);
+    let keys = KeyCache::new(Https::default(), move |changed| record_keys(&recorder, &changed));
+    let connections = settings.connections.keys().map(|name| {
+        let impersonates = bigquery.connection(name).is_some_and(|connection| connection.is_per_caller());
+        (name.clone(), Connection { impersonates })
+    });
+    let gateway = Gateway::new(Parts {
+        alarm: Arc::new(ErrorLog),
+        catalog: bigquery.clone(),
+        connections: connections.collect(),
+        engine,
+        identity,
+        in_force: force.clone(),
+        jobs: Arc::new(jobs),
+        keys: Arc::new(IssuerKeys(keys)),
+        log: store.clone(),
+        machine: Arc::new(ThisMachine::default()),
+        replay: Arc::new(replay),
+        sealer: Arc::new(LedgerSealer(store.clone())),
+        upstream: bigquery,
+    });
+    Ok(Composed { settings, gateway, force, store })
+}
+
+/// Everything that is wrong, of all parts of the file, at once.
+fn settings_of(folder: &Path) -> Result<(ServeSettings, Configuration), Failure> {
+    let (configuration, problems) = configuration::read(folder)?;
+    let settings = read(folder, &configuration.text);
+    let identity = sluice_identity::check(&configuration.text);
+    match (settings, &identity) {
+        (Ok(settings), Ok(_)) if problems.is_empty() => Ok((settings, configuration)),
+        (settings, _) => {
+            let found = [lines(&problems), lines(&settings.err().unwrap_or_default()), lines(&identity.err().unwrap_or_default())];
+            Err(Failure::new(found.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(LINE_BREAK)))
+        }
+    }
+}
+
+fn lines<P: ToString>(problems: &[P]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join(LINE_BREAK)
+}
+
+/// For what is encrypted under the ledger's keys and is no record of it.
+fn scribe(settings: &ServeSettings, secrets: &Secrets) -> Result<Scribe, Failure> {
+    let folder = &settings.ledger.folder;
+    let disk = LocalDisk::new(folder).map_err(|error| Failure::new(format!("{}: {error}", folder.display())))?;
+    let reader = Reader::open(Arc::new(disk)).map_err(|fault| stored(folder, &fault))?;
+    Ok(Scribe::new(&reader.facts().origin, secrets.master(), Arc::new(LocalMachine::default())))
+}
+
+/// On record before the first token is believed by them.
+fn record_keys(store: &Store, changed: &KeysChanged) {
+    let hex = |digest: &[u8; 32]| format!("sha256:{}", sluice_app::hex(digest));
+    let mut details = BTreeMap::from([("issuer".to_owned(), changed.issuer.clone()), ("after".to_owned(), hex(&changed.after))]);
+    details.extend(changed.before.as_ref().map(|before| ("before".to_owned(), hex(before))));
+    let change = Change {
+        what: "keys of an issuer".to_owned(),
+        by: "sluice".to_owned(),
+        reason: "fetched".to_owned(),
+        details,
+        ..Change::default()
+    };
+    let recorded = Draft::of_change(Kind::IdpKeys, None, &change).map_err(|error| error.to_string());
+    let recorded = recorded.and_then(|draft| store.seal(&draft).map_err(|fault| fault.to_string()));
+    if let Err(text) = recorded.and_then(|record| store.append_and_wait(record).map_err(|fault| fault.to_string())) {
+        eprintln!("{}", serde_json::json!({ "level": "alarm", "text": format!("keys of an issuer have no record: {text}") }));
+    }
+}
+
+fn access_tokens(state: &Path, checked: &sluice_identity::Checked) -> Result<Option<AccessTokens>, Failure> {
+    let Some(settings) = checked.access.clone() else { return Ok(None) };
+    let path = state.join(ACCESS_KEY_FILE);
+    let failed = |text: String| Failure::new(format!("{}: {text}; `sluice init` makes what is missing", path.display()));
+    let text = std::fs::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
+    let key = SigningKey::from_pem(&text).map_err(|fault| failed(fault.to_string()))?;
+    AccessTokens::new(settings, key, &[]).map(Some).map_err(|fault| failed(fault.to_string()))
+}
+
+fn open_ledger(settings: &ServeSettings, secrets: &Secrets) -> Result<Store, Failure> {
+    let folder = &settings.ledger.folder;
+    let fault = |fault: sluice_store::StoreFault| stored(folder, &fault);
+    let disk = LocalDisk::new(folder).map_err(|error| Failure::new(format!("{}: {error}", folder.display())))?;
+    let opening = Opening {
+        signer: secrets.signer(),
+        master: secrets.master(),
+        machine: Arc::new(LocalMachine::default()),
+        boot: serde_json::json!({ "program": "sluice", "version": env!("CARGO_PKG_VERSION"), "command": "serve" }),
+        free_bytes_min: settings.ledger.free_bytes_min,
+    };
+    let ledger = Ledger::open(Arc::new(disk), &opening).map_err(fault)?;
+    let on_death = Box::new(|fault: &sluice_store::StoreFault| {
+        eprintln!("{}", serde_json::json!({ "level": "alarm", "text": format!("the ledger is dead, and so the gateway: {fault}") }));
+        std::process::exit(EXIT_LEDGER_DEAD);
+    });
+    Store::start(ledger, on_death).map_err(fault)
+}
+
+fn force(configuration: &Configuration, state: &Path) -> Result<Force, Failure> {
+    let log = FolderLog::new(&configuration.policy.activations, configuration.policy.keys.clone());
+    let path: PathBuf = state.join(REVOCATIONS_FILE);
+    let revocations = RevocationFile::open(&path).map_err(|fault| stored(&path, &fault))?;
+    Force::new(log, revocations)
+}
+
+fn bigquery(settings: &ServeSettings) -> Result<BigQuery, Failure> {
+    let upstreams = settings.connections.iter().map(|(name, connection)| (name.clone(), connection.upstream.clone())).collect();
+    let said = |faults: Vec<sluice_outbound::ConnectionFault>| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(LINE_BREAK);
+    BigQuery::new(&upstreams).map_err(|faults| Failure::new(said(faults)))
+}
+
+fn stored(path: &Path, fault: &sluice_store::StoreFault) -> Failure {
+    Failure::new(format!("{}: {fault}", path.display()))
+}

@@ -1,0 +1,113 @@
+//! What is in force: the activated policy set, who is halted, what is revoked. Looked at again every second, so that a change beside the
+//! running gateway takes effect on the next request.
+
+use crate::command::Failure;
+use crate::command::policy::FolderLog;
+use sluice_app::{Alarm, InForce};
+use sluice_identity::Revocations;
+use sluice_policy::{ActivationLog, Counters, Halt, Known, MemoryCounters, PolicySet};
+use sluice_store::RevocationFile;
+use std::sync::{Arc, PoisonError, RwLock};
+
+pub struct Force {
+    log: FolderLog,
+    revocations: RevocationFile,
+    counters: MemoryCounters,
+    now: RwLock<Now>,
+}
+
+#[derive(Clone)]
+struct Now {
+    policy: Arc<PolicySet>,
+    shadows: Vec<Arc<PolicySet>>,
+    halt: Arc<Halt>,
+    known: Arc<Known>,
+    revocations: Arc<Revocations>,
+}
+
+impl Force {
+    /// Without an activated set nothing is served: default deny begins here.
+    pub fn new(log: FolderLog, revocations: RevocationFile) -> Result<Force, Failure> {
+        let standing = log.standing().map_err(|error| Failure::new(error.to_string()))?;
+        let Some(digest) = standing.in_force() else {
+            return Err(Failure::new("no policy set is in force: `sluice policy activate` puts one there"));
+        };
+        let policy = Arc::new(log.set(digest).map_err(|error| Failure::new(error.to_string()))?);
+        let now = Now {
+            policy,
+            shadows: shadows(&log)?,
+            halt: Arc::default(),
+            known: Arc::default(),
+            revocations: revocations.current().map_err(|fault| Failure::new(fault.to_string()))?,
+        };
+        Ok(Force { log, revocations, counters: MemoryCounters::default(), now: RwLock::new(now) })
+    }
+
+    /// Looks again. What cannot be read halts everybody: nobody knows then who was shut out. Answers the set that came in force, if one did.
+    pub fn refresh(&self, alarm: &dyn Alarm) -> Option<Arc<PolicySet>> {
+        let mut next = self.now();
+        let before = next.policy.digest.clone();
+        match self.look(&mut next) {
+            Ok(()) => {}
+            Err(failure) => {
+                alarm.raise(&format!("everybody is halted, for what is in force cannot be read: {failure}"));
+                next.halt = Arc::new(Halt::everyone());
+            }
+        }
+        let changed = (next.policy.digest != before).then(|| Arc::clone(&next.policy));
+        *self.now.write().unwrap_or_else(PoisonError::into_inner) = next;
+        changed
+    }
+
+    fn look(&self, next: &mut Now) -> Result<(), Failure> {
+        let failure = |error: sluice_policy::ActivationError| Failure::new(error.to_string());
+        let standing = self.log.standing().map_err(failure)?;
+        match standing.in_force() {
+            Some(digest) if *digest != next.policy.digest => next.policy = Arc::new(self.log.set(digest).map_err(failure)?),
+            Some(_) => {}
+            None => return Err(Failure::new("no policy set is in force any more")),
+        }
+        if !standing.shadows().iter().eq(next.shadows.iter().map(|shadow| &shadow.digest)) {
+            next.shadows = shadows(&self.log)?;
+        }
+        next.revocations = self.revocations.current().map_err(|fault| Failure::new(fault.to_string()))?;
+        next.halt = Arc::default();
+        Ok(())
+    }
+
+    fn now(&self) -> Now {
+        self.now.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl InForce for Force {
+    fn policy(&self) -> Arc<PolicySet> {
+        self.now().policy
+    }
+
+    fn shadows(&self) -> Vec<Arc<PolicySet>> {
+        self.now().shadows
+    }
+
+    fn halt(&self) -> Arc<Halt> {
+        self.now().halt
+    }
+
+    fn known(&self) -> Arc<Known> {
+        self.now().known
+    }
+
+    fn counters(&self) -> &dyn Counters {
+        &self.counters
+    }
+
+    fn revocations(&self) -> Arc<Revocations> {
+        self.now().revocations
+    }
+}
+
+fn shadows(log: &FolderLog) -> Result<Vec<Arc<PolicySet>>, Failure> {
+    let failure = |error: sluice_policy::ActivationError| Failure::new(error.to_string());
+    let standing = log.standing().map_err(failure)?;
+    standing.shadows().iter().map(|digest| log.set(digest).map(Arc::new).map_err(failure)).collect()
+}
