@@ -5,3 +5,4 @@ pub mod fuzz;
 pub mod ground;
 pub mod honest;
 pub mod interference;
+pub mod recorded;

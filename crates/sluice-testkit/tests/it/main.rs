@@ -13,6 +13,8 @@ mod interference;
 #[cfg(test)]
 mod judges;
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod required;
 #[cfg(test)]
 mod robustness;
