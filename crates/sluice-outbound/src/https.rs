@@ -2,13 +2,13 @@
 //! checked after it is resolved and is the one that is connected to, so a name cannot change its mind in between.
 
 use crate::address::{is_never_an_issuer, is_public};
+use crate::tls;
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper::{Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -87,32 +87,14 @@ impl Https {
 
     fn configuration(&self, file: Option<&String>) -> Result<Arc<ClientConfig>, FetchFault> {
         if let Some(path) = file {
-            return Ok(Arc::new(configuration(certificates(path)?)?));
+            return tls::believing_file(path).map_err(FetchFault::Certificates);
         }
         if let Some(held) = self.configuration.get() {
             return Ok(Arc::clone(held));
         }
-        let made = Arc::new(configuration(rustls_native_certs::load_native_certs().certs)?);
+        let made = tls::believing_machine().map_err(FetchFault::Certificates)?;
         Ok(Arc::clone(self.configuration.get_or_init(|| made)))
     }
-}
-
-fn configuration(certificates: Vec<CertificateDer<'static>>) -> Result<ClientConfig, FetchFault> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(certificates);
-    if roots.is_empty() {
-        return Err(FetchFault::Certificates("none to believe".to_owned()));
-    }
-    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
-    let builder = builder.with_safe_default_protocol_versions().map_err(|error| FetchFault::Certificates(error.to_string()))?;
-    let mut configuration = builder.with_root_certificates(roots).with_no_client_auth();
-    configuration.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(configuration)
-}
-
-fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, FetchFault> {
-    let fault = |error: rustls::pki_types::pem::Error| FetchFault::Certificates(error.to_string());
-    CertificateDer::pem_file_iter(path).map_err(fault)?.collect::<Result<_, _>>().map_err(fault)
 }
 
 /// A name that also leads to a private address is refused whole: which of its addresses is meant is its owner's choice.

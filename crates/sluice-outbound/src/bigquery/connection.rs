@@ -1,0 +1,153 @@
+//! What the gateway is told of each BigQuery that it may call.
+
+use crate::catalog::Shelf;
+use crate::credential::{CredentialFault, Credentials, CredentialsSettings, Impersonate};
+use crate::pause::Pauses;
+use crate::rest::{Client, ClientSettings, Endpoint};
+use hyper::header::HeaderValue;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Clone, Debug)]
+pub struct ConnectionSettings {
+    /// `https://bigquery.googleapis.com`. Below it are `/bigquery/v2` and `/upload/bigquery/v2`.
+    pub endpoint: String,
+    /// Believed in place of the machine's own certificates.
+    pub certificates_file: Option<String>,
+    pub credentials: CredentialsSettings,
+    pub impersonate: Impersonate,
+    /// Where jobs run that say nothing of it.
+    pub location: Option<String>,
+    /// `x-goog-user-project`: who pays for calls and quota. Never what a client says.
+    pub user_project: Option<String>,
+    /// How old what is known of a table may be.
+    pub catalog_age_max: Duration,
+    pub calls_at_once_max: usize,
+    pub timing: Timing,
+}
+
+/// How long things may take. The defaults are for BigQuery itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    pub connect: Duration,
+    /// One attempt of a call that answers a resource.
+    pub answer: Duration,
+    /// One attempt of a call that answers rows, or that carries a chunk of an upload.
+    pub bulk: Duration,
+    /// A client of an upload that sends nothing.
+    pub upload_idle: Duration,
+    /// All attempts of a call together: none begins after it.
+    pub total: Duration,
+    pub attempts_max: u64,
+    pub pauses: Pauses,
+}
+
+/// All connections, by name. Serves `Upstream` and `Catalog`.
+#[derive(Debug, Default)]
+pub struct BigQuery {
+    pub(crate) connections: BTreeMap<String, Arc<Connection>>,
+}
+
+#[derive(Debug)]
+pub struct Connection {
+    pub(crate) client: Client,
+    pub(crate) credentials: Credentials,
+    pub(crate) location: Option<String>,
+    pub(crate) user_project: Option<HeaderValue>,
+    pub(crate) timing: Timing,
+    pub(crate) shelf: Shelf,
+}
+
+/// A connection that cannot be used as it is configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionFault {
+    pub connection: String,
+    pub text: String,
+}
+
+impl BigQuery {
+    /// Everything that is wrong is said at once.
+    pub fn new(settings: &BTreeMap<String, ConnectionSettings>) -> Result<BigQuery, Vec<ConnectionFault>> {
+        let mut faults = Vec::new();
+        let mut connections = BTreeMap::new();
+        for (name, settings) in settings {
+            match Connection::new(settings) {
+                Ok(connection) => drop(connections.insert(name.clone(), Arc::new(connection))),
+                Err(text) => faults.push(ConnectionFault { connection: name.clone(), text }),
+            }
+        }
+        if faults.is_empty() { Ok(BigQuery { connections }) } else { Err(faults) }
+    }
+
+    pub fn connection(&self, name: &str) -> Option<&Arc<Connection>> {
+        self.connections.get(name)
+    }
+}
+
+impl Connection {
+    fn new(settings: &ConnectionSettings) -> Result<Connection, String> {
+        let endpoint = Endpoint::parse(&settings.endpoint).map_err(|fault| fault.to_string())?;
+        let client = ClientSettings {
+            certificates_file: settings.certificates_file.clone(),
+            connect: settings.timing.connect,
+            calls_at_once_max: settings.calls_at_once_max,
+        };
+        let credentials =
+            Credentials::new(&settings.credentials, &settings.impersonate).map_err(|fault: CredentialFault| fault.to_string())?;
+        let user_project = settings.user_project.as_deref().map(HeaderValue::from_str).transpose();
+        Ok(Connection {
+            client: Client::new(endpoint, &client)?,
+            shelf: Shelf::new(settings.catalog_age_max, credentials.is_per_caller()),
+            credentials,
+            location: settings.location.clone(),
+            user_project: user_project.map_err(|_| "the project that pays cannot stand in a header".to_owned())?,
+            timing: settings.timing,
+        })
+    }
+
+    /// Whether BigQuery sees who calls: then its own row access policies hold.
+    pub fn is_per_caller(&self) -> bool {
+        self.credentials.is_per_caller()
+    }
+}
+
+impl ConnectionSettings {
+    /// Google's own BigQuery, with the credential that is given.
+    pub fn google(credentials: CredentialsSettings) -> ConnectionSettings {
+        ConnectionSettings {
+            endpoint: "https://bigquery.googleapis.com".to_owned(),
+            certificates_file: None,
+            credentials,
+            impersonate: Impersonate::Never,
+            location: None,
+            user_project: None,
+            catalog_age_max: Duration::from_secs(30),
+            calls_at_once_max: 256,
+            timing: Timing::default(),
+        }
+    }
+}
+
+impl Default for Timing {
+    fn default() -> Timing {
+        Timing {
+            connect: Duration::from_secs(5),
+            answer: Duration::from_secs(30),
+            bulk: Duration::from_secs(120),
+            upload_idle: Duration::from_secs(120),
+            total: Duration::from_secs(120),
+            attempts_max: 5,
+            pauses: Pauses { first: Duration::from_millis(250), max: Duration::from_secs(8) },
+        }
+    }
+}
+
+impl fmt::Display for ConnectionFault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "connection `{}`: {}", self.connection, self.text)
+    }
+}
+
+impl std::error::Error for ConnectionFault {}

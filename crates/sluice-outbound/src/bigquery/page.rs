@@ -1,0 +1,94 @@
+//! Rows, as BigQuery sends them: nobody here looks into them.
+
+use super::ask::Ask;
+use super::error::{self, Unread};
+use super::read;
+use super::upstream::{Matter, unsent};
+use crate::rest::{Answer, encoded};
+use serde_json::Value;
+use sluice_app::{JobName, JobRows, RowsAsk, UpstreamFault};
+use sluice_mask::{PAGE_BYTES_MAX, PageFault, RawPage};
+use sluice_policy::Verb;
+use std::time::Duration;
+
+/// Of `error` and `errors`.
+const ERROR_MEMBER: &[u8] = b"\"error";
+
+impl Matter<'_> {
+    pub(super) async fn rows(&self, rows: &RowsAsk) -> Result<RawPage, UpstreamFault> {
+        let ask = match rows {
+            RowsAsk::AsSent if self.sends.verb != Verb::Get => return Err(unsent("rows are read by GET".to_owned())),
+            RowsAsk::AsSent => self.ask()?,
+            RowsAsk::OfJob(rows) => self.results(&rows.job, &query(rows)),
+        };
+        let ask = Ask { answer_bytes_max: PAGE_BYTES_MAX, deadline: self.connection.timing.bulk, ..ask };
+        self.connection.ask(Some(self.caller), &ask, page).await
+    }
+
+    /// Held by BigQuery until the job is done, or for so long. One attempt: whoever waits asks again.
+    pub(super) async fn long_poll(&self, job: &JobName, patience: Duration) -> Result<RawPage, UpstreamFault> {
+        let milliseconds = patience.as_millis().to_string();
+        let query = [("maxResults".to_owned(), "0".to_owned()), ("timeoutMs".to_owned(), milliseconds)];
+        let deadline = patience + self.connection.timing.answer;
+        let ask = Ask { deadline, attempts_max: 1, held: true, ..self.results(job, &query) };
+        self.connection.ask(Some(self.caller), &ask, page).await
+    }
+
+    /// What stands around the rows of a job that is done.
+    pub(super) async fn head(&self, job: &JobName) -> Result<RawPage, UpstreamFault> {
+        let ask = self.results(job, &[("maxResults".to_owned(), "0".to_owned())]);
+        self.connection.ask(Some(self.caller), &ask, page).await
+    }
+
+    fn results(&self, job: &JobName, query: &[(String, String)]) -> Ask {
+        let path = format!("projects/{}/queries/{}", encoded(&job.project), encoded(&job.id));
+        let mut query = query.to_vec();
+        query.extend(self.place(job));
+        Ask::get(&self.connection, &path, &query)
+    }
+}
+
+fn query(rows: &JobRows) -> Vec<(String, String)> {
+    let mut query = Vec::new();
+    let mut push = |name: &str, value: Option<String>| query.extend(value.map(|value| (name.to_owned(), value)));
+    push("maxResults", rows.rows_max.map(|count| count.to_string()));
+    push("pageToken", rows.page_token.clone());
+    push("startIndex", rows.start_index.map(|index| index.to_string()));
+    push("formatOptions.useInt64Timestamp", rows.int64_timestamps.then(|| "true".to_owned()));
+    push("formatOptions.timestampOutputFormat", rows.timestamp_format.clone());
+    query
+}
+
+fn page(answer: &Answer) -> Result<RawPage, Unread> {
+    if let Some(error) = error_in_place(&answer.body) {
+        return Err(Unread::Error(error));
+    }
+    RawPage::read(&answer.body).map_err(|fault| match fault {
+        PageFault::TooLarge { .. } => Unread::TooLarge,
+        fault @ PageFault::Shape(_) => Unread::Malformed(fault.to_string()),
+    })
+}
+
+/// Errors come as an answer of their own; some warehouses put them into a page that has nothing else. Warnings beside a result are none.
+fn error_in_place(body: &[u8]) -> Option<sluice_app::UpstreamError> {
+    // Most pages have nothing that looks like it, and are read once.
+    if body.len() > error::ERROR_BODY_BYTES_MAX || !body.windows(ERROR_MEMBER.len()).any(|bytes| bytes == ERROR_MEMBER) {
+        return None;
+    }
+    let body: Value = serde_json::from_slice(body).ok()?;
+    if let Some(error) = error::of_value(&body) {
+        return Some(error);
+    }
+    let has_result = body.get("schema").is_some() || body.get("numDmlAffectedRows").is_some() || body.get("rows").is_some_and(is_filled);
+    let first = body.pointer("/errors/0").filter(|_| !has_result)?;
+    Some(error::of_job(first))
+}
+
+fn is_filled(rows: &Value) -> bool {
+    rows.as_array().is_none_or(|rows| !rows.is_empty())
+}
+
+/// The columns of a page, as the model has them.
+pub(super) fn schema(page: &RawPage) -> Result<Option<Vec<sluice_model::Field>>, read::Misread> {
+    page.head.schema.as_ref().map(read::fields).transpose()
+}

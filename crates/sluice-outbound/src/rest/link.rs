@@ -1,0 +1,75 @@
+//! One connection to the server, for one call at a time. What drops it ends it.
+
+use super::client::{Client, ExchangeFault};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use std::fmt::Display;
+use std::net::SocketAddr;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
+
+const HEADERS_MAX: usize = 100;
+pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+const ADDRESSES_MAX: usize = 8;
+
+pub struct Link {
+    pub sender: SendRequest<Full<Bytes>>,
+    pub idle_since: Instant,
+    connection: AbortHandle,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}
+
+pub async fn dial(client: &Client) -> Result<Link, ExchangeFault> {
+    let endpoint = client.endpoint();
+    let stream = connect(client).await?;
+    // Calls are small and wait for their answers.
+    stream.set_nodelay(true).map_err(not_sent)?;
+    match client.tls() {
+        Some(configuration) => {
+            let name = ServerName::try_from(endpoint.host.clone()).map_err(not_sent)?;
+            link(TlsConnector::from(configuration.clone()).connect(name, stream).await.map_err(not_sent)?).await
+        }
+        None => link(stream).await,
+    }
+}
+
+async fn link<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(stream: S) -> Result<Link, ExchangeFault> {
+    let mut builder = http1::Builder::new();
+    builder.max_headers(HEADERS_MAX).max_buf_size(HEAD_BYTES_MAX);
+    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(not_sent)?;
+    // What breaks it is seen by the call that uses it.
+    let connection = tokio::spawn(async move { drop(connection.await) }).abort_handle();
+    Ok(Link { sender, idle_since: Instant::now(), connection })
+}
+
+async fn connect(client: &Client) -> Result<TcpStream, ExchangeFault> {
+    let endpoint = client.endpoint();
+    let found = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port)).await.map_err(not_sent)?;
+    let found: Vec<SocketAddr> = found.take(ADDRESSES_MAX).collect();
+    if let Some(address) = found.iter().find(|address| !endpoint.leads_to(address.ip())) {
+        return Err(not_sent(format!("`{}` leads to {}, off this machine", endpoint.host, address.ip())));
+    }
+    let mut last = not_sent("no address");
+    for address in found {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = not_sent(error),
+        }
+    }
+    Err(last)
+}
+
+fn not_sent(error: impl Display) -> ExchangeFault {
+    ExchangeFault::NotSent(error.to_string())
+}

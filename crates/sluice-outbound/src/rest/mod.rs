@@ -1,0 +1,11 @@
+//! One server that is called again and again: pooled connections, answers read up to a limit, nothing that leads elsewhere.
+
+mod body;
+mod client;
+mod endpoint;
+mod link;
+mod target;
+
+pub use client::{Answer, Call, Client, ClientSettings, ExchangeFault};
+pub use endpoint::Endpoint;
+pub use target::{encoded, is_plain_path, with_query};
