@@ -50,11 +50,6 @@ pub(super) fn read(job: &mut Job<'_>, work: &mut Map<String, Value>, at: &Path<'
 
 fn destination(job: &Job<'_>, work: &Map<String, Value>, given: &Map<String, Value>, at: &Path<'_>) -> Result<Destination, FormFault> {
     let named = name::table(job.place.project, given, at)?;
-    if named.table.dataset.starts_with('_') {
-        let text =
-            format!("is {}: hidden datasets hold what BigQuery keeps for itself, name one of your own", quoted(&named.table.dataset));
-        return Err(FormFault::unsupported(&at.name("datasetId"), text));
-    }
     let replaces = matches!(text_of(work, "writeDisposition"), Some("WRITE_TRUNCATE" | "WRITE_TRUNCATE_DATA"));
     Ok(Destination { named, replaces })
 }

@@ -60,8 +60,14 @@ pub(super) fn dataset(project: &str, given: &Map<String, Value>, at: &Path<'_>) 
         return Err(FormFault::unsupported(&at.name("projectId"), "is the number of a project: write its name"));
     }
     let dataset = required(given, "datasetId", at)?;
+    let at = at.name("datasetId");
     if !names::is_plain(dataset) {
-        return Err(no_name(dataset, "dataset", "letters, digits and `_`; the project has a field of its own", &at.name("datasetId")));
+        return Err(no_name(dataset, "dataset", "letters, digits and `_`; the project has a field of its own", &at));
+    }
+    // Results lie there as they were before they were masked, under names without a label.
+    if dataset.starts_with('_') {
+        let text = format!("is {}: hidden datasets hold what BigQuery keeps for itself, name one of your own", quoted(dataset));
+        return Err(FormFault::unsupported(&at, text));
     }
     Ok((named.to_owned(), dataset.to_owned()))
 }

@@ -58,6 +58,33 @@ fn what_is_sent_means_what_was_asked() {
     assert!(sent >= 60, "{sent}");
 }
 
+/// A field that is kept and sent in no case would be one that nobody has seen come out.
+#[test]
+fn every_field_that_is_kept_is_sent_in_some_case() {
+    let texts: Vec<String> = files().into_iter().map(|(_, text)| text).collect();
+    let sent: Vec<&str> = texts.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with("sends ")).collect();
+    let (mut fields, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    fields_of(&message::JOB, &mut fields, &mut seen);
+    // It is written as the list that took its place.
+    fields.remove("destinationUri");
+    assert!(fields.len() >= 100, "{}", fields.len());
+    let missing: Vec<&&str> = fields.iter().filter(|field| !sent.iter().any(|line| line.contains(&format!("\"{field}\":")))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+fn fields_of(message: &Message, fields: &mut BTreeSet<&'static str>, seen: &mut BTreeSet<&'static str>) {
+    if !seen.insert(message.name) {
+        return;
+    }
+    for field in message.fields {
+        let Fate::Kept(shape) = &field.fate else { continue };
+        fields.insert(field.name);
+        if let Shape::Map(inner, _) | Shape::Object(inner) | Shape::Objects(inner, _) = shape {
+            fields_of(inner, fields, seen);
+        }
+    }
+}
+
 fn files() -> Vec<(String, String)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/configuration");
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
