@@ -1,4 +1,5 @@
-//! Doors for data: BigQuery REST API. Each decodes what came, asks the application, and encodes the answer.
+//! Doors: BigQuery's REST API for data, and one for tokens. Each decodes what came, asks the application, and encodes the answer.
 
 pub mod rest;
 pub mod server;
+pub mod token;
