@@ -85,6 +85,37 @@ fn fields_of(message: &Message, fields: &mut BTreeSet<&'static str>, seen: &mut 
     }
 }
 
+/// Of policy's own schema: a question that does not fit it would refuse every job that asks it.
+#[test]
+fn every_question_is_one_that_policy_knows() {
+    let fits = |action: &str, resource: &Resource| {
+        let shown = shown(resource);
+        let kind = shown.split(' ').next().unwrap();
+        sluice_policy::SCHEMA.split(';').any(|part| {
+            let resources = part.split_once("resource: [").and_then(|(_, rest)| rest.split_once(']'));
+            let names = |(kinds, _): (&str, &str)| kinds.split(", ").any(|known| known.eq_ignore_ascii_case(kind));
+            part.contains(&format!("\"{action}\"")) && resources.is_some_and(names)
+        })
+    };
+    let mut asked_of_policy = BTreeSet::new();
+    for (file, text) in files() {
+        for case in text.split("\n# ").skip(1) {
+            let (way, body) = case.split_once('\n').unwrap().1.split_once("\n=>\n").unwrap().0.split_once('\n').unwrap();
+            let (also, method) = match asked(way, body) {
+                Ok(Inserted::Query(ask)) => (ask.also, None),
+                Ok(Inserted::Method(ask)) => (ask.also, Some((ask.name, ask.resource))),
+                Err(_) => continue,
+            };
+            for (action, resource) in also.into_iter().chain(method) {
+                assert!(fits(&action, &resource), "{file}: {action} {}", shown(&resource));
+                asked_of_policy.insert(action);
+            }
+        }
+    }
+    assert!(!fits("jobs.copy", &Resource::Connection) && !fits("teleport", &Resource::Connection));
+    assert!(asked_of_policy.len() >= 15, "{asked_of_policy:?}");
+}
+
 fn files() -> Vec<(String, String)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/configuration");
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
