@@ -10,13 +10,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-struct Server {
-    port: u16,
-    certificates_file: String,
+pub struct Server {
+    pub port: u16,
+    pub certificates_file: String,
 }
 
 /// Answers every connection with these bytes, after it has read a request.
-async fn serve(name: &str, answer: Vec<u8>) -> Server {
+pub async fn serve(name: &str, answer: Vec<u8>) -> Server {
     let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();

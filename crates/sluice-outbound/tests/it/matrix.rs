@@ -92,6 +92,15 @@ fn packed(body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
+fn web(status: &str) -> Turn {
+    let html = "<html><body>Error 502 (Server Error)!!1</body></html>";
+    Turn::Say(format!("HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n{html}", html.len()).into_bytes())
+}
+
+fn elsewhere(status: &str) -> Turn {
+    raw(&format!("HTTP/1.1 {status}\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"))
+}
+
 fn raw(text: &str) -> Turn {
     Turn::Close(text.as_bytes().to_vec())
 }
@@ -189,23 +198,14 @@ fn doubts() -> Vec<Case> {
 }
 
 /// What no server should say.
-fn nonsense() -> Vec<Case> {
+fn broken_http() -> Vec<Case> {
     let whole = gzip(&page());
     let mut corrupt = whole.clone();
     let last = corrupt.len() - 6;
     corrupt[last] ^= 0xff;
     let trailing = [whole.as_slice(), b"more"].concat();
-    let html = "<html><body>Error 502 (Server Error)!!1</body></html>";
-    let web = |status: &str| {
-        Turn::Say(format!("HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n{html}", html.len()).into_bytes())
-    };
     let many: String = (0..400).map(|number| format!("x-{number}: y\r\n")).collect();
     let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n{{}}", "y".repeat(200_000));
-    let elsewhere = |status: &str| raw(&format!("HTTP/1.1 {status}\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"));
-    let empty_with_error =
-        json!({ "jobComplete": true, "rows": [], "totalRows": "0", "errors": [{ "reason": "invalidQuery", "message": "no" }] });
-    let warned =
-        json!({ "jobComplete": true, "totalRows": "0", "schema": { "fields": [] }, "errors": [{ "reason": "invalid", "message": "w" }] });
     vec![
         (Op::Rows, vec![Turn::Say(packed(&whole))], "ok", "GET"),
         (Op::Rows, vec![Turn::Say(packed(&whole[..whole.len() / 2]))], "Malformed", "GET GET GET"),
@@ -227,13 +227,34 @@ fn nonsense() -> Vec<Case> {
         (Op::Rows, vec![raw("HTTP/1.1 999 What\r\nContent-Length: 0\r\n\r\n")], "Malformed 999", "GET"),
         (Op::Rows, vec![raw(&format!("HTTP/1.1 200 OK\r\n{many}\r\n{{}}"))], "TooLarge", "GET"),
         (Op::Rows, vec![raw(&long)], "TooLarge", "GET"),
+        (Op::Rows, vec![Turn::Drip(said("200 OK", &page()))], "Deadline", "GET GET GET"),
+        (Op::Rows, vec![Turn::Stall(said("200 OK", &page())[..150].to_vec())], "Deadline", "GET GET GET"),
+        (Op::InsertAll, vec![Turn::Say(packed(&whole[..9]))], "Malformed ?", "POST"),
+        (
+            Op::Dispatch,
+            vec![raw("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")],
+            "Malformed 200 ?",
+            "POST POST POST",
+        ),
+    ]
+}
+
+/// Good HTTP, and yet not what was asked for.
+fn strange_answers() -> Vec<Case> {
+    let empty_with_error =
+        json!({ "jobComplete": true, "rows": [], "totalRows": "0", "errors": [{ "reason": "invalidQuery", "message": "no" }] });
+    let warned =
+        json!({ "jobComplete": true, "totalRows": "0", "schema": { "fields": [] }, "errors": [{ "reason": "invalid", "message": "w" }] });
+    let job_of = |id: &str, state: &str| {
+        let job = json!({ "jobReference": { "projectId": PROJECT, "jobId": id }, "status": { "state": state } });
+        vec![Turn::Say(said("200 OK", &job.to_string()))]
+    };
+    vec![
         (Op::Rows, vec![Turn::Say(said("200 OK", ""))], "Malformed 200", "GET GET GET"),
         (Op::Rows, vec![Turn::Say(said("200 OK", "[]"))], "Malformed 200", "GET GET GET"),
         (Op::Rows, vec![Turn::Say(said("200 OK", &error_body(400, "invalidQuery")))], "Refused 200 invalidQuery", "GET"),
         (Op::Rows, vec![Turn::Say(said("200 OK", &empty_with_error.to_string()))], "Refused 200 invalidQuery", "GET"),
         (Op::Rows, vec![Turn::Say(said("200 OK", &warned.to_string()))], "ok", "GET"),
-        (Op::Rows, vec![Turn::Drip(said("200 OK", &page()))], "Deadline", "GET GET GET"),
-        (Op::Rows, vec![Turn::Stall(said("200 OK", &page())[..150].to_vec())], "Deadline", "GET GET GET"),
         (Op::Rows, vec![web("200 OK")], "Malformed 200", "GET GET GET"),
         (Op::Rows, vec![web("502 Bad Gateway")], "Unavailable 502", "GET GET GET"),
         (Op::Rows, vec![web("403 Forbidden")], "Refused 403", "GET"),
@@ -247,33 +268,10 @@ fn nonsense() -> Vec<Case> {
         (Op::Dispatch, vec![web("503 Unavailable"), Turn::Say(ok_job())], "ok", "POST POST"),
         (Op::Dispatch, vec![Turn::Say(said("200 OK", "{\"jobReference\":{}}"))], "Malformed 200 ?", "POST POST POST"),
         (Op::Dispatch, vec![Turn::Say(said("200 OK", &error_body(403, "accessDenied")))], "Refused 200 accessDenied ?", "POST"),
-        (
-            Op::Dispatch,
-            vec![raw("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")],
-            "Malformed 200 ?",
-            "POST POST POST",
-        ),
-        (
-            Op::Job,
-            vec![Turn::Say(said(
-                "200 OK",
-                &json!({ "jobReference": { "projectId": PROJECT, "jobId": "j-2" }, "status": { "state": "DONE" } }).to_string(),
-            ))],
-            "Malformed 200",
-            "GET GET GET",
-        ),
-        (
-            Op::Job,
-            vec![Turn::Say(said(
-                "200 OK",
-                &json!({ "jobReference": { "projectId": PROJECT, "jobId": "j-1" }, "status": { "state": "ALIEN" } }).to_string(),
-            ))],
-            "Malformed 200",
-            "GET GET GET",
-        ),
+        (Op::Job, job_of("j-2", "DONE"), "Malformed 200", "GET GET GET"),
+        (Op::Job, job_of("j-1", "ALIEN"), "Malformed 200", "GET GET GET"),
         (Op::Estimate, vec![Turn::Say(said("200 OK", "{}"))], "Malformed 200", "POST POST POST"),
         (Op::InsertAll, vec![web("200 OK")], "Malformed 200 ?", "POST"),
-        (Op::InsertAll, vec![Turn::Say(packed(&whole[..9]))], "Malformed ?", "POST"),
         (Op::Patch, vec![elsewhere("308 Permanent")], "Malformed 308 ?", "PATCH"),
         (Op::Get, vec![Turn::Say(said("200 OK", &format!("{}1{}", "[".repeat(1_000), "]".repeat(1_000))))], "Malformed 200", "GET GET GET"),
     ]
@@ -310,7 +308,8 @@ async fn what_is_in_doubt_is_done_once() {
 
 #[tokio::test]
 async fn what_makes_no_sense_is_no_answer() {
-    check(nonsense()).await;
+    check(broken_http()).await;
+    check(strange_answers()).await;
 }
 
 /// A bomb of a page: small on the wire, larger than any page.
@@ -326,6 +325,22 @@ async fn pages_are_unpacked_up_to_their_limit() {
     settings.timing.bulk = Duration::from_secs(60);
     assert_eq!(run(&crate::ground::connected(settings), Op::Rows).await, "TooLarge");
     assert_eq!(double.verbs(), "GET");
+}
+
+/// Who shows another's certificate sees no request; who shows the right one is asked for gzip.
+#[tokio::test]
+async fn certificates_come_first() {
+    let server = crate::https::serve("localhost", said("200 OK", "{}")).await;
+    let mut settings = crate::ground::settings(&format!("https://localhost:{}", server.port));
+    settings.certificates_file = Some(server.certificates_file.clone());
+    assert_eq!(run(&crate::ground::connected(settings.clone()), Op::Get).await, "ok");
+    let stranger = crate::https::serve("localhost", said("200 OK", "{}")).await;
+    settings.endpoint = format!("https://localhost:{}", stranger.port);
+    for op in [Op::Get, Op::Dispatch, Op::InsertAll] {
+        assert_eq!(run(&crate::ground::connected(settings.clone()), op).await, "Unavailable", "{op:?}");
+    }
+    settings.certificates_file = Some("/nowhere.pem".to_owned());
+    assert!(BigQuery::new(&std::collections::BTreeMap::from([("w".to_owned(), settings)])).is_err());
 }
 
 /// Nobody listens there: nothing was seen, nothing was done, and everything may be tried again.
