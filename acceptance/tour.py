@@ -5,6 +5,8 @@ Every step asserts what BigQuery would do. The first failure ends the tour.
 
 import datetime
 import decimal
+import gzip
+import io
 import json
 import sys
 import time
@@ -251,7 +253,7 @@ def errors_have_bigquerys_shapes():
     found, body = raw("POST", f"/bigquery/v2/projects/{PROJECT}/queries", {"query": "SELECT 1"})
     assert found == 501 and "legacy" in body["error"]["message"], body
     found, body = raw("POST", f"/bigquery/v2/projects/{PROJECT}/jobs", {"configuration": {"load": {"sourceUris": ["gs://a/b"]}}})
-    assert found == 501 and "load jobs" in body["error"]["message"], body
+    assert found == 501 and "load jobs from `gs://a/b`" in body["error"]["message"], body
     found, body = raw("GET", "/bigquery/v2/nowhere")
     assert found == 404 and body["error"]["errors"][0]["reason"] == "notFound", body
 
@@ -321,6 +323,104 @@ def the_schema_and_the_jobs_can_be_asked_for():
     assert rows(CLIENT.query(sql).result()) == [("id", "INT64"), ("v", "STRING")]
     sql = f"SELECT COUNT(*) FROM `region-us`.INFORMATION_SCHEMA.JOBS WHERE statement_type = 'MERGE' AND state = 'DONE' AND user_email = '{EMAIL}'"
     assert rows(CLIENT.query(sql).result()) == [(1,)]
+
+
+@step
+def rows_are_loaded_as_json():
+    table = f"{PROJECT}.tour.loaded"
+    given = [{"id": 1, "name": "a", "at": "2026-01-02T03:04:05Z", "tags": ["x"], "place": {"city": "Bern"}}, {"id": 2, "name": None}]
+    job = CLIENT.load_table_from_json(given, table)
+    assert job.result().state == "DONE" and job.job_type == "load" and job.user_email == EMAIL
+    assert (job.output_rows, job.input_files, job.errors) == (2, 1, None) and job.output_bytes > 0 and job.input_file_bytes > 0
+    first, second = CLIENT.list_rows(table)
+    assert (first["id"], first["tags"], first["place"], second["name"]) == (1, ["x"], {"city": "Bern"}, None)
+    assert first["at"] == datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
+    CLIENT.load_table_from_json([{"id": 3}], table).result()
+    assert CLIENT.get_table(table).num_rows == 3
+    truncate = bigquery.LoadJobConfig(write_disposition="WRITE_TRUNCATE", schema=[bigquery.SchemaField("id", "INT64", "REQUIRED")])
+    CLIENT.load_table_from_json([{"id": 4}], table, job_config=truncate).result()
+    assert rows(CLIENT.list_rows(table)) == [(4,)]
+    bad = CLIENT.load_table_from_json([{"id": 5}, {"id": "six"}], table, job_config=bigquery.LoadJobConfig(schema=truncate.schema))
+    fails(exceptions.BadRequest, "JSON table encountered too many errors", bad.result)
+    assert [error["reason"] for error in bad.errors] == ["invalid"] * 3 and "Field: id; Value: six" in bad.errors[2]["message"], bad.errors
+    name = f"tour-load-{uuid.uuid4()}"
+    CLIENT.load_table_from_json([{"id": 6}], table, job_id=name).result()
+    fails(exceptions.Conflict, "Already Exists: Job", lambda: CLIENT.load_table_from_json([{"id": 6}], table, job_id=name))
+    assert rows(CLIENT.query("SELECT COUNT(*) FROM tour.loaded").result()) == [(2,)]
+    assert name in [other.job_id for other in CLIENT.list_jobs(max_results=5)]
+    fails(exceptions.NotFound, "Not found: Dataset", lambda: CLIENT.load_table_from_json([{"id": 7}], f"{PROJECT}.nowhere.t"))
+
+
+@step
+def files_are_loaded_piece_by_piece():
+    from google.cloud.bigquery import client as library
+
+    file = b"id,v\n" + b"".join(b"%d,%032d\n" % (number, number) for number in range(30_000))
+    config = bigquery.LoadJobConfig(source_format="CSV", autodetect=True, write_disposition="WRITE_TRUNCATE")
+    whole, library._DEFAULT_CHUNKSIZE = library._DEFAULT_CHUNKSIZE, 256 * 1024
+    try:
+        before = len(raw("GET", "/sandbox/requests")[1]["requests"])
+        for failure in (None, {"kind": "answer", "reason": "backendError"}, {"kind": "reset", "afterBytes": 0}):
+            if failure:
+                assert raw("POST", "/sandbox/faults", {"path": "/upload/", "verb": "PUT", "skip": 1, "act": failure})[0] == 204
+            job = CLIENT.load_table_from_file(io.BytesIO(file), f"{PROJECT}.tour.pieces", job_config=config)
+            job.result()
+            assert (job.output_rows, job.input_file_bytes) == (30_000, len(file)), failure
+        requests = raw("GET", "/sandbox/requests")[1]["requests"][before:]
+        pieces = [request for request in requests if request["verb"] == "PUT"]
+        assert len(pieces) >= 3 * (len(file) // (256 * 1024) + 1) and {request["method"] for request in pieces} == {"bigquery.jobs.insert"}
+        assert sum(request["status"] == 503 for request in pieces) == 1
+    finally:
+        library._DEFAULT_CHUNKSIZE = whole
+    assert rows(CLIENT.query("SELECT COUNT(*), MAX(id), SUM(id) FROM tour.pieces").result()) == [(30_000, 29_999, sum(range(30_000)))]
+
+
+@step
+def files_are_read_as_they_are_described():
+    schema = [bigquery.SchemaField("id", "INT64"), bigquery.SchemaField("text", "STRING"), bigquery.SchemaField("paid", "BOOL")]
+
+    def load(file, **options):
+        options = {"source_format": "CSV", "schema": schema, "write_disposition": "WRITE_TRUNCATE"} | options
+        job = CLIENT.load_table_from_file(io.BytesIO(file), "tour.read", size=len(file), job_config=bigquery.LoadJobConfig(**options))
+        job.result()
+        return rows(CLIENT.list_rows("tour.read")), job
+
+    assert load(gzip.compress(b"id,text,paid\n1,a,y\n2,,\n"), skip_leading_rows=1)[0] == [(1, "a", True), (2, None, None)]
+    tabs = {"field_delimiter": "\t", "quote_character": "'", "null_marker": "-", "allow_quoted_newlines": True}
+    assert load(b"1\t'a\nb'\tno\n-\t-\t-\n", **tabs)[0] == [(1, "a\nb", False), (None, None, None)]
+    assert load(b"1\n2,b,true,more\n", allow_jagged_rows=True, ignore_unknown_values=True)[0] == [(1, None, None), (2, "b", True)]
+    found, job = load(b"1,a,true\nx,b,true\n", max_bad_records=1)
+    assert found == [(1, "a", True)] and job.state == "DONE" and job.error_result is None and len(job.errors) == 1, job.errors
+    fails(exceptions.BadRequest, "CSV table encountered too many errors", lambda: load(b"1,a,true\nx,b,true\n"))
+    fails(exceptions.BadRequest, "Cannot load CSV data with a repeated field", lambda: load(b"1\n", schema=[bigquery.SchemaField("a", "INT64", "REPEATED")]))
+    parquet = bigquery.LoadJobConfig(source_format="PARQUET")
+    for size in (4, None):
+        refused = lambda: CLIENT.load_table_from_file(io.BytesIO(b"PAR1"), "tour.read", size=size, job_config=parquet)
+        error = fails(exceptions.GoogleAPICallError, "does not do this: load jobs of `PARQUET`", refused)
+        assert error.code == 501, error
+    error = fails(exceptions.GoogleAPICallError, "load jobs from `gs://bucket/file.csv`", lambda: CLIENT.load_table_from_uri("gs://bucket/file.csv", "tour.read"))
+    assert error.code == 501, error
+
+
+@step
+def tables_are_copied():
+    one, two = f"{PROJECT}.tour.t", f"{PROJECT}.tour.copied"
+    count = CLIENT.get_table(one).num_rows
+    job = CLIENT.copy_table(one, f"{PROJECT}.tour.copy")
+    assert job.result().state == "DONE" and job.job_type == "copy"
+    assert CLIENT.get_table("tour.copy").num_rows == count
+    fails(exceptions.Conflict, "Already Exists: Table acme-prod:tour.copy", lambda: CLIENT.copy_table(one, f"{PROJECT}.tour.copy").result())
+    append = bigquery.CopyJobConfig(write_disposition="WRITE_APPEND")
+    CLIENT.copy_table([one, two], f"{PROJECT}.tour.copy", job_config=append).result()
+    assert CLIENT.get_table("tour.copy").num_rows == 2 * count + CLIENT.get_table(two).num_rows
+    fails(exceptions.NotFound, "Not found: Table", lambda: CLIENT.copy_table(f"{PROJECT}.tour.none", f"{PROJECT}.tour.copy2").result())
+    snapshot = bigquery.CopyJobConfig(operation_type="SNAPSHOT")
+    fails(exceptions.GoogleAPICallError, "copy jobs of the operation type `SNAPSHOT`", lambda: CLIENT.copy_table(one, f"{PROJECT}.tour.s", job_config=snapshot))
+    fails(exceptions.GoogleAPICallError, "extract jobs", lambda: CLIENT.extract_table(one, "gs://bucket/file.csv", job_id="tour-extract").result())
+    extract = CLIENT.get_job("tour-extract")
+    assert (extract.job_type, extract.state, extract.error_result["reason"]) == ("extract", "DONE", "notImplemented")
+    kinds = {job.job_type for job in CLIENT.list_jobs(max_results=100)}
+    assert {"copy", "extract", "load", "query"} <= kinds, kinds
 
 
 @step

@@ -4,6 +4,9 @@ use super::request::wrong;
 use crate::problem::Problem;
 use serde_json::Value;
 
+/// Node's client writes it beside the fields of the job as well.
+const LOCATION: &str = "location";
+
 pub fn flag(body: &Value, field: &str) -> Result<bool, Problem> {
     match body.get(field) {
         None | Some(Value::Null) => Ok(false),
@@ -33,7 +36,9 @@ pub fn list<'a>(body: &'a Value, field: &str) -> Result<&'a [Value], Problem> {
 /// A field that nobody reads is refused where it asks for something. `harmless` words ask for what is done anyway.
 pub fn refuse_others(body: &Value, job: &str, read: &[&str], harmless: &[(&str, &str)]) -> Result<(), Problem> {
     for (field, value) in body.as_object().into_iter().flatten() {
-        let known = read.contains(&field.as_str()) || harmless.iter().any(|(name, word)| name == field && value.as_str() == Some(word));
+        let known = field == LOCATION
+            || read.contains(&field.as_str())
+            || harmless.iter().any(|(name, word)| name == field && value.as_str() == Some(word));
         if !known && !asks_for_nothing(value) {
             return Err(Problem::not_implemented(&format!("`{field}` of a {job} job")));
         }

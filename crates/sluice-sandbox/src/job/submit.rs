@@ -72,21 +72,10 @@ impl Jobs {
         let id = self.free_id(&order)?;
         let labels = labels(order.configuration.get("labels"))?;
         let media = order.media.take();
-        let transfer = Transfer::read(kind, &order.configuration, &order.project, media);
+        let transfer = Transfer::read(kind, &order.configuration, &order.project, media)?;
+        transfer.destination().map_or(Ok(()), |destination| self.check_destination(destination))?;
         let (hold, timeout) = durations(&order);
         let job = Arc::new(Job::new(self.ticket(kind, order, id, String::new(), labels)));
-        let transfer = match transfer {
-            Ok(transfer) => transfer,
-            Err(problem) => {
-                // What BigQuery would have taken stays to be asked for.
-                if problem.reason == Reason::NotImplemented {
-                    job.finish(Finished::default(), Some(problem.clone()));
-                    self.forget_all(self.registry.add(job)?);
-                }
-                return Err(problem);
-            }
-        };
-        self.check_destination(transfer.destination())?;
         self.forget_all(self.registry.add(job.clone())?);
         let (warehouse, running_job) = (self.warehouse.clone(), job.clone());
         self.start(&job, hold, timeout, move || {

@@ -1,4 +1,4 @@
-//! Jobs that carry rows: loads and copies. Extracts are known by name and refused.
+//! Jobs that carry rows: loads and copies. An extract is a job that fails and says why.
 
 use super::copy::CopyRequest;
 use super::fields::flag;
@@ -12,6 +12,7 @@ use std::sync::atomic::AtomicBool;
 
 pub enum Transfer {
     Copy(CopyRequest),
+    Extract,
     Load { request: LoadRequest, media: Vec<u8> },
 }
 
@@ -28,20 +29,23 @@ impl Transfer {
             }
             (_, Some(_)) => Err(Problem::invalid(super::submit::ONLY_LOADS)),
             (JobKind::Copy, None) => CopyRequest::read(configuration, project).map(Transfer::Copy),
-            (JobKind::Extract | JobKind::Query, None) => Err(Problem::not_implemented(&format!("{} jobs", kind.field()))),
+            (JobKind::Extract, None) => Ok(Transfer::Extract),
+            (JobKind::Query, None) => Err(Problem::internal("a query is no transfer")),
         }
     }
 
-    pub fn destination(&self) -> &TableName {
+    pub fn destination(&self) -> Option<&TableName> {
         match self {
-            Transfer::Copy(request) => &request.destination,
-            Transfer::Load { request, .. } => &request.destination,
+            Transfer::Copy(request) => Some(&request.destination),
+            Transfer::Extract => None,
+            Transfer::Load { request, .. } => Some(&request.destination),
         }
     }
 
     pub fn run(&self, warehouse: &Warehouse, cancelled: &AtomicBool) -> (Finished, Option<Problem>) {
         match self {
             Transfer::Copy(request) => request.run(warehouse, cancelled),
+            Transfer::Extract => (Finished::default(), Some(Problem::not_implemented("extract jobs"))),
             Transfer::Load { request, media } => request.run(warehouse, media, cancelled),
         }
     }

@@ -15,8 +15,9 @@ use serde_json::Value;
 
 const DECLARED_BYTES: HeaderName = HeaderName::from_static("x-upload-content-length");
 
-/// The path of the method behind what marks an upload.
+/// The path of the method behind what marks an upload. The service's own prefix stands before it where a client has it in its address.
 pub fn below_upload(path: &str) -> Option<&str> {
+    let path = path.strip_prefix("/bigquery/v2").unwrap_or(path);
     let below = path.strip_prefix("/upload/").or_else(|| path.strip_prefix("/resumable/upload/"))?;
     Some(methods::below_service(below))
 }
@@ -108,6 +109,7 @@ mod tests {
         check("/upload/bigquery/v2/projects/p/jobs", Some("projects/p/jobs"));
         check("/upload/projects/p/jobs", Some("projects/p/jobs"));
         check("/resumable/upload/bigquery/v2/projects/p/jobs", Some("projects/p/jobs"));
+        check("/bigquery/v2/upload/bigquery/v2/projects/p/jobs", Some("projects/p/jobs"));
         check("/bigquery/v2/projects/p/jobs", None);
         check("/uploads/projects/p/jobs", None);
     }

@@ -59,7 +59,7 @@ fn what_is_not_there_is_refused_by_name() {
     check("POST", "/batch/bigquery/v2", "", "501 notImplemented");
     check("POST", JOBS, "{broken", "400 invalid");
     check("POST", JOBS, "{}", "400 invalid");
-    check("POST", JOBS, r#"{"configuration": {"extract": {}}}"#, "501 notImplemented");
+    check("POST", JOBS, r#"{"configuration": {"extract": {}, "copy": {}}}"#, "400 invalid");
     check("POST", QUERIES, r#"{"query": "SELECT 1"}"#, "501 notImplemented");
     check("POST", QUERIES, r#"{"query": "SELECT 1", "useLegacySql": false}"#, "200 ");
     check("POST", QUERIES, r#"{"query": "SELECT nope", "useLegacySql": false}"#, "400 invalidQuery");

@@ -190,7 +190,7 @@ fn loads_that_are_not_done_are_refused_by_name() {
     refused("skipLeadingRows", json!("many"), "400 invalid");
     refused("allowJaggedRows", json!("perhaps"), "400 invalid");
     refused("schema", json!({ "fields": [{ "name": "a", "type": "WORD" }] }), "400 invalid");
-    let harmless = json!({ "autodetect": true, "encoding": "UTF-8", "useAvroLogicalTypes": false, "schemaUpdateOptions": [], "fieldDelimiter": "\\t" });
+    let harmless = json!({ "autodetect": true, "encoding": "UTF-8", "location": "US", "useAvroLogicalTypes": false, "schemaUpdateOptions": [], "fieldDelimiter": "\\t" });
     check(bench.job(load("harmless", harmless), Some("a\tb\n1\t2\n")), None);
     check(bench.job(load("t", json!({})), None), Some("400 invalid Load configuration must specify at least one source URI"));
     let mut dry = load("t", json!({ "autodetect": true }));
@@ -205,7 +205,7 @@ fn loads_that_are_not_done_are_refused_by_name() {
 fn extracts_are_known_and_refused() {
     let bench = Bench::new();
     let extract = json!({ "extract": { "sourceTable": table("orders"), "destinationUris": ["gs://bucket/file.csv"] } });
-    check(bench.job(extract.clone(), None), Some("501 notImplemented The sandbox warehouse does not do this: extract jobs"));
+    check(bench.job(extract.clone(), None), Some("notImplemented The sandbox warehouse does not do this: extract jobs"));
     let job = bench.client.get(&format!("{JOBS}/job-0")).json();
     assert_eq!((&job["configuration"]["jobType"], &job["configuration"]["extract"]), (&json!("EXTRACT"), &extract["extract"]));
     assert_eq!((&job["status"]["state"], &job["status"]["errorResult"]["reason"]), (&json!("DONE"), &json!("notImplemented")));
