@@ -11,7 +11,7 @@ pub struct FormFault {
     pub reason: FormReason,
     /// `configuration.query.queryParameters[2].name`; empty for the whole of what was sent.
     pub field: String,
-    /// What follows the field in a sentence.
+    /// What follows the field in a sentence; the whole sentence where there is none.
     pub text: String,
 }
 
@@ -46,6 +46,10 @@ impl FormFault {
 impl<'a> Path<'a> {
     pub const ROOT: Path<'static> = Path { before: None, step: Step::Root };
 
+    pub fn is_root(&self) -> bool {
+        matches!(self.step, Step::Root)
+    }
+
     pub fn name(&'a self, name: &'a str) -> Path<'a> {
         Path { before: Some(self), step: Step::Name(name) }
     }
@@ -76,7 +80,7 @@ impl fmt::Display for Path<'_> {
             Step::Root => Ok(()),
             Step::Place(place) => write!(formatter, "[{place}]"),
             Step::Name(name) => {
-                let dot = if self.before.is_none_or(|before| matches!(before.step, Step::Root)) { "" } else { "." };
+                let dot = if self.before.is_none_or(Path::is_root) { "" } else { "." };
                 write!(formatter, "{dot}{}", quoted(name).trim_matches('`'))
             }
         }
@@ -86,7 +90,7 @@ impl fmt::Display for Path<'_> {
 impl fmt::Display for FormFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.field.is_empty() {
-            return write!(formatter, "the body {}", self.text);
+            return formatter.write_str(&self.text);
         }
         write!(formatter, "`{}` {}", self.field, self.text)
     }

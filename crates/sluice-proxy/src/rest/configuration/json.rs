@@ -16,7 +16,7 @@ const OURS: &str = "sluice: ";
 /// The whole of a body. Nothing at all is an empty object, as BigQuery takes it.
 pub fn read(bytes: &[u8]) -> Result<Value, FormFault> {
     if bytes.len() > BODY_BYTES_MAX {
-        let text = format!("has {} bytes, accepted are at most {BODY_BYTES_MAX}", bytes.len());
+        let text = format!("the body has {} bytes, accepted are at most {BODY_BYTES_MAX}", bytes.len());
         return Err(FormFault::too_large(&Path::ROOT, text));
     }
     if bytes.iter().all(u8::is_ascii_whitespace) {
@@ -31,7 +31,7 @@ fn told(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.split_once(OURS) {
         Some((_, ours)) => ours.rsplit_once(" at line ").map_or(ours, |(ours, _)| ours).to_owned(),
-        None => format!("is no JSON: line {}, column {}", error.line(), error.column()),
+        None => format!("the body is no JSON: line {}, column {}", error.line(), error.column()),
     }
 }
 
@@ -43,7 +43,7 @@ struct Strict {
 impl Strict {
     fn within<E: Error>(self) -> Result<Strict, E> {
         if self.depth >= BODY_DEPTH_MAX {
-            return Err(E::custom(format!("{OURS}is nested deeper than {BODY_DEPTH_MAX} levels")));
+            return Err(E::custom(format!("{OURS}the body is nested deeper than {BODY_DEPTH_MAX} levels")));
         }
         Ok(Strict { depth: self.depth + 1 })
     }
@@ -77,7 +77,7 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<Value, E> {
-        Number::from_f64(number).map(Value::Number).ok_or_else(|| E::custom(format!("{OURS}has a number that is not finite")))
+        Number::from_f64(number).map(Value::Number).ok_or_else(|| E::custom(format!("{OURS}the body has a number that is not finite")))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
@@ -107,7 +107,7 @@ impl<'de> Visitor<'de> for Strict {
         while let Some(name) = access.next_key::<String>()? {
             let value = access.next_value_seed(within)?;
             if fields.contains_key(&name) {
-                return Err(A::Error::custom(format!("{OURS}has the name {} twice in one object", quoted(&name))));
+                return Err(A::Error::custom(format!("{OURS}the body has the name {} twice in one object", quoted(&name))));
             }
             fields.insert(name, value);
         }

@@ -193,7 +193,8 @@ pub(in crate::rest) fn wrong(value: &Value, wanted: &str, path: &Path<'_>) -> Fo
         Value::Object(_) => "an object".to_owned(),
         Value::String(text) => format!("the text {}", quoted(text)),
     };
-    FormFault::invalid(path, format!("is {found}, accepted is {wanted}"))
+    let subject = if path.is_root() { "the body " } else { "" };
+    FormFault::invalid(path, format!("{subject}is {found}, accepted is {wanted}"))
 }
 
 /// What says nothing is taken, and not recommended.
