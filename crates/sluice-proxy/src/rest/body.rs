@@ -3,7 +3,7 @@
 use super::configuration::{self, BODY_BYTES_MAX, FormFault};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, header};
-use flate2::read::GzDecoder;
+use flate2::bufread::GzDecoder;
 use http_body_util::BodyExt;
 use serde_json::Value;
 use sluice_app::FormReason;

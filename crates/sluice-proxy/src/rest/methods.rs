@@ -239,4 +239,4 @@ impl Method {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::rest) mod tests;

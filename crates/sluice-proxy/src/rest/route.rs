@@ -34,7 +34,7 @@ pub const PATH_BYTES_MAX: usize = 8 << 10;
 
 const PREFIXES: [&str; 2] = ["/bigquery/v2/", "/"];
 const UPLOAD_PREFIXES: [&str; 4] = ["/upload/bigquery/v2/", "/resumable/upload/bigquery/v2/", "/upload/", "/resumable/upload/"];
-const DISCOVERY: [&str; 2] = ["/discovery/v1/apis/bigquery/v2/rest", "/$discovery/rest"];
+const DISCOVERY: [&str; 3] = ["/discovery/v1/apis/bigquery/v2/rest", "/$discovery/rest", "/%24discovery/rest"];
 
 /// `path` as it stands in the request, not decoded.
 pub fn find(verb: &str, path: &str) -> Result<Route, RouteFault> {

@@ -15,7 +15,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
-use sluice_app::{FormReason, Refused, Visit, Why};
+use sluice_app::{FormReason, JobName, Refused, Visit, Why};
 use sluice_identity::{Caller, Reason, Refusal};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -132,7 +132,10 @@ impl Rest {
                 Err(fault) => Err(self.refuse(visit, None, fault.reason, fault.text).await),
             };
         }
-        let caller = self.caller(&visit, &head).await?;
+        let caller = match found.as_ref().ok().and_then(|route| self.own_job(route)) {
+            Some((connection, job)) => self.caller_of_job(&visit, &head, &connection, &job).await?,
+            None => self.caller(&visit, &head).await?,
+        };
         let (matched, address) = match found {
             Ok(Route::Method(matched)) => (matched, Address::Plain),
             Ok(Route::Upload(matched)) => (matched, Address::Upload),
@@ -161,11 +164,30 @@ impl Rest {
     pub(super) async fn caller(&self, visit: &Visit, head: &Head) -> Result<Caller, Refused> {
         match &head.bearer {
             Some(bearer) => self.authenticate.caller(visit, bearer).await,
-            None => {
-                let refusal = Refusal { reason: Reason::TokenMalformed("there is none"), issuer: None, audiences: Vec::new() };
-                Err(self.application.refuse(visit.clone(), None, Why::Unproven(Box::new(refusal))).await)
-            }
+            None => Err(self.refuse_nobody(visit).await),
         }
+    }
+
+    async fn caller_of_job(&self, visit: &Visit, head: &Head, connection: &str, job: &JobName) -> Result<Caller, Refused> {
+        match &head.bearer {
+            Some(bearer) => self.authenticate.caller_of_job(visit, bearer, connection, job).await,
+            None => Err(self.refuse_nobody(visit).await),
+        }
+    }
+
+    async fn refuse_nobody(&self, visit: &Visit) -> Refused {
+        let refusal = Refusal { reason: Reason::TokenMalformed("there is none"), issuer: None, audiences: Vec::new() };
+        self.application.refuse(visit.clone(), None, Why::Unproven(Box::new(refusal))).await
+    }
+
+    /// The job that a poll is for.
+    fn own_job(&self, route: &Route) -> Option<(String, JobName)> {
+        let Route::Method(matched) = route else { return None };
+        if !matches!(matched.method.duty, Duty::JobGet | Duty::Results) {
+            return None;
+        }
+        let connection = self.connections.of(matched.project())?.to_owned();
+        Some((connection, JobName { project: matched.project().to_owned(), location: None, id: matched.name("jobId").to_owned() }))
     }
 
     pub(super) async fn refuse(&self, visit: Visit, caller: Option<&Caller>, reason: FormReason, text: String) -> Refused {

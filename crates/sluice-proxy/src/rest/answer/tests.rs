@@ -1,1 +1,122 @@
 use super::*;
+use flate2::read::GzDecoder;
+use http_body_util::BodyExt;
+use serde_json::json;
+use std::io::Read as _;
+
+async fn bytes(response: Response<Body>) -> (Option<String>, Vec<u8>, usize) {
+    let header = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
+    assert!(
+        response.status() == 204
+            || response.status() == 304
+            || header(header::CONTENT_TYPE).as_deref() == Some("application/json; charset=UTF-8")
+    );
+    let (coding, length) = (header(header::CONTENT_ENCODING), header(header::CONTENT_LENGTH));
+    let mut body = response.into_body();
+    let (mut whole, mut frames) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        whole.extend_from_slice(&frame.unwrap().into_data().unwrap());
+        frames += 1;
+    }
+    if let Some(length) = length {
+        assert_eq!(length, whole.len().to_string());
+    }
+    if coding.as_deref() == Some("gzip") {
+        let mut unpacked = Vec::new();
+        GzDecoder::new(&*whole).read_to_end(&mut unpacked).unwrap();
+        whole = unpacked;
+    }
+    (coding, whole, frames)
+}
+
+fn manner(fields: &str) -> Manner {
+    Manner { mask: Mask::parse(fields), ..Manner::default() }
+}
+
+async fn check_page(rows: &[&'static str], manner: &Manner, expect: Value) {
+    let Value::Object(head) = json!({ "kind": "k", "totalRows": "3" }) else { panic!() };
+    let (_, found, _) = bytes(page_of(head, rows.iter().copied().collect::<Vec<_>>().into_iter(), manner)).await;
+    let found: Value = serde_json::from_slice(&found).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&found)));
+    assert_eq!(found, expect, "{rows:?}");
+}
+
+#[tokio::test]
+async fn rows_stand_in_the_page_as_they_are() {
+    let one = r#"{"f":[{"v":"1"}]}"#;
+    let two = r#"{"f":[{"v":"2"}]},{"f":[{"v":null}]}"#;
+    let plain = Manner::default();
+    let row = |value: Value| json!({ "f": [{ "v": value }] });
+    check_page(&[], &plain, json!({ "kind": "k", "totalRows": "3" })).await;
+    check_page(&[one, two], &plain, json!({ "kind": "k", "totalRows": "3", "rows": [row(json!("1")), row(json!("2")), row(json!(null))] }))
+        .await;
+    check_page(&["", one, ""], &plain, json!({ "kind": "k", "totalRows": "3", "rows": [row(json!("1"))] })).await;
+    check_page(&[one], &Manner { pretty: true, ..Manner::default() }, json!({ "kind": "k", "totalRows": "3", "rows": [row(json!("1"))] }))
+        .await;
+    check_page(&[one], &manner("rows"), json!({ "rows": [row(json!("1"))] })).await;
+    check_page(&[one], &manner("totalRows"), json!({ "totalRows": "3" })).await;
+    check_page(
+        &[one, two],
+        &manner("totalRows,rows/f"),
+        json!({ "totalRows": "3", "rows": [row(json!("1")), row(json!("2")), row(json!(null))] }),
+    )
+    .await;
+    check_page(&[one], &manner("rows/x"), json!({ "rows": [{}] })).await;
+    check_page(&[one], &manner("zz"), json!({})).await;
+}
+
+/// A piece that counts how often it is copied out.
+struct Large(Vec<u8>);
+
+impl AsRef<[u8]> for Large {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+#[tokio::test]
+async fn a_page_leaves_piece_by_piece() {
+    let rows = |count: usize| {
+        vec![Large(format!("{{\"f\":[{{\"v\":\"{}\"}}]}}", "x".repeat(1 << 20)).into_bytes())]
+            .into_iter()
+            .chain((1..count).map(|_| Large(b"{}".to_vec())))
+            .collect::<Vec<_>>()
+    };
+    let (coding, whole, frames) = bytes(page_of(Map::new(), rows(3).into_iter(), &Manner::default())).await;
+    assert_eq!((coding, frames), (None, 7), "the head, three pieces, two commas, the end");
+    assert!(whole.starts_with(b"{\"rows\":[{\"f\":") && whole.ends_with(b"},{},{}]}"));
+    let packed = Manner { gzip: true, ..Manner::default() };
+    let (coding, unpacked, frames) = bytes(page_of(Map::new(), rows(3).into_iter(), &packed)).await;
+    assert_eq!((coding.as_deref(), unpacked == whole), (Some("gzip"), true));
+    assert!(frames >= 1);
+    let (coding, ..) = bytes(page_of(Map::new(), vec![Large(b"{}".to_vec())].into_iter(), &packed)).await;
+    assert_eq!(coding, None, "small answers are not packed");
+}
+
+#[tokio::test]
+async fn the_bytes_of_a_piece_are_not_copied() {
+    let large = Large(vec![b' '; 1 << 20]);
+    let place = large.0.as_ptr();
+    let mut body = page_of(Map::new(), vec![large].into_iter(), &Manner::default()).into_body();
+    let mut found = false;
+    while let Some(frame) = body.frame().await {
+        found |= frame.unwrap().into_data().unwrap().as_ptr() == place;
+    }
+    assert!(found);
+}
+
+#[tokio::test]
+async fn etags_are_those_of_the_whole_resource() {
+    let value = json!({ "etag": "abc", "id": "x" });
+    let check = |manner: Manner| {
+        let response = resource(value.clone(), &manner);
+        (response.status().as_u16(), response.headers().get("etag").and_then(|tag| tag.to_str().ok()).map(str::to_owned))
+    };
+    let tag = Some("\"abc\"".to_owned());
+    assert_eq!(check(Manner::default()), (200, tag.clone()));
+    assert_eq!(check(manner("id")), (200, tag.clone()));
+    assert_eq!(check(Manner { known_etags: vec!["abc".to_owned()], ..manner("id") }), (304, tag.clone()));
+    assert_eq!(check(Manner { known_etags: vec!["*".to_owned()], ..Manner::default() }), (304, tag.clone()));
+    assert_eq!(check(Manner { known_etags: vec!["other".to_owned()], ..Manner::default() }), (200, tag));
+    let (_, found, _) = bytes(json(StatusCode::OK, json!({ "a": { "b": 1 } }), &Manner { pretty: true, ..Manner::default() })).await;
+    assert_eq!(String::from_utf8(found).unwrap(), "{\n  \"a\": {\n    \"b\": 1\n  }\n}\n");
+}

@@ -10,6 +10,8 @@ use super::resources::RESOURCES;
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Known {
     Fields(Vec<(&'static str, Known)>),
+    /// Names that people chose, with resources.
+    Entries(&'static str),
     /// Names that people chose, with plain values.
     Map,
     /// A text, a number, a flag, or a list of such.
@@ -55,6 +57,11 @@ impl Known {
                 }
                 Some(Value::Object(kept))
             }
+            (Known::Entries(resource), Value::Object(entries)) => {
+                let known = KNOWN.get(resource)?;
+                let kept = entries.into_iter().filter_map(|(name, value)| Some((name, known.keep(value, dropped, depth + 1)?)));
+                Some(Value::Object(kept.collect()))
+            }
             (Known::Map, Value::Object(entries)) => {
                 let kept = entries.into_iter().filter(|(_, value)| is_plain(value, dropped));
                 Some(Value::Object(kept.collect()))
@@ -85,7 +92,7 @@ fn is_plain(value: &Value, dropped: &mut u64) -> bool {
     plain
 }
 
-/// `name` is plain, `name{}` a map, `name(...)` an object or a list of them, `name@Resource` another resource.
+/// `name` is plain, `name{}` a map, `name{Resource}` one of resources, `name(...)` an object or a list of them, `name@Resource` another resource.
 fn parse(text: &'static str) -> Option<Known> {
     let mut rest = text;
     let fields = fields(&mut rest, 0)?;
@@ -105,6 +112,9 @@ fn fields(rest: &mut &'static str, depth: usize) -> Option<Vec<(&'static str, Kn
         let known = if let Some(after) = rest.strip_prefix("{}") {
             *rest = after;
             Known::Map
+        } else if let Some((resource, after)) = rest.strip_prefix('{').and_then(|after| after.split_once('}')) {
+            *rest = after;
+            Known::Entries(resource)
         } else if let Some(after) = rest.strip_prefix('@') {
             let end = after.find(|letter: char| !letter.is_ascii_alphanumeric()).unwrap_or(after.len());
             let (resource, after) = after.split_at_checked(end)?;

@@ -1,4 +1,5 @@
-//! What of each resource leaves, by its name in BigQuery's document: `name` plain, `name{}` a map, `name(...)` an object or a list of them, `name@Other` a resource.
+//! What of each resource leaves, by its name in BigQuery's document: `name` plain, `name{}` a map,
+//! `name{Other}` a map of resources, `name(...)` an object or a list of them, `name@Other` a resource.
 //!
 //! Left out on purpose: query plans (their steps hold literals of views and row policies), errors (written out of what may be told), statistics
 //! of models and of their training, links.
@@ -67,8 +68,7 @@ pub const RESOURCES: &[(&str, &str)] = &[
     ("QueryParameter", "name parameterType@QueryParameterType parameterValue@QueryParameterValue"),
     ("QueryParameterType", "type timestampPrecision arrayType@QueryParameterType rangeElementType@QueryParameterType
         structTypes(name description type@QueryParameterType)"),
-    // The values of a struct stand under names that its caller chose; they are the caller's own, and are left out all the same.
-    ("QueryParameterValue", "value arrayValues@QueryParameterValue rangeValue(start@QueryParameterValue end@QueryParameterValue)"),
+    ("QueryParameterValue", "value arrayValues@QueryParameterValue structValues{QueryParameterValue} rangeValue(start@QueryParameterValue end@QueryParameterValue)"),
     (
         "Model",
         "etag modelReference(projectId datasetId modelId) friendlyName description labels{} location creationTime lastModifiedTime expirationTime
@@ -115,7 +115,7 @@ pub const RESOURCES: &[(&str, &str)] = &[
             allowNonIncrementalDefinition maxStaleness)
         encryptionConfiguration(kmsKeyName) snapshotDefinition(baseTableReference@TableReference snapshotTime)
         cloneDefinition(baseTableReference@TableReference cloneTime) defaultCollation defaultRoundingMode maxStaleness managedTableType
-        tableConstraints(primaryKey(columns) foreignKeys(name referencedTable@TableReference columnReferences(referencingColumn referencedColumn)))
+        tableConstraints(primaryKey(columns) foreignKeys(name referencedTable(projectId datasetId tableId) columnReferences(referencingColumn referencedColumn)))
         externalDataConfiguration(sourceUris sourceFormat autodetect compression connectionId ignoreUnknownValues maxBadRecords schema@TableSchema
             hivePartitioningOptions(mode sourceUriPrefix requirePartitionFilter fields) csvOptions(fieldDelimiter skipLeadingRows quote
             allowQuotedNewlines allowJaggedRows encoding nullMarker) googleSheetsOptions(range skipLeadingRows) metadataCacheMode objectMetadata)

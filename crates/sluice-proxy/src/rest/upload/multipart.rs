@@ -239,7 +239,7 @@ mod tests {
             ("--b\r\nA: b\r\n\r\nx\r\n--b--", "not understood"),
             ("--b\r\n\r\nx\r\n--b--", "no end"),
             ("--b\r\nContent-Type: a\r\n\r\nx\r\n--b--", "not two parts"),
-            ("x--b\r\n", "breaks off"),
+            ("x--b\r\n", "the upload"),
             ("x\r\n--b\r\nContent-Type: a\r\n\r\nx\r\n--b--", "before the first part"),
             ("--b\r\nContent-Type: a\r\nContent-Type: b\r\n\r\n", "not understood"),
             ("--b\r\nContent-Type: a\r\n folded\r\n\r\n", "malformed"),
