@@ -57,7 +57,8 @@ fn version(chain: &Path, key: &Path) -> Option<(SystemTime, SystemTime)> {
 fn configuration(chain: &Path, key: &Path) -> Result<Arc<ServerConfig>, CertificateFault> {
     let fault = |path: &Path, error: String| CertificateFault(format!("{}: {error}", path.display()));
     let certificates = CertificateDer::pem_file_iter(chain).map_err(|error| fault(chain, error.to_string()))?;
-    let certificates: Vec<CertificateDer<'static>> = certificates.collect::<Result<_, _>>().map_err(|error| fault(chain, error.to_string()))?;
+    let certificates: Vec<CertificateDer<'static>> =
+        certificates.collect::<Result<_, _>>().map_err(|error| fault(chain, error.to_string()))?;
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| fault(key, error.to_string()))?;
     let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
     let builder = builder.with_safe_default_protocol_versions().map_err(|error| CertificateFault(error.to_string()))?;
