@@ -1,0 +1,201 @@
+//! What a gateway needs and this door never asks: everything that has to do with statements. It is not there, and whoever calls it fails the test.
+
+use sluice_app::{
+    Alarm, Asking, Catalog, CatalogFault, CatalogPart, InForce, JobName, JobState, Jobs, JobsFault, Keys, KnownJob, Machine, Resource,
+    RowsAsk, SealFault, Sealer, Upload, Upstream, UpstreamFault,
+};
+use sluice_identity::{Issuer, KeySet, Reason, Revocations};
+use sluice_ledger::Recorded;
+use sluice_ledger::record::{Draft, SealedRecord, SectionId};
+use sluice_mask::RawPage;
+use sluice_model::TableName;
+use sluice_policy::{Counters, DryRun, Estimate, Halt, Known, MemoryCounters, Permit, PolicySet};
+use sluice_sql::Required;
+use sluice_sql::engine::{Engine, Fault, Question};
+use sluice_sql::tree::Tree;
+use sluice_store::Store;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+pub struct Absent;
+
+impl Engine for Absent {
+    fn parse(&self, _: &str) -> Result<Tree, Fault> {
+        unimplemented!()
+    }
+
+    fn table_names(&self, _: &str) -> Result<Vec<Vec<String>>, Fault> {
+        unimplemented!()
+    }
+
+    fn has_function(&self, _: &str) -> bool {
+        unimplemented!()
+    }
+
+    fn analyze(&self, _: &Question<'_>) -> Result<Tree, Fault> {
+        unimplemented!()
+    }
+}
+
+impl Catalog for Absent {
+    fn fetch<'a>(&'a self, _: &'a str, _: &'a Required) -> Asking<'a, Result<CatalogPart, CatalogFault>> {
+        unimplemented!()
+    }
+
+    fn forget(&self, _: &str, _: &TableName) {
+        unimplemented!()
+    }
+}
+
+impl Upstream for Absent {
+    fn estimate<'a>(&'a self, _: &'a Recorded<Estimate>) -> Asking<'a, Result<DryRun, UpstreamFault>> {
+        unimplemented!()
+    }
+
+    fn dispatch<'a>(&'a self, _: &'a Recorded<Permit>, _: Option<Upload>) -> Asking<'a, Result<JobState, UpstreamFault>> {
+        unimplemented!()
+    }
+
+    fn send<'a>(&'a self, _: &'a Recorded<Permit>) -> Asking<'a, Result<Resource, UpstreamFault>> {
+        unimplemented!()
+    }
+
+    fn job<'a>(&'a self, _: &'a Recorded<Permit>, _: &'a JobName, _: Duration) -> Asking<'a, Result<JobState, UpstreamFault>> {
+        unimplemented!()
+    }
+
+    fn rows<'a>(&'a self, _: &'a Recorded<Permit>, _: &'a RowsAsk) -> Asking<'a, Result<RawPage, UpstreamFault>> {
+        unimplemented!()
+    }
+}
+
+/// One job, if there is one.
+#[derive(Default)]
+pub struct OneJob(pub Mutex<Option<Arc<KnownJob>>>);
+
+impl Jobs for OneJob {
+    fn begin<'a>(&'a self, _: KnownJob) -> Asking<'a, Result<(), JobsFault>> {
+        unimplemented!()
+    }
+
+    fn find<'a>(&'a self, connection: &'a str, job: &'a JobName) -> Asking<'a, Result<Option<Arc<KnownJob>>, JobsFault>> {
+        let known = self.0.lock().unwrap().clone().filter(|known| known.connection == connection && known.name.id == job.id);
+        Box::pin(async move { Ok(known) })
+    }
+
+    fn find_by_request_id<'a>(&'a self, _: &'a str, _: &'a str, _: &'a str) -> Asking<'a, Result<Option<Arc<KnownJob>>, JobsFault>> {
+        unimplemented!()
+    }
+
+    fn find_by_destination<'a>(&'a self, _: &'a str, _: &'a TableName) -> Asking<'a, Result<Option<Arc<KnownJob>>, JobsFault>> {
+        unimplemented!()
+    }
+
+    fn list<'a>(&'a self, _: &'a str, _: &'a str, _: Option<&'a str>, _: usize) -> Asking<'a, Result<Vec<Arc<KnownJob>>, JobsFault>> {
+        unimplemented!()
+    }
+
+    fn settle<'a>(&'a self, _: &'a str, _: &'a JobName, _: Option<TableName>) -> Asking<'a, Result<(), JobsFault>> {
+        unimplemented!()
+    }
+}
+
+/// The keys of one issuer, or nobody's.
+pub struct OneIssuer(pub Arc<KeySet>);
+
+impl Keys for OneIssuer {
+    fn keys<'a>(&'a self, issuer: &'a Issuer, _: &'a str, _: u64) -> Asking<'a, Result<Arc<KeySet>, Reason>> {
+        let found = match issuer.name.as_str() {
+            "unreachable" => Err(Reason::KeysUnavailable("no route to host".to_owned())),
+            _ => Ok(Arc::clone(&self.0)),
+        };
+        Box::pin(async move { found })
+    }
+}
+
+/// Revocations that a test makes, and those that the door makes.
+#[derive(Default)]
+pub struct Standing {
+    pub revocations: Mutex<Revocations>,
+    counters: MemoryCounters,
+}
+
+impl InForce for Standing {
+    fn policy(&self) -> Arc<PolicySet> {
+        unimplemented!()
+    }
+
+    fn shadows(&self) -> Vec<Arc<PolicySet>> {
+        unimplemented!()
+    }
+
+    fn halt(&self) -> Arc<Halt> {
+        unimplemented!()
+    }
+
+    fn known(&self) -> Arc<Known> {
+        unimplemented!()
+    }
+
+    fn counters(&self) -> &dyn Counters {
+        &self.counters
+    }
+
+    fn revocations(&self) -> Arc<Revocations> {
+        Arc::new(self.revocations.lock().unwrap().clone())
+    }
+
+    fn end_session(&self, id: &str) -> Result<(), SealFault> {
+        self.revocations.lock().unwrap().sessions.insert(id.to_owned());
+        Ok(())
+    }
+}
+
+/// Seals by the ledger's keys, and notes what: the kind, and what stands in the open part of its record.
+pub struct Noting {
+    pub store: Arc<Store>,
+    pub noted: Arc<Mutex<Vec<String>>>,
+}
+
+impl Sealer for Noting {
+    fn seal(&self, draft: &Draft) -> Result<SealedRecord, SealFault> {
+        let meta = draft.sections().get(&SectionId::Meta).map(|text| String::from_utf8_lossy(text).into_owned()).unwrap_or_default();
+        let identity =
+            draft.sections().get(&SectionId::Identity).map(|text| String::from_utf8_lossy(text).into_owned()).unwrap_or_default();
+        self.noted.lock().unwrap().push(format!("{} {meta} {identity}", draft.kind().word()));
+        self.store.seal(draft).map_err(|fault| SealFault(fault.to_string()))
+    }
+}
+
+/// Time that a test sets; chance that only counts.
+pub struct Clock {
+    pub now_ms: AtomicU64,
+    drawn: AtomicU64,
+}
+
+impl Clock {
+    pub fn at(now_ms: u64) -> Clock {
+        Clock { now_ms: AtomicU64::new(now_ms), drawn: AtomicU64::new(1) }
+    }
+}
+
+impl Machine for Clock {
+    fn now_ms(&self) -> u64 {
+        self.now_ms.load(Ordering::SeqCst)
+    }
+
+    fn random(&self, bytes: &mut [u8]) -> Result<(), SealFault> {
+        let drawn = self.drawn.fetch_add(1, Ordering::SeqCst).to_be_bytes();
+        bytes.iter_mut().zip(drawn.iter().cycle()).for_each(|(byte, drawn)| *byte = *drawn);
+        Ok(())
+    }
+}
+
+pub struct Panics;
+
+impl Alarm for Panics {
+    fn raise(&self, what: &str) {
+        panic!("{what}");
+    }
+}
