@@ -4,7 +4,7 @@ use crate::asked::Visit;
 use crate::decide::Admission;
 use crate::gateway::Gateway;
 use crate::job::{JobWork, KnownJob};
-use crate::ports::JobState;
+use crate::ports::{JobState, UpstreamFaultKind};
 use crate::record;
 use crate::running::Running;
 use sluice_ledger::record::Subject;
@@ -40,6 +40,11 @@ impl Gateway {
                     if state.done {
                         self.settle(&running.known, &state).await;
                     }
+                    running.set(state);
+                }
+                // There is no such job: it never arrived.
+                Err(fault) if fault.kind == UpstreamFaultKind::Refused => {
+                    let state = JobState { done: true, error: fault.error, ..running.state() };
                     running.set(state);
                 }
                 Err(fault) => {

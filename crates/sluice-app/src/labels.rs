@@ -1,4 +1,4 @@
-//! The labels that tie a job of BigQuery's to its record. Clients cannot set them: doors refuse the prefix.
+//! What the gateway writes into a job of its caller's: labels that tie it to its record, which clients cannot set, and the ceiling of policy.
 
 use crate::refusal::{FormReason, Why};
 use serde_json::{Map, Value};
@@ -6,6 +6,19 @@ use sluice_policy::Sends;
 
 /// Of every label that the gateway sets.
 pub const LABEL_PREFIX: &str = "sluice_";
+
+/// The smaller of what the client and policy let a query bill.
+pub(crate) fn with_ceiling(mut sends: Sends, bytes_max: Option<u64>) -> Result<Sends, Why> {
+    let Some(bytes_max) = bytes_max else { return Ok(sends) };
+    let fault = || Why::Form { reason: FormReason::Invalid, text: "the job is no query".to_owned() };
+    let mut body: Value = serde_json::from_str(sends.body.as_deref().ok_or_else(fault)?).map_err(|_| fault())?;
+    let query = body.pointer_mut("/configuration/query").and_then(Value::as_object_mut).ok_or_else(fault)?;
+    let own = query.get("maximumBytesBilled").and_then(Value::as_str).and_then(|text| text.parse::<u64>().ok());
+    let smaller = own.map_or(bytes_max, |own| own.min(bytes_max));
+    query.insert("maximumBytesBilled".to_owned(), Value::String(smaller.to_string()));
+    sends.body = Some(body.to_string());
+    Ok(sends)
+}
 
 /// Adds to `configuration.labels` of a job.
 pub(crate) fn with_labels(mut sends: Sends, labels: &[(&str, String)]) -> Result<Sends, Why> {

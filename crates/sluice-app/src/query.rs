@@ -5,12 +5,12 @@ use crate::asked::{QueryAsk, Visit};
 use crate::decide::{Admission, Background, failed};
 use crate::gateway::{Gateway, Passage};
 use crate::job::{JobName, JobWork, KnownJob, QueryWork};
-use crate::labels::with_labels;
+use crate::labels::{with_ceiling, with_labels};
 use crate::ports::{JobRows, JobState, RowsAsk, Upload, UpstreamFault, UpstreamFaultKind};
 use crate::record;
 use crate::refusal::{FormReason, Refused, Why};
 use crate::running::Running;
-use crate::understand::{Understood, depends_on_who_asks};
+use crate::understand::{Understood, all_nameable, depends_on_who_asks};
 use sluice_identity::Caller;
 use sluice_ledger::Recorded;
 use sluice_mask::{Head, MaskedRows};
@@ -116,6 +116,7 @@ impl Gateway {
                 "the result depends on who asks (SESSION_USER, views by user), and this connection asks for everybody with one account";
             return Err(Why::Form { reason: FormReason::Unsupported, text: text.to_owned() });
         }
+        all_nameable(&understood.analysis)?;
         let dry_run = ask.dry_run;
         let job = ask.job.clone();
         let mut known = known_job(passage, &ask, &understood, self.parts.machine.now_ms());
@@ -138,7 +139,13 @@ impl Gateway {
         dry_run: bool,
         job: JobName,
     ) -> Result<Arc<Running>, Why> {
-        let sent = self.send_job(&admission, &known, upload, dry_run).await;
+        let sent = match self.send_job(&admission, &known, upload, dry_run).await {
+            // It may run: it is followed by its name until somebody knows.
+            Err(Why::Upstream { fault, .. }) if fault.may_have_acted && !dry_run => {
+                Ok(JobState { name: job.clone(), ..JobState::default() })
+            }
+            other => other,
+        };
         if sent.is_err() && !dry_run {
             self.parts.in_force.counters().job_done(&known.owner);
         }
@@ -236,9 +243,15 @@ impl Gateway {
             purpose: if ask.dry_run { Purpose::DryRun } else { Purpose::Dispatch },
             analysis: (*understood.analysis).clone(),
         };
-        let sends = with_labels(ask.sends, &labels)?;
+        let sends = with_ceiling(with_labels(ask.sends, &labels)?, self.bytes_billed_max())?;
         let work = Work::Statement(Box::new(statement));
         Ok(Request { connection: ask.connection, project: ask.job.project, work, also: ask.also, sends })
+    }
+
+    /// BigQuery holds to the ceiling too: a dry run is an estimate.
+    fn bytes_billed_max(&self) -> Option<u64> {
+        let policy = self.parts.in_force.policy();
+        policy.settings.ceiling_micros.and_then(|ceiling| policy.settings.bytes_for(ceiling))
     }
 
     /// The same statement, for a page of what it made.

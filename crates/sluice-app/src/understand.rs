@@ -16,6 +16,8 @@ const ROUNDS_MAX: usize = 40;
 /// Texts whose names are remembered, so that a known one need not be read again.
 const NAMES_KEPT_MAX: usize = 4_096;
 const TEXT_KEPT_BYTES_MAX: usize = 64 << 10;
+/// Of tables that last as long as their script.
+const TEMPORARY_DATASET: &str = "_SESSION";
 
 #[derive(Default)]
 pub(crate) struct Understanding {
@@ -100,6 +102,8 @@ impl Gateway {
         if *wanted == Required::default() {
             return Ok(());
         }
+        let names = wanted.tables.iter().chain(&wanted.routines).chain(&wanted.models);
+        names.into_iter().try_for_each(nameable)?;
         let part = self.parts.catalog.fetch(connection, wanted).await?;
         for (column, tag) in &part.tags {
             known.tag(column, tag);
@@ -157,6 +161,28 @@ impl Understanding {
     fn names(&self) -> std::sync::MutexGuard<'_, Names> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A name that means one thing and has labels of its own. Results of queries lie in hidden datasets, unmasked: they are read through their job. A
+/// project's number is a second name for all its tables.
+fn nameable(name: &TableName) -> Result<(), Why> {
+    if name.dataset.starts_with('_') && name.dataset != TEMPORARY_DATASET {
+        return Err(Why::NotFound { what: format!("table {name}") });
+    }
+    if !name.project.is_empty() && name.project.bytes().all(|byte| byte.is_ascii_digit()) {
+        let text = format!("`{name}`: a project is named by its id, not by its number");
+        return Err(Why::Form { reason: FormReason::InvalidQuery, text });
+    }
+    Ok(())
+}
+
+/// The same for what a statement writes, which nobody has looked up.
+pub(crate) fn all_nameable(analysis: &Analysis) -> Result<(), Why> {
+    let mut statements = analysis.statements.iter();
+    statements.try_for_each(|statement| {
+        statement.reads.iter().try_for_each(|read| nameable(&read.table))?;
+        statement.writes.iter().try_for_each(|write| nameable(&write.table))
+    })
 }
 
 /// What depends on who asks, in what an analysis found.

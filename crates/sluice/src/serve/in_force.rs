@@ -3,10 +3,10 @@
 
 use crate::command::Failure;
 use crate::command::policy::FolderLog;
-use sluice_app::{Alarm, InForce};
+use sluice_app::{Alarm, InForce, SealFault};
 use sluice_identity::Revocations;
 use sluice_policy::{ActivationLog, Counters, Halt, Known, MemoryCounters, PolicySet};
-use sluice_store::RevocationFile;
+use sluice_store::{Revocation, RevocationFile};
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub struct Force {
@@ -103,6 +103,14 @@ impl InForce for Force {
 
     fn revocations(&self) -> Arc<Revocations> {
         self.now().revocations
+    }
+
+    fn end_session(&self, id: &str) -> Result<(), SealFault> {
+        let fault = |fault: sluice_store::StoreFault| SealFault(fault.to_string());
+        self.revocations.add(&Revocation::Session(id.to_owned())).map_err(fault)?;
+        let revocations = self.revocations.current().map_err(fault)?;
+        self.now.write().unwrap_or_else(PoisonError::into_inner).revocations = revocations;
+        Ok(())
     }
 }
 
