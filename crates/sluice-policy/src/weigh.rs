@@ -2,7 +2,7 @@
 
 use crate::ask::{Answer, Asked, Asker, Circumstances, Matter};
 use crate::duty::HoldDuty;
-use crate::facts::Fault;
+use crate::fact::Fault;
 use crate::judge::{DryRun, Estimated};
 use crate::labels::Found;
 use crate::limit::Limit;
@@ -189,7 +189,7 @@ impl<'a> Weighing<'a> {
     }
 
     /// Default deny, a forbid wins, an error refuses, every duty is due.
-    fn answer(&mut self, asked: &Asked, asker: &Asker<'_>) {
+    fn answer<'q>(&mut self, asked: &Asked<'q>, asker: &Asker<'q>) {
         let (question, answer) = (&asked.question, &asked.answer);
         self.errors(question, answer);
         self.waits |= answer.waits;
@@ -222,7 +222,7 @@ impl<'a> Weighing<'a> {
     }
 
     /// Not permitted is masked; what is permitted with approval waits for it.
-    fn see(&mut self, asked: &Asked, asker: &Asker<'_>) {
+    fn see(&mut self, asked: &Asked<'_>, asker: &Asker<'_>) {
         let (question, answer) = (&asked.question, &asked.answer);
         self.errors(question, answer);
         self.waits |= answer.waits;
