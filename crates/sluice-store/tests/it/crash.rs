@@ -75,12 +75,17 @@ fn erased_keys_are_nowhere() {
     crate::world::create_ledger(&disk, crate::world::SIZES);
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
     let (mut ledger, _) = open(&shared, 1).unwrap();
-    for applied in [true, false] {
-        let record = ledger.seal(&step(Kind::RequestRefused, u64::from(applied))).unwrap();
+    for (request, (applied, reopened)) in [(true, false), (false, false), (false, true), (true, true)].into_iter().enumerate() {
+        let record = ledger.seal(&step(Kind::RequestRefused, request as u64)).unwrap();
         let wrapped = record.keys.0.clone();
         let receipt = ledger.append(vec![record]).pop().unwrap().unwrap();
         if applied {
             ledger.apply().unwrap();
+        }
+        if reopened {
+            // Nothing is ended in good order: the next start finds the record in the write-ahead log.
+            drop(ledger);
+            ledger = open(&shared, 10 + request as u64).unwrap().0;
         }
         assert!(disk.image().files().iter().any(|(_, bytes)| bytes.windows(wrapped.len()).any(|window| window == wrapped)));
         ledger.give_up(ledger.seal(&crate::world::erasure(receipt.index)).unwrap()).unwrap();

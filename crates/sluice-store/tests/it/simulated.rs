@@ -16,6 +16,8 @@ pub enum Failure {
     NoGrowthFrom(usize),
     /// Every write and new name from here on, as where even writing over something needs space.
     NoSpaceFrom(usize),
+    /// This sync, or the first after it, finds no space; what was written stays in the cache, whole.
+    FullAtSync(usize),
     /// This one, if it is a sync: the bytes that it should have made durable never will be, and the next sync says nothing of them.
     SyncAt(usize),
 }
@@ -103,6 +105,7 @@ impl SimulatedDisk {
             Some(Failure::SyncAt(at)) if number == at && (is_sync || operation.starts_with("rename")) => {
                 Some(io::Error::from_raw_os_error(5))
             }
+            Some(Failure::FullAtSync(at)) if number >= at && is_sync && !state.has_failed => Some(io::ErrorKind::StorageFull.into()),
             _ => None,
         };
         state.has_failed |= error.is_some();
