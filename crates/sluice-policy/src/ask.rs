@@ -114,6 +114,11 @@ impl<'a> Asker<'a> {
         missed.into_iter().map(|rule| self.note(&asked.question, rule)).collect()
     }
 
+    /// Why a question is asked at all: what makes the column sensitive.
+    pub fn labels(&self, question: &Question) -> Vec<&'a str> {
+        self.hearing.cast().labels(question)
+    }
+
     /// A rule as people are told about it, with what its conditions found.
     pub fn note(&self, question: &Question, rule: &Rule) -> RuleNote {
         let found = self.position(question).map(|asked| self.hearing.found(rule, asked)).unwrap_or_default();

@@ -54,6 +54,13 @@ impl<'a> Cast<'a> {
         }
     }
 
+    pub fn labels(&self, question: &Question) -> Vec<&'a str> {
+        match &question.about {
+            About::Column(column) => self.labels_of_column(column).collect(),
+            About::Resource(_) => Vec::new(),
+        }
+    }
+
     /// What conditions can read of the thing that a question is about.
     pub fn attributes(&self, question: &Question) -> Fact<'a> {
         Fact::Record(match &question.about {

@@ -55,4 +55,4 @@ pub use schema::SCHEMA;
 pub use set::{PolicySet, RULES_MAX, Rule};
 pub use settings::{JudgeMode, SETTINGS_FORMAT, Settings};
 pub use shadow::{SHADOWS_MAX, ShadowEvaluation, shadows};
-pub use weigh::{Cost, Evaluation, Outcome};
+pub use weigh::{Cost, Evaluation, NEAR_MISSES_MAX, Outcome};

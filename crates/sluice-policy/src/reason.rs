@@ -77,6 +77,24 @@ impl ReasonKind {
     }
 }
 
+impl ReasonKind {
+    /// A heading where there is no question to name.
+    pub fn words(self) -> &'static str {
+        match self {
+            ReasonKind::Analysis => "the statement cannot be analysed",
+            ReasonKind::Ceiling => "it costs too much",
+            ReasonKind::Disagreement => "the analysis and the dry run disagree",
+            ReasonKind::Error => "it cannot be decided",
+            ReasonKind::Forbidden => "it is forbidden",
+            ReasonKind::Halted => "it is halted",
+            ReasonKind::Hold => "it needs approval",
+            ReasonKind::Limit => "a limit is reached",
+            ReasonKind::NotPermitted => "it is not permitted",
+            ReasonKind::Unresolved => "a part of the statement is not understood",
+        }
+    }
+}
+
 impl RuleNote {
     pub fn of(rule: &Rule, facts: Vec<String>) -> RuleNote {
         RuleNote { id: rule.duties.id.clone(), file: rule.file.clone(), reason: rule.duties.reason.clone(), facts }
@@ -85,7 +103,7 @@ impl RuleNote {
     /// A permit that did not speak: what it would accept, and what it found instead.
     pub fn as_accepted(&self) -> String {
         let facts: String = self.facts.iter().map(|fact| format!("; {fact}")).collect();
-        format!("{} (rule `{}`{facts})", self.reason, self.id)
+        format!("{} (rule `{}` of {}{facts})", self.reason, self.id, self.file)
     }
 }
 

@@ -16,6 +16,9 @@ use crate::settings::JudgeMode;
 use sluice_model::principal::Principal;
 use std::sync::Arc;
 
+/// Permits that nearly applied, in one refusal: more would be read by nobody.
+pub const NEAR_MISSES_MAX: usize = 5;
+
 /// What would happen. For people, for the record, for shadows; no permission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evaluation {
@@ -208,17 +211,25 @@ impl<'a> Weighing<'a> {
         }
         if answer.permits.is_empty() && !answer.may_permit_later && answer.errors.is_empty() {
             let missed = asker.near_misses(asked);
-            let mut accepted: Vec<String> = missed.iter().map(RuleNote::as_accepted).collect();
+            let mut accepted: Vec<String> = missed.iter().take(NEAR_MISSES_MAX).map(RuleNote::as_accepted).collect();
+            if missed.len() > NEAR_MISSES_MAX {
+                accepted.push(format!("what {} more rules permit", missed.len() - NEAR_MISSES_MAX));
+            }
             accepted.extend(question.without().map(str::to_owned));
             self.refuse(Reason {
                 kind: ReasonKind::NotPermitted,
                 question: Some(question.to_string()),
                 rules: Vec::new(),
-                fact: "no rule permits it".to_owned(),
+                fact: self.not_permitted(asker.labels(question)),
                 accepted,
             });
         }
         self.permitted(question, answer);
+    }
+
+    fn not_permitted(&self, labels: Vec<&str>) -> String {
+        let labels: String = labels.into_iter().map(|label| format!("; the column is labelled {}", self.set.labels.told(label))).collect();
+        format!("no rule permits it{labels}")
     }
 
     /// Not permitted is masked; what is permitted with approval waits for it.

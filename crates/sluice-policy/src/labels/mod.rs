@@ -112,6 +112,12 @@ impl Labels {
         self.labels.values()
     }
 
+    /// A label and what it is for, in words.
+    pub fn told(&self, name: &str) -> String {
+        let label = self.labels.get(name).unwrap_or(&UNKNOWN_LABEL);
+        format!("{name}: {}", label.reason)
+    }
+
     /// Each label with all that it means, as one text.
     pub fn described(&self) -> BTreeMap<String, String> {
         let of = |label: &Label| {
