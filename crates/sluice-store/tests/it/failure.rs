@@ -1,6 +1,6 @@
 //! A disk without space, at every write; a disk that cannot sync, at every sync.
 
-use crate::audit::audit;
+use crate::audit::{assert_in_history, audit};
 use crate::image::Crash;
 use crate::script::{Answer, Run, append, run, told};
 use crate::simulated::{Failure, SimulatedDisk};
@@ -100,9 +100,9 @@ fn the_batch_that_meets_the_end_of_space_is_cut_down_to_its_ends() {
     append(&mut ledger, &disk, &[step(Kind::RequestAdmitted, 0)], &mut answers).unwrap();
     for round in 1..3 {
         disk.fail(Some(Failure::NoGrowthFrom(0)));
-        let mut open_request = NEW_REQUEST * round - NEW_REQUEST;
+        let mut open_request = NEW_REQUEST * (round - 1);
         let refused = loop {
-            let next = if open_request % NEW_REQUEST == 0 { NEW_REQUEST * (round - 1) + 1 } else { open_request + 1 };
+            let next = open_request + 1;
             let batch = [step(Kind::RequestCompleted, open_request), step(Kind::RequestAdmitted, next)];
             let sealed = batch.iter().map(|draft| ledger.seal(draft).unwrap()).collect();
             match ledger.append(sealed).as_slice() {
@@ -158,10 +158,13 @@ fn a_sync_without_space_loses_nothing_that_was_told() {
 
 fn check_crashes(disk: &SimulatedDisk, answers: &[Answer], seed: u64, operation: &str) {
     for crash in Crash::ALL {
+        // It is durable: this process has read it, or written it.
+        let published = disk.published();
         let after: Arc<dyn Disk> = Arc::new(SimulatedDisk::of(disk.image().crash(crash, seed)));
         let (mut ledger, _) = open(&after, 5).unwrap_or_else(|fault| panic!("{crash:?} after `{operation}`: {fault}"));
         ledger.apply().unwrap();
         audit(&after, &told(answers), 0);
+        assert_in_history(&after, published);
     }
 }
 
@@ -182,6 +185,9 @@ fn after_a_failed_sync_the_process_ends_and_nothing_told_is_lost() {
         disk.fail(None);
         let (mut ledger, _) = open(&shared, 4).unwrap_or_else(|fault| panic!("`{operation}`: {fault}"));
         append(&mut ledger, &disk, &[step(Kind::RequestAdmitted, NEW_REQUEST)], &mut answers).unwrap();
+        check_crashes(&disk, &answers, number as u64, operation);
+        // What the second process makes durable says nothing of what the first could not.
+        ledger.apply().unwrap();
         check_crashes(&disk, &answers, number as u64, operation);
     }
 }
