@@ -5,6 +5,7 @@
 
 mod backup;
 mod checked_line;
+mod copying;
 pub mod disk;
 mod facts;
 mod fault;
@@ -23,7 +24,8 @@ mod upgrade;
 mod wal;
 mod writer;
 
-pub use backup::{Copied, LastKnown, backup, restore};
+pub use backup::{LastKnown, backup, restore};
+pub use copying::Copied;
 pub use facts::{FORMAT, LedgerFacts, create};
 pub use fault::StoreFault;
 pub use index::{FOUND_RECORDS_MAX, Found, Index, Search};

@@ -104,6 +104,10 @@ impl Writer {
         &mut self.follower
     }
 
+    pub fn use_scribe(&mut self, scribe: Scribe) {
+        self.scribe = scribe;
+    }
+
     pub fn segments(&self) -> Segments {
         self.journal.segments()
     }

@@ -28,7 +28,7 @@ enum Command {
     #[command(subcommand)]
     Engine(command::engine::Engine),
     /// Make, prove, back up and look after the ledger that the evidence is in
-    #[command(subcommand)]
+    #[command(subcommand, long_about = command::ledger::ABOUT)]
     Ledger(command::ledger::LedgerCommand),
     /// Check, test, explain, compare and activate policy sets
     #[command(subcommand)]
