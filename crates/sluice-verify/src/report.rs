@@ -1,6 +1,7 @@
 //! What an audit found, for people and for programs.
 
 use serde::Serialize;
+use sluice_ledger::date;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -111,15 +112,21 @@ impl fmt::Display for Report {
         let end = if self.closed { "closed by a shutdown" } else { "open" };
         writeln!(
             formatter,
-            "  {} records in {} epochs, {end}; {} checkpoints, all consistent unless said below",
-            self.records, self.epochs, self.checkpoints
+            "  {} in {}, {end}; {}{}",
+            many(self.records, "record"),
+            many(self.epochs, "epoch"),
+            many(self.checkpoints, "checkpoint"),
+            if self.holds() { ", all of one history" } else { "" }
         )?;
+        if self.last_ms > 0 {
+            writeln!(formatter, "  from {} to {}", date::text(self.first_ms), date::text(self.last_ms))?;
+        }
         match &self.witnessed {
             Some(part) => {
                 let unwitnessed = self.records.saturating_sub(part.records);
-                writeln!(formatter, "  witnesses vouch for {} records; {unwitnessed} rest on the log's key alone", part.records)?;
+                writeln!(formatter, "  witnesses vouch for {}; {unwitnessed} rest on the log's key alone", many(part.records, "record"))?;
                 for (name, time) in &part.times {
-                    writeln!(formatter, "    {name} at {time} (seconds since 1970)")?;
+                    writeln!(formatter, "    {name} at {}", date::text(time.saturating_mul(1000)))?;
                 }
             }
             None => writeln!(formatter, "  no witness vouches: whoever holds the log's key could have rewritten it")?,
@@ -133,10 +140,17 @@ impl fmt::Display for Report {
         for finding in self.findings.iter().take(FINDINGS_SHOWN_MAX) {
             writeln!(formatter, "  FAIL {}: {}", finding.place, finding.problem)?;
         }
+        if self.holds() && self.sections.contains_key("SEALED") {
+            writeln!(formatter, "  SEALED: every bit is as recorded, and nobody read it: give --master-keys to open the texts")?;
+        }
         let hidden = self.findings_count.saturating_sub(self.findings.len().min(FINDINGS_SHOWN_MAX) as u64);
         if hidden > 0 {
             writeln!(formatter, "  and {hidden} more")?;
         }
         Ok(())
     }
+}
+
+fn many(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -25,6 +25,7 @@ pub use packs::RecordStates;
 pub const CLOCK_SKEW_SECONDS_MAX: u64 = 300;
 
 /// What the caller believes and wants.
+#[derive(Clone)]
 pub struct Audit<'a> {
     pub trust: &'a Trust,
     /// Needed where the trust file names several logs.
