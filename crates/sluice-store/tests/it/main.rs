@@ -15,6 +15,8 @@ mod kill;
 #[cfg(test)]
 mod refusal;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod script;
 #[cfg(test)]
 mod simulated;
