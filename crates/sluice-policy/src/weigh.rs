@@ -88,7 +88,9 @@ impl PolicySet {
             Work::Method(_) => None,
         };
         if circumstances.halt.stops(&principal.to_string()) {
-            weighing.refuse(Reason::plain(ReasonKind::Halted, "the caller is halted"));
+            let mut reason = Reason::plain(ReasonKind::Halted, "the caller is halted");
+            reason.accepted.push("the same, once an operator has lifted it".to_owned());
+            weighing.refuse(reason);
         }
         weighing.understand(request);
         if weighing.evaluation.reasons.is_empty()

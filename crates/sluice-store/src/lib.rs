@@ -1,14 +1,16 @@
-//! What the gateway keeps: the ledger's folder, spent tokens, revocations. The only crate that touches those files.
+//! What the gateway keeps: the ledger's folder, spent tokens, revocations, halts. The only crate that touches those files.
 //!
 //! `wal` makes records durable, `shelf` holds them, `ledger` is the two in one hand and `store` in two threads; `disk` is the file system as a port.
 //! docs/ledger.md has the write order and what each failure leaves.
 
 mod backup;
+mod checked_file;
 mod checked_line;
 mod copying;
 pub mod disk;
 mod facts;
 mod fault;
+mod halts;
 mod index;
 mod keys;
 mod ledger;
@@ -28,6 +30,7 @@ pub use backup::{LastKnown, backup, restore};
 pub use copying::Copied;
 pub use facts::{FORMAT, LedgerFacts, create};
 pub use fault::StoreFault;
+pub use halts::{HALT_BY_BYTES_MAX, HALT_CALLER_BYTES_MAX, HALT_REASON_BYTES_MAX, HaltAct, HaltFile, Halts, Turn, Whom};
 pub use index::{FOUND_RECORDS_MAX, Found, Index, Search};
 pub use ledger::{Ledger, Opening};
 pub use machine::{LocalMachine, Machine, Scribe};

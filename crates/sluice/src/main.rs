@@ -27,6 +27,7 @@ enum Command {
     /// Obtain and check the GoogleSQL engine
     #[command(subcommand)]
     Engine(command::engine::Engine),
+    Halt(command::halt::Halt),
     /// Make, prove, back up and look after the ledger that the evidence is in
     #[command(subcommand, long_about = command::ledger::ABOUT)]
     Ledger(command::ledger::LedgerCommand),
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "sandbox")]
         Command::Demo(demo) => command::demo::run(&demo),
         Command::Engine(engine) => command::engine::run(&engine),
+        Command::Halt(halt) => command::halt::run(&halt),
         Command::Ledger(ledger) => command::ledger::run(&ledger),
         Command::Policy(policy) => command::policy::run(&policy),
         #[cfg(feature = "sandbox")]

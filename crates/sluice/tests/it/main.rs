@@ -7,6 +7,8 @@ mod check;
 #[cfg(test)]
 mod desk;
 #[cfg(test)]
+mod halt;
+#[cfg(test)]
 mod ledger;
 #[cfg(test)]
 mod ledger_broken_off;

@@ -138,13 +138,7 @@ fn with_ledger<T>(
     command: &str,
     act: impl FnOnce(&mut Ledger) -> Result<T, StoreFault>,
 ) -> Result<T, Stop> {
-    let opening = Opening {
-        signer: secrets.signer(),
-        master: secrets.master(),
-        machine: Arc::new(LocalMachine::default()),
-        boot: json!({ "program": "sluice", "version": env!("CARGO_PKG_VERSION"), "command": command }),
-        free_bytes_min: 0,
-    };
+    let opening = opening(secrets, command);
     let mut ledger = Ledger::open(disk(folder)?, &opening).map_err(|fault| Stop::of(folder, &fault))?;
     // Whatever comes of it, the epoch ends as it should; of two faults the first is the one to be told.
     let done = act(&mut ledger);
@@ -152,7 +146,18 @@ fn with_ledger<T>(
     done.and_then(|done| shut.map(|()| done)).map_err(|fault| Stop::of(folder, &fault))
 }
 
-fn append(ledger: &mut Ledger, draft: &Draft) -> Result<Receipt, StoreFault> {
+/// How a command opens a ledger for writing: the boot record says which one it was.
+pub(super) fn opening(secrets: &Secrets, command: &str) -> Opening {
+    Opening {
+        signer: secrets.signer(),
+        master: secrets.master(),
+        machine: Arc::new(LocalMachine::default()),
+        boot: json!({ "program": "sluice", "version": env!("CARGO_PKG_VERSION"), "command": command }),
+        free_bytes_min: 0,
+    }
+}
+
+pub(super) fn append(ledger: &mut Ledger, draft: &Draft) -> Result<Receipt, StoreFault> {
     let record = ledger.seal(draft)?;
     match ledger.append(vec![record]).pop() {
         Some(Ok(receipt)) => Ok(receipt),
