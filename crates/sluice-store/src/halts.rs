@@ -19,9 +19,9 @@ pub const HALT_CALLER_BYTES_MAX: usize = 8 << 10;
 /// Whom a halt stops.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Whom {
-    /// Issuer, `#`, subject.
-    Caller(String),
     Everyone,
+    /// Issuer, `#`, subject.
+    One(String),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl Halts {
     /// Those who are halted by name, whether everyone is or not.
     pub fn callers(&self) -> impl Iterator<Item = (&str, &HaltAct)> {
         self.standing.iter().filter_map(|(whom, act)| match whom {
-            Whom::Caller(name) => Some((name.as_str(), act)),
+            Whom::One(name) => Some((name.as_str(), act)),
             Whom::Everyone => None,
         })
     }
@@ -132,7 +132,7 @@ impl HaltAct {
         };
         line("who does it", &self.by, HALT_BY_BYTES_MAX)?;
         line("the reason", &self.reason, HALT_REASON_BYTES_MAX)?;
-        let Whom::Caller(name) = &self.whom else { return Ok(()) };
+        let Whom::One(name) = &self.whom else { return Ok(()) };
         line("the caller", name, HALT_CALLER_BYTES_MAX)?;
         let named = name.split_once('#').is_some_and(|(issuer, subject)| !issuer.is_empty() && !subject.is_empty());
         if named { Ok(()) } else { Err(format!("`{name}` names no caller: it is issuer, `#`, subject")) }
@@ -144,7 +144,7 @@ impl HaltAct {
             Turn::Lifted => "lift",
         };
         let whom = match &self.whom {
-            Whom::Caller(name) => format!("caller {}", hexadecimal(name.as_bytes())),
+            Whom::One(name) => format!("caller {}", hexadecimal(name.as_bytes())),
             Whom::Everyone => "everyone -".to_owned(),
         };
         format!("{turn} {whom} {} {} {}", self.at, hexadecimal(self.by.as_bytes()), hexadecimal(self.reason.as_bytes()))
@@ -159,7 +159,7 @@ impl HaltAct {
             _ => return None,
         };
         let whom = match (*kind, *name) {
-            ("caller", name) => Whom::Caller(text(name)?),
+            ("caller", name) => Whom::One(text(name)?),
             ("everyone", "-") => Whom::Everyone,
             _ => return None,
         };
@@ -195,7 +195,7 @@ impl Lines for Halts {
 impl fmt::Display for Whom {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Whom::Caller(name) => write!(formatter, "caller {name}"),
+            Whom::One(name) => write!(formatter, "caller {name}"),
             Whom::Everyone => formatter.write_str("everyone"),
         }
     }

@@ -12,7 +12,7 @@ fn fresh(name: &str) -> PathBuf {
 }
 
 fn act(turn: Turn, whom: &str) -> HaltAct {
-    let whom = if whom == "everyone" { Whom::Everyone } else { Whom::Caller(whom.to_owned()) };
+    let whom = if whom == "everyone" { Whom::Everyone } else { Whom::One(whom.to_owned()) };
     HaltAct { turn, whom, at: 7, by: "ana b".to_owned(), reason: "a token leaked: - ü".to_owned() }
 }
 
@@ -68,9 +68,9 @@ fn who_and_why_are_asked_for() {
     refused(HaltAct { reason: "a\nb".to_owned(), ..good.clone() }, "not one line");
     refused(HaltAct { reason: "a".repeat(HALT_REASON_BYTES_MAX + 1), ..good.clone() }, "at most 1024");
     for name in ["ana", "#a", "https://i#", "a\u{0}#b"] {
-        refused(HaltAct { whom: Whom::Caller(name.to_owned()), ..good.clone() }, "caller");
+        refused(HaltAct { whom: Whom::One(name.to_owned()), ..good.clone() }, "caller");
     }
-    refused(HaltAct { whom: Whom::Caller(format!("i#{}", "a".repeat(HALT_CALLER_BYTES_MAX))), ..good }, "at most 8192");
+    refused(HaltAct { whom: Whom::One(format!("i#{}", "a".repeat(HALT_CALLER_BYTES_MAX))), ..good }, "at most 8192");
     assert_eq!(standing(&file), [""; 0]);
 }
 

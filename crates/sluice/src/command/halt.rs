@@ -107,7 +107,7 @@ fn act(halt: &Halt, configuration: &str) -> Result<Option<HaltAct>, Failure> {
             if !halt.release {
                 known_issuer(caller, configuration)?;
             }
-            Whom::Caller(caller.clone())
+            Whom::One(caller.clone())
         }
         None if halt.everyone => Whom::Everyone,
         None => return Ok(None),
