@@ -18,6 +18,8 @@ pub enum Failure {
     NoSpaceFrom(usize),
     /// This sync, or the first after it, finds no space; what was written stays in the cache, whole.
     FullAtSync(usize),
+    /// Whoever asks for free space panics, as a thread does that meets a fault of ours.
+    BreaksOff,
     /// This one, if it is a sync: the bytes that it should have made durable never will be, and the next sync says nothing of them.
     SyncAt(usize),
 }
@@ -87,6 +89,11 @@ impl SimulatedDisk {
     pub fn published(&self) -> Vec<u8> {
         let image = self.image();
         image.find("checkpoint").map_or(Vec::new(), |number| image.inodes[&number].bytes.to_vec())
+    }
+
+    /// Every operation waits as long as this is held.
+    pub fn hold(&self) -> impl Drop + use<'_> {
+        self.lock_state()
     }
 
     pub fn count(&self, counted: usize) {
@@ -268,6 +275,7 @@ impl Disk for SimulatedDisk {
 
     fn free_bytes(&self) -> io::Result<u64> {
         let state = self.lock_state();
+        assert_ne!(state.failure, Some(Failure::BreaksOff), "the test wants this thread to end");
         let is_full =
             matches!(state.failure, Some(Failure::NoGrowthFrom(from) | Failure::NoSpaceFrom(from)) if state.operations.len() >= from);
         Ok(if is_full { 0 } else { 1 << 30 })
