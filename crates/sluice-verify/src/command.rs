@@ -45,7 +45,10 @@ pub fn ledger(arguments: &Ledger, out: &mut dyn Write) -> Done {
         None => audit.run(&folder).map(|report| (report, RecordStates::new())),
     }
     .map_err(|error| error.to_string())?;
-    let text = if arguments.json { report_json(&report, &states)? } else { report_text(&report, &states) };
+    if let Some(record) = arguments.record.filter(|record| report.holds() && *record >= report.records) {
+        return Err(format!("there is no record {record}: the ledger has {}", report.records));
+    }
+    let text = if arguments.json { report_json(&report, &states)? } else { report_text(&report, arguments.record, &states) };
     print(out, &text)?;
     Ok(report.holds())
 }
@@ -100,9 +103,10 @@ pub fn witness_key(arguments: &WitnessKey, out: &mut dyn Write) -> Done {
     Ok(true)
 }
 
-fn report_text(report: &Report, states: &RecordStates) -> String {
+fn report_text(report: &Report, record: Option<u64>, states: &RecordStates) -> String {
     let mut text = report.to_string();
-    states.iter().for_each(|(section, state)| text += &format!("  section {:10} {state}\n", section.word()));
+    text += &record.map(|record| format!("  record {record}:\n")).unwrap_or_default();
+    states.iter().for_each(|(section, state)| text += &format!("    section {:10} {state}\n", section.word()));
     if !report.bodies {
         return text;
     }

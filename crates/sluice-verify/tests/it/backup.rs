@@ -142,7 +142,7 @@ fn copies_of_a_ledger_that_is_written_all_the_time() {
         let mut sizes = Vec::new();
         for number in 0..BACKUPS {
             let before = sizes.last().copied().unwrap_or_default();
-            while Reader::open(disk.clone()).unwrap().size() == before {
+            while Reader::open(disk.clone()).unwrap().size() < before + 8 && !writer.is_finished() {
                 std::thread::yield_now();
             }
             let copy = world.place.path().join(format!("copy{number}"));
@@ -153,7 +153,7 @@ fn copies_of_a_ledger_that_is_written_all_the_time() {
         }
         stop.store(true, Ordering::SeqCst);
         assert!(sizes.is_sorted_by(|before, after| before < after), "{sizes:?}");
-        assert!(writer.join().unwrap() > BACKUPS, "it was written meanwhile");
+        assert!(writer.join().unwrap() >= BACKUPS, "it was written meanwhile");
     });
     ledger.shut().unwrap();
     assert!(world.audit(true).holds(), "{}", world.audit(true));

@@ -5,9 +5,10 @@ use crate::book::{ORIGIN, log_key, master, publish, trust, witness_key};
 use crate::clinic::{Clinic, Place, clinic};
 use crate::honest::audit;
 use sluice_ledger::checkpoint::Checkpoint;
+use sluice_ledger::cosignature::cosign;
 use sluice_ledger::note::{KeyKind, Signer};
 use sluice_ledger::trust::Trust;
-use sluice_verify::audit::Audit;
+use sluice_verify::audit::{Audit, CLOCK_SKEW_SECONDS_MAX};
 use sluice_verify::folder::Folder;
 use sluice_verify::report::Report;
 
@@ -93,6 +94,25 @@ fn a_checkpoint_of_another_log() {
     notes.insert(1, foreign);
     let report = run(&notes, &[]);
     assert!(report.to_string().contains("note 1: a checkpoint of `ledger.example.com/two`"), "{report}");
+}
+
+/// Witnesses say when they saw it: a log cannot make its records later than that, with its key or without.
+#[test]
+fn a_record_that_is_later_than_its_witness() {
+    let clinic = clinic(3);
+    let seconds = clinic.book.leaf(clinic.cosigned - 1).time_ms / 1000;
+    for (behind, expect) in [(CLOCK_SKEW_SECONDS_MAX, true), (CLOCK_SKEW_SECONDS_MAX + 1, false)] {
+        let mut signed = clinic.book.signed(clinic.cosigned);
+        for seed in [1, 3] {
+            signed.add(cosign(signed.note(), &witness_key(seed), seconds - behind).unwrap()).unwrap();
+        }
+        let mut files = clinic.files();
+        let note = |size: &u64| if *size == clinic.cosigned { signed.to_string() } else { clinic.book.signed(*size).to_string() };
+        publish(&mut files, &clinic.sizes.iter().map(note).collect::<Vec<_>>());
+        let report = audit(&trust()).run(&Folder::open(Place::of(&files).path()).unwrap()).unwrap();
+        assert_eq!(report.holds(), expect, "{report}");
+        assert_eq!(report.to_string().contains("says it is later than"), !expect, "{report}");
+    }
 }
 
 /// The limit: behind the last checkpoint that witnesses saw, the log's key can tell whatever is in order. Asking for witnesses up to the end finds it.

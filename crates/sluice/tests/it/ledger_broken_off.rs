@@ -10,12 +10,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-const WRITING: [(&str, &[&str]); 4] = [("hold", &["1"]), ("release", &["1"]), ("erase", &["1"]), ("rotate-keys", &[])];
+const WRITING: [(&str, &[&str]); 4] = [("hold", &["1"]), ("release", &["2"]), ("erase", &["1"]), ("rotate-keys", &[])];
 
 #[test]
 fn nothing_is_written_while_a_gateway_runs() {
     let desk = Desk::new("ledger_in_use");
-    desk.fill();
+    desk.fill().act("hold", &["2"]).check(0, &[]);
     let keys = std::fs::read(desk.path("keys/master.keys")).unwrap();
     let mut gateway = desk.open();
     request(&mut gateway, 77);
@@ -27,10 +27,10 @@ fn nothing_is_written_while_a_gateway_runs() {
     }
     assert_eq!(std::fs::read(desk.path("keys/master.keys")).unwrap(), keys, "a refused rotation leaves no key behind");
     // What reads works beside it, up to what is published.
-    assert_eq!(desk.status("ledger")["records"], json!(9));
-    desk.find(&["--kind", "boot"]).check(0, &["2 found"]);
-    desk.prove("1", "proof", &["--show", "meta"]).check(0, &["of 9 records"]);
-    assert_eq!(desk.backup("copy").json()["records"], json!(9));
+    assert_eq!(desk.status("ledger")["records"], json!(12));
+    desk.find(&["--kind", "boot"]).check(0, &["3 found"]);
+    desk.prove("1", "proof", &["--show", "meta"]).check(0, &["of 12 records"]);
+    assert_eq!(desk.backup("copy").json()["records"], json!(12));
     gateway.shut().unwrap();
     desk.act("hold", &["1"]).check(0, &[]);
 }
@@ -197,11 +197,12 @@ fn what_fails_leaves_nothing_behind() {
 #[test]
 fn the_keys_of_another_ledger_are_noticed_at_once() {
     let (desk, other) = (Desk::new("ledger_keys"), Desk::new("ledger_keys_other"));
-    let before = desk.fill().status("ledger");
+    desk.fill().act("hold", &["2"]).check(0, &[]);
+    let before = desk.status("ledger");
     let (mine, theirs) = (desk.path("keys/master.keys"), other.path("keys/master.keys"));
     let right = std::fs::read(&mine).unwrap();
     std::fs::write(&mine, std::fs::read(&theirs).unwrap()).unwrap();
-    for (command, more) in WRITING.into_iter().filter(|(command, _)| *command != "release") {
+    for (command, more) in WRITING {
         desk.act(command, more).check(1, &["these are not the master keys of this ledger"]);
     }
     assert_eq!(desk.status("ledger"), before, "nothing was written");

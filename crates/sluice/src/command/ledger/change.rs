@@ -82,7 +82,7 @@ pub fn erase(erase: &Erase) -> Outcome {
 
 fn act(on: &On, kind: Kind, sections: SectionSet, change: &Change) -> Outcome {
     let folder = on.place.folder.as_path();
-    let sections = left(folder, on.record, sections)?;
+    let sections = left(folder, on.record, kind, sections)?;
     let secrets = secrets(&on.keys.keys)?;
     let target = Target { index: on.record, sections };
     let draft = Draft::of_change(kind, Some(target), change).map_err(|error| Stop::Failed(error.to_string()))?;
@@ -98,18 +98,24 @@ fn act(on: &On, kind: Kind, sections: SectionSet, change: &Change) -> Outcome {
 }
 
 /// Those of the sections that the record has and that nobody gave up yet. The leaf names no others, so that nobody looks for what never was.
-fn left(folder: &Path, record: u64, wanted: SectionSet) -> Result<SectionSet, Stop> {
+/// What the grammar would refuse is refused here, before the ledger is opened and an epoch begun.
+fn left(folder: &Path, record: u64, kind: Kind, wanted: SectionSet) -> Result<SectionSet, Stop> {
     let reader = reader(folder)?;
     let size = reader.size();
     if record >= size {
         return Err(Stop::Refused(format!("there is no record {record}; the signed checkpoint covers {size}")));
     }
-    let (mut sections, mut by) = (SectionSet::default(), None);
+    let (mut sections, mut given_up_by, mut held_by) = (SectionSet::default(), None, None);
     let seen = reader.each_leaf(record, |index, leaf| {
-        match leaf.target.filter(|target| target.index == record) {
-            _ if index == record => sections = leaf.sections.intersection(wanted),
-            Some(target) if matches!(leaf.kind, Kind::Erasure | Kind::RetentionExpired) => {
-                by = (!sections.intersection(target.sections).is_empty()).then_some(index).or(by);
+        if index == record {
+            sections = leaf.sections.intersection(wanted);
+        }
+        let Some(target) = leaf.target.filter(|target| target.index == record) else { return Ok(()) };
+        match leaf.kind {
+            Kind::LegalHold => held_by = Some(index),
+            Kind::LegalHoldReleased => held_by = None,
+            Kind::Erasure | Kind::RetentionExpired => {
+                given_up_by = if sections.intersection(target.sections).is_empty() { given_up_by } else { Some(index) };
                 sections = sections.without(target.sections);
             }
             _ => {}
@@ -117,9 +123,12 @@ fn left(folder: &Path, record: u64, wanted: SectionSet) -> Result<SectionSet, St
         Ok(())
     });
     seen.map_err(|fault| Stop::of(folder, &fault))?;
-    match (sections.is_empty(), by) {
-        (false, _) => Ok(sections),
-        (true, Some(by)) => Err(Stop::Refused(format!("record {record} is given up already, by record {by}"))),
-        (true, None) => Err(Stop::Refused(format!("record {record} has none of these sections"))),
-    }
+    let refused = match (kind, held_by, given_up_by) {
+        (Kind::Erasure, Some(by), _) => format!("record {record} is held by record {by} and may not be erased"),
+        (Kind::LegalHoldReleased, None, _) => format!("no hold stands on record {record}"),
+        _ if !sections.is_empty() => return Ok(sections),
+        (_, _, Some(by)) => format!("record {record} is given up already, by record {by}"),
+        _ => format!("record {record} has none of these sections"),
+    };
+    Err(Stop::Refused(refused))
 }
