@@ -62,6 +62,7 @@ pub(crate) struct Asked<'a> {
     pub member: Member<'a>,
     pub stage: StageId,
     pub position: usize,
+    pub layer: usize,
     /// What conditions can read of the thing, once one does.
     pub attributes: OnceCell<Fact<'a>>,
     scopes: Vec<ScopeId>,
@@ -86,8 +87,8 @@ impl<'a> Asker<'a> {
         for (position, question) in questions.into_iter().enumerate() {
             let member = hearing.cast().about(&question);
             set.vocabulary.applies(&question.action, hearing.principal().kind, member.kind)?;
-            let (stage, scopes) = (hearing.stage(&question), set.index.scopes(&member));
-            asked.push(Asked { question, answer: Answer::default(), member, stage, position, attributes: OnceCell::new(), scopes });
+            let (stage, layer, scopes) = (hearing.stage(&question), hearing.cast().layer(&question), set.index.scopes(&member));
+            asked.push(Asked { question, answer: Answer::default(), member, stage, position, layer, attributes: OnceCell::new(), scopes });
         }
         let positions = asked.iter().enumerate().map(|(position, asked)| (asked.question.clone(), position)).collect();
         let principal_scopes = set.index.scopes(hearing.principal());

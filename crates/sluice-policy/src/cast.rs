@@ -49,22 +49,34 @@ impl<'a> Cast<'a> {
 
     pub fn about(&self, question: &Question) -> Member<'a> {
         match &question.about {
-            About::Column(column) => self.column(column),
+            About::Column(column) => self.column(column, question),
             About::Resource(resource) => self.resource(resource),
         }
     }
 
+    /// Those that a question is about.
     pub fn labels(&self, question: &Question) -> Vec<&'a str> {
         match &question.about {
-            About::Column(column) => self.labels_of_column(column).collect(),
+            About::Column(column) => {
+                let labels = self.labels_of_column(column);
+                labels.filter(|label| question.label.as_deref().is_none_or(|asked| asked == *label)).collect()
+            }
             About::Resource(_) => Vec::new(),
+        }
+    }
+
+    /// Questions about the same column with another label, counted: Cedar takes them for different columns.
+    pub fn layer(&self, question: &Question) -> usize {
+        match (&question.about, &question.label) {
+            (About::Column(column), Some(asked)) => self.labels_of_column(column).position(|label| label == asked).unwrap_or_default(),
+            _ => 0,
         }
     }
 
     /// What conditions can read of the thing that a question is about.
     pub fn attributes(&self, question: &Question) -> Fact<'a> {
         Fact::Record(match &question.about {
-            About::Column(column) => vec![("labels", Fact::Texts(self.labels_of_column(column).collect()))],
+            About::Column(_) => vec![("labels", Fact::Texts(self.labels(question).into_iter().collect()))],
             About::Resource(Resource::Job { mine, .. }) => vec![("mine", Fact::Flag(*mine))],
             About::Resource(Resource::Table(table)) => vec![("labels", Fact::Texts(self.labels_of_table(table)))],
             About::Resource(_) => Vec::new(),
@@ -106,11 +118,11 @@ impl<'a> Cast<'a> {
         Member::new("Table", bare.to_string(), Some(self.dataset(&bare.project, &bare.dataset)))
     }
 
-    fn column(&self, column: &ColumnPath) -> Member<'a> {
+    fn column(&self, column: &ColumnPath, question: &Question) -> Member<'a> {
         let table = self.table(&column.table);
         let bare = ColumnPath { table: without_decorator(&column.table), path: column.path.clone() };
         let mut member = Member::new("Column", bare.to_string(), Some(table));
-        member.above.extend(self.labels_of_column(column).map(|label| ("Label", Cow::Borrowed(label))));
+        member.above.extend(self.labels(question).into_iter().map(|label| ("Label", Cow::Borrowed(label))));
         member
     }
 

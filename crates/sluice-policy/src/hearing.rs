@@ -11,6 +11,7 @@ use cedar_policy::{AuthorizationError, Authorizer, Context, Entities, Request, R
 use sluice_model::principal::Principal;
 use std::cell::{OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 pub(crate) struct Hearing<'a> {
     set: &'a PolicySet,
@@ -20,7 +21,8 @@ pub(crate) struct Hearing<'a> {
     attributes: Fact<'a>,
     stages: Vec<Stage<'a>>,
     stage_of: HashMap<Particular, StageId>,
-    entities: OnceCell<Result<Entities, Fault>>,
+    /// By layer.
+    entities: RefCell<HashMap<usize, Result<Rc<Entities>, Fault>>>,
     /// Of rules that read nothing of the question.
     said: RefCell<HashMap<(usize, StageId), Said>>,
     last: RefCell<Option<((usize, StageId), Request)>>,
@@ -52,7 +54,7 @@ impl<'a> Hearing<'a> {
     pub fn new(set: &'a PolicySet, cast: Cast<'a>, principal: &'a Principal, facts: Fact<'a>) -> Hearing<'a> {
         let stages = vec![Stage { facts, context: OnceCell::new() }];
         let (stage_of, said) = (HashMap::from([((None, None), COMMON)]), RefCell::default());
-        let (entities, last, authorizer) = (OnceCell::new(), RefCell::default(), Authorizer::new());
+        let (entities, last, authorizer) = (RefCell::default(), RefCell::default(), Authorizer::new());
         let attributes = Fact::Record(vec![("issuer", Fact::text(&principal.issuer)), ("subject", Fact::text(&principal.subject))]);
         Hearing {
             set,
@@ -124,13 +126,14 @@ impl<'a> Hearing<'a> {
     }
 
     fn ask(&self, policy: &cedar_policy::PolicySet, stage: StageId, asked: &Asked<'a>, all: &[Asked<'a>]) -> Result<Said, Fault> {
-        let entities = self.entities.get_or_init(|| self.entities(all)).as_ref().map_err(Clone::clone)?;
+        let entities =
+            self.entities.borrow_mut().entry(asked.layer).or_insert_with(|| self.entities(asked.layer, all).map(Rc::new)).clone()?;
         let mut last = self.last.borrow_mut();
         let request = match last.take() {
             Some((of, request)) if of == (asked.position, stage) => request,
             _ => self.request(stage, asked)?,
         };
-        let response = self.authorizer.is_authorized(&request, policy, entities);
+        let response = self.authorizer.is_authorized(&request, policy, &entities);
         *last = Some(((asked.position, stage), request));
         if let Some(AuthorizationError::PolicyEvaluationError(error)) = response.diagnostics().errors().next() {
             return Ok(Said::Failed(error.inner().to_string()));
@@ -149,11 +152,11 @@ impl<'a> Hearing<'a> {
     }
 
     /// The caller, the actions and whatever is asked about; each once, with everything above it. Of other things nothing is known.
-    fn entities(&self, all: &[Asked<'a>]) -> Result<Entities, Fault> {
+    fn entities(&self, layer: usize, all: &[Asked<'a>]) -> Result<Entities, Fault> {
         let tags = self.principal.facts.iter().map(|(name, value)| (name.clone(), RestrictedExpression::new_string(value.clone())));
         let mut entities = vec![self.member.entity(self.set, &self.attributes, tags.collect())?];
         let mut named = HashSet::new();
-        for asked in all {
+        for asked in all.iter().filter(|asked| asked.layer == layer) {
             if named.insert((asked.member.kind, asked.member.id.as_ref())) {
                 entities.push(asked.member.entity(self.set, &self.cast.attributes(&asked.question), Vec::new())?);
             }

@@ -137,7 +137,8 @@ impl fmt::Display for Question {
             }
             (About::Resource(Resource::Connection), "connect") => formatter.write_str("use of the connection"),
             (About::Resource(resource), action) => write!(formatter, "{action} on {resource}"),
-        }
+        }?;
+        self.label.iter().try_for_each(|label| write!(formatter, ", labelled {label}"))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::labels::Found;
 use crate::limit::Limit;
 use crate::mask::Mask;
 use crate::plan::{self, Inherited, MaskedPath};
-use crate::question::{self, About, Question};
+use crate::question::{self, Question};
 use crate::reason::{Need, Reason, ReasonKind, RuleNote};
 use crate::request::{Purpose, Request, Resource, Work};
 use crate::set::{PolicySet, Rule};
@@ -160,8 +160,7 @@ impl<'a> Weighing<'a> {
         let estimated =
             analysis.zip(dry_run).map(|(analysis, dry_run)| Estimated::of(dry_run, analysis, &set.settings, self.evaluation.judge));
         let mut questions = question::questions(request);
-        let disputed =
-            Question { action: "disputed".to_owned(), about: About::Resource(Resource::Connection), how: None, destination: None };
+        let disputed = Question::new("disputed", Resource::Connection);
         if estimated.as_ref().is_some_and(|estimated| !estimated.differences.is_empty()) {
             questions.push(disputed.clone());
         }

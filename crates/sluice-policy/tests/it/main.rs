@@ -5,6 +5,8 @@ mod caller;
 #[cfg(test)]
 mod cedar;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod load;
 #[cfg(test)]
 mod mint;
