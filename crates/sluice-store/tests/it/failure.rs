@@ -130,6 +130,28 @@ fn the_batch_that_meets_the_end_of_space_is_cut_down_to_its_ends() {
     assert!(leaves.iter().filter(|leaf| leaf.kind == Kind::RequestInterrupted).count() == 1, "the last one was open");
 }
 
+/// Long before the disk is full: what is open can be ended, and there is room to do so.
+#[test]
+fn below_the_free_space_that_is_asked_for_nothing_is_admitted() {
+    let disk = SimulatedDisk::default();
+    create_ledger(&disk, SIZES);
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let (mut ledger, _) = open(&shared, 1).unwrap();
+    let mut answers = Vec::new();
+    append(&mut ledger, &disk, &[step(Kind::RequestAdmitted, 1)], &mut answers).unwrap();
+    disk.fail(Some(Failure::LittleFree));
+    ledger.apply().unwrap();
+    let drafts = [step(Kind::RequestCompleted, 1), step(Kind::RequestAdmitted, 2)];
+    let refused = ledger.append(drafts.iter().map(|draft| ledger.seal(draft).unwrap()).collect());
+    assert!(matches!(refused.as_slice(), [Ok(_), Err(AppendFault::Full)]), "{refused:?}");
+    disk.fail(None);
+    ledger.apply().unwrap();
+    append(&mut ledger, &disk, &[step(Kind::RequestAdmitted, 3)], &mut answers).unwrap();
+    ledger.shut().unwrap();
+    let leaves = audit(&shared, &told(&answers), 0);
+    assert_eq!(leaves.iter().filter(|leaf| leaf.kind == Kind::AuditDegraded).count(), 1);
+}
+
 /// A batch may stand there whole though its sync found no space. Its numbers are given again, in another segment.
 #[test]
 fn a_batch_that_failed_is_found_by_no_start() {

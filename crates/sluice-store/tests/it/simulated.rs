@@ -20,6 +20,8 @@ pub enum Failure {
     FullAtSync(usize),
     /// Whoever asks for free space panics, as a thread does that meets a fault of ours.
     BreaksOff,
+    /// Everything can be written, and there is less free space than the ledger asks for.
+    LittleFree,
     /// This one, if it is a sync: the bytes that it should have made durable never will be, and the next sync says nothing of them.
     SyncAt(usize),
 }
@@ -278,7 +280,8 @@ impl Disk for SimulatedDisk {
         assert_ne!(state.failure, Some(Failure::BreaksOff), "the test wants this thread to end");
         let is_full =
             matches!(state.failure, Some(Failure::NoGrowthFrom(from) | Failure::NoSpaceFrom(from)) if state.operations.len() >= from);
-        Ok(if is_full { 0 } else { 1 << 30 })
+        let is_little = state.failure == Some(Failure::LittleFree);
+        Ok(if is_full || is_little { 0 } else { 1 << 30 })
     }
 
     fn lock(&self, path: &str) -> io::Result<Box<dyn Send + Sync>> {

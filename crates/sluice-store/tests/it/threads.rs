@@ -1,6 +1,6 @@
 //! Many writers at once, through the port.
 
-use crate::audit::audit;
+use crate::audit::{assert_nowhere, audit};
 use crate::simulated::{Failure, SimulatedDisk};
 use crate::world::{SIZES, Told, create_ledger, erasure, open, step, subject};
 use sluice_ledger::layout::Slot;
@@ -132,6 +132,48 @@ fn a_failed_sync_is_the_end_of_it() {
     open(&disk, 2).unwrap().0.shut().unwrap();
     let leaves = audit(&disk, &told, 0);
     assert!(leaves.iter().all(|leaf| leaf.subject != Some(subject(600))), "a dead ledger took a record");
+}
+
+/// Two at a time would overwrite each other's list of slots; and a secret must not stand in the write-ahead log when the answer comes.
+#[test]
+fn keys_are_given_up_by_many_at_once_and_are_nowhere_then() {
+    let (simulated, disk, store, _) = start();
+    let record = |request| {
+        let record = store.seal(&step(Kind::RequestRefused, request)).unwrap();
+        let wrapped = record.keys.0.clone();
+        (store.append_and_wait(record).unwrap().index, wrapped)
+    };
+    let records: Vec<(u64, Vec<u8>)> = (0..12).map(record).collect();
+    let give_up = |(index, wrapped): &(u64, Vec<u8>)| {
+        store.give_up(store.seal(&erasure(*index)).unwrap()).unwrap();
+        assert_nowhere(&simulated.image(), wrapped, "an erased key");
+    };
+    std::thread::scope(|scope| records.chunks(4).for_each(|part| drop(scope.spawn(|| part.iter().for_each(give_up)))));
+    let reader = store.reader().unwrap();
+    for (index, _) in &records {
+        assert!(matches!(reader.slot(*index).unwrap(), Slot::Gone { .. }), "record {index}");
+    }
+    store.shut().unwrap();
+    audit(&disk, &[], 0);
+}
+
+#[test]
+fn below_the_free_space_that_is_asked_for_nothing_is_admitted() {
+    let (simulated, disk, store, _) = start();
+    let admit = |request| store.append_and_wait(store.seal(&step(Kind::RequestAdmitted, request)).unwrap());
+    admit(1).unwrap();
+    simulated.fail(Some(Failure::LittleFree));
+    store.settle().unwrap();
+    assert_eq!(admit(2), Err(AppendFault::Full));
+    assert_eq!(store.status().unwrap().condition, Condition::Full);
+    store.append_and_wait(store.seal(&step(Kind::RequestCompleted, 1)).unwrap()).unwrap();
+    simulated.fail(None);
+    let started = Instant::now();
+    while admit(3) == Err(AppendFault::Full) {
+        assert!(started.elapsed() < Duration::from_secs(20), "there is space again, and nothing goes on");
+    }
+    store.shut().unwrap();
+    assert!(audit(&disk, &[], 0).iter().any(|leaf| leaf.kind == Kind::AuditDegraded));
 }
 
 /// Within half a minute, or not at all.
