@@ -40,7 +40,8 @@ fn main() -> Result<(), Anything> {
         let admitted = request(0, Subject([250; 16]))?.into_iter().take(1);
         let records = admitted.map(|draft| ledger.seal(&draft)).collect::<Result<_, _>>()?;
         ledger.append(records).into_iter().collect::<Result<Vec<_>, _>>()?;
-        std::process::exit(0);
+        // Nothing is closed, as after a kill.
+        return Ok(());
     }
     Ok(ledger.shut()?)
 }

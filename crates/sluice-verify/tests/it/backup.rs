@@ -126,7 +126,7 @@ fn copies_of_a_ledger_that_is_written_all_the_time() {
         let writer = scope.spawn(|| {
             let mut given_up = 0;
             for number in 0..=u8::MAX {
-                std::thread::sleep(Duration::from_millis(20));
+                std::thread::park_timeout(Duration::from_millis(20));
                 let first = request(&mut ledger, number);
                 ledger.apply().unwrap();
                 give_up(&mut ledger, Kind::Erasure, first, SectionSet::ALL);

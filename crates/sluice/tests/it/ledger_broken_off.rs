@@ -98,7 +98,7 @@ fn kill_after(arguments: &[&str], delay: Duration) -> bool {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    std::thread::sleep(delay);
+    std::thread::park_timeout(delay);
     child.kill().unwrap();
     child.wait().unwrap().success()
 }
