@@ -58,6 +58,7 @@ impl<'a> Attack<'a> {
                 let (first, second) = (self.book.rows[index(1)].slot.clone(), self.book.rows[index(2)].slot.clone());
                 (self.book.rows[index(1)].slot, self.book.rows[index(2)].slot) = (second, first);
             }
+            "narrow" => assert_eq!(self.book.rows[index(1)].slot.pop(), Some(0)),
             "blank" => self.book.rows[index(1)].slot.fill(0),
             "forget" | "gone" => self.slot(index(1), &Slot::Gone { leaf: number(2) as u64 }),
             "forget-part" => self.book.drop_keys(number(1) as u64, sections(&[SectionId::parse(words[2]).unwrap()]), 0),
