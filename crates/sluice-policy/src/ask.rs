@@ -11,11 +11,12 @@ use crate::labels::{Found, Known};
 use crate::limit::Halt;
 use crate::question::Question;
 use crate::reason::RuleNote;
-use crate::request::Request;
+use crate::request::{Request, Resource};
 use crate::set::{PolicySet, Rule};
+use crate::tell;
 use core::net::IpAddr;
-use sluice_model::ColumnPath;
 use sluice_model::principal::Principal;
+use sluice_model::{ColumnPath, TableName};
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -48,6 +49,7 @@ pub(crate) struct Answer {
 /// A request with everything that was asked about it.
 pub(crate) struct Asker<'a> {
     set: &'a PolicySet,
+    request: &'a Request,
     principal_scopes: Vec<ScopeId>,
     hearing: Hearing<'a>,
     asked: Vec<Asked<'a>>,
@@ -92,7 +94,7 @@ impl<'a> Asker<'a> {
         }
         let positions = asked.iter().enumerate().map(|(position, asked)| (asked.question.clone(), position)).collect();
         let principal_scopes = set.index.scopes(hearing.principal());
-        let mut asker = Asker { set, principal_scopes, hearing, asked, positions, asks_all: matter.asks_all };
+        let mut asker = Asker { set, request: matter.request, principal_scopes, hearing, asked, positions, asks_all: matter.asks_all };
         let answers: Vec<Answer> = asker.asked.iter().map(|asked| asker.ask(asked)).collect();
         asker.asked.iter_mut().zip(answers).for_each(|(asked, answer)| asked.answer = answer);
         Ok(asker)
@@ -113,6 +115,15 @@ impl<'a> Asker<'a> {
         let mut missed: Vec<&Arc<Rule>> = self.rules(asked).filter(|rule| !rule.forbids && !spoke(rule)).collect();
         missed.sort_by(|one, other| one.duties.id.cmp(&other.duties.id));
         missed.into_iter().map(|rule| self.note(&asked.question, rule)).collect()
+    }
+
+    /// A question in words that its caller may read: what the request names, or what the caller may read anyway.
+    pub fn told(&self, question: &Question) -> String {
+        let may_read = |table: &TableName| {
+            let read = Question::new("read", Resource::Table(table.clone()));
+            self.answer(&read).is_some_and(|answer| !answer.permits.is_empty() && answer.forbids.is_empty() && answer.errors.is_empty())
+        };
+        tell::question(question, &|table| tell::names(self.request, table) || may_read(table))
     }
 
     /// Why a question is asked at all: what makes the column sensitive.

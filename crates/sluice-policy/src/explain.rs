@@ -34,18 +34,18 @@ pub fn explain(set: &PolicySet, caller: &str, evaluation: &Evaluation) -> String
     evaluation.needs.iter().for_each(|need| explain_need(&mut page, needs, need));
     for masked in &evaluation.masks {
         let path = std::iter::once(masked.name.as_str()).chain(masked.at.iter().map(String::as_str)).collect::<Vec<_>>().join(".");
-        let _ = writeln!(page, "\n  {mask} {path} by {}", masked.mask);
+        entry(&mut page, &format!("{mask} {path} by {}", masked.mask));
         masked.labels.iter().for_each(|label| line(&mut page, 4, "label", &set.labels.told(label)));
         line(&mut page, 4, "from", &masked.columns.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
         rules(&mut page, &masked.rules);
     }
     for inherited in &evaluation.inherited {
-        let _ = writeln!(page, "\n  label {} goes on with {}", inherited.label, inherited.column);
+        entry(&mut page, &format!("label {} goes on with {}", inherited.label, inherited.column));
     }
     if evaluation.outcome == Outcome::Permitted {
         page.push('\n');
         for (question, rules) in &evaluation.permitted {
-            let _ = writeln!(page, "  {question}: by {}", rules.join(", "));
+            let _ = writeln!(page, "  {}: by {}", plain(question), rules.join(", "));
         }
     }
     page
@@ -56,13 +56,13 @@ fn explain_reasons(page: &mut String, reasons: &[Reason]) {
     let mut said: Vec<&str> = Vec::new();
     for reason in reasons {
         let Some(question) = reason.question.as_deref() else {
-            let _ = writeln!(page, "\n  {}", reason.kind.words());
+            entry(page, reason.kind.words());
             explain_reason(page, reason);
             continue;
         };
         if !said.contains(&question) {
             said.push(question);
-            let _ = writeln!(page, "\n  {question}");
+            entry(page, question);
             reasons.iter().filter(|reason| reason.question.as_deref() == Some(question)).for_each(|reason| explain_reason(page, reason));
         }
     }
@@ -74,11 +74,12 @@ fn explain_reason(page: &mut String, reason: &Reason) {
         line(page, 4, "because", &reason.fact);
     }
     rules(page, &reason.rules);
-    reason.accepted.iter().for_each(|accepted| line(page, 4, "accepted", accepted));
+    let accepted = reason.accepted.iter().map(String::as_str).chain(reason.without);
+    accepted.for_each(|accepted| line(page, 4, "accepted", accepted));
 }
 
 fn explain_need(page: &mut String, needs: &str, need: &Need) {
-    let _ = writeln!(page, "\n  {needs} {}", need.duty);
+    entry(page, &format!("{needs} {}", need.duty));
     rules(page, &need.rules);
     need.questions.iter().for_each(|question| line(page, 4, "for", question));
 }
@@ -91,7 +92,20 @@ fn rules(page: &mut String, rules: &[RuleNote]) {
 }
 
 fn line(page: &mut String, indent: usize, label: &str, text: &str) {
-    let _ = writeln!(page, "{:indent$}{label:<10}{text}", "");
+    let _ = writeln!(page, "{:indent$}{label:<10}{}", "", plain(text));
+}
+
+fn entry(page: &mut String, text: &str) {
+    let _ = writeln!(page, "\n  {}", plain(text));
+}
+
+/// Names come from requests: none of them may begin a line of its own or steer a terminal.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() { plain.extend(letter.escape_default()) } else { plain.push(letter) }
+    }
+    plain
 }
 
 /// Of the currency that prices are in: the settings name none.

@@ -32,6 +32,7 @@ mod schema;
 mod set;
 mod settings;
 mod shadow;
+mod tell;
 mod weigh;
 
 pub use activation::{
@@ -55,4 +56,5 @@ pub use schema::SCHEMA;
 pub use set::{PolicySet, RULES_MAX, Rule};
 pub use settings::{JudgeMode, SETTINGS_FORMAT, Settings};
 pub use shadow::{SHADOWS_MAX, ShadowEvaluation, shadows};
+pub use tell::{TOLD_REASONS_MAX, tell};
 pub use weigh::{Cost, Evaluation, NEAR_MISSES_MAX, Outcome};

@@ -12,10 +12,14 @@ pub struct Reason {
     pub kind: ReasonKind,
     /// The question it belongs to, in words: `drop of table acme-prod.clinic.patients`.
     pub question: Option<String>,
+    /// The same for its caller: without names that the caller does not know.
+    pub told: Option<String>,
     pub rules: Vec<RuleNote>,
     pub fact: String,
     /// What would be accepted. May be empty: then nothing that the caller can do.
     pub accepted: Vec<String>,
+    /// What the caller can do without, where that is plain.
+    pub without: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -109,7 +113,7 @@ impl RuleNote {
 
 impl Reason {
     pub fn plain(kind: ReasonKind, fact: impl Into<String>) -> Reason {
-        Reason { kind, question: None, rules: Vec::new(), fact: fact.into(), accepted: Vec::new() }
+        Reason { kind, question: None, told: None, rules: Vec::new(), fact: fact.into(), accepted: Vec::new(), without: None }
     }
 }
 
@@ -119,9 +123,11 @@ impl Need {
         Reason {
             kind: ReasonKind::Hold,
             question: (!self.questions.is_empty()).then(|| self.questions.join(", ")),
+            told: None,
             rules: self.rules.clone(),
             fact: format!("needs {}", self.duty),
             accepted: vec![self.duty.to_string()],
+            without: None,
         }
     }
 }

@@ -195,7 +195,7 @@ impl<'a> Weighing<'a> {
     /// Default deny, a forbid wins, an error refuses, every duty is due.
     fn answer<'q>(&mut self, asked: &Asked<'q>, asker: &Asker<'q>) {
         let (question, answer) = (&asked.question, &asked.answer);
-        self.errors(question, answer);
+        self.errors(question, answer, asker);
         self.waits |= answer.waits;
         self.hold(question, answer.forbids.iter().chain(&answer.permits), asker);
         for rule in &answer.forbids {
@@ -204,9 +204,11 @@ impl<'a> Weighing<'a> {
                 None => self.refuse(Reason {
                     kind: ReasonKind::Forbidden,
                     question: Some(question.to_string()),
+                    told: Some(asker.told(question)),
                     rules: vec![asker.note(question, rule)],
                     fact: rule.duties.reason.clone(),
                     accepted: rule.duties.advice.clone().into_iter().collect(),
+                    without: None,
                 }),
             }
         }
@@ -216,13 +218,14 @@ impl<'a> Weighing<'a> {
             if missed.len() > NEAR_MISSES_MAX {
                 accepted.push(format!("what {} more rules permit", missed.len() - NEAR_MISSES_MAX));
             }
-            accepted.extend(question.without().map(str::to_owned));
             self.refuse(Reason {
                 kind: ReasonKind::NotPermitted,
                 question: Some(question.to_string()),
+                told: Some(asker.told(question)),
                 rules: Vec::new(),
                 fact: self.not_permitted(asker.labels(question)),
                 accepted,
+                without: question.without(),
             });
         }
         self.permitted(question, answer);
@@ -236,7 +239,7 @@ impl<'a> Weighing<'a> {
     /// Not permitted is masked; what is permitted with approval waits for it.
     fn see(&mut self, asked: &Asked<'_>, asker: &Asker<'_>) {
         let (question, answer) = (&asked.question, &asked.answer);
-        self.errors(question, answer);
+        self.errors(question, answer, asker);
         self.waits |= answer.waits;
         if answer.forbids.is_empty() {
             self.hold(question, answer.permits.iter(), asker);
@@ -246,7 +249,7 @@ impl<'a> Weighing<'a> {
 
     fn dispute(&mut self, asked: &Asked, estimated: Option<&Estimated>, asker: &Asker<'_>) {
         let (question, answer) = (&asked.question, &asked.answer);
-        self.errors(question, answer);
+        self.errors(question, answer, asker);
         let forbidden = answer.forbids.iter().any(|rule| rule.duties.hold.is_none());
         if !answer.permits.is_empty() && !forbidden {
             self.hold(question, answer.permits.iter().chain(&answer.forbids), asker);
@@ -263,14 +266,16 @@ impl<'a> Weighing<'a> {
         }
     }
 
-    fn errors(&mut self, question: &Question, answer: &Answer) {
+    fn errors(&mut self, question: &Question, answer: &Answer, asker: &Asker<'_>) {
         for (rule, error) in &answer.errors {
             self.refuse(Reason {
                 kind: ReasonKind::Error,
                 question: Some(question.to_string()),
+                told: Some(asker.told(question)),
                 rules: rule.iter().map(|rule| RuleNote::of(rule, Vec::new())).collect(),
                 fact: error.clone(),
                 accepted: Vec::new(),
+                without: None,
             });
         }
     }

@@ -1,8 +1,8 @@
 //! Attacks as cases: `tests/data/hostile` holds a set and what somebody tries who knows it.
 
-use sluice_model::Analysis;
-use sluice_policy::cases::{self, Case};
-use sluice_policy::{Bundle, Outcome, PolicySet, Work};
+use sluice_model::{Analysis, ColumnPath, Effect, Read, StatementAnalysis, TableName, Use, UseKind};
+use sluice_policy::cases::{self, Case, CaseCaller, CaseMethod};
+use sluice_policy::{Bundle, Outcome, PolicySet, Work, explain, tell};
 use std::path::{Path, PathBuf};
 
 fn folder() -> PathBuf {
@@ -58,4 +58,56 @@ fn one_statement_of_a_script_refuses_all_of_it() {
         let (_, evaluation) = cases::run(&set, &script, &analyze).unwrap();
         assert_eq!(evaluation.outcome, expect, "{:?}", evaluation.reasons);
     }
+}
+
+/// A name out of a request cannot pass for a line of the explanation.
+#[test]
+fn a_name_does_not_forge_an_explanation() {
+    let set = set();
+    let case = cases().into_iter().find(|case| case.name == "a method that policy does not know").unwrap();
+    let name = "p.d.t\nPERMITTED\n  rule      x\u{1b}[2J";
+    let method = CaseMethod { name: "tables.patch".to_owned(), table: Some(name.to_owned()), ..CaseMethod::default() };
+    let (_, evaluation) = cases::run(&set, &Case { method: Some(method), ..case }, &|_| Err("no SQL here".to_owned())).unwrap();
+    let page = explain(&set, "caller\nPERMITTED", &evaluation);
+    assert!(page.starts_with("REFUSED\n  caller    caller\\nPERMITTED\n"), "{page}");
+    assert!(page.contains("tables.patch on table p.d.t\\nPERMITTED\\n  rule      x\\u{1b}[2J\n"), "{page}");
+    assert!(!page.lines().any(|line| line == "PERMITTED"), "{page}");
+}
+
+/// What stands behind a view is not learned from a refusal, unless the caller may read it anyway or named it.
+#[test]
+fn a_refused_caller_is_told_nothing_that_it_does_not_know() {
+    let set = set();
+    let told = |sql: &str, table: &str, used: &str| {
+        let [table, column] = [table, used].map(|name| TableName::parse(name).unwrap());
+        let (base, name) = column.table.split_once('.').unwrap();
+        let column = ColumnPath { table: TableName::new(&column.project, &column.dataset, base), path: vec![name.to_owned()] };
+        let understood = StatementAnalysis {
+            kind: "SELECT".to_owned(),
+            effects: vec![Effect::Read],
+            reads: vec![Read { table, columns: Vec::new() }],
+            uses: vec![Use { column, how: UseKind::Filter }],
+            routines: vec!["p.v.days".to_owned()],
+            ..StatementAnalysis::default()
+        };
+        let caller = CaseCaller { kind: "person".to_owned(), ..CaseCaller::default() };
+        let case = Case { sql: Some(sql.to_owned()), default_dataset: Some("p.v".to_owned()), caller, ..Case::default() };
+        let analyze = |_: &Case| Ok(Analysis { statements: vec![understood.clone()], refused: None });
+        let (_, evaluation) = cases::run(&set, &case, &analyze).unwrap();
+        assert_eq!(evaluation.outcome, Outcome::Refused);
+        tell(&evaluation)
+    };
+    let closed = "p.d.events_20240101";
+    let through_view = told("SELECT * FROM days", closed, "p.d.u.free");
+    assert_eq!(through_view, "read on a table that it reaches: that day is closed");
+    let named = told("SELECT * FROM days, d.events_20240101", closed, "p.d.u.free");
+    assert_eq!(named, "read on table p.d.events_20240101: that day is closed");
+    let column = told("SELECT * FROM days", closed, "p.d.t.diagnosis");
+    assert_eq!(
+        column,
+        "read on a table that it reaches: that day is closed\n\
+         decide_by on a column that it reaches: no rule permits it; accepted: the same without deciding rows by that column"
+    );
+    let readable = told("SELECT * FROM days", "p.d.t", "p.d.t.diagnosis");
+    assert!(readable.starts_with("deciding rows by column p.d.t.diagnosis (filter): no rule permits it"), "{readable}");
 }
