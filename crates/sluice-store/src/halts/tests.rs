@@ -28,8 +28,7 @@ fn halts_stand_until_they_are_lifted_and_others_see_it() {
     let path = fresh("stand");
     let gateway = HaltFile::open(&path).unwrap();
     let desk = || HaltFile::open(&path).unwrap();
-    let mut number = 0;
-    for (turn, whom, expect) in [
+    for (number, (turn, whom, expect)) in (0..).zip([
         (Turn::Halted, "https://i#a", &["https://i#a"][..]),
         (Turn::Halted, "https://i#b\u{e9} c", &["https://i#a", "https://i#b\u{e9} c"]),
         (Turn::Halted, "everyone", &["*", "https://i#a", "https://i#b\u{e9} c"]),
@@ -37,10 +36,9 @@ fn halts_stand_until_they_are_lifted_and_others_see_it() {
         (Turn::Lifted, "https://i#a", &["*", "https://i#b\u{e9} c"]),
         // Who is halted by name stays so when the others go on.
         (Turn::Lifted, "everyone", &["https://i#b\u{e9} c"]),
-    ] {
+    ]) {
         assert_eq!(desk().act(&act(turn, whom)).unwrap(), number);
         assert_eq!(standing(&gateway), expect, "{turn:?} {whom}");
-        number += 1;
     }
     let halts = gateway.current().unwrap();
     assert_eq!(halts.callers().map(|(_, act)| act.clone()).collect::<Vec<_>>(), [act(Turn::Halted, "https://i#b\u{e9} c")]);
