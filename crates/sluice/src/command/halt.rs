@@ -15,7 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Stop one caller or everyone, at once, until somebody lifts it.
 ///
 /// Every request is refused that asks after this command has returned, each page of rows of a job that runs included. Nothing is
-/// cancelled in BigQuery. What stands is one file, `halts` of [policy] in sluice.toml: a gateway that cannot read it, or finds it damaged,
+/// cancelled in BigQuery. What stands is one file, `halts` in the policy section of sluice.toml: a gateway that cannot read it, or finds it damaged,
 /// refuses everything. Lifting the halt of everyone leaves those halted who were halted by name.
 ///
 /// With --ledger the act is put on record too, and with it every earlier one that is not on record yet. While a gateway holds the
