@@ -5,6 +5,7 @@
 use crate::access;
 use crate::algorithm::Algorithm;
 use crate::claims::Claims;
+use crate::delegation;
 use crate::issuer::{Exchanges, Issuer};
 use crate::judgement::{self, Judged, Standing};
 use crate::refusal::{Reason, Refusal};
@@ -12,13 +13,16 @@ use crate::replay::Spent;
 use crate::revocation::Revocations;
 use crate::settings::AccessSettings;
 use crate::signature::Signed;
-use sluice_model::{Actor, Asserted, DELEGATION_DEPTH_MAX, Delegation, Delegator, Principal};
+use sluice_model::{Actor, Asserted, Delegation, Delegator, Principal};
+use std::collections::BTreeSet;
 
 #[derive(Debug)]
 pub struct Caller {
     principal: Principal,
     asserted: Asserted,
     token: TokenFacts,
+    /// Those spent on acting for someone, as `issuer#jti`.
+    spent: BTreeSet<String>,
     session: Option<Session>,
     exchanges: Exchanges,
 }
@@ -48,6 +52,8 @@ pub struct Session {
     pub ends_at: u64,
     /// The token that it began with, as `TokenFacts::digest`.
     pub origin: [u8; 32],
+    /// The tokens that were spent on it, as `issuer#jti`: calling one of them off ends the session.
+    pub tokens: BTreeSet<String>,
 }
 
 impl Caller {
@@ -55,16 +61,23 @@ impl Caller {
         let Judged { principal, asserted, standing } = judgement::judge(&signed.header().media_type, signed.claims(), issuer, now)?;
         let token = TokenFacts::new(signed, &issuer.url, standing);
         revocations.check(&principal, &token)?;
-        Ok(Caller { principal, asserted, token, session: None, exchanges: issuer.exchanges })
+        Ok(Caller { principal, asserted, token, spent: BTreeSet::new(), session: None, exchanges: issuer.exchanges })
     }
 
     pub(crate) fn from_own(signed: &Signed, settings: &AccessSettings, revocations: &Revocations, now: u64) -> Result<Caller, Reason> {
         let (mut principal, session, standing) = access::judge(&signed.header().media_type, signed.claims(), settings, now)?;
         let token = TokenFacts::new(signed, &settings.issuer, standing);
         revocations.check(&principal, &token)?;
-        revocations.check_session(&session.id)?;
+        revocations.check_session(&session)?;
         principal.grants.retain(|grant| grant.expires_at > now && !revocations.ends_grant(&grant.id));
-        Ok(Caller { principal, asserted: Asserted::default(), token, session: Some(session), exchanges: Exchanges::Once })
+        Ok(Caller {
+            principal,
+            asserted: Asserted::default(),
+            token,
+            spent: BTreeSet::new(),
+            session: Some(session),
+            exchanges: Exchanges::Once,
+        })
     }
 
     /// The same up to `late_seconds_max` after the token's end. What was called off since is called off, and grants that ended are gone.
@@ -110,12 +123,11 @@ impl Caller {
         };
         let mut principal = self.principal;
         principal.delegation = Some(delegation);
-        if principal.delegation_depth() > DELEGATION_DEPTH_MAX {
-            return Err(Reason::ChainTooLong);
-        }
+        delegation::check(&principal)?;
         let mut token = self.token;
         token.expires_at = token.expires_at.min(subject.token.expires_at);
-        Ok(Caller { principal, asserted: self.asserted, token, session: self.session, exchanges: self.exchanges })
+        let spent = self.spent.into_iter().chain(subject.spent_tokens()).collect();
+        Ok(Caller { principal, asserted: self.asserted, token, spent, session: self.session, exchanges: self.exchanges })
     }
 
     pub fn principal(&self) -> &Principal {
@@ -138,9 +150,19 @@ impl Caller {
     pub(crate) fn exchanges(&self) -> Exchanges {
         self.exchanges
     }
+
+    /// Its own and those behind it, as far as they have a `jti`.
+    pub(crate) fn spent_tokens(&self) -> BTreeSet<String> {
+        self.spent.iter().cloned().chain(self.token.named()).collect()
+    }
 }
 
 impl TokenFacts {
+    /// As revocations name it.
+    pub(crate) fn named(&self) -> Option<String> {
+        self.id.as_ref().map(|id| format!("{}#{id}", self.issuer))
+    }
+
     fn new(signed: &Signed, issuer: &str, standing: Standing) -> TokenFacts {
         TokenFacts {
             issuer: issuer.to_owned(),

@@ -59,6 +59,7 @@ pub fn judge(media_type: &str, members: &Object, issuer: &Issuer, now: u64) -> R
         grants: Vec::new(),
     };
     let principal = acting(actors, of_actor, subject);
+    delegation::check(&principal)?;
     Ok(Judged { principal, asserted: normalised.asserted, standing })
 }
 

@@ -19,6 +19,7 @@ pub struct Refusal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
     ActorRefused,
+    ActorTwice(String),
     AlgorithmRefused(String),
     AudienceRefused(String),
     BoundToken,
@@ -118,7 +119,9 @@ impl Refusal {
             Reason::BoundToken => {
                 "the token is bound to a key, and this gateway cannot ask for its proof: send one without `cnf`".to_owned()
             }
-            Reason::ActorRefused | Reason::ChainTooLong => "delegation of this kind is not accepted: send a token of your own".to_owned(),
+            Reason::ActorRefused | Reason::ActorTwice(_) | Reason::ChainTooLong => {
+                "delegation of this kind is not accepted: send a token of your own".to_owned()
+            }
             Reason::ClaimMalformed { .. }
             | Reason::ClaimMissing(_)
             | Reason::ClaimsDisagree { .. }
@@ -142,6 +145,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Reason::ActorRefused => formatter.write_str("`act` from an issuer that is not configured to delegate"),
+            Reason::ActorTwice(name) => write!(formatter, "`{}` stands twice in the chain of delegation", quoted(name)),
             Reason::AlgorithmRefused(word) => write!(formatter, "algorithm `{}` is not accepted here", quoted(word)),
             Reason::AudienceRefused(found) => write!(formatter, "audience `{}` is not ours", quoted(found)),
             Reason::BoundToken => formatter.write_str("`cnf`: the token needs a proof of possession"),

@@ -1,6 +1,6 @@
 //! What has been called off. Whoever keeps it durable hands in the current state with each token, so a revocation takes effect on the next request.
 
-use crate::caller::TokenFacts;
+use crate::caller::{Session, TokenFacts};
 use crate::refusal::Reason;
 use sluice_model::Principal;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Revocations {
     pub sessions: BTreeSet<String>,
-    /// `issuer#jti`.
+    /// `issuer#jti`. Of a token that was exchanged: the session that it began.
     pub tokens: BTreeSet<String>,
     pub grants: BTreeSet<String>,
     /// `issuer#subject` -> tokens issued up to this moment are void; `u64::MAX` shuts someone out for good.
@@ -24,8 +24,7 @@ impl Revocations {
         if self.issued_until.is_some_and(|until| issued_at <= until) {
             return Err(Reason::Revoked("every token up to a moment".to_owned()));
         }
-        let named = token.id.as_ref().map(|id| format!("{}#{id}", token.issuer));
-        if let Some(named) = named.filter(|named| self.tokens.contains(named)) {
+        if let Some(named) = token.named().filter(|named| self.tokens.contains(named)) {
             return Err(Reason::Revoked(named));
         }
         let delegated = principal.delegation.iter().flat_map(|delegation| {
@@ -39,8 +38,14 @@ impl Revocations {
         }
     }
 
-    pub(crate) fn check_session(&self, id: &str) -> Result<(), Reason> {
-        if self.sessions.contains(id) { Err(Reason::Revoked(format!("session {id}"))) } else { Ok(()) }
+    pub(crate) fn check_session(&self, session: &Session) -> Result<(), Reason> {
+        if self.sessions.contains(&session.id) {
+            return Err(Reason::Revoked(format!("session {}", session.id)));
+        }
+        match session.tokens.iter().find(|token| self.tokens.contains(*token)) {
+            Some(token) => Err(Reason::Revoked(token.clone())),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn ends_grant(&self, id: &str) -> bool {

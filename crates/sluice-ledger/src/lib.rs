@@ -7,6 +7,7 @@
 pub mod checkpoint;
 pub mod clock;
 pub mod cosignature;
+pub mod date;
 mod durable;
 pub mod flood;
 pub mod grammar;

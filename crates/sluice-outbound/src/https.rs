@@ -11,7 +11,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::fmt;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -100,9 +100,8 @@ impl Https {
 /// A name that also leads to a private address is refused whole: which of its addresses is meant is its owner's choice.
 async fn connect(host: &str, port: u16, private_addresses: bool) -> Result<TcpStream, FetchFault> {
     let resolved: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await.map_err(unreachable)?.take(ADDRESSES_MAX).collect();
-    let refused = |address: &&SocketAddr| is_never_an_issuer(address.ip()) || !(private_addresses || is_public(address.ip()));
-    if let Some(address) = resolved.iter().find(refused) {
-        return Err(FetchFault::Address(format!("`{host}` leads to {}, which is not public", address.ip())));
+    if let Some(address) = refused_address(&resolved, private_addresses) {
+        return Err(FetchFault::Address(format!("`{host}` leads to {address}, which is not public")));
     }
     let mut last = FetchFault::Unreachable("no address".to_owned());
     for address in resolved {
@@ -112,6 +111,11 @@ async fn connect(host: &str, port: u16, private_addresses: bool) -> Result<TcpSt
         }
     }
     Err(last)
+}
+
+fn refused_address(resolved: &[SocketAddr], private_addresses: bool) -> Option<IpAddr> {
+    let is_refused = |address: &IpAddr| is_never_an_issuer(*address) || !(private_addresses || is_public(*address));
+    resolved.iter().map(SocketAddr::ip).find(is_refused)
 }
 
 async fn answer(stream: TlsStream<TcpStream>, authority: &str, path: &str, bytes_max: usize) -> Result<Page, FetchFault> {
@@ -166,3 +170,27 @@ impl fmt::Display for FetchFault {
 }
 
 impl std::error::Error for FetchFault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(addresses: &str, private_addresses: bool, expect: Option<&str>) {
+        let resolved: Vec<SocketAddr> = addresses.split(' ').map(|address| SocketAddr::new(address.parse().unwrap(), 443)).collect();
+        let expect = expect.map(|address| address.parse::<IpAddr>().unwrap());
+        assert_eq!(refused_address(&resolved, private_addresses), expect, "{addresses}");
+    }
+
+    /// What a resolver answers is judged as a whole: a name that mixes public and private addresses would be led to one of them by chance.
+    #[test]
+    fn one_refused_address_refuses_the_name() {
+        check("8.8.8.8 2606:4700::1111", false, None);
+        check("8.8.8.8 127.0.0.1", false, Some("127.0.0.1"));
+        check("10.0.0.1 8.8.8.8", false, Some("10.0.0.1"));
+        check("8.8.8.8 ::ffff:192.168.1.1", false, Some("::ffff:192.168.1.1"));
+        check("10.0.0.1 8.8.8.8 127.0.0.1", true, None);
+        check("10.0.0.1 169.254.169.254", true, Some("169.254.169.254"));
+        check("10.0.0.1 fd00:ec2::254", true, Some("fd00:ec2::254"));
+        check("10.0.0.1 0.0.0.0", true, Some("0.0.0.0"));
+    }
+}

@@ -12,8 +12,16 @@ const FRESH_SECONDS_MIN: u64 = 300;
 const UNKNOWN_KEY_SECONDS_MIN: u64 = 30;
 /// After a fetch that failed.
 const FAILURE_SECONDS_MIN: u64 = 5;
+/// For so long after a failure nobody waits for the next attempt who can be served by a stale set.
+const OUTAGE_SECONDS: u64 = 60;
+/// A set that was fetched further in the future than this was fetched before the clock was set back: nobody knows how old it is.
+const CLOCK_SECONDS_MAX: u64 = 30;
 
 pub struct KeyCache<F> {
+    shared: Arc<Shared<F>>,
+}
+
+struct Shared<F> {
     fetch: F,
     entries: Mutex<BTreeMap<String, Arc<Entry>>>,
     changed: Box<dyn Fn(KeysChanged) + Send + Sync>,
@@ -31,7 +39,7 @@ pub struct KeysChanged {
 struct Entry {
     state: Mutex<State>,
     /// Held while a fetch is under way; who waits for it looks at the state again.
-    flight: tokio::sync::Mutex<()>,
+    flight: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Clone, Default)]
@@ -39,32 +47,54 @@ struct State {
     held: Option<Held>,
     /// No fetch before this moment.
     not_before: u64,
-    last_fault: Option<String>,
+    /// Of the last fetch, and when.
+    fault: Option<(String, u64)>,
 }
 
 #[derive(Clone)]
 struct Held {
     keys: Arc<KeySet>,
+    fetched_at: u64,
     fresh_until: u64,
     stale_until: u64,
 }
 
-impl<F: Fetch> KeyCache<F> {
+impl<F: Fetch + 'static> KeyCache<F> {
     /// `changed` is called with every change of a key set, before the first token is verified by it. It must not block for long.
     pub fn new(fetch: F, changed: impl Fn(KeysChanged) + Send + Sync + 'static) -> KeyCache<F> {
-        KeyCache { fetch, entries: Mutex::default(), changed: Box::new(changed) }
+        KeyCache { shared: Arc::new(Shared { fetch, entries: Mutex::default(), changed: Box::new(changed) }) }
     }
 
     /// The keys to verify a token of this issuer with. The set may lack `key_id`; verification then refuses.
     pub async fn keys(&self, issuer: &Issuer, key_id: &str, now: u64) -> Result<Arc<KeySet>, Reason> {
-        let entry = self.entry(&issuer.url);
+        let entry = self.shared.entry(&issuer.url);
         if let Some(keys) = entry.state().settled(key_id, now) {
             return keys;
         }
-        let _flight = entry.flight.lock().await;
+        let stale = entry.state().in_outage(key_id, now);
+        let flight = match (&stale, Arc::clone(&entry.flight).try_lock_owned()) {
+            (_, Ok(flight)) => flight,
+            (Some(keys), Err(_)) => return Ok(Arc::clone(keys)),
+            (None, Err(_)) => Arc::clone(&entry.flight).lock_owned().await,
+        };
         if let Some(keys) = entry.state().settled(key_id, now) {
             return keys;
         }
+        // A task of its own: who asked may leave, and must not leave the next one to begin the same fetch anew.
+        let (shared, issuer) = (Arc::clone(&self.shared), issuer.clone());
+        let fetched = tokio::spawn(async move {
+            let _flight = flight;
+            shared.refresh(&entry, &issuer, now).await
+        });
+        match stale {
+            Some(keys) => Ok(keys),
+            None => fetched.await.unwrap_or_else(|_| Err(Reason::KeysUnavailable("the fetch broke off".to_owned()))),
+        }
+    }
+}
+
+impl<F: Fetch> Shared<F> {
+    async fn refresh(&self, entry: &Entry, issuer: &Issuer, now: u64) -> Result<Arc<KeySet>, Reason> {
         let fetched = self.fetched(issuer).await;
         let mut state = entry.state();
         let before = state.held.as_ref().map(|held| held.keys.digest());
@@ -76,13 +106,13 @@ impl<F: Fetch> KeyCache<F> {
                     (self.changed)(KeysChanged { issuer: issuer.url.clone(), before, after });
                 }
                 let (fresh_until, stale_until) = (now + fresh, now + fresh + issuer.keys.stale_seconds_max);
-                state.held = Some(Held { keys: Arc::new(keys), fresh_until, stale_until });
+                state.held = Some(Held { keys: Arc::new(keys), fetched_at: now, fresh_until, stale_until });
                 state.not_before = now + UNKNOWN_KEY_SECONDS_MIN;
-                state.last_fault = None;
+                state.fault = None;
             }
             Err(fault) => {
                 state.not_before = now + FAILURE_SECONDS_MIN;
-                state.last_fault = Some(fault);
+                state.fault = Some((fault, now));
             }
         }
         entry.put(state.clone());
@@ -114,18 +144,34 @@ impl Entry {
 impl State {
     /// What to answer without a fetch; none where one is due.
     fn settled(&self, key_id: &str, now: u64) -> Option<Result<Arc<KeySet>, Reason>> {
-        let fresh = self.held.as_ref().filter(|held| now < held.fresh_until);
-        match fresh {
-            Some(held) if held.keys.holds(key_id) || now < self.not_before => Some(Ok(Arc::clone(&held.keys))),
-            None if now < self.not_before => Some(self.best(now)),
+        // A clock that was set back must not keep the next fetch away for as long as it was.
+        let waits = now < self.not_before && self.not_before <= now + UNKNOWN_KEY_SECONDS_MIN;
+        match self.usable(now).filter(|held| now < held.fresh_until) {
+            Some(held) if waits || held.keys.holds(key_id) => Some(Ok(Arc::clone(&held.keys))),
+            None if waits => Some(self.best(now)),
             _ => None,
         }
     }
 
+    /// A stale set for whoever need not wait, because the issuer did not answer a moment ago.
+    fn in_outage(&self, key_id: &str, now: u64) -> Option<Arc<KeySet>> {
+        let (_, failed_at) = self.fault.as_ref()?;
+        let is_outage = *failed_at <= now && now < failed_at + OUTAGE_SECONDS;
+        let held = self.usable(now).filter(|held| is_outage && held.keys.holds(key_id))?;
+        Some(Arc::clone(&held.keys))
+    }
+
     fn best(&self, now: u64) -> Result<Arc<KeySet>, Reason> {
-        match self.held.as_ref().filter(|held| now < held.stale_until) {
+        match self.usable(now) {
             Some(held) => Ok(Arc::clone(&held.keys)),
-            None => Err(Reason::KeysUnavailable(self.last_fault.clone().unwrap_or_else(|| "never fetched".to_owned()))),
+            None => {
+                let fault = self.fault.as_ref().map_or("never fetched", |(fault, _)| fault.as_str());
+                Err(Reason::KeysUnavailable(fault.to_owned()))
+            }
         }
+    }
+
+    fn usable(&self, now: u64) -> Option<&Held> {
+        self.held.as_ref().filter(|held| now < held.stale_until && held.fetched_at <= now + CLOCK_SECONDS_MAX)
     }
 }

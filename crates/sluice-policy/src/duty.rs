@@ -36,6 +36,7 @@ pub struct Duties {
     pub mask: Option<Mask>,
 }
 
+pub const ID_BYTES_MAX: usize = 100;
 pub const QUORUM_MAX: u32 = 10;
 pub const HOLD_EXPIRY_SECONDS_MAX: u64 = 14 * 24 * 60 * 60;
 
@@ -52,6 +53,14 @@ impl Duties {
             }
         };
         let (id, reason) = (required("id"), required("reason"));
+        if id.len() > ID_BYTES_MAX || id.contains(|letter: char| !letter.is_ascii_alphanumeric() && !"-_.".contains(letter)) {
+            problems
+                .push(format!("`@id` is letters, digits, `-`, `_` and `.`, at most {ID_BYTES_MAX}: records and lists name the rule by it"));
+        }
+        // A line of its own would pass for one of the gateway's.
+        for (name, _) in annotations.iter().filter(|(name, text)| **name != "id" && text.contains(char::is_control)) {
+            problems.push(format!("`@{name}` is not one line of text"));
+        }
         let advice = annotations.get("advice").map(|text| (*text).to_owned());
         let hold = annotations.get("hold").and_then(|text| HoldDuty::parse(text).map_err(|problem| problems.push(problem)).ok());
         let mask = annotations.get("mask").and_then(|word| {
@@ -182,6 +191,22 @@ mod tests {
         let hold = |text: &str| HoldDuty::parse(text).unwrap();
         let combined = HoldDuty::combine([hold("a, 1, passkey, 4h"), hold("a, 2, session, 1h"), hold("b, 1, session, 1h")].into_iter());
         assert_eq!(combined, [hold("a, 2, passkey, 1h"), hold("b, 1, session, 1h")]);
+    }
+
+    #[test]
+    fn a_name_is_one_word_and_a_reason_one_line() {
+        let check = |id: &str, reason: &str, expect: usize| {
+            let found = Duties::read([("id", id), ("reason", reason)].into_iter()).err().unwrap_or_default();
+            assert_eq!(found.len(), expect, "{id:?} {reason:?}: {found:?}");
+        };
+        check("agents-read_2.a", "it is so", 0);
+        check(&"a".repeat(ID_BYTES_MAX), "r", 0);
+        check(&"a".repeat(ID_BYTES_MAX + 1), "r", 1);
+        for id in ["a b", "a,b", "\u{430}gents", "a\n", "a`"] {
+            check(id, "r", 1);
+        }
+        check("a", "r\nPERMITTED", 1);
+        check("a", "r\u{1b}[2J", 1);
     }
 
     #[test]

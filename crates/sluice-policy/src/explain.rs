@@ -2,8 +2,11 @@
 
 use crate::reason::{Need, Reason, RuleNote};
 use crate::set::PolicySet;
+use crate::settings::JudgeMode;
 use crate::weigh::{Evaluation, Outcome};
 use std::fmt::Write;
+
+const MICROS: u64 = 1_000_000;
 
 /// A page of plain text. It names rules and facts, never a value.
 pub fn explain(set: &PolicySet, caller: &str, evaluation: &Evaluation) -> String {
@@ -17,45 +20,66 @@ pub fn explain(set: &PolicySet, caller: &str, evaluation: &Evaluation) -> String
     let _ = writeln!(page, "{headline}");
     line(&mut page, 2, "caller", caller);
     line(&mut page, 2, "policy", &format!("{} ({})", set.settings.name, set.digest));
-    line(&mut page, 2, "judges", evaluation.judge.word());
+    let judges = match evaluation.judge {
+        JudgeMode::Analysis => "the analysis alone",
+        JudgeMode::Both => "the analysis and the dry run",
+    };
+    line(&mut page, 2, "judges", judges);
     if let Some(cost) = evaluation.cost.filter(|cost| cost.bytes != u64::MAX) {
-        line(&mut page, 2, "cost", &format!("{} bytes, {} millionths", cost.bytes, cost.micros));
+        line(&mut page, 2, "cost", &format!("{} bytes, {}", cost.bytes, money(cost.micros)));
     }
-    evaluation.reasons.iter().for_each(|reason| explain_reason(&mut page, reason));
-    evaluation.needs.iter().for_each(|need| explain_need(&mut page, need));
+    explain_reasons(&mut page, &evaluation.reasons);
+    // What is refused is neither approved nor masked: it is said what would be, if the rest were mended.
+    let (needs, mask) = if evaluation.outcome == Outcome::Refused { ("would also need", "would mask") } else { ("needs", "mask") };
+    evaluation.needs.iter().for_each(|need| explain_need(&mut page, needs, need));
     for masked in &evaluation.masks {
         let path = std::iter::once(masked.name.as_str()).chain(masked.at.iter().map(String::as_str)).collect::<Vec<_>>().join(".");
-        let (labels, columns): (Vec<&str>, Vec<&str>) =
-            (masked.labels.iter().map(String::as_str).collect(), masked.columns.iter().map(String::as_str).collect());
-        let _ = writeln!(page, "\n  mask {path} by {}", masked.mask);
-        line(&mut page, 4, "label", &labels.join(", "));
-        line(&mut page, 4, "from", &columns.join(", "));
+        entry(&mut page, &format!("{mask} {path} by {}", masked.mask));
+        masked.labels.iter().for_each(|label| line(&mut page, 4, "label", &set.labels.told(label)));
+        line(&mut page, 4, "from", &masked.columns.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
         rules(&mut page, &masked.rules);
     }
     for inherited in &evaluation.inherited {
-        let _ = writeln!(page, "\n  label {} goes on with {}", inherited.label, inherited.column);
+        entry(&mut page, &format!("label {} goes on with {}", inherited.label, inherited.column));
     }
     if evaluation.outcome == Outcome::Permitted {
         page.push('\n');
         for (question, rules) in &evaluation.permitted {
-            let _ = writeln!(page, "  {question}: by {}", rules.join(", "));
+            let _ = writeln!(page, "  {}: by {}", plain(question), rules.join(", "));
         }
     }
     page
 }
 
+/// Each question once, with everything that stands in its way.
+fn explain_reasons(page: &mut String, reasons: &[Reason]) {
+    let mut said: Vec<&str> = Vec::new();
+    for reason in reasons {
+        let Some(question) = reason.question.as_deref() else {
+            entry(page, reason.kind.words());
+            explain_reason(page, reason);
+            continue;
+        };
+        if !said.contains(&question) {
+            said.push(question);
+            entry(page, question);
+            reasons.iter().filter(|reason| reason.question.as_deref() == Some(question)).for_each(|reason| explain_reason(page, reason));
+        }
+    }
+}
+
 fn explain_reason(page: &mut String, reason: &Reason) {
-    let _ = writeln!(page, "\n  {}", reason.question.as_deref().unwrap_or_else(|| reason.kind.word()));
     // A rule says its reason itself.
     if reason.rules.iter().all(|rule| rule.reason != reason.fact) {
         line(page, 4, "because", &reason.fact);
     }
     rules(page, &reason.rules);
-    reason.accepted.iter().for_each(|accepted| line(page, 4, "accepted", accepted));
+    let accepted = reason.accepted.iter().map(String::as_str).chain(reason.without);
+    accepted.for_each(|accepted| line(page, 4, "accepted", accepted));
 }
 
-fn explain_need(page: &mut String, need: &Need) {
-    let _ = writeln!(page, "\n  needs {}", need.duty);
+fn explain_need(page: &mut String, needs: &str, need: &Need) {
+    entry(page, &format!("{needs} {}", need.duty));
     rules(page, &need.rules);
     need.questions.iter().for_each(|question| line(page, 4, "for", question));
 }
@@ -68,5 +92,23 @@ fn rules(page: &mut String, rules: &[RuleNote]) {
 }
 
 fn line(page: &mut String, indent: usize, label: &str, text: &str) {
-    let _ = writeln!(page, "{:indent$}{label:<10}{text}", "");
+    let _ = writeln!(page, "{:indent$}{label:<10}{}", "", plain(text));
+}
+
+fn entry(page: &mut String, text: &str) {
+    let _ = writeln!(page, "\n  {}", plain(text));
+}
+
+/// Names come from requests: none of them may begin a line of its own or steer a terminal.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() { plain.extend(letter.escape_default()) } else { plain.push(letter) }
+    }
+    plain
+}
+
+/// Of the currency that prices are in: the settings name none.
+fn money(micros: u64) -> String {
+    format!("{}.{:06}", micros / MICROS, micros % MICROS)
 }

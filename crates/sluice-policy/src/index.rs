@@ -1,95 +1,145 @@
-//! Which policies can say anything about a question, found without asking the others.
+//! Which rules have a head that fits a question, found without looking at the others.
 //!
-//! Policies are kept by action, principal and resource of their heads. What is left out could not have applied: its head names an
-//! action, a principal or a resource that is not in the question. Whatever is left in, Cedar itself judges, head and all.
+//! Rules are kept by action, principal and resource of their heads, each exactly as it is written: `==`, `in`, `is`, `is .. in`. So a head
+//! is judged here; whatever stands behind it, Cedar judges.
 
+use crate::cast::Member;
 use crate::schema::{Action, Vocabulary};
 use crate::set::Rule;
-use cedar_policy::{ActionConstraint, EntityTypeName, EntityUid, Policy, PolicySet, PrincipalConstraint, ResourceConstraint};
+use cedar_policy::{ActionConstraint, EntityTypeName, EntityUid, Policy, PrincipalConstraint, ResourceConstraint};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    scopes: HashMap<Scope, ScopeId>,
-    by_action: HashMap<String, HashMap<(ScopeId, ScopeId), Bucket>>,
+    scopes: Scopes,
+    by_action: HashMap<String, Heads>,
 }
 
-/// What a head asks of a principal or a resource, as far as it is kept apart.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// Rules by what their heads ask of principal and resource.
+type Heads = HashMap<(ScopeId, ScopeId), Vec<Arc<Rule>>>;
+
+/// What a head asks of a principal or a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Scope {
-    Type(EntityTypeName),
-    Within(EntityUid),
+    Any,
+    Exactly { kind: String, id: String },
+    Type(String),
+    TypeWithin { kind: String, within: (String, String) },
+    Within { kind: String, id: String },
+}
+
+/// A number for every scope that a head names.
+#[derive(Debug, Default)]
+struct Scopes {
+    count: ScopeId,
+    exactly: Names<ScopeId>,
+    types: HashMap<String, ScopeId>,
+    within: Names<Within>,
+}
+
+/// By kind, then by id: found without putting the two together first.
+type Names<T> = HashMap<String, HashMap<String, T>>;
+
+#[derive(Debug, Default)]
+struct Within {
+    any: Option<ScopeId>,
+    /// `is Agent in Group::"a"`, by the type.
+    types: HashMap<String, ScopeId>,
 }
 
 pub(crate) type ScopeId = u32;
 /// Heads that ask nothing.
 const ANY: ScopeId = 0;
 
-/// Policies with the same head. Those that read the dry run are kept apart: they say nothing before there is one.
-#[derive(Debug, Default)]
-pub(crate) struct Bucket {
-    pub permits: PolicySet,
-    pub forbids: PolicySet,
-    pub later_permits: PolicySet,
-    pub later_forbids: PolicySet,
-}
-
 impl Index {
-    pub fn build(policies: &[(Policy, Rule)], vocabulary: &Vocabulary) -> Result<Index, String> {
+    pub fn build<'a>(rules: impl Iterator<Item = (&'a Policy, &'a Arc<Rule>)>, vocabulary: &Vocabulary) -> Index {
         let mut index = Index::default();
-        for (policy, rule) in policies {
-            let principal = index.learn(match policy.principal_constraint() {
-                PrincipalConstraint::Any => None,
-                PrincipalConstraint::Is(kind) => Some(Scope::Type(kind)),
-                PrincipalConstraint::In(uid) | PrincipalConstraint::Eq(uid) | PrincipalConstraint::IsIn(_, uid) => Some(Scope::Within(uid)),
+        for (policy, rule) in rules {
+            let principal = index.scopes.learn(match policy.principal_constraint() {
+                PrincipalConstraint::Any => Scope::Any,
+                PrincipalConstraint::Eq(uid) => Scope::exactly(&uid),
+                PrincipalConstraint::In(uid) => Scope::within(&uid),
+                PrincipalConstraint::Is(kind) => Scope::Type(kind.to_string()),
+                PrincipalConstraint::IsIn(kind, uid) => Scope::type_within(&kind, &uid),
             });
-            let resource = index.learn(match policy.resource_constraint() {
-                ResourceConstraint::Any => None,
-                ResourceConstraint::Is(kind) => Some(Scope::Type(kind)),
-                ResourceConstraint::In(uid) | ResourceConstraint::Eq(uid) | ResourceConstraint::IsIn(_, uid) => Some(Scope::Within(uid)),
+            let resource = index.scopes.learn(match policy.resource_constraint() {
+                ResourceConstraint::Any => Scope::Any,
+                ResourceConstraint::Eq(uid) => Scope::exactly(&uid),
+                ResourceConstraint::In(uid) => Scope::within(&uid),
+                ResourceConstraint::Is(kind) => Scope::Type(kind.to_string()),
+                ResourceConstraint::IsIn(kind, uid) => Scope::type_within(&kind, &uid),
             });
             let constraint = policy.action_constraint();
             for (name, _) in vocabulary.actions().filter(|(_, action)| names(&constraint, action)) {
-                let buckets = index.by_action.entry(name.to_owned()).or_default();
-                buckets.entry((principal, resource)).or_default().add(policy, rule)?;
+                let heads = index.by_action.entry(name.to_owned()).or_default();
+                heads.entry((principal, resource)).or_default().push(rule.clone());
             }
         }
-        Ok(index)
+        index
     }
 
-    /// The ids of the scopes that an entity is in, for those that any head asks about.
-    pub fn scopes<'a>(&self, kind: &EntityTypeName, within: impl Iterator<Item = &'a EntityUid>) -> Vec<ScopeId> {
-        let known = |scope: &Scope| self.scopes.get(scope).copied();
+    /// The scopes that a member is in, of those that any head asks about.
+    pub fn scopes(&self, member: &Member<'_>) -> Vec<ScopeId> {
+        let scopes = &self.scopes;
         let mut ids = vec![ANY];
-        ids.extend(known(&Scope::Type(kind.clone())));
-        ids.extend(within.filter_map(|uid| known(&Scope::Within(uid.clone()))));
+        ids.extend(scopes.types.get(member.kind));
+        ids.extend(scopes.exactly.get(member.kind).and_then(|ids| ids.get(member.id.as_ref())));
+        // `in` holds of the thing itself too.
+        let own = (member.kind, member.id.as_ref());
+        for (kind, id) in member.above.iter().map(|(kind, id)| (*kind, id.as_ref())).chain([own]) {
+            if let Some(within) = scopes.within.get(kind).and_then(|names| names.get(id)) {
+                ids.extend(within.any);
+                ids.extend(within.types.get(member.kind));
+            }
+        }
         ids
     }
 
-    /// Every bucket that can say anything about an action, a principal in these scopes and a resource in those.
-    pub fn buckets<'a>(&'a self, action: &str, principal: &'a [ScopeId], resource: &'a [ScopeId]) -> impl Iterator<Item = &'a Bucket> {
-        let buckets = self.by_action.get(action);
+    /// Every rule whose head fits an action, a principal in these scopes and a resource in those.
+    pub fn rules<'a>(&'a self, action: &str, principal: &'a [ScopeId], resource: &'a [ScopeId]) -> impl Iterator<Item = &'a Arc<Rule>> {
+        let heads = self.by_action.get(action);
         let pairs = principal.iter().flat_map(move |one| resource.iter().map(move |other| (*one, *other)));
-        pairs.filter_map(move |pair| buckets?.get(&pair))
-    }
-
-    fn learn(&mut self, scope: Option<Scope>) -> ScopeId {
-        let Some(scope) = scope else { return ANY };
-        let next = ScopeId::try_from(self.scopes.len() + 1).unwrap_or(ScopeId::MAX);
-        *self.scopes.entry(scope).or_insert(next)
+        pairs.filter_map(move |pair| heads?.get(&pair)).flatten()
     }
 }
 
-impl Bucket {
-    fn add(&mut self, policy: &Policy, rule: &Rule) -> Result<(), String> {
-        let set = match (rule.forbids, rule.asks_for_cost) {
-            (false, false) => &mut self.permits,
-            (false, true) => &mut self.later_permits,
-            (true, false) => &mut self.forbids,
-            (true, true) => &mut self.later_forbids,
-        };
-        set.add(policy.clone()).map_err(|error| error.to_string())
+impl Scope {
+    fn exactly(uid: &EntityUid) -> Scope {
+        let (kind, id) = named(uid);
+        Scope::Exactly { kind, id }
     }
+
+    fn within(uid: &EntityUid) -> Scope {
+        let (kind, id) = named(uid);
+        Scope::Within { kind, id }
+    }
+
+    fn type_within(kind: &EntityTypeName, uid: &EntityUid) -> Scope {
+        Scope::TypeWithin { kind: kind.to_string(), within: named(uid) }
+    }
+}
+
+impl Scopes {
+    /// The same number for the same scope.
+    fn learn(&mut self, scope: Scope) -> ScopeId {
+        let next = self.count.saturating_add(1);
+        let id = match scope {
+            Scope::Any => return ANY,
+            Scope::Exactly { kind, id } => *self.exactly.entry(kind).or_default().entry(id).or_insert(next),
+            Scope::Type(kind) => *self.types.entry(kind).or_insert(next),
+            Scope::TypeWithin { kind, within: (above, id) } => {
+                *self.within.entry(above).or_default().entry(id).or_default().types.entry(kind).or_insert(next)
+            }
+            Scope::Within { kind, id } => *self.within.entry(kind).or_default().entry(id).or_default().any.get_or_insert(next),
+        };
+        self.count = self.count.max(id);
+        id
+    }
+}
+
+fn named(uid: &EntityUid) -> (String, String) {
+    (uid.type_name().to_string(), uid.id().unescaped().to_owned())
 }
 
 fn names(constraint: &ActionConstraint, action: &Action) -> bool {

@@ -1,6 +1,6 @@
 //! What a rule's conditions read, so that an explanation can say what was found there.
 
-use cedar_policy::{Context, Entity, EvalResult};
+use crate::guard::Scene;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,8 +17,9 @@ pub struct Mention {
     path: Vec<String>,
 }
 
+/// A variable of Cedar's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Root {
+pub(crate) enum Root {
     Context,
     Principal,
     Resource,
@@ -36,21 +37,8 @@ impl Mention {
     }
 
     /// `context.dry_run.bytes is 7`. What is not there is said too: it is often the reason.
-    pub fn found(&self, context: &Context, principal: Option<&Entity>, resource: Option<&Entity>) -> String {
-        let Some((first, rest)) = self.path.split_first() else { return String::new() };
-        let attribute = |entity: Option<&Entity>| entity?.attr(first)?.ok();
-        let mut value = match self.root {
-            Root::Context => context.get(first),
-            Root::Principal => attribute(principal),
-            Root::Resource => attribute(resource),
-        };
-        for name in rest {
-            value = match value {
-                Some(EvalResult::Record(record)) => record.get(name).cloned(),
-                _ => None,
-            };
-        }
-        match value {
+    pub fn found(&self, scene: &dyn Scene) -> String {
+        match scene.fact(self.root).at(&self.path) {
             Some(value) => format!("{self} is {}", cut(&value.to_string())),
             None => format!("{self} is not said"),
         }
@@ -72,13 +60,7 @@ fn mention(expression: &Value, depth: usize) -> Option<Mention> {
     let access = expression.get(".").or_else(|| expression.get("has")).filter(|_| depth < DEPTH_MAX)?;
     let (left, name) = (access.get("left")?, access.get("attr")?.as_str()?.to_owned());
     if let Some(word) = left.get("Var").and_then(Value::as_str) {
-        let root = match word {
-            "context" => Root::Context,
-            "principal" => Root::Principal,
-            "resource" => Root::Resource,
-            _ => return None,
-        };
-        return Some(Mention { root, path: vec![name] });
+        return Some(Mention { root: Root::parse(word)?, path: vec![name] });
     }
     let mut inner = mention(left, depth + 1)?;
     inner.path.push(name);
@@ -95,12 +77,21 @@ fn cut(text: &str) -> String {
 
 impl fmt::Display for Mention {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let root = match self.root {
+        write!(formatter, "{}.{}", self.root.word(), self.path.join("."))
+    }
+}
+
+impl Root {
+    pub fn parse(word: &str) -> Option<Root> {
+        [Root::Context, Root::Principal, Root::Resource].into_iter().find(|root| root.word() == word)
+    }
+
+    fn word(self) -> &'static str {
+        match self {
             Root::Context => "context",
             Root::Principal => "principal",
             Root::Resource => "resource",
-        };
-        write!(formatter, "{root}.{}", self.path.join("."))
+        }
     }
 }
 

@@ -38,9 +38,10 @@ pub(crate) fn questions(request: &Request, found: &Found<'_>) -> Vec<Question> {
     let mut questions: Vec<Question> = Vec::new();
     for (flow, output) in question::flows(request) {
         for exposure in output.exposures.iter().filter(|_| flow == Flow::ToClient) {
-            let question = to_see(exposure);
-            if !questions.contains(&question) && found.is_labelled(&exposure.column) {
-                questions.push(question);
+            for question in to_see(exposure, &found.of(&exposure.column)) {
+                if !questions.contains(&question) {
+                    questions.push(question);
+                }
             }
         }
     }
@@ -56,10 +57,13 @@ pub(crate) fn masks(request: &Request, found: &Found<'_>, asker: &Asker<'_>) -> 
             if labels.is_empty() {
                 continue;
             }
+            let asked = to_see(exposure, &labels);
             // Not asked is not permitted.
             let unasked = Answer::default();
-            let answer = asker.answer(&to_see(exposure)).unwrap_or(&unasked);
-            let Some(mask) = mask_of(answer, &labels) else { continue };
+            let answers = || asked.iter().map(|question| (question, asker.answer(question).unwrap_or(&unasked)));
+            // Each label hides on its own: of several the strictest mask.
+            let masks = answers().zip(&labels).filter_map(|((_, answer), label)| mask_of(answer, label));
+            let Some(mask) = masks.min() else { continue };
             let kind = output.kind.as_ref().and_then(|kind| kind_at(kind, &exposure.at));
             let path = masked.entry((statement, position, exposure.at.clone())).or_insert_with(|| MaskedPath {
                 statement,
@@ -74,10 +78,12 @@ pub(crate) fn masks(request: &Request, found: &Found<'_>, asker: &Asker<'_>) -> 
             path.mask = path.mask.min(mask.on(exposure.how, kind));
             path.labels.extend(labels.iter().map(|label| label.name.clone()));
             path.columns.insert(exposure.column.to_string());
-            let said = answer.forbids.iter().chain(answer.permits.iter().filter(|rule| rule.duties.mask.is_some()));
-            for note in said.map(|rule| asker.note(&to_see(exposure), rule)) {
-                if !path.rules.contains(&note) {
-                    path.rules.push(note);
+            for (question, answer) in answers() {
+                let said = answer.forbids.iter().chain(answer.permits.iter().filter(|rule| rule.duties.mask.is_some()));
+                for note in said.map(|rule| asker.note(question, rule)) {
+                    if !path.rules.contains(&note) {
+                        path.rules.push(note);
+                    }
                 }
             }
         }
@@ -86,16 +92,17 @@ pub(crate) fn masks(request: &Request, found: &Found<'_>, asker: &Asker<'_>) -> 
 }
 
 /// None: it is shown as it is.
-fn mask_of(answer: &Answer, labels: &[&Label]) -> Option<Mask> {
+fn mask_of(answer: &Answer, label: &Label) -> Option<Mask> {
     if answer.permits.is_empty() || !answer.forbids.is_empty() || !answer.errors.is_empty() {
-        return Some(labels.iter().map(|label| label.mask).min().unwrap_or(Mask::AlwaysNull));
+        return Some(label.mask);
     }
     answer.permits.iter().filter_map(|rule| rule.duties.mask).min()
 }
 
-fn to_see(exposure: &Exposure) -> Question {
+/// A question for each label, in their order.
+fn to_see(exposure: &Exposure, labels: &[&Label]) -> Vec<Question> {
     let action = if exposure.how == How::Counted { "count" } else { "see" };
-    Question::of_column(action, &exposure.column, question::how_word(exposure.how), None)
+    Question::of_column(action, &exposure.column, question::how_word(exposure.how), None, labels)
 }
 
 /// Outputs that go to the client: statement, position, output.

@@ -1,6 +1,6 @@
 //! What a request asks of policy: one question for each thing that it does to each thing that it does it to.
 
-use crate::labels::Found;
+use crate::labels::{Found, Label};
 use crate::request::{Method, Request, Resource, Statement, Work};
 use sluice_model::{ColumnPath, Effect, How, Output, StatementAnalysis, TableName, UseKind};
 use std::collections::BTreeSet;
@@ -13,6 +13,8 @@ pub struct Question {
     pub how: Option<&'static str>,
     /// Of a column that is written: where to.
     pub destination: Option<String>,
+    /// Of a column with several labels: which of them is asked about. What opens one of them opens no other.
+    pub label: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -36,12 +38,24 @@ pub enum Flow {
 const SESSION_DATASET: &str = "_SESSION";
 
 impl Question {
-    fn new(action: &str, resource: Resource) -> Question {
-        Question { action: action.to_owned(), about: About::Resource(resource), how: None, destination: None }
+    pub fn new(action: &str, resource: Resource) -> Question {
+        Question { action: action.to_owned(), about: About::Resource(resource), how: None, destination: None, label: None }
     }
 
-    pub fn of_column(action: &str, column: &ColumnPath, how: &'static str, destination: Option<String>) -> Question {
-        Question { action: action.to_owned(), about: About::Column(column.clone()), how: Some(how), destination }
+    /// One for each label of a column, so none for a column without.
+    pub fn of_column(action: &str, column: &ColumnPath, how: &'static str, destination: Option<&str>, labels: &[&Label]) -> Vec<Question> {
+        let one = |label: Option<&&Label>| Question {
+            action: action.to_owned(),
+            about: About::Column(column.clone()),
+            how: Some(how),
+            destination: destination.map(str::to_owned),
+            label: label.map(|label| label.name.clone()),
+        };
+        match labels {
+            [] => Vec::new(),
+            [_] => vec![one(None)],
+            several => several.iter().map(|label| one(Some(label))).collect(),
+        }
     }
 }
 
@@ -84,14 +98,15 @@ pub fn questions(request: &Request) -> Vec<Question> {
 /// Columns that decide rows and columns that are written elsewhere, labelled ones alone. What is shown is asked when masks are planned.
 pub fn column_questions(request: &Request, found: &Found<'_>) -> Vec<Question> {
     let mut questions: Vec<Question> = Vec::new();
-    let mut push = |question: Question| {
-        let labelled = matches!(&question.about, About::Column(column) if found.is_labelled(column));
-        if labelled && !questions.contains(&question) {
-            questions.push(question);
+    let mut push = |action: &str, column: &ColumnPath, how: &'static str, destination: Option<&str>| {
+        for question in Question::of_column(action, column, how, destination, &found.of(column)) {
+            if !questions.contains(&question) {
+                questions.push(question);
+            }
         }
     };
     for used in uses(request) {
-        push(Question::of_column("decide_by", &used.column, use_word(used.how), None));
+        push("decide_by", &used.column, use_word(used.how), None);
     }
     for (flow, output) in flows(request) {
         let destination = match flow {
@@ -100,7 +115,7 @@ pub fn column_questions(request: &Request, found: &Found<'_>) -> Vec<Question> {
             Flow::Outside(place) => place,
         };
         for exposure in &output.exposures {
-            push(Question::of_column("write_elsewhere", &exposure.column, how_word(exposure.how), Some(destination.clone())));
+            push("write_elsewhere", &exposure.column, how_word(exposure.how), Some(&destination));
         }
     }
     questions

@@ -12,10 +12,14 @@ pub struct Reason {
     pub kind: ReasonKind,
     /// The question it belongs to, in words: `drop of table acme-prod.clinic.patients`.
     pub question: Option<String>,
+    /// The same for its caller: without names that the caller does not know.
+    pub told: Option<String>,
     pub rules: Vec<RuleNote>,
     pub fact: String,
     /// What would be accepted. May be empty: then nothing that the caller can do.
     pub accepted: Vec<String>,
+    /// What the caller can do without, where that is plain.
+    pub without: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,6 +81,24 @@ impl ReasonKind {
     }
 }
 
+impl ReasonKind {
+    /// A heading where there is no question to name.
+    pub fn words(self) -> &'static str {
+        match self {
+            ReasonKind::Analysis => "the statement cannot be analysed",
+            ReasonKind::Ceiling => "it costs too much",
+            ReasonKind::Disagreement => "the analysis and the dry run disagree",
+            ReasonKind::Error => "it cannot be decided",
+            ReasonKind::Forbidden => "it is forbidden",
+            ReasonKind::Halted => "it is halted",
+            ReasonKind::Hold => "it needs approval",
+            ReasonKind::Limit => "a limit is reached",
+            ReasonKind::NotPermitted => "it is not permitted",
+            ReasonKind::Unresolved => "a part of the statement is not understood",
+        }
+    }
+}
+
 impl RuleNote {
     pub fn of(rule: &Rule, facts: Vec<String>) -> RuleNote {
         RuleNote { id: rule.duties.id.clone(), file: rule.file.clone(), reason: rule.duties.reason.clone(), facts }
@@ -85,13 +107,13 @@ impl RuleNote {
     /// A permit that did not speak: what it would accept, and what it found instead.
     pub fn as_accepted(&self) -> String {
         let facts: String = self.facts.iter().map(|fact| format!("; {fact}")).collect();
-        format!("{} (rule `{}`{facts})", self.reason, self.id)
+        format!("{} (rule `{}` of {}{facts})", self.reason, self.id, self.file)
     }
 }
 
 impl Reason {
     pub fn plain(kind: ReasonKind, fact: impl Into<String>) -> Reason {
-        Reason { kind, question: None, rules: Vec::new(), fact: fact.into(), accepted: Vec::new() }
+        Reason { kind, question: None, told: None, rules: Vec::new(), fact: fact.into(), accepted: Vec::new(), without: None }
     }
 }
 
@@ -101,9 +123,11 @@ impl Need {
         Reason {
             kind: ReasonKind::Hold,
             question: (!self.questions.is_empty()).then(|| self.questions.join(", ")),
+            told: None,
             rules: self.rules.clone(),
             fact: format!("needs {}", self.duty),
             accepted: vec![self.duty.to_string()],
+            without: None,
         }
     }
 }
@@ -119,7 +143,8 @@ impl fmt::Display for Question {
             }
             (About::Resource(Resource::Connection), "connect") => formatter.write_str("use of the connection"),
             (About::Resource(resource), action) => write!(formatter, "{action} on {resource}"),
-        }
+        }?;
+        self.label.iter().try_for_each(|label| write!(formatter, ", labelled {label}"))
     }
 }
 

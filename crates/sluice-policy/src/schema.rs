@@ -2,7 +2,7 @@
 
 use crate::problem::Problem;
 use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, Schema};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 /// `schema/sluice.cedarschema`, as it was when this program was built.
@@ -24,6 +24,9 @@ pub(crate) struct Action {
     /// With the groups above it.
     pub entity: Entity,
     pub groups: Vec<EntityUid>,
+    /// The kinds of callers and of things that it can be asked about.
+    principals: BTreeSet<String>,
+    resources: BTreeSet<String>,
 }
 
 const TYPES: [&str; 14] = [
@@ -57,7 +60,9 @@ impl Vocabulary {
         for entity in entities.iter() {
             let uid = entity.uid();
             let groups: Vec<EntityUid> = entities.ancestors(&uid).into_iter().flatten().cloned().collect();
-            actions.insert(uid.id().unescaped().to_owned(), Action { uid, entity: entity.clone(), groups });
+            let principals = schema.principals_for_action(&uid).into_iter().flatten().map(EntityTypeName::to_string).collect();
+            let resources = schema.resources_for_action(&uid).into_iter().flatten().map(EntityTypeName::to_string).collect();
+            actions.insert(uid.id().unescaped().to_owned(), Action { uid, entity: entity.clone(), groups, principals, resources });
         }
         let mut types = HashMap::new();
         for name in TYPES {
@@ -69,6 +74,15 @@ impl Vocabulary {
     /// None: nothing of that name can be asked, so it is refused.
     pub fn action(&self, name: &str) -> Option<&Action> {
         self.actions.get(name)
+    }
+
+    /// Whether the schema has such a question at all.
+    pub fn applies(&self, action: &str, principal: &str, resource: &str) -> Result<(), String> {
+        let known = self.action(action).ok_or_else(|| format!("`{action}` is nothing that policy knows"))?;
+        if !known.principals.contains(principal) || !known.resources.contains(resource) {
+            return Err(format!("`{action}` is nothing that a {principal} can ask of a {resource}"));
+        }
+        Ok(())
     }
 
     pub fn actions(&self) -> impl Iterator<Item = (&str, &Action)> {

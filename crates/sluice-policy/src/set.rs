@@ -1,6 +1,7 @@
 //! A policy set, read and checked whole. What does not pass every check is never asked.
 
 use crate::bundle::{BUNDLE_BYTES_MAX, Bundle, BundleDigest, LABELS_FILE, SETTINGS_FILE};
+use crate::condition::{self, Condition};
 use crate::duty::Duties;
 use crate::index::Index;
 use crate::labels::Labels;
@@ -18,13 +19,13 @@ pub struct PolicySet {
     pub digest: BundleDigest,
     pub settings: Settings,
     pub labels: Labels,
-    pub(crate) rules: HashMap<PolicyId, Arc<Rule>>,
+    pub(crate) rules: Vec<Arc<Rule>>,
     pub(crate) index: Index,
     pub(crate) vocabulary: &'static Vocabulary,
 }
 
 /// One policy and what it says beside yes or no.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Rule {
     pub file: String,
     pub duties: Duties,
@@ -34,6 +35,10 @@ pub struct Rule {
     /// The policy in Cedar's own spelling, for comparing one set with another.
     pub text: String,
     pub(crate) mentions: Vec<Mention>,
+    /// Counted through the set.
+    pub(crate) number: usize,
+    /// None: a head and nothing else.
+    pub(crate) condition: Option<Condition>,
 }
 
 pub const RULES_MAX: usize = 10_000;
@@ -60,13 +65,15 @@ impl PolicySet {
             problems.sort();
             return Err(problems);
         }
-        let index = Index::build(&policies, vocabulary).map_err(|text| vec![Problem::new("the set", text)])?;
-        let rules = policies.into_iter().map(|(policy, rule)| (policy.id().clone(), Arc::new(rule))).collect();
+        let policies: Vec<(Policy, Arc<Rule>)> =
+            policies.into_iter().enumerate().map(|(number, (policy, rule))| (policy, Arc::new(Rule { number, ..rule }))).collect();
+        let index = Index::build(policies.iter().map(|(policy, rule)| (policy, rule)), vocabulary);
+        let rules = policies.into_iter().map(|(_, rule)| rule).collect();
         Ok(PolicySet { digest: bundle.digest(), settings, labels, rules, index, vocabulary })
     }
 
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
-        self.rules.values().map(Arc::as_ref)
+        self.rules.iter().map(Arc::as_ref)
     }
 }
 
@@ -162,10 +169,19 @@ fn read_policy(file: &str, position: usize, policy: &Policy, problems: &mut Vec<
     let json = policy.to_json();
     // What cannot be looked into is taken to ask.
     let asks_for_cost = json.as_ref().map_or(true, |json| json.to_string().contains("\"dry_run\""));
-    let mentions = json.map(|json| Mention::all(&json)).unwrap_or_default();
+    let json = json.ok();
+    for complaint in json.iter().flat_map(condition::complaints) {
+        problems.push(Problem::new(file, format!("policy `{}`: {complaint}", duties.id)));
+    }
+    let mentions = json.as_ref().map(Mention::all).unwrap_or_default();
     let text = policy.to_cedar().unwrap_or_else(|| policy.to_string());
     let policy = policy.new_id(PolicyId::new(&duties.id));
-    Some((policy, Rule { file: file.to_owned(), duties, forbids, asks_for_cost, text, mentions }))
+    let mut alone = cedar_policy::PolicySet::new();
+    if let Err(error) = alone.add(policy.clone()) {
+        problems.push(Problem::new(file, format!("policy `{}`: {error}", duties.id)));
+    }
+    let condition = Condition::of(alone, json.as_ref());
+    Some((policy, Rule { file: file.to_owned(), duties, forbids, asks_for_cost, text, mentions, number: 0, condition }))
 }
 
 fn twice(read: &[(Policy, Rule)]) -> Vec<Problem> {

@@ -2,19 +2,22 @@
 
 use crate::ask::{Answer, Asked, Asker, Circumstances, Matter};
 use crate::duty::HoldDuty;
-use crate::facts::Fault;
+use crate::fact::Fault;
 use crate::judge::{DryRun, Estimated};
 use crate::labels::{Found, Known};
 use crate::limit::Limit;
 use crate::mask::Mask;
 use crate::plan::{self, Inherited, MaskedPath};
-use crate::question::{self, About, Question};
+use crate::question::{self, Question};
 use crate::reason::{Need, Reason, ReasonKind, RuleNote};
 use crate::request::{Purpose, Request, Resource, Work};
 use crate::set::{PolicySet, Rule};
 use crate::settings::JudgeMode;
 use sluice_model::principal::Principal;
 use std::sync::Arc;
+
+/// Permits that nearly applied, in one refusal: more would be read by nobody.
+pub const NEAR_MISSES_MAX: usize = 5;
 
 /// What would happen. For people, for the record, for shadows; no permission.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +88,9 @@ impl PolicySet {
             Work::Method(_) => None,
         };
         if circumstances.halt.stops(&principal.to_string()) {
-            weighing.refuse(Reason::plain(ReasonKind::Halted, "the caller is halted"));
+            let mut reason = Reason::plain(ReasonKind::Halted, "the caller is halted");
+            reason.accepted.push("the same, once an operator has lifted it".to_owned());
+            weighing.refuse(reason);
         }
         weighing.understand(request);
         if weighing.evaluation.reasons.is_empty()
@@ -100,7 +105,7 @@ impl PolicySet {
     pub fn is_free_of_labels(&self, request: &Request, known: &Known) -> bool {
         let columns = question::columns_read(request);
         let found = Found::of_all(&self.labels, known, columns.iter());
-        columns.iter().all(|column| !found.is_labelled(column))
+        columns.iter().all(|column| found.of(column).is_empty())
     }
 }
 
@@ -162,8 +167,7 @@ impl<'a> Weighing<'a> {
         let estimated =
             analysis.zip(dry_run).map(|(analysis, dry_run)| Estimated::of(dry_run, analysis, &set.settings, self.evaluation.judge));
         let mut questions = question::questions(request);
-        let disputed =
-            Question { action: "disputed".to_owned(), about: About::Resource(Resource::Connection), how: None, destination: None };
+        let disputed = Question::new("disputed", Resource::Connection);
         if estimated.as_ref().is_some_and(|estimated| !estimated.differences.is_empty()) {
             questions.push(disputed.clone());
         }
@@ -196,9 +200,9 @@ impl<'a> Weighing<'a> {
     }
 
     /// Default deny, a forbid wins, an error refuses, every duty is due.
-    fn answer(&mut self, asked: &Asked, asker: &Asker<'_>) {
+    fn answer<'q>(&mut self, asked: &Asked<'q>, asker: &Asker<'q>) {
         let (question, answer) = (&asked.question, &asked.answer);
-        self.errors(question, answer);
+        self.errors(question, answer, asker);
         self.waits |= answer.waits;
         self.hold(question, answer.forbids.iter().chain(&answer.permits), asker);
         for rule in &answer.forbids {
@@ -207,31 +211,42 @@ impl<'a> Weighing<'a> {
                 None => self.refuse(Reason {
                     kind: ReasonKind::Forbidden,
                     question: Some(question.to_string()),
+                    told: Some(asker.told(question)),
                     rules: vec![asker.note(question, rule)],
                     fact: rule.duties.reason.clone(),
                     accepted: rule.duties.advice.clone().into_iter().collect(),
+                    without: None,
                 }),
             }
         }
         if answer.permits.is_empty() && !answer.may_permit_later && answer.errors.is_empty() {
             let missed = asker.near_misses(asked);
-            let mut accepted: Vec<String> = missed.iter().map(RuleNote::as_accepted).collect();
-            accepted.extend(question.without().map(str::to_owned));
+            let mut accepted: Vec<String> = missed.iter().take(NEAR_MISSES_MAX).map(RuleNote::as_accepted).collect();
+            if missed.len() > NEAR_MISSES_MAX {
+                accepted.push(format!("what {} more rules permit", missed.len() - NEAR_MISSES_MAX));
+            }
             self.refuse(Reason {
                 kind: ReasonKind::NotPermitted,
                 question: Some(question.to_string()),
+                told: Some(asker.told(question)),
                 rules: Vec::new(),
-                fact: "no rule permits it".to_owned(),
+                fact: self.not_permitted(asker.labels(question)),
                 accepted,
+                without: question.without(),
             });
         }
         self.permitted(question, answer);
     }
 
+    fn not_permitted(&self, labels: Vec<&str>) -> String {
+        let labels: String = labels.into_iter().map(|label| format!("; the column is labelled {}", self.set.labels.told(label))).collect();
+        format!("no rule permits it{labels}")
+    }
+
     /// Not permitted is masked; what is permitted with approval waits for it.
-    fn see(&mut self, asked: &Asked, asker: &Asker<'_>) {
+    fn see(&mut self, asked: &Asked<'_>, asker: &Asker<'_>) {
         let (question, answer) = (&asked.question, &asked.answer);
-        self.errors(question, answer);
+        self.errors(question, answer, asker);
         self.waits |= answer.waits;
         if answer.forbids.is_empty() {
             self.hold(question, answer.permits.iter(), asker);
@@ -241,7 +256,7 @@ impl<'a> Weighing<'a> {
 
     fn dispute(&mut self, asked: &Asked, estimated: Option<&Estimated>, asker: &Asker<'_>) {
         let (question, answer) = (&asked.question, &asked.answer);
-        self.errors(question, answer);
+        self.errors(question, answer, asker);
         let forbidden = answer.forbids.iter().any(|rule| rule.duties.hold.is_none());
         if !answer.permits.is_empty() && !forbidden {
             self.hold(question, answer.permits.iter().chain(&answer.forbids), asker);
@@ -258,14 +273,16 @@ impl<'a> Weighing<'a> {
         }
     }
 
-    fn errors(&mut self, question: &Question, answer: &Answer) {
+    fn errors(&mut self, question: &Question, answer: &Answer, asker: &Asker<'_>) {
         for (rule, error) in &answer.errors {
             self.refuse(Reason {
                 kind: ReasonKind::Error,
                 question: Some(question.to_string()),
+                told: Some(asker.told(question)),
                 rules: rule.iter().map(|rule| RuleNote::of(rule, Vec::new())).collect(),
                 fact: error.clone(),
                 accepted: Vec::new(),
+                without: None,
             });
         }
     }

@@ -13,10 +13,19 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params, params_from_i
 use serde::Deserialize;
 use sluice_ledger::keyring::MasterKeyId;
 use sluice_ledger::record::{Kind, Leaf, OpenedSection, SectionId, Subject};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 pub const FOUND_RECORDS_MAX: u32 = 1000;
 const FORMAT: i64 = 1;
+/// Stands in the head of the file: only what bears it is ever thrown away. `slix`.
+const APPLICATION: u32 = 0x736c_6978;
+const APPLICATION_AT: usize = 68;
+const SQLITE_HEAD: &[u8; 16] = b"SQLite format 3\0";
+/// It says when something happened, and what belongs together.
+const FILE_MODE: u32 = 0o600;
 const RECORDS_PER_TRANSACTION: u64 = 4096;
 const SCHEMA: &str = "
     PRAGMA journal_mode = TRUNCATE;
@@ -75,7 +84,11 @@ struct Hand {
 
 impl Index {
     /// Up to date with what the reader sees. An index of another ledger, another format or another history is made anew, as is one that is damaged.
+    /// A file that is no index is left alone.
     pub fn open(path: &Path, reader: &Reader, scribe: &Scribe) -> Result<Index, StoreFault> {
+        if !check_ours(path)? {
+            return Index::rebuild(path, reader, scribe);
+        }
         match Index::open_known(path, reader, scribe) {
             Ok(index) => Ok(index),
             Err(_) => Index::rebuild(path, reader, scribe),
@@ -83,12 +96,15 @@ impl Index {
     }
 
     pub fn rebuild(path: &Path, reader: &Reader, scribe: &Scribe) -> Result<Index, StoreFault> {
+        check_ours(path)?;
         match std::fs::remove_file(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(path, &error)),
             _ => {}
         }
+        let made = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path);
+        made.map_err(|error| unusable(path, &error))?;
         let connection = Connection::open(path).map_err(fault)?;
-        connection.execute_batch(SCHEMA).map_err(fault)?;
+        connection.execute_batch(&format!("PRAGMA application_id = {APPLICATION};{SCHEMA}")).map_err(fault)?;
         let mut key = [0; 32];
         scribe.random(&mut key)?;
         let wrapped = wrap(&key, reader.facts(), scribe)?;
@@ -106,9 +122,7 @@ impl Index {
         while size < reader.size() {
             let end = (size + RECORDS_PER_TRANSACTION).min(reader.size());
             let transaction = self.connection.transaction().map_err(fault)?;
-            for number in size..end {
-                add(&transaction, &self.key, reader, scribe, number)?;
-            }
+            reader.leaves(size..end, |number, leaf| add(&transaction, &self.key, reader, scribe, number, &leaf))?;
             let last = reader.leaf_bytes(end - 1)?;
             let update = "UPDATE state SET size = ?1, last = ?2";
             transaction.execute(update, params![end.cast_signed(), last]).map_err(fault)?;
@@ -202,8 +216,14 @@ impl Index {
     }
 }
 
-fn add(transaction: &Transaction<'_>, key: &hmac::Key, reader: &Reader, scribe: &Scribe, number: u64) -> Result<(), StoreFault> {
-    let leaf = reader.leaf(number)?;
+fn add(
+    transaction: &Transaction<'_>,
+    key: &hmac::Key,
+    reader: &Reader,
+    scribe: &Scribe,
+    number: u64,
+    leaf: &Leaf,
+) -> Result<(), StoreFault> {
     let subject = leaf.subject.map(|subject| subject.0.to_vec());
     let insert = "INSERT INTO records VALUES (?1, ?2, ?3, ?4)";
     transaction.execute(insert, params![number.cast_signed(), leaf.kind.code(), leaf.time_ms.cast_signed(), subject]).map_err(fault)?;
@@ -255,6 +275,26 @@ fn unwrap(wrapped: &[u8], facts: &LedgerFacts, scribe: &Scribe) -> Result<Vec<u8
 /// No record's: that is the origin and 16 bytes, this one is longer.
 fn context(facts: &LedgerFacts) -> Vec<u8> {
     [facts.origin.as_bytes(), b"/index of principals/", facts.ledger.as_slice()].concat()
+}
+
+/// Whether there is an index, of whatever ledger. Whoever mistypes a path loses nothing.
+fn check_ours(path: &Path) -> Result<bool, StoreFault> {
+    let mut head = Vec::new();
+    match File::open(path).and_then(|file| file.take(APPLICATION_AT as u64 + 4).read_to_end(&mut head)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(unusable(path, &error)),
+        Ok(_) => {}
+    }
+    // A kill before the first page is written leaves an empty file.
+    let is_ours = head.starts_with(SQLITE_HEAD) && head.get(APPLICATION_AT..) == Some(&APPLICATION.to_be_bytes());
+    if head.is_empty() || is_ours {
+        return Ok(is_ours);
+    }
+    Err(StoreFault::Refused(format!("`{}` is not an index of a ledger: name another file, or remove it", path.display())))
+}
+
+fn unusable(path: &Path, error: &io::Error) -> StoreFault {
+    StoreFault::Refused(format!("`{}`: {error}", path.display()))
 }
 
 fn fault(error: rusqlite::Error) -> StoreFault {

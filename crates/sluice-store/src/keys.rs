@@ -18,6 +18,9 @@ const MAGIC: &[u8; 8] = b"sluicerw";
 /// A pack of the longest slots, and a little.
 const REWRITE_BYTES_MAX: usize = 8 << 20;
 
+/// How far back a record is looked for whose keys are not all given up.
+const MASTER_CHECK_RECORDS_MAX: usize = 64;
+
 /// New contents of slots, by record.
 pub type Changes = BTreeMap<u64, Slot>;
 
@@ -26,6 +29,18 @@ pub fn new_slot(record: &SealedRecord) -> Result<Vec<u8>, StoreFault> {
     let capacity = SLOT_HEAD_BYTES + wrapped_keys_bytes_max(record.sections.len()).max(8);
     let slot = Slot::Keys(record.keys.0.clone()).bytes(capacity);
     slot.ok_or_else(|| StoreFault::Refused("the keys of the record are longer than keys are".to_owned()))
+}
+
+/// The master keys open what was written last: with those of another ledger, or of before a rotation, every new record would be wrapped by a key
+/// that the old ones are not, and nobody would notice until one is to be read.
+pub fn check_master(reader: &Reader, master: &dyn MasterKey) -> Result<(), StoreFault> {
+    for record in (0..reader.size()).rev().take(MASTER_CHECK_RECORDS_MAX) {
+        let Slot::Keys(wrapped) = reader.slot(record)? else { continue };
+        let opened = KeyEntry::unwrap(&WrappedKeys(wrapped), &reader.facts().origin, reader.leaf(record)?.record, master);
+        let fault = |error| StoreFault::Key(format!("these are not the master keys of this ledger: record {record}: {error}"));
+        return opened.map(drop).map_err(fault);
+    }
+    Ok(())
 }
 
 /// What a slot holds once these sections are given up. None if nothing has to change.

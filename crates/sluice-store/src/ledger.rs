@@ -65,6 +65,7 @@ impl Ledger {
         let shelf = recover(&disk, &facts, opening.signer.clone())?;
         let reader = Reader::open(disk.clone())?;
         keys::finish(disk.as_ref(), &reader)?;
+        keys::check_master(&reader, opening.master.as_ref())?;
         let follower = Follower::read(disk.as_ref(), &reader)?;
         let journal = Journal::start(disk.as_ref(), facts.ledger, shelf.size())?;
         let scribe = Scribe::new(&facts.origin, opening.master.clone(), opening.machine.clone());
@@ -110,6 +111,12 @@ impl Ledger {
         let receipt = receipt.map_err(|fault| self.fault_of(fault))?;
         self.give_up_keys()?;
         Ok(receipt)
+    }
+
+    /// What wraps from now on. It also has to open what those before it wrapped.
+    pub fn use_master(&mut self, master: Arc<dyn MasterKey>) {
+        self.scribe = self.scribe.with_master(master);
+        self.writer.use_scribe(self.scribe.clone());
     }
 
     /// Wraps every secret by the current master key; how many were wrapped by another. Afterwards the others can be thrown away.

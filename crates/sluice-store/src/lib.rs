@@ -1,13 +1,16 @@
-//! What the gateway keeps: the ledger's folder, spent tokens, revocations, jobs. The only crate that touches those files.
+//! What the gateway keeps: the ledger's folder, spent tokens, revocations, halts, jobs. The only crate that touches those files.
 //!
 //! `wal` makes records durable, `shelf` holds them, `ledger` is the two in one hand and `store` in two threads; `disk` is the file system as a port.
 //! docs/ledger.md has the write order and what each failure leaves.
 
 mod backup;
+mod checked_file;
 mod checked_line;
+mod copying;
 pub mod disk;
 mod facts;
 mod fault;
+mod halts;
 mod index;
 mod jobs;
 mod keys;
@@ -24,9 +27,11 @@ mod upgrade;
 mod wal;
 mod writer;
 
-pub use backup::{Copied, LastKnown, backup, restore};
+pub use backup::{LastKnown, backup, restore};
+pub use copying::Copied;
 pub use facts::{FORMAT, LedgerFacts, create};
 pub use fault::StoreFault;
+pub use halts::{HALT_BY_BYTES_MAX, HALT_CALLER_BYTES_MAX, HALT_REASON_BYTES_MAX, HaltAct, HaltFile, Halts, Turn, Whom};
 pub use index::{FOUND_RECORDS_MAX, Found, Index, Search};
 pub use jobs::{JOB_AGE_DAYS_MAX, JOB_BYTES_MAX, JOB_IDS_MAX, JOBS_LISTED_MAX, JOBS_MAX, JOBS_OF_ONE_OWNER_MAX, JobBook, JobLimits};
 pub use ledger::{Ledger, Opening};

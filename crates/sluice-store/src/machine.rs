@@ -57,6 +57,11 @@ impl Scribe {
         seal(draft, &self.origin, entropy, self.master.as_ref()).map_err(|error| StoreFault::Key(error.to_string()))
     }
 
+    /// The same, with other master keys.
+    pub fn with_master(&self, master: Arc<dyn MasterKey>) -> Scribe {
+        Scribe { master, ..self.clone() }
+    }
+
     pub fn random(&self, bytes: &mut [u8]) -> Result<(), StoreFault> {
         self.machine.random(bytes)
     }

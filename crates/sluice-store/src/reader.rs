@@ -9,6 +9,7 @@ use sluice_ledger::keyring::{KeyEntry, MasterKey, WrappedKeys};
 use sluice_ledger::layout::{PACK_HEAD_BYTES, PACK_RECORDS, PackKind, PackName, PackTable, Slot};
 use sluice_ledger::record::{Leaf, OpenedSection, SectionId, open};
 use sluice_ledger::tree::{TILE_WIDTH, Tile, TileNodes, decode_entries};
+use std::ops::Range;
 use std::sync::Arc;
 
 pub struct Reader {
@@ -61,14 +62,19 @@ impl Reader {
     }
 
     /// `see` gets every leaf from `first` on, in order.
-    pub fn each_leaf(&self, first: u64, mut see: impl FnMut(u64, Leaf) -> Result<(), StoreFault>) -> Result<(), StoreFault> {
-        let mut index = first;
-        while index < self.size() {
+    pub fn each_leaf(&self, first: u64, see: impl FnMut(u64, Leaf) -> Result<(), StoreFault>) -> Result<(), StoreFault> {
+        self.leaves(first..self.size(), see)
+    }
+
+    /// Each in its turn.
+    pub fn leaves(&self, records: Range<u64>, mut see: impl FnMut(u64, Leaf) -> Result<(), StoreFault>) -> Result<(), StoreFault> {
+        let Range { start: mut index, end } = records;
+        while index < end {
             let bundle = self.bundle(index / TILE_WIDTH)?;
             let skipped = usize::try_from(index % TILE_WIDTH).unwrap_or(usize::MAX);
-            for bytes in bundle.iter().skip(skipped) {
-                see(index, Leaf::read(bytes)?)?;
-                index += 1;
+            for (number, bytes) in (index..end).zip(bundle.iter().skip(skipped)) {
+                see(number, Leaf::read(bytes)?)?;
+                index = number + 1;
             }
         }
         Ok(())

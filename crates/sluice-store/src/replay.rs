@@ -1,69 +1,93 @@
 //! Tokens that were exchanged, in one file that only grows until it is written anew: one line for each, on the disk before the answer.
 //!
 //! Crash order: a line is appended and synced, then remembered, then answered. A crash in between leaves a token spent that nobody used, never the
-//! other way round. A last line without its end was never answered and is cut off; any other damage keeps the store shut.
+//! other way round. A last line without its end, or with a sector that was never written, was never answered and is cut off; any other damage keeps
+//! the store shut.
 
-use crate::checked_line::{checked, sha256, sync_folder_of, unchecked};
+use crate::checked_line::{checked, has_lost_sector, sha256, unchecked};
+use crate::disk::{self, Disk, DiskFile, LocalDisk};
 use crate::facts::{bytes_of, hexadecimal};
 use sluice_identity::{Replay, ReplayFault, ReplayStore};
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 /// Written anew when it holds this many lines, and twice as many as still count.
 const LINES_BEFORE_REWRITE: usize = 10_000;
+/// About three million tokens.
+const FILE_BYTES_MAX: u64 = 256 << 20;
 const HEAD: &str = "sluice replay 1\n";
 
 type Key = [u8; 32];
 
-/// For one gateway: the file is locked, so that a second one cannot spend the same token. Replicas need a store that they share.
+/// For one gateway: a file beside it is locked, so that a second one cannot spend the same token. Replicas need a store that they share.
 pub struct ReplayFile {
     open: Mutex<Option<Open>>,
 }
 
 struct Open {
-    path: PathBuf,
-    file: File,
+    disk: Arc<dyn Disk>,
+    name: String,
+    file: Box<dyn DiskFile>,
+    /// Behind the last whole line.
+    end: u64,
     /// Until when each is remembered.
     spent: HashMap<Key, u64>,
     lines: usize,
+    /// Held for the others' sake.
+    _lock: Box<dyn Send + Sync>,
 }
 
 impl ReplayFile {
     /// Makes the file that `open` expects: a store that is missing must not pass for one that is empty.
     pub fn create(path: &Path) -> Result<(), ReplayFault> {
-        let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(fault)?;
-        file.write_all(HEAD.as_bytes()).map_err(fault)?;
-        file.sync_all().map_err(fault)?;
-        sync_folder_of(path).map_err(fault)
+        let (disk, name) = place(path)?;
+        ReplayFile::create_on(&disk, &name)
+    }
+
+    pub fn create_on(disk: &dyn Disk, name: &str) -> Result<(), ReplayFault> {
+        match disk.open(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => disk::replace(disk, name, HEAD.as_bytes()).map_err(fault),
+            Err(error) => Err(fault(error)),
+            Ok(_) => Err(ReplayFault(format!("`{name}` is there already"))),
+        }
     }
 
     pub fn open(path: &Path) -> Result<ReplayFile, ReplayFault> {
-        let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(fault)?;
-        file.try_lock().map_err(|error| ReplayFault(format!("used by another process: {error}")))?;
-        // Written anew by its holder in the moment between: the lock would be one on a file without a name.
-        if file.metadata().map_err(fault)?.ino() != std::fs::metadata(path).map_err(fault)?.ino() {
-            return Err(ReplayFault("replaced while it was opened".to_owned()));
+        let (disk, name) = place(path)?;
+        ReplayFile::open_on(Arc::new(disk), &name)
+    }
+
+    /// What a process before has written may be gone after the next power cut, so it is made durable before anything is answered by it.
+    pub fn open_on(disk: Arc<dyn Disk>, name: &str) -> Result<ReplayFile, ReplayFault> {
+        let lock = disk.lock(&format!("{name}.lock")).map_err(|error| ReplayFault(format!("used by another process: {error}")))?;
+        let file = disk.open(name).map_err(fault)?;
+        let length = file.length().map_err(fault)?;
+        if length > FILE_BYTES_MAX {
+            return Err(ReplayFault("the file is too long".to_owned()));
         }
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(fault)?;
+        let bytes = file.read_at(0, usize::try_from(length).unwrap_or(usize::MAX)).map_err(fault)?;
+        let text = String::from_utf8(bytes).map_err(|_| ReplayFault("no text".to_owned()))?;
         let body = text.strip_prefix(HEAD).ok_or_else(|| ReplayFault("no replay file".to_owned()))?;
-        let whole = body.rfind('\n').map_or(0, |end| end + 1);
         let mut spent = HashMap::new();
-        let mut lines = 0;
+        let (mut lines, mut end) = (0, HEAD.len());
         for line in body.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
-            let (key, forget_at) = read_line(line).ok_or_else(|| ReplayFault(format!("line {} is damaged", lines + 2)))?;
+            let Some((key, forget_at)) = read_line(line) else {
+                if end + line.len() == text.len() && has_lost_sector(line, end) {
+                    break;
+                }
+                return Err(ReplayFault(format!("line {} is damaged", lines + 2)));
+            };
             spent.insert(key, forget_at);
             lines += 1;
+            end += line.len();
         }
-        let length = HEAD.len() + whole;
-        file.set_len(length as u64).map_err(fault)?;
-        file.sync_all().map_err(fault)?;
-        file.seek(SeekFrom::Start(length as u64)).map_err(fault)?;
-        Ok(ReplayFile { open: Mutex::new(Some(Open { path: path.to_owned(), file, spent, lines })) })
+        let kept = text.get(..end).unwrap_or_default();
+        disk::replace(disk.as_ref(), name, kept.as_bytes()).map_err(fault)?;
+        let file = disk.open(name).map_err(fault)?;
+        let end = kept.len() as u64;
+        Ok(ReplayFile { open: Mutex::new(Some(Open { disk, name: name.to_owned(), file, end, spent, lines, _lock: lock })) })
     }
 }
 
@@ -88,8 +112,10 @@ impl Open {
         if self.lines >= LINES_BEFORE_REWRITE && self.lines >= 2 * self.spent.values().filter(|until| **until >= now).count() {
             self.rewrite(now)?;
         }
-        self.file.write_all(line(&key, forget_at).as_bytes()).map_err(fault)?;
-        self.file.sync_data().map_err(fault)?;
+        let line = line(&key, forget_at);
+        self.file.write_at(self.end, line.as_bytes()).map_err(fault)?;
+        self.file.sync().map_err(fault)?;
+        self.end += line.len() as u64;
         self.spent.insert(key, forget_at);
         self.lines += 1;
         Ok(Replay::First)
@@ -97,19 +123,21 @@ impl Open {
 
     /// What still counts, in a file beside it that then takes its place. Either of the two is whole.
     fn rewrite(&mut self, now: u64) -> Result<(), ReplayFault> {
-        let beside = self.path.with_extension("new");
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&beside).map_err(fault)?;
-        file.try_lock().map_err(|error| ReplayFault(error.to_string()))?;
         self.spent.retain(|_, until| *until >= now);
         let lines: String = self.spent.iter().map(|(key, until)| line(key, *until)).collect();
-        file.write_all(format!("{HEAD}{lines}").as_bytes()).map_err(fault)?;
-        file.sync_all().map_err(fault)?;
-        std::fs::rename(&beside, &self.path).map_err(fault)?;
-        sync_folder_of(&self.path).map_err(fault)?;
-        self.file = file;
+        let text = format!("{HEAD}{lines}");
+        disk::replace(self.disk.as_ref(), &self.name, text.as_bytes()).map_err(fault)?;
+        self.file = self.disk.open(&self.name).map_err(fault)?;
+        self.end = text.len() as u64;
         self.lines = self.spent.len();
         Ok(())
     }
+}
+
+fn place(path: &Path) -> Result<(LocalDisk, String), ReplayFault> {
+    let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| ReplayFault(format!("`{}` names no file", path.display())))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok((LocalDisk::new(folder).map_err(fault)?, name.to_owned()))
 }
 
 fn line(key: &Key, forget_at: u64) -> String {
@@ -121,13 +149,14 @@ fn read_line(line: &str) -> Option<(Key, u64)> {
     Some((bytes_of(digits)?.try_into().ok()?, forget_at.parse().ok()?))
 }
 
-fn fault(error: std::io::Error) -> ReplayFault {
+fn fault(error: io::Error) -> ReplayFault {
     ReplayFault(error.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
 
     const LATER: u64 = 2_000_000_000;
 

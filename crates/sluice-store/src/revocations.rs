@@ -1,22 +1,11 @@
 //! What was called off, in one file that only grows. The gateway reads it again whenever it has changed, so a command beside it takes effect on the next request.
-//!
-//! Crash order: a line is appended and synced, then answered. A last line without its end was never answered: readers leave it out, the next writer cuts
-//! it off. Any other damage refuses: somebody who was shut out must not come back by a flipped bit.
 
-use crate::checked_line::{checked, sync_folder_of, unchecked};
+use crate::checked_file::{CheckedFile, Lines};
 use crate::facts::{bytes_of, hexadecimal};
 use crate::fault::StoreFault;
 use sluice_identity::Revocations;
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-
-const HEAD: &str = "sluice revocations 1\n";
-const FILE_MODE: u32 = 0o600;
-/// About half a million lines.
-const FILE_BYTES_MAX: u64 = 64 << 20;
+use std::path::Path;
+use std::sync::Arc;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Revocation {
@@ -36,84 +25,36 @@ pub enum Revocation {
 }
 
 pub struct RevocationFile {
-    path: PathBuf,
-    seen: Mutex<Option<(Version, Arc<Revocations>)>>,
+    file: CheckedFile<Revocations>,
 }
-
-/// A file that is changed has another length, or is another file.
-type Version = (u64, u64, i64, i64);
 
 impl RevocationFile {
     /// Makes the file that `open` expects: one that is missing must not pass for one that calls nothing off.
     pub fn create(path: &Path) -> Result<(), StoreFault> {
-        let made = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path);
-        let mut file = made.map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => StoreFault::Exists(path.display().to_string()),
-            _ => error.into(),
-        })?;
-        file.write_all(HEAD.as_bytes())?;
-        file.sync_all()?;
-        Ok(sync_folder_of(path)?)
+        CheckedFile::<Revocations>::create(path)
     }
 
     pub fn open(path: &Path) -> Result<RevocationFile, StoreFault> {
-        let file = RevocationFile { path: path.to_owned(), seen: Mutex::new(None) };
-        file.current()?;
-        Ok(file)
+        Ok(RevocationFile { file: CheckedFile::open(path)? })
     }
 
     /// For every token that is judged. An error refuses the request.
     pub fn current(&self) -> Result<Arc<Revocations>, StoreFault> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let version = version(&std::fs::metadata(&self.path).map_err(|error| self.unreadable(&error))?);
-        if let Some((known, revocations)) = seen.as_ref()
-            && *known == version
-        {
-            return Ok(revocations.clone());
-        }
-        let mut file = File::open(&self.path).map_err(|error| self.unreadable(&error))?;
-        // Of what is read, not of what was there before: a line more is read again next time.
-        let version = self::version(&file.metadata().map_err(|error| self.unreadable(&error))?);
-        let (revocations, _) = self.parse(&mut file)?;
-        let revocations = Arc::new(revocations);
-        *seen = Some((version, revocations.clone()));
-        Ok(revocations)
+        self.file.current()
     }
 
     /// Durable when it returns. Several processes may do so, one after the other.
     pub fn add(&self, revocation: &Revocation) -> Result<(), StoreFault> {
-        let mut file = OpenOptions::new().read(true).write(true).open(&self.path).map_err(|error| self.unreadable(&error))?;
-        file.lock()?;
-        let (_, end) = self.parse(&mut file)?;
-        file.set_len(end)?;
-        file.seek(SeekFrom::Start(end))?;
-        file.write_all(checked(&revocation.body()).as_bytes())?;
-        file.sync_all()?;
-        Ok(())
+        self.file.append(|_| Ok((revocation.body(), ())))
     }
+}
 
-    /// And where the last whole line ends.
-    fn parse(&self, file: &mut File) -> Result<(Revocations, u64), StoreFault> {
-        let damaged = |what: &str| StoreFault::Damaged(format!("`{}`: {what}", self.path.display()));
-        let mut bytes = Vec::new();
-        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| self.unreadable(&error))?;
-        if bytes.len() as u64 > FILE_BYTES_MAX {
-            return Err(damaged("it is too long"));
-        }
-        let text = String::from_utf8(bytes).map_err(|_| damaged("no text"))?;
-        let body = text.strip_prefix(HEAD).ok_or_else(|| damaged("no file of revocations"))?;
-        let whole = body.rfind('\n').map_or(0, |end| end + 1);
-        let mut revocations = Revocations::default();
-        for (number, line) in body.split_inclusive('\n').filter(|line| line.ends_with('\n')).enumerate() {
-            let revocation =
-                unchecked(line).and_then(Revocation::read).ok_or_else(|| damaged(&format!("line {} is damaged", number + 2)))?;
-            revocation.apply(&mut revocations);
-        }
-        Ok((revocations, (HEAD.len() + whole) as u64))
-    }
+impl Lines for Revocations {
+    const HEAD: &'static str = "sluice revocations 1\n";
 
-    fn unreadable(&self, error: &std::io::Error) -> StoreFault {
-        StoreFault::unreadable(&self.path.display().to_string(), error)
+    fn take(&mut self, line: &str) -> Option<()> {
+        Revocation::read(line)?.apply(self);
+        Some(())
     }
 }
 
@@ -155,14 +96,11 @@ impl Revocation {
     }
 }
 
-fn version(facts: &Metadata) -> Version {
-    (facts.ino(), facts.len(), facts.mtime(), facts.mtime_nsec())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::{BTreeMap, BTreeSet};
+    use std::path::PathBuf;
 
     fn fresh(name: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("sluice-revocations-{}-{name}", std::process::id()));

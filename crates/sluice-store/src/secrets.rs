@@ -75,6 +75,11 @@ impl Secrets {
         self.keys.current()
     }
 
+    /// Those before it, which a rotation has not thrown away yet.
+    pub fn older_master_keys(&self) -> Vec<MasterKeyId> {
+        self.master.iter().skip(1).map(|(id, _)| *id).collect()
+    }
+
     /// It wraps from now on; those before it still unwrap.
     pub fn add_master_key(&mut self, machine: &dyn Machine) -> Result<MasterKeyId, StoreFault> {
         if self.master.len() >= MASTER_KEYS_MAX {

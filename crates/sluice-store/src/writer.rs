@@ -53,6 +53,8 @@ pub struct Prepared {
     answers: Vec<Result<Receipt, AppendFault>>,
     /// It may go into the closing reserve.
     may_close: bool,
+    /// It says that there is no space.
+    notes_full: bool,
 }
 
 struct Number {
@@ -102,6 +104,10 @@ impl Writer {
         &mut self.follower
     }
 
+    pub fn use_scribe(&mut self, scribe: Scribe) {
+        self.scribe = scribe;
+    }
+
     pub fn segments(&self) -> Segments {
         self.journal.segments()
     }
@@ -135,13 +141,18 @@ impl Writer {
     }
 
     pub fn prepare(&mut self, asked: Vec<Asked>) -> Result<Prepared, StoreFault> {
+        // Before anything else, what the store has to say of itself.
         self.ask_clock();
         let time_ms = self.clock.time_ms(self.scribe.moment());
         let mut prepared = Prepared::default();
-        for draft in self.own_drafts() {
-            let record = self.seal(draft)?;
+        for due in self.owed.clone() {
+            let record = self.seal(due.draft())?;
             // What the grammar does not want now is said by the next leaf that it wants.
             drop(self.number(&mut prepared, None, record, time_ms));
+        }
+        if self.full && !self.noted {
+            let record = self.seal(full_draft())?;
+            prepared.notes_full = self.number(&mut prepared, None, record, time_ms).is_ok();
         }
         for asked in asked {
             let place = Some(prepared.answers.len());
@@ -169,7 +180,7 @@ impl Writer {
             Ok(()) => {
                 self.follower.keep();
                 self.owed.clear();
-                self.noted |= self.full;
+                self.noted |= prepared.notes_full;
                 prepared.numbers.clear();
                 Ok(std::mem::take(&mut prepared.entries))
             }
@@ -211,16 +222,6 @@ impl Writer {
 
     fn ask_clock(&mut self) {
         self.owed.extend(self.clock.due(self.scribe.moment()));
-    }
-
-    /// What the store has to say of itself before anything else is said.
-    fn own_drafts(&self) -> Vec<Result<Draft, DraftError>> {
-        let mut drafts: Vec<_> = self.owed.iter().map(|due| due.draft()).collect();
-        if self.full && !self.noted {
-            let meta = json!({ "what": "no space for new requests" }).to_string().into_bytes();
-            drafts.push(Draft::new(Kind::AuditDegraded).and_then(|draft| draft.with(SectionId::Meta, meta)));
-        }
-        drafts
     }
 
     fn interrupt(&mut self) -> Result<Vec<Entry>, StoreFault> {
@@ -287,6 +288,11 @@ impl Prepared {
             *place = answer;
         }
     }
+}
+
+fn full_draft() -> Result<Draft, DraftError> {
+    let meta = json!({ "what": "no space for new requests" }).to_string().into_bytes();
+    Draft::new(Kind::AuditDegraded)?.with(SectionId::Meta, meta)
 }
 
 /// What the store says of itself, and what gives up keys: the record alone would be a lie.

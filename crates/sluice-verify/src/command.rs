@@ -3,6 +3,7 @@
 use crate::arguments::{Ledger, Proof, Witness, WitnessKey};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
+use sluice_ledger::date;
 use sluice_ledger::keyring::{LocalMasterKeys, MasterKey};
 use sluice_ledger::note::{KeyKind, SEED_BYTES, Signer};
 use sluice_ledger::trust::{TRUST_BYTES_MAX, Trust};
@@ -44,7 +45,10 @@ pub fn ledger(arguments: &Ledger, out: &mut dyn Write) -> Done {
         None => audit.run(&folder).map(|report| (report, RecordStates::new())),
     }
     .map_err(|error| error.to_string())?;
-    let text = if arguments.json { report_json(&report, &states)? } else { report_text(&report, &states) };
+    if let Some(record) = arguments.record.filter(|record| report.holds() && *record >= report.records) {
+        return Err(format!("there is no record {record}: the ledger has {}", report.records));
+    }
+    let text = if arguments.json { report_json(&report, &states)? } else { report_text(&report, arguments.record, &states) };
     print(out, &text)?;
     Ok(report.holds())
 }
@@ -99,9 +103,10 @@ pub fn witness_key(arguments: &WitnessKey, out: &mut dyn Write) -> Done {
     Ok(true)
 }
 
-fn report_text(report: &Report, states: &RecordStates) -> String {
+fn report_text(report: &Report, record: Option<u64>, states: &RecordStates) -> String {
     let mut text = report.to_string();
-    states.iter().for_each(|(section, state)| text += &format!("  section {:10} {state}\n", section.word()));
+    text += &record.map(|record| format!("  record {record}:\n")).unwrap_or_default();
+    states.iter().for_each(|(section, state)| text += &format!("    section {:10} {state}\n", section.word()));
     if !report.bodies {
         return text;
     }
@@ -124,13 +129,27 @@ fn report_json(report: &Report, states: &RecordStates) -> Result<String, String>
 fn shown_text(shown: &Shown) -> String {
     let Shown { leaf, index, proved, texts, hidden } = shown;
     let mut text = format!("VERIFIED  record {index} of {} in {}\n", proved.checkpoint.size, proved.checkpoint.origin);
-    text += &format!("  {} at {} (milliseconds since 1970), epoch {}\n", leaf.kind.word(), leaf.time_ms, leaf.epoch);
-    proved.witnessed.times.iter().for_each(|(name, time)| text += &format!("  cosigned by {name} at {time}\n"));
+    text += &format!("  {} at {}, epoch {}\n", leaf.kind.word(), date::text(leaf.time_ms), leaf.epoch);
+    let times = &proved.witnessed.times;
+    times.iter().for_each(|(name, time)| text += &format!("  cosigned by {name} at {}\n", date::text(time.saturating_mul(1000))));
+    if times.is_empty() {
+        text += "  no witness vouches: whoever holds the log's key could have written this record later\n";
+    }
     for shown in texts {
-        text += &format!("  section {}: {}\n", shown.section.word(), String::from_utf8_lossy(&shown.plaintext).escape_debug());
+        text += &format!("  section {}: {}\n", shown.section.word(), readable(&shown.plaintext));
     }
     hidden.iter().for_each(|section| text += &format!("  section {}: not shown\n", section.word()));
     text
+}
+
+/// As it was recorded, but for what would move the cursor or turn the direction of writing: a record may hold what an attacker typed.
+fn readable(text: &[u8]) -> String {
+    let is_hostile = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    let write = |character: char| if is_hostile(character) { character.escape_unicode().to_string() } else { character.to_string() };
+    String::from_utf8_lossy(text).chars().map(write).collect()
 }
 
 fn shown_json(shown: &Shown) -> Result<String, String> {
@@ -140,7 +159,7 @@ fn shown_json(shown: &Shown) -> Result<String, String> {
         texts.iter().map(|shown| (shown.section.word().to_owned(), json!(String::from_utf8_lossy(&shown.plaintext)))).collect();
     let value = json!({
         "verdict": "VERIFIED", "origin": proved.checkpoint.origin, "record": index, "records": proved.checkpoint.size, "kind": leaf.kind.word(),
-        "time_ms": leaf.time_ms, "epoch": leaf.epoch, "witnessed": proved.witnessed.times, "sections": texts, "not_shown": hidden,
+        "time": date::text(leaf.time_ms), "time_ms": leaf.time_ms, "epoch": leaf.epoch, "witnessed": proved.witnessed.times, "sections": texts, "not_shown": hidden,
     });
     serde_json::to_string_pretty(&value).map(|text| text + "\n").map_err(|error| error.to_string())
 }

@@ -1,12 +1,13 @@
 //! What an audit found, for people and for programs.
 
 use serde::Serialize;
+use sluice_ledger::date;
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// More are counted, not kept: a ledger of garbage must not fill the memory.
 pub const FINDINGS_KEPT_MAX: usize = 1000;
-const FINDINGS_SHOWN_MAX: usize = 50;
+const PROBLEMS_SHOWN_MAX: usize = 50;
 
 /// What is not evidence, and why no verifier can notice a change there.
 pub const NOT_EVIDENCE: &[(&str, &str)] = &[
@@ -20,6 +21,14 @@ pub const NOT_EVIDENCE: &[(&str, &str)] = &[
 pub struct Finding {
     /// A path, or `record 17`.
     pub place: String,
+    pub problem: String,
+}
+
+/// The same at many places: a file that is missing is one problem, and thousands of findings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    pub first: String,
+    pub places: u64,
     pub problem: String,
 }
 
@@ -63,6 +72,7 @@ pub struct Report {
     pub sections: BTreeMap<&'static str, u64>,
     /// False where the caller did not want them read.
     pub bodies: bool,
+    pub problems: Vec<Problem>,
     pub findings: Vec<Finding>,
     pub findings_count: u64,
 }
@@ -81,10 +91,25 @@ impl SectionState {
 
 impl Report {
     pub fn find(&mut self, place: impl Into<String>, problem: impl Into<String>) {
+        let finding = Finding { place: place.into(), problem: problem.into() };
         self.findings_count += 1;
-        if self.findings.len() < FINDINGS_KEPT_MAX {
-            self.findings.push(Finding { place: place.into(), problem: problem.into() });
+        let kind = one_of_many(&finding.place);
+        let same = |known: &&mut Problem| kind.is_some() && one_of_many(&known.first) == kind && known.problem == finding.problem;
+        let is_full = self.problems.len() >= FINDINGS_KEPT_MAX;
+        match self.problems.iter_mut().find(same) {
+            Some(known) => known.places += 1,
+            None if is_full => {}
+            None => self.problems.push(Problem { first: finding.place.clone(), places: 1, problem: finding.problem.clone() }),
         }
+        if self.findings.len() < FINDINGS_KEPT_MAX {
+            self.findings.push(finding);
+        }
+    }
+
+    /// One missing record puts all behind it out of order: what is said of files and checkpoints tells more, so it comes first.
+    pub fn sort(&mut self) {
+        self.findings.sort_by_key(|finding| finding.place.starts_with("record "));
+        self.problems.sort_by_key(|problem| problem.first.starts_with("record "));
     }
 
     pub fn count(&mut self, state: SectionState) {
@@ -111,15 +136,21 @@ impl fmt::Display for Report {
         let end = if self.closed { "closed by a shutdown" } else { "open" };
         writeln!(
             formatter,
-            "  {} records in {} epochs, {end}; {} checkpoints, all consistent unless said below",
-            self.records, self.epochs, self.checkpoints
+            "  {} in {}, {end}; {}{}",
+            many(self.records, "record"),
+            many(self.epochs, "epoch"),
+            many(self.checkpoints, "checkpoint"),
+            if self.holds() { ", all of one history" } else { "" }
         )?;
+        if self.last_ms > 0 {
+            writeln!(formatter, "  from {} to {}", date::text(self.first_ms), date::text(self.last_ms))?;
+        }
         match &self.witnessed {
             Some(part) => {
                 let unwitnessed = self.records.saturating_sub(part.records);
-                writeln!(formatter, "  witnesses vouch for {} records; {unwitnessed} rest on the log's key alone", part.records)?;
+                writeln!(formatter, "  witnesses vouch for {}; {unwitnessed} rest on the log's key alone", many(part.records, "record"))?;
                 for (name, time) in &part.times {
-                    writeln!(formatter, "    {name} at {time} (seconds since 1970)")?;
+                    writeln!(formatter, "    {name} at {}", date::text(time.saturating_mul(1000)))?;
                 }
             }
             None => writeln!(formatter, "  no witness vouches: whoever holds the log's key could have rewritten it")?,
@@ -130,13 +161,28 @@ impl fmt::Display for Report {
         } else {
             writeln!(formatter, "  bodies and keys were not read")?;
         }
-        for finding in self.findings.iter().take(FINDINGS_SHOWN_MAX) {
-            writeln!(formatter, "  FAIL {}: {}", finding.place, finding.problem)?;
+        for Problem { first, places, problem } in self.problems.iter().take(PROBLEMS_SHOWN_MAX) {
+            match places - 1 {
+                0 => writeln!(formatter, "  FAIL {first}: {problem}")?,
+                more => writeln!(formatter, "  FAIL {first} and {more} more: {problem}")?,
+            }
         }
-        let hidden = self.findings_count.saturating_sub(self.findings.len().min(FINDINGS_SHOWN_MAX) as u64);
-        if hidden > 0 {
-            writeln!(formatter, "  and {hidden} more")?;
+        if self.holds() && self.sections.contains_key("SEALED") {
+            writeln!(formatter, "  SEALED: every bit is as recorded, and nobody read it: give --master-keys to open the texts")?;
+        }
+        let shown: u64 = self.problems.iter().take(PROBLEMS_SHOWN_MAX).map(|problem| problem.places).sum();
+        if self.findings_count > shown {
+            writeln!(formatter, "  and {} more", self.findings_count - shown)?;
         }
         Ok(())
     }
+}
+
+/// What there are thousands of, and which of them does not tell much. Each file is named.
+fn one_of_many(place: &str) -> Option<&'static str> {
+    ["record ", "checkpoints/"].into_iter().find(|start| place.starts_with(start) && place.contains(' '))
+}
+
+fn many(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

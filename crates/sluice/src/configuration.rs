@@ -12,6 +12,7 @@ const BYTES_MAX: u64 = 1 << 20;
 const TABLES: [&str; 6] = ["connections", "identity", "ledger", "policy", "server", "state"];
 const SET_FOLDER: &str = "policy";
 const ACTIVATIONS_FOLDER: &str = "activations";
+const HALTS_FILE: &str = "halts";
 
 pub struct Configuration {
     /// The whole file, for those who read their own table of it.
@@ -23,6 +24,8 @@ pub struct Configuration {
 pub struct PolicyTable {
     pub set: PathBuf,
     pub activations: PathBuf,
+    /// Who is halted: `sluice halt` writes it, the gateway reads it.
+    pub halts: PathBuf,
     pub keys: ActivationKeys,
 }
 
@@ -31,6 +34,7 @@ pub struct PolicyTable {
 struct PolicyEntry {
     set: Option<PathBuf>,
     activations: Option<PathBuf>,
+    halts: Option<PathBuf>,
     #[serde(default)]
     keys: BTreeMap<String, String>,
     #[serde(default)]
@@ -68,7 +72,8 @@ pub fn read(folder: &Path) -> Result<(Configuration, Vec<Problem>), Failure> {
     });
     let set = folder.join(entry.set.unwrap_or_else(|| SET_FOLDER.into()));
     let activations = folder.join(entry.activations.unwrap_or_else(|| ACTIVATIONS_FOLDER.into()));
-    Ok((Configuration { text, policy: PolicyTable { set, activations, keys } }, problems))
+    let halts = folder.join(entry.halts.unwrap_or_else(|| HALTS_FILE.into()));
+    Ok((Configuration { text, policy: PolicyTable { set, activations, halts, keys } }, problems))
 }
 
 /// The same for those who cannot go on with problems.

@@ -27,9 +27,10 @@ enum Command {
     /// Obtain and check the GoogleSQL engine
     #[command(subcommand)]
     Engine(command::engine::Engine),
+    Halt(command::halt::Halt),
     Init(command::init::Init),
     /// Make, prove, back up and look after the ledger that the evidence is in
-    #[command(subcommand)]
+    #[command(subcommand, long_about = command::ledger::ABOUT)]
     Ledger(command::ledger::LedgerCommand),
     /// Check, test, explain, compare and activate policy sets
     #[command(subcommand)]
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "sandbox")]
         Command::Demo(demo) => command::demo::run(&demo),
         Command::Engine(engine) => command::engine::run(&engine),
+        Command::Halt(halt) => command::halt::run(&halt),
         Command::Init(init) => command::init::run(&init),
         Command::Ledger(ledger) => command::ledger::run(&ledger),
         Command::Policy(policy) => command::policy::run(&policy),

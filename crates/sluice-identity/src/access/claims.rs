@@ -3,6 +3,7 @@
 use super::MEDIA_TYPE;
 use crate::caller::Session;
 use crate::claims::Claims;
+use crate::delegation;
 use crate::json::Object;
 use crate::judgement::{self, Facts, Standing};
 use crate::refusal::Reason;
@@ -36,6 +37,7 @@ pub fn write(
             "version": VERSION,
             "origin": origin,
             "ends_at": session.ends_at,
+            "tokens": session.tokens,
             "kind": principal.kind.word(),
             "issuer": principal.issuer,
             "subject": principal.subject,
@@ -58,9 +60,14 @@ pub fn judge(media_type: &str, members: &Object, settings: &AccessSettings, now:
     if own.seconds("version")? != VERSION {
         return Err(own.malformed("version", "one that this gateway reads"));
     }
-    let session = Session { id: claims.text("sid")?.to_owned(), ends_at: own.seconds("ends_at")?, origin: origin(&own)? };
+    let session = session(&claims, &own)?;
     if session.ends_at <= now {
         return Err(Reason::SessionEnded);
+    }
+    // A shorter session in configuration holds for those that have begun.
+    let seconds = session.ends_at.saturating_sub(standing.issued_at);
+    if seconds > settings.session_seconds {
+        return Err(Reason::LifetimeTooLong { seconds, seconds_max: settings.session_seconds });
     }
     let principal = Principal {
         kind: kind(&own)?,
@@ -76,7 +83,17 @@ pub fn judge(media_type: &str, members: &Object, settings: &AccessSettings, now:
     if claims.text("sub")? != principal.to_string() {
         return Err(Reason::ClaimsDisagree { claim: "sub", with: "sluice" });
     }
+    delegation::check(&principal)?;
     Ok((principal, session, standing))
+}
+
+fn session(claims: &Claims<'_>, own: &Claims<'_>) -> Result<Session, Reason> {
+    Ok(Session {
+        id: claims.text("sid")?.to_owned(),
+        ends_at: own.seconds("ends_at")?,
+        origin: origin(own)?,
+        tokens: owned(own.texts("tokens")?),
+    })
 }
 
 fn kind(claims: &Claims<'_>) -> Result<CallerKind, Reason> {

@@ -68,7 +68,8 @@ impl AccessTokens {
         if caller.session().is_some() || !spent.is_of(caller) {
             return Err(self.refusal(Reason::OwnTokenRefused));
         }
-        let session = Session { id: ticket.session_id, ends_at: now + self.settings.session_seconds, origin: caller.token().digest };
+        let ends_at = now + self.settings.session_seconds;
+        let session = Session { id: ticket.session_id, ends_at, origin: caller.token().digest, tokens: caller.spent_tokens() };
         self.issue(caller, session, &ticket.token_id, &caller.principal().grants, now)
     }
 

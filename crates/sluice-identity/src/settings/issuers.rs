@@ -67,7 +67,7 @@ pub fn url_fault(url: &str) -> Option<&'static str> {
     if !plain_host || host.starts_with('.') || host.ends_with('.') || host.contains("..") {
         return Some("a host is written in small letters, digits, `-` and `.`");
     }
-    if port.parse::<u16>().is_err() {
+    if port.starts_with('0') || !port.bytes().all(|byte| byte.is_ascii_digit()) || port.parse::<u16>().is_err() {
         return Some("not a port");
     }
     if !plain_path || path.split('/').any(|segment| matches!(segment, "." | "..")) {
@@ -87,7 +87,7 @@ fn check(issuer: &Issuer, section: &Section<'_>, shape_known: bool) {
         return;
     }
     let shape = issuer.shape;
-    if let Some(shared) = shape.defaults().shared.as_ref().filter(|shared| shared.url == issuer.url) {
+    if let Some(shared) = shape.defaults().shared.iter().find(|shared| shared.url == issuer.url) {
         let named: BTreeSet<String> = issuer.require.names().collect();
         if !shared.anchors.iter().any(|anchor| named.contains(*anchor)) {
             section.problem("require", &format!("strangers get tokens of this issuer too: require one of {}", shared.anchors.join(", ")));
@@ -113,6 +113,14 @@ fn check(issuer: &Issuer, section: &Section<'_>, shape_known: bool) {
     if shape != Shape::Oidc && issuer.delegates {
         section.problem("delegates", "only of shape `oidc`: the others never write `act`");
     }
+    // What is configured and has no effect restricts nobody.
+    let knows_events = matches!(shape, Shape::Github | Shape::Gitlab) || issuer.run_claims.contains_key("event");
+    if issuer.events.is_some() && !knows_events {
+        section.problem("events", "its tokens do not say what started a run: of shape `oidc`, name the claim as `event` of `run`");
+    }
+    if !issuer.groups_prefix.is_empty() && issuer.groups_claim.is_none() {
+        section.problem("groups_prefix", "only beside `groups_claim`");
+    }
 }
 
 fn shape(section: &mut Section<'_>, url: Option<&str>) -> Option<Shape> {
@@ -122,7 +130,7 @@ fn shape(section: &mut Section<'_>, url: Option<&str>) -> Option<Shape> {
         return None;
     };
     // Read as something else, its tokens would miss the rules that are there for it.
-    let known = Shape::ALL.into_iter().find(|known| known.defaults().shared.as_ref().is_some_and(|shared| Some(shared.url) == url));
+    let known = Shape::ALL.into_iter().find(|known| known.defaults().shared.iter().any(|shared| Some(shared.url) == url));
     if known.is_some_and(|known| known != shape) {
         section.problem("shape", &format!("`{}` belongs to this URL", known.map_or("", Shape::word)));
     }
@@ -255,7 +263,11 @@ fn key_fetching(section: &mut Section<'_>, issuer: &str) -> KeyFetching {
         }
         (None, None) => KeySource::Discovery,
     };
-    fetching.hosts.extend(keys.texts("hosts").unwrap_or_default());
+    let hosts = keys.texts("hosts").unwrap_or_default();
+    for host in hosts.iter().filter(|host| host.contains([':', '/']) || url_fault(&format!("https://{host}")).is_some()) {
+        keys.problem("hosts", &format!("`{host}`: a host in small letters, without a port"));
+    }
+    fetching.hosts.extend(hosts);
     fetching.private_addresses = keys.flag("private_addresses").unwrap_or(false);
     fetching.certificates_file = keys.text("certificates_file");
     fetching.fresh_seconds_max = keys.seconds("fresh_seconds_max", 60..=FRESH_SECONDS).unwrap_or(FRESH_SECONDS);

@@ -2,7 +2,7 @@
 
 use super::{Defaults, Normalised, take};
 use crate::algorithm::Algorithm;
-use crate::claims::Claims;
+use crate::claims::{Claims, is_plain};
 use crate::refusal::Reason;
 use sluice_model::{Asserted, CallerKind};
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ pub const DEFAULTS: Defaults = Defaults {
     algorithms: &[Algorithm::Es384, Algorithm::Rs256],
     media_types: &["JWT"],
     lifetime_seconds_max: 3600,
-    shared: None,
+    shared: &[],
     reusable_names: &[],
 };
 
@@ -27,7 +27,8 @@ pub fn normalise(claims: &Claims<'_>) -> Result<Normalised, Reason> {
     let [arn, partition, "iam", "", owner, resource] = parts.as_slice() else {
         return Err(claims.malformed("sub", "the name of a role"));
     };
-    if *arn != "arn" || !partition.starts_with("aws") || resource.is_empty() {
+    let is_role = resource.strip_prefix("role/").is_some_and(|name| !name.is_empty());
+    if *arn != "arn" || !(*partition == "aws" || partition.starts_with("aws-")) || !is_role {
         return Err(claims.malformed("sub", "the name of a role"));
     }
     if *owner != account {
@@ -51,8 +52,8 @@ pub fn normalise(claims: &Claims<'_>) -> Result<Normalised, Reason> {
 
 fn tags(sts: &Claims<'_>, name: &str) -> Result<BTreeMap<String, String>, Reason> {
     let Some(tags) = sts.object_if_present(name)? else { return Ok(BTreeMap::new()) };
-    if tags.members().len() > TAGS_MAX {
-        return Err(sts.malformed(name, "a short list of tags"));
+    if tags.members().len() > TAGS_MAX || !tags.members().keys().all(|tag| is_plain(tag)) {
+        return Err(sts.malformed(name, "a short list of tags with plain names"));
     }
     let taken = tags.members().keys().map(|tag| Ok((tag.clone(), tags.text(tag)?.to_owned())));
     taken.collect()

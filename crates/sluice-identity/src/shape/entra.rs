@@ -13,7 +13,7 @@ pub const DEFAULTS: Defaults = Defaults {
     media_types: &["JWT"],
     // Between 60 and 90 minutes by chance, and five minutes for clocks.
     lifetime_seconds_max: 5700,
-    shared: None,
+    shared: &[],
     reusable_names: &["email", "name", "preferred_username", "unique_name", "upn"],
 };
 

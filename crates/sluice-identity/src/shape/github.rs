@@ -8,17 +8,18 @@ use crate::refusal::Reason;
 use sluice_model::{Asserted, CallerKind, Run};
 use std::collections::BTreeMap;
 
-/// `pull_request` runs code of a fork; `pull_request_target` and its kin run with the fork's text at hand.
-pub const REFUSED_EVENTS: &[&str] = &["pull_request"];
+/// By their beginnings. `pull_request` runs code of a fork; the others run our own code with a stranger's text at hand, at a moment of his choice,
+/// and `workflow_run` with whatever a fork's run has left behind.
+pub const REFUSED_EVENTS: &[&str] = &["discussion", "fork", "gollum", "issue_comment", "issues", "pull_request", "watch", "workflow_run"];
 
 pub const DEFAULTS: Defaults = Defaults {
     algorithms: &[Algorithm::Rs256],
     media_types: &["JWT"],
     lifetime_seconds_max: 600,
-    shared: Some(Shared {
+    shared: &[Shared {
         url: "https://token.actions.githubusercontent.com",
         anchors: &["repository_id", "repository_owner_id", "enterprise_id"],
-    }),
+    }],
     reusable_names: &["actor", "enterprise", "repository", "repository_owner", "sub"],
 };
 

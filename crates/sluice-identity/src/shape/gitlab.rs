@@ -8,14 +8,15 @@ use crate::refusal::Reason;
 use sluice_model::{Asserted, CallerKind, Run};
 use std::collections::BTreeMap;
 
-pub const REFUSED_EVENTS: &[&str] = &["external_pull_request_event", "merge_request_event"];
+/// A child pipeline does not say what started its parent, and a merge request may have.
+pub const REFUSED_EVENTS: &[&str] = &["external_pull_request_event", "merge_request_event", "parent_pipeline"];
 
 pub const DEFAULTS: Defaults = Defaults {
     algorithms: &[Algorithm::Rs256],
     media_types: &["JWT"],
     // As long as the job may run.
     lifetime_seconds_max: 3600,
-    shared: Some(Shared { url: "https://gitlab.com", anchors: &["project_id", "namespace_id"] }),
+    shared: &[Shared { url: "https://gitlab.com", anchors: &["project_id", "namespace_id"] }],
     reusable_names: &["namespace_path", "project_path", "sub", "user_email", "user_login"],
 };
 

@@ -13,10 +13,10 @@ pub const DEFAULTS: Defaults = Defaults {
     algorithms: &[Algorithm::Rs256],
     media_types: &["JWT"],
     lifetime_seconds_max: 3600,
-    shared: Some(Shared {
+    shared: &[Shared {
         url: "https://accounts.google.com",
         anchors: &["sub", "email", "hd", "google > compute_engine > project_id", "google > compute_engine > project_number"],
-    }),
+    }],
     reusable_names: &["name"],
 };
 

@@ -12,7 +12,7 @@ pub const DEFAULTS: Defaults = Defaults {
     // The API server writes no `typ`.
     media_types: &["", "JWT"],
     lifetime_seconds_max: 3600,
-    shared: None,
+    shared: &[],
     reusable_names: &[],
 };
 

@@ -48,8 +48,8 @@ pub struct Defaults {
     /// Of the header's `typ`. The empty word stands for a header without.
     pub media_types: &'static [&'static str],
     pub lifetime_seconds_max: u64,
-    /// Claims one of which has to be required where strangers can get tokens of the very same issuer.
-    pub shared: Option<Shared>,
+    /// Issuers where strangers get tokens too, and claims one of which has to be required of them.
+    pub shared: &'static [Shared],
     /// Names that come to mean someone else: no condition may rest on them.
     pub reusable_names: &'static [&'static str],
 }

@@ -1,6 +1,6 @@
 //! Any other issuer. Its `sub` is the identity, and configuration says which claims tell about a run.
 
-use super::{Defaults, Normalised, check_event, take};
+use super::{Defaults, Normalised, Shared, check_event, take};
 use crate::algorithm::Algorithm;
 use crate::claims::Claims;
 use crate::issuer::Issuer;
@@ -12,7 +12,14 @@ pub const DEFAULTS: Defaults = Defaults {
     algorithms: &[Algorithm::Rs256],
     media_types: &["JWT", "at+jwt"],
     lifetime_seconds_max: 3600,
-    shared: None,
+    shared: &[
+        Shared { url: "https://agent.buildkite.com", anchors: &["organization_id", "pipeline_id", "organization_slug"] },
+        Shared {
+            url: "https://app.terraform.io",
+            anchors: &["terraform_organization_id", "terraform_project_id", "terraform_workspace_id"],
+        },
+        Shared { url: "https://oidc.vercel.com", anchors: &["owner_id", "project_id"] },
+    ],
     reusable_names: &["name", "nickname", "preferred_username"],
 };
 
@@ -46,8 +53,10 @@ pub fn normalise(claims: &Claims<'_>, issuer: &Issuer) -> Result<Normalised, Rea
         facts.insert("email".to_owned(), address.to_owned());
     }
     let run = run(claims, issuer)?;
-    if let Some(event) = run.as_ref().and_then(|run| run.event.as_deref()) {
-        check_event(event, issuer)?;
+    if let (Some(run), Some(_)) = (&run, &issuer.events) {
+        // A run that does not say what started it is not one of those that are accepted.
+        let named = issuer.run_claims.get("event").map_or("event", String::as_str);
+        check_event(run.event.as_deref().ok_or_else(|| claims.missing(named))?, issuer)?;
     }
     let name = facts.get("email").cloned();
     Ok(Normalised {

@@ -13,7 +13,7 @@ pub const DEFAULTS: Defaults = Defaults {
     algorithms: &[Algorithm::Es256, Algorithm::Es384, Algorithm::Ps256, Algorithm::Rs256],
     media_types: &["", "JOSE", "JWT"],
     lifetime_seconds_max: 3600,
-    shared: None,
+    shared: &[],
     reusable_names: &[],
 };
 

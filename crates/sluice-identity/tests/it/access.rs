@@ -93,7 +93,8 @@ fn revocations_cut_at_once() {
     check(Revocations { sessions: named("session-1"), ..Revocations::default() }, true, false);
     check(Revocations { sessions: named("session-2"), ..Revocations::default() }, false, false);
     check(Revocations { tokens: named("https://sluice.example#token-1"), ..Revocations::default() }, true, false);
-    check(Revocations { tokens: named("https://login.acme.example/realms/main#f3a1"), ..Revocations::default() }, false, true);
+    check(Revocations { tokens: named("https://login.acme.example/realms/main#f3a1"), ..Revocations::default() }, true, true);
+    check(Revocations { tokens: named("https://login.acme.example/realms/main#f3a2"), ..Revocations::default() }, false, false);
     for name in [agent, person, between] {
         check(Revocations { principals: BTreeMap::from([(name.clone(), NOW)]), ..Revocations::default() }, true, true);
         check(Revocations { principals: BTreeMap::from([(name, NOW - 1)]), ..Revocations::default() }, false, false);
@@ -165,6 +166,38 @@ fn a_caller_acts_for_another() {
     assert_eq!(outside("aws").acting_for(&person, spent(&other)).unwrap_err().reason, Reason::ActorRefused);
 }
 
+/// Nobody acts for itself, and no hand holds a request twice.
+#[test]
+fn a_chain_does_not_run_in_a_circle() {
+    let spent = |caller: &Caller| Spent::check(caller, &MemoryReplayStore::default(), NOW).unwrap();
+    let (one, other) = (outside("github"), outside("github"));
+    let itself = "https://token.actions.githubusercontent.com#repository:456789".to_owned();
+    assert_eq!(one.acting_for(&other, spent(&other)).unwrap_err().reason, Reason::ActorTwice(itself.clone()));
+    let middle = outside("aws").acting_for(&other, spent(&other)).unwrap();
+    assert_eq!(outside("github").acting_for(&middle, spent(&middle)).unwrap_err().reason, Reason::ActorTwice(itself));
+}
+
+/// A token that turns out stolen takes with it the session that it began, also one of somebody who acts for its holder.
+#[test]
+fn a_session_ends_with_the_tokens_that_it_began_with() {
+    let spent = |caller: &Caller| Spent::check(caller, &MemoryReplayStore::default(), NOW).unwrap();
+    let person = verify(forge("oidc", "act - ; jti = \"of-the-person\"").as_bytes()).unwrap();
+    let agent = verify(forge("kubernetes", "jti = \"of-the-agent\"").as_bytes()).unwrap().acting_for(&person, spent(&person)).unwrap();
+    let token = begun_by(&agent);
+    let caller = verify(token.reveal().as_bytes()).unwrap();
+    let renewed = tokens().renew(&caller, "token-2", &[], NOW + 60).unwrap();
+    let check = |name: &str, is_refused: bool| {
+        let revocations = Revocations { tokens: BTreeSet::from([name.to_owned()]), ..Revocations::default() };
+        for token in [&token, &renewed] {
+            assert_eq!(verify_at(token.reveal().as_bytes(), &revocations, NOW + 60).is_err(), is_refused, "{name}");
+        }
+    };
+    check("https://login.acme.example/realms/main#of-the-person", true);
+    check("https://kubernetes.default.svc.cluster.local#of-the-agent", true);
+    check("https://kubernetes.default.svc.cluster.local#of-the-person", false);
+    check("https://login.acme.example/realms/main#of-another", false);
+}
+
 /// Whatever our own key has signed is read as strictly as anything else: it may be of an earlier version, or made for another reader.
 #[test]
 fn own_tokens_are_read_strictly() {
@@ -192,6 +225,31 @@ fn own_tokens_are_read_strictly() {
     check("/sluice/ends_at", NOW.into(), "SessionEnded");
     check("/sluice/groups", "administrators".into(), "ClaimMalformed");
     check("/sluice/subject", "repository:1".into(), "ClaimsDisagree");
+    check("/sluice/ends_at", (NOW + 3601).into(), "LifetimeTooLong");
+    check("/sluice/tokens", "x".into(), "ClaimMalformed");
+    check("/sluice/grants", serde_json::json!({ "g": "soon" }), "ClaimMalformed");
+    check("/sluice/facts", serde_json::json!({ "a": 5 }), "ClaimMalformed");
+    check("/iat", (NOW + 31).into(), "IssuedInFuture");
+    check("/iss", "https://sluice.example/".into(), "IssuerUnknown");
+    check("/iss", "https://gitlab.com".into(), "AlgorithmRefused");
+    check("header.alg", "ES256".into(), "AlgorithmRefused");
+    check("header.kid", "EdDSA".into(), "KeyUnknown");
+    let actor = |subject: &str| serde_json::json!({ "issuer": "https://gitlab.com", "subject": subject });
+    let delegation = |subject: &str, through: &[&str]| {
+        let through: Vec<_> = through.iter().map(|subject| actor(subject)).collect();
+        let mut person = actor(subject);
+        person["issuer"] = "https://token.actions.githubusercontent.com".into();
+        for (name, value) in
+            [("kind", "person".into()), ("name", "ana".into()), ("groups", serde_json::json!([])), ("through", through.into())]
+        {
+            person[name] = value;
+        }
+        person
+    };
+    check("/sluice/delegation", delegation("ana", &["a", "b", "c"]), "accepted");
+    check("/sluice/delegation", delegation("ana", &["a", "b", "c", "d"]), "ChainTooLong");
+    check("/sluice/delegation", delegation("ana", &["a", "a"]), "ActorTwice");
+    check("/sluice/delegation", delegation("repository:456789", &[]), "ActorTwice");
 }
 
 /// Test 1 of RFC 8032, section 7.1, written as `openssl genpkey` does: without the public part.

@@ -3,8 +3,8 @@
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
-    RSA_PSS_SHA256,
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING,
+    EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
 };
 use aws_lc_rs::{hmac, signature::RsaPublicKeyComponents};
 use base64::Engine;
@@ -163,6 +163,9 @@ impl Keys {
             "PS256" => self.rsa.sign(&RSA_PSS_SHA256, &random, text, &mut long).map(|()| long).unwrap(),
             "ES256" => self.p256.sign(&random, text).unwrap().as_ref().to_vec(),
             "ES384" => self.p384.sign(&random, text).unwrap().as_ref().to_vec(),
+            // The same mathematics, written as certificates have it.
+            "ES256 der" => der(&self.p256, &ECDSA_P256_SHA256_ASN1_SIGNING, text),
+            "ES384 der" => der(&self.p384, &ECDSA_P384_SHA384_ASN1_SIGNING, text),
             "EdDSA" => self.ed.sign(text).as_ref().to_vec(),
             // Confusion: what everyone can read serves as the secret.
             "HS256" => hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, self.published().to_string().as_bytes()), text).as_ref().to_vec(),
@@ -170,4 +173,9 @@ impl Keys {
             _ => Vec::new(),
         }
     }
+}
+
+fn der(key: &EcdsaKeyPair, algorithm: &'static EcdsaSigningAlgorithm, text: &[u8]) -> Vec<u8> {
+    let key = EcdsaKeyPair::from_pkcs8(algorithm, key.to_pkcs8v1().unwrap().as_ref()).unwrap();
+    key.sign(&SystemRandom::new(), text).unwrap().as_ref().to_vec()
 }

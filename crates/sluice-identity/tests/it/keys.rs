@@ -63,6 +63,29 @@ fn weak_rsa_keys_are_refused() {
     check_rsa("e", "AAEAAQ".into(), Err("malformed"));
 }
 
+/// A point beside the curve, and the point at infinity's stand-in: whatever is signed, nothing is believed by them.
+#[test]
+fn points_off_the_curve_verify_nothing() {
+    let honest = world().ours.published();
+    let token = crate::attacks::forge("spiffe", "header.kid = \"ES256\"");
+    let verify = |x: &[u8], y: &[u8]| {
+        let mut set = honest.clone();
+        let key = set["keys"].as_array_mut().unwrap().iter_mut().find(|key| key["kid"] == "ES256").unwrap();
+        (key["x"], key["y"]) = (encode(x).into(), encode(y).into());
+        let keys = KeySet::read(set.to_string().as_bytes()).unwrap();
+        let Ok(sluice_identity::Presented::Outside(token)) = world().identity.read(token.as_bytes()) else { panic!("it is an issuer's") };
+        token.verify(&keys, &sluice_identity::Revocations::default(), crate::issuer::NOW).map(drop).map_err(|refusal| refusal.reason)
+    };
+    let key = honest["keys"].as_array().unwrap().iter().find(|key| key["kid"] == "ES256").unwrap();
+    let (x, y) = (crate::issuer::decode(key["x"].as_str().unwrap()), crate::issuer::decode(key["y"].as_str().unwrap()));
+    let mut beside = y.clone();
+    beside[31] ^= 1;
+    assert_eq!(verify(&x, &y), Ok(()));
+    for (x, y) in [(&x, &beside), (&y, &x), (&vec![0; 32], &vec![0; 32]), (&vec![0xff; 32], &vec![0xff; 32])] {
+        assert_eq!(verify(x, y), Err(sluice_identity::Reason::SignatureWrong));
+    }
+}
+
 #[test]
 fn keys_for_other_purposes_are_set_aside() {
     check(&world().ours.published().to_string(), Ok(0));

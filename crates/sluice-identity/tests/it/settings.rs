@@ -99,6 +99,11 @@ fn urls_have_one_meaning() {
         ("https://h\u{f6}st.example", "a host"),
         ("https://[::1]", "a host"),
         ("https://host.example:x", "not a port"),
+        ("https://host.example:+443", "not a port"),
+        ("https://host.example:0443", "not a port"),
+        ("https://host.example:0", "not a port"),
+        ("https://host.example:65536", "not a port"),
+        ("https://host.example:", "not a port"),
         ("https://host.example/?a=b", "a path"),
         ("https://host.example/#a", "a path"),
         ("https://host.example/a/../b", "a path"),
@@ -142,6 +147,16 @@ fn shapes_ask_for_what_they_need() {
         ("shape = \"kubernetes\"\nurl = \"https://c.example\"\nkeys = { url = \"http://b.example\" }", "not an https URL"),
         ("shape = \"kubernetes\"\nurl = \"https://c.example\"\ngroups = [{ group = \"a\" }]", "it would fit everyone"),
         ("shape = \"oidc\"\nurl = \"https://login.example\"\nkind = \"service\"\nrun = { comit = \"c\" }", "no such fact"),
+        ("shape = \"oidc\"\nurl = \"https://agent.buildkite.com\"\nkind = \"pipeline\"", "strangers"),
+        ("shape = \"oidc\"\nurl = \"https://app.terraform.io\"\nkind = \"pipeline\"\nrequire = { sub = \"a\" }", "strangers"),
+        ("shape = \"oidc\"\nurl = \"https://oidc.vercel.com\"\nkind = \"service\"", "strangers"),
+        ("shape = \"kubernetes\"\nurl = \"https://agent.buildkite.com\"", "`oidc` belongs to this URL"),
+        ("shape = \"kubernetes\"\nurl = \"https://c.example\"\nevents = [\"push\"]", "do not say what started a run"),
+        ("shape = \"oidc\"\nurl = \"https://login.example\"\nkind = \"service\"\nevents = [\"push\"]", "do not say what started a run"),
+        ("shape = \"kubernetes\"\nurl = \"https://c.example\"\ngroups_prefix = \"k8s:\"", "only beside `groups_claim`"),
+        ("shape = \"kubernetes\"\nurl = \"https://c.example\"\nkeys = { hosts = [\"CDN.example\"] }", "without a port"),
+        ("shape = \"kubernetes\"\nurl = \"https://c.example\"\nkeys = { hosts = [\"cdn.example:8443\"] }", "without a port"),
+        ("shape = \"kubernetes\"\nurl = \"https://c.example\"\nkeys = { hosts = [\"*.example\"] }", "without a port"),
     ] {
         change(github, other, &[problem]);
     }

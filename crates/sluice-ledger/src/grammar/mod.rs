@@ -107,6 +107,11 @@ impl Grammar {
         self.held.contains(&index)
     }
 
+    /// Records that may not be erased.
+    pub fn held(&self) -> impl Iterator<Item = u64> {
+        self.held.iter().copied()
+    }
+
     fn check_time(&self, leaf: &Leaf) -> Result<(), Violation> {
         if leaf.time_ms < self.time_ms {
             return Err(Violation::TimeBack { ms: self.time_ms - leaf.time_ms });

@@ -1,6 +1,7 @@
 //! The same trees by `tlog_tiles`, which is another implementation of RFC 6962: roots, proofs both ways, bytes of tiles.
 
 use crate::reference;
+use crate::tiles::{Stored, log};
 use sluice_ledger::checkpoint::Checkpoint;
 use sluice_ledger::tree::{
     Level, MemoryNodes, Tile, Tree, consistency_proof, inclusion_proof, leaf_hash, node_hash, verify_consistency, verify_inclusion,
@@ -89,6 +90,38 @@ fn tiles_have_the_same_bytes() {
     assert_eq!(compared, 5 + 1);
 }
 
+/// Our tiles as a file server has them, under their reader: it believes nothing but the root.
+struct Served(Stored);
+
+impl other::TileReader for Served {
+    fn height(&self) -> u8 {
+        TILE_HEIGHT
+    }
+
+    fn read_tiles(&self, tiles: &[other::Tile]) -> Result<Vec<Vec<u8>>, other::Error> {
+        let ours =
+            tiles.iter().map(|tile| Tile { level: Level::Hashes(tile.level()), index: tile.level_index(), width: u64::from(tile.width()) });
+        Ok(ours.map(|tile| self.0[&tile.path()].clone()).collect())
+    }
+
+    fn save_tiles(&self, _: &[other::Tile], _: &[Vec<u8>]) {}
+}
+
+#[test]
+fn our_tiles_are_read_by_the_other_implementation() {
+    for size in [1, 2, 255, 256, 257, 511, 513, 1100] {
+        let (tree, stored) = log(size);
+        let nodes = MemoryNodes(reference::leaves(size));
+        let served = Served(stored);
+        let reader = other::TileHashReader::new(size, OtherHash(tree.root()), &served);
+        assert_eq!(other::tree_hash(size, &reader).unwrap().0, tree.root(), "{size}");
+        for index in [0, size / 2, size - 1] {
+            let theirs: Vec<[u8; 32]> = other::prove_record(size, index, &reader).unwrap().iter().map(|hash| hash.0).collect();
+            assert_eq!(theirs, inclusion_proof(&nodes, index, size).unwrap(), "{index} of {size}");
+        }
+    }
+}
+
 #[test]
 fn hashes_and_checkpoints_agree() {
     for text in [b"".as_slice(), b"a", &[0; 100]] {
@@ -101,4 +134,12 @@ fn hashes_and_checkpoints_agree() {
         assert_eq!((theirs.origin(), theirs.size(), theirs.hash().0, theirs.extension()), (origin, size, [5; 32], ""));
         assert_eq!(theirs.to_bytes(), checkpoint.text().as_bytes());
     }
+    // What both refuse. Extension lines they take and we do not: nobody can audit what those say.
+    let good = Checkpoint { origin: "x".to_owned(), size: 42, root: [5; 32] }.text();
+    for (from, to) in [("42", "042"), ("42", "-1"), ("42", ""), ("x\n", "\n"), ("BQUF", "BQU"), ("42\n", "")] {
+        let bad = good.replacen(from, to, 1);
+        assert!(Checkpoint::parse(&bad).is_err() && other::Checkpoint::from_bytes(bad.as_bytes()).is_err(), "{bad:?}");
+    }
+    let extended = format!("{good}more\n");
+    assert!(Checkpoint::parse(&extended).is_err() && other::Checkpoint::from_bytes(extended.as_bytes()).is_ok());
 }

@@ -8,10 +8,10 @@ use sluice_ledger::tree::{
 };
 use std::collections::BTreeMap;
 
-type Stored = BTreeMap<String, Vec<u8>>;
+pub type Stored = BTreeMap<String, Vec<u8>>;
 
 /// A log of this size as it would stand on disk: full tiles, and the partial ones of this size.
-fn log(size: u64) -> (Tree, Stored) {
+pub fn log(size: u64) -> (Tree, Stored) {
     let mut tree = Tree::default();
     let mut stored = Stored::new();
     for index in 0..size {

@@ -5,7 +5,7 @@ use rustls::pki_types::PrivateKeyDer;
 use sluice_outbound::{Fetch, FetchFault, Https, Page, Target};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -17,6 +17,12 @@ pub struct Server {
 
 /// Answers every connection with these bytes, after it has read a request.
 pub async fn serve(name: &str, answer: Vec<u8>) -> Server {
+    let wait = if answer.is_empty() { Duration::from_secs(60) } else { Duration::ZERO };
+    drip(name, answer, Vec::new(), wait).await
+}
+
+/// The same, and then the other bytes again and again, with a pause before each.
+async fn drip(name: &str, answer: Vec<u8>, again: Vec<u8>, pause: Duration) -> Server {
     let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -32,8 +38,9 @@ pub async fn serve(name: &str, answer: Vec<u8>) -> Server {
             let mut request = [0; 4096];
             drop(stream.read(&mut request).await);
             drop(stream.write_all(&answer).await);
-            if answer.is_empty() {
-                tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::sleep(pause).await;
+            while !again.is_empty() && stream.write_all(&again).await.is_ok() {
+                tokio::time::sleep(pause).await;
             }
             drop(stream.shutdown().await);
         }
@@ -71,6 +78,7 @@ async fn nothing_leads_elsewhere() {
     for status in ["301 Moved", "302 Found", "303 See", "307 Temporary", "308 Permanent"] {
         check(text(&format!("{status}\r\nLocation: https://169.254.169.254/"), ""), Err(FetchFault::Redirect)).await;
     }
+    check(b"HTTP/1.1 101 x\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n{}".to_vec(), Err(FetchFault::Status(101))).await;
     for status in [204, 206, 400, 401, 404, 500, 503] {
         check(text(&format!("{status} x"), ""), Err(FetchFault::Status(status))).await;
     }
@@ -86,6 +94,9 @@ async fn sizes_are_limited() {
         "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nx".to_owned(),
         "nonsense".to_owned(),
         format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(100)),
+        format!("HTTP/1.1 200 OK\r\nA: {}\r\n\r\n", "b".repeat(200_000)),
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}".to_owned(),
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n{}".to_owned(),
     ] {
         let server = serve("localhost", broken.clone().into_bytes()).await;
         assert!(matches!(get(&server, "localhost", true, true).await, Err(FetchFault::Unreachable(_))), "{broken}");
@@ -96,6 +107,43 @@ async fn sizes_are_limited() {
 async fn a_server_that_waits_is_left() {
     let server = serve("localhost", Vec::new()).await;
     assert_eq!(get(&server, "localhost", true, true).await, Err(FetchFault::Deadline));
+}
+
+/// What is compressed is not unpacked: a small answer stays small, and it is no key set.
+#[tokio::test]
+async fn nothing_is_unpacked() {
+    check(text("200 OK\r\nContent-Encoding: gzip", "\u{1f}gzip"), Ok(("\u{1f}gzip", None))).await;
+}
+
+/// A body without an end, and one that comes drop by drop.
+#[tokio::test]
+async fn servers_that_never_end_are_left() {
+    let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for (drop, pause, expect) in [
+        (b"10\r\nxxxxxxxxxxxxxxxx\r\n".to_vec(), Duration::ZERO, FetchFault::TooLarge { bytes_max: 1000 }),
+        (b"1\r\nx\r\n".to_vec(), Duration::from_millis(200), FetchFault::Deadline),
+    ] {
+        let server = drip("localhost", head.clone(), drop, pause).await;
+        let started = Instant::now();
+        assert_eq!(get(&server, "localhost", true, true).await, Err(expect), "{pause:?}");
+        assert!(started.elapsed() < Duration::from_secs(20), "{pause:?}: {:?}", started.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_read_without_tls() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let unknown = serve("localhost", text("200 OK", "{}")).await;
+    let server = Server { port: listener.local_addr().unwrap().port(), certificates_file: unknown.certificates_file };
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            drop(stream.write_all(&text("200 OK", "{}")).await);
+        }
+    });
+    assert!(matches!(get(&server, "localhost", true, true).await, Err(FetchFault::Unreachable(_))));
+    let target =
+        Target { url: format!("http://localhost:{}/keys", server.port), bytes_max: 1000, private_addresses: true, certificates_file: None };
+    assert!(matches!(Https::default().get(&target).await, Err(FetchFault::Address(_))));
 }
 
 #[tokio::test]

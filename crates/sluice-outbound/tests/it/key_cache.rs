@@ -2,6 +2,7 @@ use crate::script::{ISSUER, Script, issuer, key_set};
 use sluice_identity::Reason;
 use sluice_outbound::{FetchFault, KeyCache};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 const NOW: u64 = 1_795_000_000;
 
@@ -88,6 +89,70 @@ async fn stale_keys_serve_for_a_while_then_nothing_does() {
     assert_eq!(refused, Reason::KeysUnavailable("status 503".to_owned()));
     script.keys("one", None);
     assert_eq!(ask(&cache, "one", 7205).await, Some(true));
+}
+
+/// A thousand tokens with a thousand invented ids, all at once and while nobody has the keys: one fetch, and each is answered.
+#[tokio::test]
+async fn a_flood_of_invented_key_ids_causes_one_fetch() {
+    let script = Script::honest("one");
+    let cache = Arc::new(cache(&script));
+    for (seconds, asked) in [(0, 1), (0, 1), (29, 1), (30, 2)] {
+        let flood: Vec<_> = (0..1000)
+            .map(|number| {
+                let cache = Arc::clone(&cache);
+                tokio::spawn(async move { ask(&cache, &format!("invented-{number}"), seconds).await })
+            })
+            .collect();
+        for one in flood {
+            assert_eq!(one.await.unwrap(), Some(false));
+        }
+        assert_eq!(script.asked(), asked, "{seconds}");
+    }
+}
+
+/// A client that hangs up ends its own request and not the fetch: whoever connects and leaves causes no more fetches than whoever waits.
+#[tokio::test]
+async fn who_leaves_causes_no_further_fetch() {
+    let script = Script::honest("one");
+    let cache = Arc::new(cache(&script));
+    for _ in 0..20 {
+        let cache = Arc::clone(&cache);
+        let asking = tokio::spawn(async move { ask(&cache, "one", 0).await });
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        asking.abort();
+    }
+    assert_eq!(ask(&cache, "one", 0).await, Some(true));
+    assert_eq!(script.asked(), 1);
+}
+
+/// While the issuer is known not to answer, a stale set is given at once, and the issuer is asked again beside.
+#[tokio::test]
+async fn in_an_outage_nobody_waits_who_can_be_served() {
+    let script = Script::honest("one");
+    let cache = cache(&script);
+    assert_eq!(ask(&cache, "one", 0).await, Some(true));
+    script.fail("/keys", FetchFault::Deadline);
+    assert_eq!(ask(&cache, "one", 3600).await, Some(true));
+    script.delay(Duration::from_secs(60));
+    let started = Instant::now();
+    for seconds in [3605, 3605, 3610, 3630, 3659] {
+        assert_eq!(ask(&cache, "one", seconds).await, Some(true), "{seconds}");
+    }
+    assert!(started.elapsed() < Duration::from_secs(30), "somebody waited for an issuer that does not answer");
+    // The one that is under way goes on; no second one is begun beside it.
+    assert_eq!(script.asked(), 2);
+}
+
+/// A clock that was set back makes nothing young: neither is the set fresh for longer, nor is the next fetch kept away.
+#[tokio::test]
+async fn a_clock_that_is_set_back_keeps_nothing_alive() {
+    let script = Script::honest("one");
+    let cache = cache(&script);
+    assert_eq!(ask(&cache, "one", 100_000).await, Some(true));
+    assert_eq!((ask(&cache, "one", 99_980).await, script.asked()), (Some(true), 1));
+    assert_eq!((ask(&cache, "one", 10_000).await, script.asked()), (Some(true), 2));
+    script.fail("/keys", FetchFault::Status(503));
+    assert_eq!(ask(&cache, "one", 5000).await, None);
 }
 
 #[tokio::test]

@@ -14,12 +14,15 @@ pub const ISSUER: &str = "https://login.acme.example";
 pub struct Script {
     pages: Arc<Mutex<BTreeMap<String, Result<Page, FetchFault>>>>,
     asked: Arc<AtomicUsize>,
+    delay: Arc<Mutex<Duration>>,
 }
 
 impl Script {
     /// Discovery and one key of this id.
     pub fn honest(key_id: &str) -> Script {
         let script = Script::default();
+        // Long enough for others to come and wait.
+        script.delay(Duration::from_millis(5));
         script.document(ISSUER, &format!("{ISSUER}/keys"));
         script.keys(key_id, None);
         script
@@ -42,6 +45,11 @@ impl Script {
         self.pages.lock().unwrap().insert(format!("{ISSUER}{path}"), Err(fault));
     }
 
+    /// Before each answer from now on.
+    pub fn delay(&self, delay: Duration) {
+        *self.delay.lock().unwrap() = delay;
+    }
+
     /// How often for keys.
     pub fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
@@ -53,8 +61,8 @@ impl Fetch for Script {
         if !target.url.contains("/.well-known/") {
             self.asked.fetch_add(1, Ordering::SeqCst);
         }
-        // Long enough for others to come and wait.
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        let delay = *self.delay.lock().unwrap();
+        tokio::time::sleep(delay).await;
         let pages = self.pages.lock().unwrap();
         pages.get(&target.url).cloned().unwrap_or_else(|| Err(FetchFault::Document(format!("asked for {}", target.url))))
     }

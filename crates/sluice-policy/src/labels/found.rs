@@ -36,11 +36,4 @@ impl<'a> Found<'a> {
     pub fn of(&self, column: &ColumnPath) -> Vec<&'a Label> {
         self.columns.get(column).cloned().unwrap_or_else(|| self.labels.of(column, self.known))
     }
-
-    pub fn is_labelled(&self, column: &ColumnPath) -> bool {
-        match self.columns.get(column) {
-            Some(labels) => !labels.is_empty(),
-            None => !self.labels.of(column, self.known).is_empty(),
-        }
-    }
 }

@@ -112,6 +112,12 @@ impl Labels {
         self.labels.values()
     }
 
+    /// A label and what it is for, in words.
+    pub fn told(&self, name: &str) -> String {
+        let label = self.labels.get(name).unwrap_or(&UNKNOWN_LABEL);
+        format!("{name}: {}", label.reason)
+    }
+
     /// Each label with all that it means, as one text.
     pub fn described(&self) -> BTreeMap<String, String> {
         let of = |label: &Label| {
@@ -130,7 +136,7 @@ impl Labels {
     }
 
     fn is_released(&self, column: &ColumnPath, label: &str) -> bool {
-        self.released.iter().any(|release| release.label == label && release.column.covers(column))
+        self.released.iter().any(|release| release.label == label && release.column.covers_whole(column))
     }
 }
 
@@ -156,12 +162,19 @@ impl Known {
     }
 
     fn policy_tags_of<'a>(&'a self, column: &ColumnPath) -> impl Iterator<Item = &'a String> {
-        above(column).into_iter().filter_map(|name| self.policy_tags.get(&name)).flatten()
+        around(&self.policy_tags, column)
     }
 
     fn inherited_by<'a>(&'a self, column: &ColumnPath) -> impl Iterator<Item = &'a str> {
-        above(column).into_iter().filter_map(|name| self.inherited.get(&name)).flatten().map(String::as_str)
+        around(&self.inherited, column).map(String::as_str)
     }
+}
+
+/// What is known of the column, of every struct around it and of everything in it.
+fn around<'a>(known: &'a BTreeMap<String, BTreeSet<String>>, column: &ColumnPath) -> impl Iterator<Item = &'a String> {
+    let prefix = format!("{column}.");
+    let inside = known.range(prefix.clone()..).take_while(move |(name, _)| name.starts_with(&prefix)).map(|(_, names)| names);
+    above(column).into_iter().filter_map(|name| known.get(&name)).chain(inside).flatten()
 }
 
 /// The column and every struct around it: what labels a struct labels its fields.

@@ -27,18 +27,27 @@ impl Pattern {
             if part.is_empty() || part.matches('*').count() > STARS_MAX {
                 return Err(format!("`{text}` has a part that is empty or has more than {STARS_MAX} stars"));
             }
+            // It would mean nothing, and hide nothing.
+            if part.trim() != part.as_str() || part.contains(|letter: char| letter.is_control() || "`\"'?\\/[]{}".contains(letter)) {
+                return Err(format!("`{text}` has a part that is no name: write it without quotes"));
+            }
         }
         Ok(Pattern { table, path })
     }
 
-    /// Whether it means the column or a struct around it. The column's name is canonical.
+    /// Whether it means the column, a struct around it or a part of it. The column's name is canonical.
     pub fn covers(&self, column: &ColumnPath) -> bool {
         self.touches(&column.table) && self.covers_path(&column.path)
     }
 
-    /// The same for a column of a table that it touches.
+    /// The same for a column of a table that it touches. Whoever has a struct, or JSON, has its fields.
     pub fn covers_path(&self, path: &[String]) -> bool {
-        self.path.len() <= path.len() && self.path.iter().zip(path).all(|(pattern, name)| matches(pattern, name))
+        self.path.iter().zip(path).all(|(pattern, name)| matches(pattern, name))
+    }
+
+    /// Whether it means the column itself or a struct around it: a release of a part releases nothing else.
+    pub fn covers_whole(&self, column: &ColumnPath) -> bool {
+        self.path.len() <= column.path.len() && self.covers(column)
     }
 
     /// Whether it means columns of the table. A name that is itself a wildcard may stand for any table that it matches.

@@ -50,6 +50,32 @@ fn labels_are_found_by_canonical_name() {
     check("acme-prod.shop.suppliers.email", &[]);
 }
 
+/// Whoever has a struct, or a column of JSON, has what is in it.
+#[test]
+fn what_holds_a_labelled_part_is_labelled() {
+    let file = "format = 1\n[labels.id]\nmask = \"sha256\"\nreason = \"r\"\ncolumns = [\"p.d.t.payload.person.ssn\", \"p.d.t.*.secret\"]\n\
+        [[released]]\ncolumn = \"p.d.t.payload.person.ssn\"\nlabel = \"id\"\nby = \"ana\"\nreason = \"r\"";
+    let labels = Labels::read(file).unwrap();
+    let mut known = Known::default();
+    known.tag(&column("p.d.u.payload.ssn"), "t");
+    known.inherit(&column("p.d.v.payload.ssn"), "id");
+    let of = |name: &str| labels.of(&column(name), &known).into_iter().map(|label| label.name.as_str()).collect::<Vec<_>>();
+    // A release of a part releases nothing that is around it.
+    for (name, expect) in [
+        ("p.d.t.payload", &["id"][..]),
+        ("p.d.t.payload.person", &["id"]),
+        ("p.d.t.payload.person.ssn", &[]),
+        ("p.d.t.payload.other", &[]),
+        ("p.d.t.any", &["id"]),
+        ("p.d.t.any.other", &[]),
+        ("p.d.u.payload", &["unmapped_policy_tag"]),
+        ("p.d.u.payloads", &[]),
+        ("p.d.v.payload", &["id"]),
+    ] {
+        assert_eq!(of(name), expect, "{name}");
+    }
+}
+
 #[test]
 fn labels_come_with_tags_and_with_the_data() {
     check("acme-prod.clinic.patients.phones", &["contact"]);
@@ -80,5 +106,12 @@ fn every_problem_of_the_file_is_said_at_once() {
     assert_eq!(problems("format = 1\nlables = 1"), 1);
     assert_eq!(problems("format = 2\n[labels.A]\nmask = \"x\"\nreason = \"\"\ncolumns = [\"a.b\", \"a.b.c.\"]"), 6);
     assert_eq!(problems("format = 1\n[labels.a]\nmask = \"sha256\"\nreason = \"r\""), 1);
+    let of = |column: &str| problems(&format!("format = 1\n[labels.a]\nmask = \"sha256\"\nreason = \"r\"\ncolumns = ['''{column}''']"));
+    assert_eq!(of("p.d.t.c"), 0);
+    assert_eq!(of("example.com:p.d.t.c"), 0);
+    // It would hide nothing, and nobody would see that.
+    for column in ["`p.d.t.c`", "p.d.`t`.c", "p.d.t. c", "p.d.t.c ", "p.d.t.c[0]", "p.d.t.\"c\"", "p.d.t..c", "p.d.t", "p.d.t.c?", "*"] {
+        assert_eq!(of(column), 1, "{column}");
+    }
     assert_eq!(problems("format = 1\n[[released]]\ncolumn = \"a.b\"\nlabel = \"x\"\nby = \"\"\nreason = \"r\""), 3);
 }

@@ -169,6 +169,37 @@ mod tests {
     }
 
     #[test]
+    fn a_day_ends_at_midnight_and_nothing_overflows() {
+        let limit = Limit { bytes_per_day_max: Some(u64::MAX - 1), cost_micros_per_day_max: Some(10), ..Limit::default() };
+        let counters = MemoryCounters::default();
+        let take = |now, bytes, cost_micros| counters.take("a", Amount { bytes, cost_micros, ..Amount::default() }, &limit, now);
+        let over_bytes = Err(Exceeded::BytesPerDay { max: u64::MAX - 1 });
+        for (now, bytes, cost_micros, expect) in [
+            (DAY, u64::MAX, 0, over_bytes),
+            (DAY, u64::MAX - 1, 10, Ok(())),
+            (DAY, 1, 0, over_bytes),
+            (DAY, u64::MAX, 0, over_bytes),
+            (2 * DAY - 1, 0, 1, Err(Exceeded::CostPerDay { max_micros: 10 })),
+            (2 * DAY, u64::MAX - 1, 10, Ok(())),
+            // Yesterday does not come back.
+            (2 * DAY - 1, 1, 0, over_bytes),
+            (2 * DAY - 1, 0, 1, Err(Exceeded::CostPerDay { max_micros: 10 })),
+            (i64::MIN, 1, 0, over_bytes),
+            (i64::MAX, u64::MAX - 1, 10, Ok(())),
+            (i64::MAX, 1, 0, over_bytes),
+        ] {
+            assert_eq!(take(now, bytes, cost_micros), expect, "{now} {bytes} {cost_micros}");
+        }
+        // Before 1970 a day is a day too.
+        let counters = MemoryCounters::default();
+        let take = |now| counters.take("a", Amount { cost_micros: 10, ..Amount::default() }, &limit, now);
+        assert_eq!(
+            (take(-1), take(-1), take(0)),
+            (Ok(()), Err(Exceeded::CostPerDay { max_micros: 10 }), Err(Exceeded::CostPerDay { max_micros: 10 }))
+        );
+    }
+
+    #[test]
     fn many_at_once_take_no_more_than_there_is() {
         let counters = MemoryCounters::default();
         let amount = Amount { bytes: 7, ..Amount::default() };

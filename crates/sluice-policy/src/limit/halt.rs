@@ -9,6 +9,11 @@ pub struct Halt {
 }
 
 impl Halt {
+    /// As the file of halts has it: everyone, and besides them those who are halted by name.
+    pub fn new(everyone: bool, callers: impl IntoIterator<Item = String>) -> Halt {
+        Halt { everyone, callers: callers.into_iter().collect() }
+    }
+
     pub fn everyone() -> Halt {
         Halt { everyone: true, callers: BTreeSet::new() }
     }

@@ -60,6 +60,14 @@ fn what_does_not_parse_or_fit_the_schema_is_a_problem() {
 }
 
 #[test]
+fn a_condition_that_nobody_could_answer_is_a_problem() {
+    let head = "@id(\"x\") @reason(\"r\")\nforbid (principal, action == Action::\"read\", resource)\nwhen";
+    policy(&format!("{head} {{ Table::\"p.d.t\".labels.contains(\"a\") }};"), &["policy `x`: asks about `Table::\"p.d.t\"`"]);
+    policy(&format!("{head} {{ Dataset::\"p.d\" in Project::\"p\" }};"), &["policy `x`: asks about `Dataset::\"p.d\"`"]);
+    policy(&format!("{head} {{ [context].contains(context) }};"), &["policy `x`: takes the whole context"]);
+}
+
+#[test]
 fn a_duty_that_we_do_not_know_is_a_problem() {
     policy("permit (principal, action == Action::\"read\", resource);", &["no `@id", "no `@reason"]);
     let rest = "permit (principal, action == Action::\"see\", resource);";

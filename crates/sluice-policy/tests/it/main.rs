@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
+mod cedar;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod load;
 #[cfg(test)]
 mod mint;

@@ -78,6 +78,19 @@ pub fn make_folders_above(disk: &dyn Disk, path: &str, known: &mut BTreeSet<Stri
     Ok(())
 }
 
+/// Removes all that a folder holds, as far as that goes: for what was begun and cannot be finished.
+pub fn clear(disk: &dyn Disk, folder: &str) -> io::Result<()> {
+    for name in disk.list(folder)? {
+        let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+        // First as a file: a link goes, and nobody looks where it leads.
+        if disk.remove(&path).is_err() {
+            clear(disk, &path)?;
+            disk.remove_folder(&path)?;
+        }
+    }
+    Ok(())
+}
+
 pub fn folder_of(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }

@@ -110,3 +110,37 @@ fn read_file(disk: &dyn Disk, number: u64) -> Result<Vec<Vec<u8>>, StoreFault> {
     }
     Ok(notes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::LocalDisk;
+
+    fn framed(notes: &[&[u8]]) -> Vec<u8> {
+        notes.iter().flat_map(|note| [&u32::try_from(note.len()).unwrap().to_be_bytes(), *note].concat()).collect()
+    }
+
+    /// What a crash left behind the last whole note, and what stands in the file once the next note is appended.
+    fn check(name: &str, torn: &[u8]) {
+        let folder = std::env::temp_dir().join(format!("sluice-history-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(folder.join(FOLDER)).unwrap();
+        let disk = LocalDisk::new(&folder).unwrap();
+        let path = folder.join(path(0));
+        std::fs::write(&path, [framed(&[b"first", b"second"]), torn.to_vec()].concat()).unwrap();
+        let mut history = History::open(&disk).unwrap();
+        assert_eq!(history.last(), Some(b"second".as_slice()), "{name}");
+        history.append(&disk, b"third").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), framed(&[b"first", b"second", b"third"]), "{name}");
+        assert_eq!(read(&disk).unwrap(), [b"first".to_vec(), b"second".to_vec(), b"third".to_vec()], "{name}");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn the_next_note_takes_the_place_of_a_torn_one() {
+        check("nothing", b"");
+        check("half a length", &[0, 0]);
+        check("zeros", &[0; 600]);
+        check("a long note cut off", &framed(&[&[b'x'; 400]])[..300]);
+        check("a length that no note has", &[0xff; 64]);
+    }
+}

@@ -64,10 +64,11 @@ impl Handover {
         state.bytes += entries.iter().map(Entry::bytes_in_batch).sum::<usize>();
         state.waiting.extend(entries);
         state.progress.durable = durable;
-        state.since.get_or_insert_with(Instant::now);
-        if state.bytes >= WAITING_BYTES_MAX {
+        // Whoever applies sleeps long where there is nothing: the first record starts the time.
+        if state.since.is_none() || state.bytes >= WAITING_BYTES_MAX {
             self.filled.notify_one();
         }
+        state.since.get_or_insert_with(Instant::now);
     }
 
     /// Everything that is durable now is applied when this returns, or it is known why not.

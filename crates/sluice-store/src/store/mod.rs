@@ -54,6 +54,9 @@ struct Shared {
     _lock: Box<dyn Send + Sync>,
 }
 
+/// A thread that breaks off takes the ledger with it: nobody would answer those that wait for it.
+struct Watched(Arc<Shared>);
+
 /// For operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
@@ -93,11 +96,11 @@ impl Store {
             _lock: lock,
         });
         let spawn_fault = |error: std::io::Error| StoreFault::Dead(format!("no thread: {error}"));
-        let (writing, applying) = (shared.clone(), shared.clone());
-        let writer =
-            std::thread::Builder::new().name("ledger-writer".to_owned()).spawn(move || writing.write(writer)).map_err(spawn_fault)?;
-        let applier =
-            std::thread::Builder::new().name("ledger-apply".to_owned()).spawn(move || applying.apply(shelf)).map_err(spawn_fault)?;
+        let (writing, applying) = (Watched(shared.clone()), Watched(shared.clone()));
+        let writer = std::thread::Builder::new().name("ledger-writer".to_owned()).spawn(move || writing.0.write(writer));
+        let writer = writer.map_err(spawn_fault)?;
+        let applier = std::thread::Builder::new().name("ledger-apply".to_owned()).spawn(move || applying.0.apply(shelf));
+        let applier = applier.map_err(spawn_fault)?;
         Ok(Store { shared, threads: Some((writer, applier)), keys: Mutex::new(()) })
     }
 
@@ -218,6 +221,14 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         drop(self.join());
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.die(&StoreFault::Dead("a thread of the ledger broke off".to_owned()));
+        }
     }
 }
 

@@ -219,3 +219,74 @@ impl From<io::Error> for WalFault {
         WalFault::Disk(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::LocalDisk;
+
+    const LEDGER: [u8; 16] = [7; 16];
+    const BEFORE: Digest = [0; 32];
+
+    /// Where a batch stands: segment, block, its records, and what becomes of it.
+    enum Placed {
+        Whole(usize, u64, std::ops::Range<u64>),
+        /// Names another batch as the one before.
+        Stranger(usize, u64, std::ops::Range<u64>),
+        Torn(usize, u64, std::ops::Range<u64>),
+    }
+    use Placed::{Stranger, Torn, Whole};
+
+    /// What is found from `applied` on: how many records, or the damage.
+    fn check(name: &str, placed: &[Placed], applied: u64, expect: Result<usize, &str>) {
+        let folder = std::env::temp_dir().join(format!("sluice-scan-{}-{}", std::process::id(), name.replace(' ', "-")));
+        std::fs::remove_dir_all(&folder).ok();
+        std::fs::create_dir_all(&folder).unwrap();
+        let disk = LocalDisk::new(&folder).unwrap();
+        create(&disk, SegmentSizes { regular_bytes: 64 << 10, closing_bytes: 16 << 10 }).unwrap();
+        let mut previous = BEFORE;
+        for one in placed {
+            let (Whole(segment, block, records) | Stranger(segment, block, records) | Torn(segment, block, records)) = one;
+            let before = if matches!(one, Stranger(..)) { [9; 32] } else { previous };
+            let head = Head { first_index: records.start, epoch: 1, previous: before };
+            let entries: Vec<Entry> = records.clone().map(|_| Entry { leaf: vec![1; 90], body: vec![2; 700], slot: vec![3; 70] }).collect();
+            let (mut bytes, digest) = head.encode(&LEDGER, &entries).unwrap();
+            if matches!(one, Torn(..)) {
+                bytes[200] ^= 1;
+            }
+            previous = digest;
+            disk.open(PATHS[*segment]).unwrap().write_at(block * BLOCK_BYTES as u64, &bytes).unwrap();
+        }
+        let found = scan(&disk, &LEDGER, applied).map(|entries| entries.len());
+        match (&found, expect) {
+            (Ok(count), Ok(expect)) => assert_eq!(*count, expect, "{name}"),
+            (Err(WalFault::Damaged(text)), Err(part)) => assert!(text.contains(part), "{name}: {text}"),
+            _ => panic!("{name}: {found:?}, not {expect:?}"),
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_no_crash_leaves_is_told_from_a_torn_end() {
+        check("nothing", &[], 0, Ok(0));
+        check("one after the other", &[Whole(0, 0, 0..2), Whole(0, 1, 2..3), Whole(1, 0, 3..9), Whole(2, 0, 9..10)], 0, Ok(10));
+        check("a part is applied", &[Whole(0, 0, 0..2), Whole(0, 1, 2..5)], 4, Ok(1));
+        check("all is applied", &[Whole(0, 0, 0..2), Whole(0, 1, 2..5)], 5, Ok(0));
+        check("a torn end", &[Whole(0, 0, 0..2), Torn(0, 1, 2..3)], 0, Ok(2));
+        check("a torn start", &[Torn(0, 0, 0..2)], 0, Ok(0));
+        check("a torn place with more behind", &[Whole(0, 0, 0..2), Torn(0, 1, 2..3), Whole(0, 2, 3..4)], 0, Err("behind a damaged one"));
+        check(
+            "a torn place with the next behind",
+            &[Whole(0, 0, 0..2), Torn(0, 1, 2..3), Whole(0, 2, 2..4)],
+            0,
+            Err("behind a damaged one"),
+        );
+        check("applied ones behind a torn place", &[Torn(0, 0, 0..2), Whole(0, 1, 2..3), Whole(1, 0, 3..4)], 3, Ok(1));
+        check("an empty place between", &[Whole(0, 0, 0..2), Whole(0, 3, 2..4)], 0, Err("behind a damaged one"));
+        check("a record is missing", &[Whole(0, 0, 0..2), Whole(1, 0, 3..4)], 0, Err("record 2 is missing"));
+        check("the first is missing", &[Whole(0, 0, 1..2)], 0, Err("record 0 is missing"));
+        check("a record stands twice", &[Whole(0, 0, 0..2), Whole(1, 0, 1..4)], 0, Err("record 2 is missing"));
+        check("a batch stands twice", &[Whole(0, 0, 0..2), Whole(1, 0, 0..2)], 0, Err("record 2 is missing"));
+        check("of another chain", &[Whole(0, 0, 0..2), Stranger(1, 0, 2..4)], 0, Err("record 2 is missing"));
+    }
+}

@@ -129,3 +129,79 @@ impl States {
         if place == count { Some(&mut self.closing) } else { self.regular.get_mut(place) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::LocalDisk;
+
+    fn segments() -> Segments {
+        Segments::new(vec![64, 64, 32])
+    }
+
+    /// A batch of so many bytes and records, from reserving to the answer.
+    fn append(segments: &Segments, bytes: u64, records: std::ops::Range<u64>) -> usize {
+        let (place, _) = segments.reserve(bytes, false).unwrap();
+        segments.advance(place, bytes, records.start, records.end);
+        place
+    }
+
+    fn reserve(segments: &Segments, bytes: u64, may_close: bool) -> Option<usize> {
+        segments.reserve(bytes, may_close).ok().map(|(place, _)| place)
+    }
+
+    #[test]
+    fn a_segment_is_wiped_once_all_of_it_is_applied_and_nobody_writes_to_it() {
+        let segments = segments();
+        assert_eq!(append(&segments, 40, 0..3), 0);
+        assert_eq!(segments.take_applied(0, 3), None, "it is written to");
+        assert_eq!(append(&segments, 40, 3..5), 1);
+        assert_eq!(segments.take_applied(0, 2), None, "record 2 is not applied");
+        assert_eq!(segments.take_applied(1, 9), None, "it is written to now");
+        assert_eq!(segments.take_applied(2, 9), None, "there is nothing in it");
+        assert_eq!(segments.take_applied(0, 3), Some(40));
+        assert_eq!(segments.take_applied(0, 3), None, "it is in hand");
+    }
+
+    #[test]
+    fn a_batch_goes_where_nobody_else_is() {
+        let segments = segments();
+        append(&segments, 40, 0..3);
+        append(&segments, 40, 3..5);
+        assert_eq!(reserve(&segments, 40, false), None, "the first is not wiped, the second has no room");
+        assert_eq!(reserve(&segments, 24, false), Some(1));
+        assert_eq!(reserve(&segments, 8, false), None, "the second is in hand");
+        segments.release(1);
+        assert_eq!(segments.take_applied(0, 3), Some(40));
+        assert_eq!(reserve(&segments, 40, false), None, "the first is being wiped");
+        assert_eq!(reserve(&segments, 30, true), Some(2));
+        assert_eq!(reserve(&segments, 30, true), None, "the closing reserve is in hand");
+        assert!(matches!(segments.reserve(65, true), Err(WalFault::TooLarge)));
+    }
+
+    #[test]
+    fn another_segment_is_taken_only_if_it_is_free() {
+        let segments = segments();
+        assert!(segments.rotate(), "an empty one is as good as another");
+        append(&segments, 10, 0..1);
+        assert!(segments.rotate());
+        assert_eq!(append(&segments, 10, 1..2), 1);
+        assert!(!segments.rotate(), "the first is not wiped");
+        assert_eq!(segments.take_applied(0, 1), Some(10));
+        assert!(!segments.rotate(), "it is being wiped");
+    }
+
+    #[test]
+    fn what_could_not_be_wiped_is_wiped_again() {
+        let folder = std::env::temp_dir().join(format!("sluice-segments-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let without_files = LocalDisk::new(&folder).unwrap();
+        let segments = segments();
+        append(&segments, 40, 0..3);
+        append(&segments, 40, 3..5);
+        assert!(segments.wipe(&without_files, 5).is_err());
+        assert!(segments.hold(2) && !segments.hold(9));
+        assert_eq!(segments.take_applied(0, 5), Some(40));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -58,6 +58,11 @@ pub fn audit(disk: &Arc<dyn Disk>, told: &[Told], deep: u64) -> Vec<Leaf> {
     leaves
 }
 
+/// Two checkpoints that contradict each other would be proof against us, so none that was seen may be missing.
+pub fn assert_in_history(disk: &Arc<dyn Disk>, published: Vec<u8>) {
+    assert!(read_history(disk.as_ref()).unwrap().contains(&published), "a checkpoint is missing: {}", String::from_utf8_lossy(&published));
+}
+
 fn check_history(disk: &Arc<dyn Disk>, reader: &Reader, roots: &BTreeMap<u64, Hash>) {
     let notes = read_history(disk.as_ref()).unwrap();
     let mut size = 0;

@@ -1,14 +1,14 @@
 //! After every single operation of the script the machine stops, in four ways. What was told is still there, and the ledger verifies.
 
-use crate::audit::{assert_no_plain_text, assert_nowhere, audit};
+use crate::audit::{assert_in_history, assert_no_plain_text, assert_nowhere, audit};
 use crate::image::Crash;
-use crate::script::{Answer, REQUESTS, run, told};
+use crate::script::{Answer, REQUESTS, append, run, told};
 use crate::simulated::{SimulatedDisk, Snapshot};
-use crate::world::{open, step};
+use crate::world::{SIZES, TestMachine, both_masters, create_ledger, erasure, old_master, open, opening, step};
 use sluice_ledger::layout::Slot;
 use sluice_ledger::record::Kind;
-use sluice_store::Reader;
 use sluice_store::disk::Disk;
+use sluice_store::{Ledger, Reader};
 use std::sync::Arc;
 
 /// Records before the last that are opened after each crash; every 25th time all of them are.
@@ -46,12 +46,14 @@ fn crash_at(number: usize, snapshot: &Snapshot, answers: &[Answer]) {
 fn survive(disk: SimulatedDisk, answers: &[Answer], all: bool) {
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
     let told = told(answers);
+    let published = disk.published();
     let (mut ledger, _) = open(&shared, 2).unwrap();
     let receipts = ledger.append(vec![ledger.seal(&step(Kind::RequestRefused, 1 << 40)).unwrap()]);
     assert!(receipts[0].is_ok(), "{receipts:?}");
     ledger.apply().unwrap();
     let size = ledger.size();
     audit(&shared, &told, if all { 0 } else { size.saturating_sub(DEEP_RECORDS) });
+    assert_in_history(&shared, published);
     let reader = Reader::open(shared.clone()).unwrap();
     for answer in answers {
         if let Answer::GivenUp(index) = answer {
@@ -72,20 +74,77 @@ fn survive(disk: SimulatedDisk, answers: &[Answer], all: bool) {
 #[test]
 fn erased_keys_are_nowhere() {
     let disk = SimulatedDisk::default();
-    crate::world::create_ledger(&disk, crate::world::SIZES);
+    create_ledger(&disk, SIZES);
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
     let (mut ledger, _) = open(&shared, 1).unwrap();
-    for applied in [true, false] {
-        let record = ledger.seal(&step(Kind::RequestRefused, u64::from(applied))).unwrap();
+    for (request, (applied, reopened)) in [(true, false), (false, false), (false, true), (true, true)].into_iter().enumerate() {
+        let record = ledger.seal(&step(Kind::RequestRefused, request as u64)).unwrap();
         let wrapped = record.keys.0.clone();
         let receipt = ledger.append(vec![record]).pop().unwrap().unwrap();
         if applied {
             ledger.apply().unwrap();
         }
+        if reopened {
+            // Nothing is ended in good order: the next start finds the record in the write-ahead log.
+            drop(ledger);
+            ledger = open(&shared, 10 + request as u64).unwrap().0;
+        }
         assert!(disk.image().files().iter().any(|(_, bytes)| bytes.windows(wrapped.len()).any(|window| window == wrapped)));
-        ledger.give_up(ledger.seal(&crate::world::erasure(receipt.index)).unwrap()).unwrap();
+        ledger.give_up(ledger.seal(&erasure(receipt.index)).unwrap()).unwrap();
         for crash in Crash::ALL {
             assert_nowhere(&disk.image().crash(crash, 1), &wrapped, "an erased key");
         }
     }
+}
+
+/// A list of new slots that was begun is finished by the start, whether anything else asks for it or not.
+#[test]
+fn no_key_is_lost_whenever_the_machine_stops_while_keys_are_wrapped_anew() {
+    let disk = SimulatedDisk::default();
+    create_ledger(&disk, SIZES);
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let mut with_old = opening(Arc::new(TestMachine::new(1)));
+    with_old.master = Arc::new(old_master());
+    let mut ledger = Ledger::open(shared.clone(), &with_old).unwrap();
+    append(&mut ledger, &disk, &[step(Kind::RequestRefused, 1), step(Kind::RequestRefused, 2)], &mut Vec::new()).unwrap();
+    ledger.shut().unwrap();
+    let mut ledger = open(&shared, 2).unwrap().0;
+    ledger.apply().unwrap();
+    disk.take_snapshots();
+    assert_eq!(ledger.rewrap_keys().unwrap(), 4);
+    let snapshots = disk.snapshots();
+    assert!(snapshots.iter().any(|snapshot| snapshot.operation == "write keys/rewrite"));
+    for (number, snapshot) in snapshots.iter().enumerate() {
+        for crash in Crash::ALL {
+            let after: Arc<dyn Disk> = Arc::new(SimulatedDisk::of(snapshot.image.crash(crash, number as u64)));
+            drop(open(&after, 3).unwrap_or_else(|fault| panic!("{crash:?} after `{}`: {fault}", snapshot.operation)));
+            let reader = Reader::open(after).unwrap();
+            for index in 0..reader.size() {
+                let opened = reader.open_record(index, &both_masters());
+                assert!(opened.is_ok(), "record {index}, {crash:?} after `{}`: {opened:?}", snapshot.operation);
+            }
+        }
+    }
+}
+
+/// The order that docs/ledger.md gives: nothing of it can be left out without a moment in which keys are lost, or come back.
+#[test]
+fn keys_are_overwritten_in_this_order() {
+    let disk = SimulatedDisk::default();
+    create_ledger(&disk, SIZES);
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let (mut ledger, _) = open(&shared, 1).unwrap();
+    append(&mut ledger, &disk, &[step(Kind::RequestRefused, 1)], &mut Vec::new()).unwrap();
+    ledger.apply().unwrap();
+    disk.fail(None);
+    ledger.give_up(ledger.seal(&erasure(1)).unwrap()).unwrap();
+    let operations = disk.operations();
+    let (of_keys, wiped): (Vec<&str>, Vec<&str>) = operations.iter().map(String::as_str).partition(|operation| operation.contains("keys"));
+    let expect = "write keys/000000.keys, write keys/000000.keys, sync keys/000000.keys, create keys/rewrite, write keys/rewrite, sync keys/rewrite, \
+                  sync keys/, write keys/000000.keys, sync keys/000000.keys, write keys/000000.keys, sync keys/000000.keys, write keys/rewrite, \
+                  sync keys/rewrite, remove keys/rewrite, sync keys/";
+    assert_eq!(of_keys.join(", "), expect);
+    let last_wipe = operations.iter().rposition(|operation| operation == "sync wal/000000.wal").unwrap();
+    let list = operations.iter().position(|operation| operation == "create keys/rewrite").unwrap();
+    assert!(last_wipe < list, "the secret is in the write-ahead log still: {wiped:?}");
 }

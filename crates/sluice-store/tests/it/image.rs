@@ -37,6 +37,8 @@ pub struct Inode {
     pub bytes: Arc<Vec<u8>>,
     pub durable: Arc<Vec<u8>>,
     pub changes: Vec<Change>,
+    /// A sync failed: what it should have made durable is in `bytes`, and no later sync writes it.
+    pub has_lost: bool,
 }
 
 #[derive(Clone)]
@@ -83,7 +85,7 @@ impl Image {
         for node in names.values() {
             let Node::File(number) = node else { continue };
             let bytes = Arc::new(self.inodes[number].crash(crash, &mut random));
-            inodes.insert(*number, Inode { bytes: bytes.clone(), durable: bytes, changes: Vec::new() });
+            inodes.insert(*number, Inode { bytes: bytes.clone(), durable: bytes, changes: Vec::new(), has_lost: false });
         }
         Image { inodes, durable_names: names.clone(), names, name_changes: Vec::new(), next_inode: self.next_inode }
     }
@@ -105,7 +107,7 @@ impl Image {
     pub fn set(&mut self, path: &str, bytes: Vec<u8>) {
         let number = self.find(path).unwrap();
         let bytes = Arc::new(bytes);
-        self.inodes.insert(number, Inode { bytes: bytes.clone(), durable: bytes, changes: Vec::new() });
+        self.inodes.insert(number, Inode { bytes: bytes.clone(), durable: bytes, changes: Vec::new(), has_lost: false });
     }
 
     pub fn remove(&mut self, path: &str) {
@@ -127,6 +129,19 @@ impl Image {
 }
 
 impl Inode {
+    pub fn sync(&mut self, fails: bool) {
+        let changes = std::mem::take(&mut self.changes);
+        self.has_lost |= fails && !changes.is_empty();
+        match (fails, self.has_lost) {
+            (true, _) => {}
+            (false, false) => self.durable = self.bytes.clone(),
+            (false, true) => {
+                let durable = Arc::make_mut(&mut self.durable);
+                changes.iter().for_each(|change| change.apply(durable));
+            }
+        }
+    }
+
     pub fn change(&mut self, change: Change) {
         change.apply(Arc::make_mut(&mut self.bytes));
         self.changes.push(change);

@@ -4,7 +4,7 @@ use crate::simulated::SimulatedDisk;
 use crate::world::{ORIGIN, SIZES, TestMachine, both_masters, create_ledger, erasure, new_master, open, step, subject};
 use sluice_ledger::record::{Draft, Kind, Leaf, SectionId};
 use sluice_store::disk::Disk;
-use sluice_store::{Index, Ledger, Reader, Scribe, Search};
+use sluice_store::{Index, Ledger, Reader, Scribe, Search, StoreFault};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -112,10 +112,9 @@ fn an_index_that_is_wrong_is_made_anew() {
     let reader = world.ledger.reader().unwrap();
     drop(Index::open(&world.path, &reader, &world.scribe).unwrap());
     let bytes = std::fs::read(&world.path).unwrap();
-    let damages: [(&str, Vec<u8>); 4] = [
+    let damages: [(&str, Vec<u8>); 3] = [
         ("empty", Vec::new()),
         ("half", bytes[..bytes.len() / 2].to_vec()),
-        ("no database", vec![b'x'; 5000]),
         ("zeros", bytes.iter().enumerate().map(|(place, byte)| if place > 4096 { 0 } else { *byte }).collect()),
     ];
     for (name, damaged) in damages {
@@ -123,6 +122,15 @@ fn an_index_that_is_wrong_is_made_anew() {
         let mut index = Index::open(&world.path, &reader, &world.scribe).unwrap_or_else(|fault| panic!("{name}: {fault}"));
         check(&world, &mut index, &of(ALICE), |_, leaf| is_of_alice(leaf));
     }
+    // What does not bear its mark is not thrown away.
+    for foreign in [vec![b'x'; 5000], bytes[..70].to_vec(), [&bytes[..68], &[0; 4], &bytes[72..]].concat()] {
+        std::fs::write(&world.path, &foreign).unwrap();
+        for refused in [Index::open(&world.path, &reader, &world.scribe), Index::rebuild(&world.path, &reader, &world.scribe)] {
+            assert!(matches!(refused.err(), Some(StoreFault::Refused(text)) if text.contains("is not an index of a ledger")));
+        }
+        assert_eq!(std::fs::read(&world.path).unwrap(), foreign);
+    }
+    std::fs::write(&world.path, &bytes).unwrap();
     let connection = rusqlite::Connection::open(&world.path).unwrap();
     connection.execute("UPDATE records SET kind = 1 WHERE number = 5", []).unwrap();
     drop(connection);

@@ -108,6 +108,32 @@ fn what_no_crash_leaves_is_refused() {
         let outcome = open(&(Arc::new(SimulatedDisk::of(image)) as Arc<dyn Disk>), 4);
         assert!(outcome.is_err(), "a changed `{path}` is opened");
     }
+    for path in ["bodies/000000.pack", "keys/000000.keys"] {
+        let bytes = (*image.files().into_iter().find(|(name, _)| name == path).unwrap().1).clone();
+        let mut image = image.clone();
+        image.set(path, bytes[..bytes.len() - 1].to_vec());
+        let outcome = open(&(Arc::new(SimulatedDisk::of(image)) as Arc<dyn Disk>), 4);
+        assert!(matches!(outcome, Err(StoreFault::Damaged(_))), "`{path}` without its last byte: {:?}", outcome.err());
+    }
+}
+
+/// A leaf and its hash changed together fit each other, and not the root that was signed.
+#[test]
+fn a_tree_of_another_root_is_refused() {
+    let (simulated, disk) = fresh();
+    open(&disk, 1).unwrap().0.shut().unwrap();
+    let size = Reader::open(disk).unwrap().size();
+    let mut image = simulated.image();
+    let bytes_of = |image: &crate::image::Image, path: &str| (*image.files().into_iter().find(|(name, _)| name == path).unwrap().1).clone();
+    let (entries, hashes) = (format!("tile/entries/000.p/{size}"), format!("tile/0/000.p/{size}"));
+    let (mut bundle, mut tile) = (bytes_of(&image, &entries), bytes_of(&image, &hashes));
+    let length = usize::from(u16::from_be_bytes([bundle[0], bundle[1]]));
+    bundle[2 + length - 1] ^= 1;
+    tile[..32].copy_from_slice(&sluice_ledger::tree::leaf_hash(&bundle[2..2 + length]));
+    image.set(&entries, bundle);
+    image.set(&hashes, tile);
+    let outcome = open(&(Arc::new(SimulatedDisk::of(image)) as Arc<dyn Disk>), 2);
+    assert_eq!(fault(outcome), StoreFault::Damaged("the tiles do not have the root that the checkpoint names".to_owned()));
 }
 
 #[test]
@@ -203,5 +229,16 @@ fn keys_are_given_up_section_by_section_and_wrapped_anew() {
             reader.open_record(index, &old_master()).is_err() || index == told[2].index,
             "record {index} is still wrapped by the old key"
         );
+    }
+}
+
+#[test]
+fn want_of_space_is_told_from_a_broken_disk() {
+    use std::io::ErrorKind;
+    let check = |kind: ErrorKind, expect: bool| assert_eq!(sluice_store::disk::is_out_of_space(&kind.into()), expect, "{kind}");
+    check(ErrorKind::StorageFull, true);
+    check(ErrorKind::QuotaExceeded, true);
+    for kind in [ErrorKind::Other, ErrorKind::ReadOnlyFilesystem, ErrorKind::FileTooLarge, ErrorKind::WriteZero, ErrorKind::OutOfMemory] {
+        check(kind, false);
     }
 }

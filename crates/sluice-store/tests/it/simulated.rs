@@ -16,6 +16,12 @@ pub enum Failure {
     NoGrowthFrom(usize),
     /// Every write and new name from here on, as where even writing over something needs space.
     NoSpaceFrom(usize),
+    /// This sync, or the first after it, finds no space; what was written stays in the cache, whole.
+    FullAtSync(usize),
+    /// Whoever asks for free space panics, as a thread does that meets a fault of ours.
+    BreaksOff,
+    /// Everything can be written, and there is less free space than the ledger asks for.
+    LittleFree,
     /// This one, if it is a sync: the bytes that it should have made durable never will be, and the next sync says nothing of them.
     SyncAt(usize),
 }
@@ -81,6 +87,17 @@ impl SimulatedDisk {
         self.lock_state().snapshots.take().unwrap_or_default()
     }
 
+    /// The checkpoint that anybody can read now.
+    pub fn published(&self) -> Vec<u8> {
+        let image = self.image();
+        image.find("checkpoint").map_or(Vec::new(), |number| image.inodes[&number].bytes.to_vec())
+    }
+
+    /// Every operation waits as long as this is held.
+    pub fn hold(&self) -> impl Drop + use<'_> {
+        self.lock_state()
+    }
+
     pub fn count(&self, counted: usize) {
         self.lock_state().counted = counted;
     }
@@ -103,6 +120,7 @@ impl SimulatedDisk {
             Some(Failure::SyncAt(at)) if number == at && (is_sync || operation.starts_with("rename")) => {
                 Some(io::Error::from_raw_os_error(5))
             }
+            Some(Failure::FullAtSync(at)) if number >= at && is_sync && !state.has_failed => Some(io::ErrorKind::StorageFull.into()),
             _ => None,
         };
         state.has_failed |= error.is_some();
@@ -161,12 +179,7 @@ impl DiskFile for SimulatedFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.change("sync", true, |inode, fails| {
-            inode.changes.clear();
-            if !fails {
-                inode.durable = inode.bytes.clone();
-            }
-        })
+        self.change("sync", true, |inode, fails| inode.sync(fails))
     }
 }
 
@@ -205,6 +218,9 @@ impl Disk for SimulatedDisk {
         }
         let number = self.change(format!("create {path}"), false, |image, fails| {
             if let Ok(number) = image.find(path) {
+                // Blocks that a file gives back keep what stood in them, and nobody wipes them any more.
+                let is_clean = image.inodes[&number].bytes.iter().all(|byte| *byte == 0);
+                assert!(is_clean || !["keys", "wal"].contains(&folder_of(path)), "`{path}` is emptied with keys in it");
                 image.inodes.get_mut(&number).unwrap().change(Change::Length(0));
                 return Ok(number);
             }
@@ -261,9 +277,11 @@ impl Disk for SimulatedDisk {
 
     fn free_bytes(&self) -> io::Result<u64> {
         let state = self.lock_state();
+        assert_ne!(state.failure, Some(Failure::BreaksOff), "the test wants this thread to end");
         let is_full =
             matches!(state.failure, Some(Failure::NoGrowthFrom(from) | Failure::NoSpaceFrom(from)) if state.operations.len() >= from);
-        Ok(if is_full { 0 } else { 1 << 30 })
+        let is_little = state.failure == Some(Failure::LittleFree);
+        Ok(if is_full || is_little { 0 } else { 1 << 30 })
     }
 
     fn lock(&self, path: &str) -> io::Result<Box<dyn Send + Sync>> {

@@ -25,6 +25,7 @@ pub use packs::RecordStates;
 pub const CLOCK_SKEW_SECONDS_MAX: u64 = 300;
 
 /// What the caller believes and wants.
+#[derive(Clone)]
 pub struct Audit<'a> {
     pub trust: &'a Trust,
     /// Needed where the trust file names several logs.
@@ -79,8 +80,7 @@ impl Audit<'_> {
             states = packs::check(folder, &mut shelf, &origin, self.master, &log, wanted, &mut report);
         }
         shelf.judge_rest(self.bodies, &mut report);
-        // One missing record puts all behind it out of order: what is said of files and checkpoints tells more.
-        report.findings.sort_by_key(|finding| finding.place.starts_with("record "));
+        report.sort();
         Ok((report, states))
     }
 

@@ -5,7 +5,7 @@ use super::shelf::Shelf;
 use super::{GivenUp, GivenUps};
 use crate::folder::{Folder, Rows};
 use crate::report::{Report, SectionState};
-use sluice_ledger::keyring::{KeyEntry, MasterKey, WHOLE_ENTRY_BYTES, WrappedKeys, wrapped_keys_bytes_max};
+use sluice_ledger::keyring::{KeyEntry, KeyEntryError, MasterKey, MasterKeyFault, WHOLE_ENTRY_BYTES, WrappedKeys, wrapped_keys_bytes_max};
 use sluice_ledger::layout::{PACK_HEAD_BYTES, PACK_RECORDS, PackKind, PackName, PackTable, SLOT_HEAD_BYTES, Slot, table_offset};
 use sluice_ledger::record::{BODY_BYTES_MAX, Body, Kind, Leaf, OpenedSection, SectionId, SectionSet, open};
 use sluice_ledger::tree::TILE_WIDTH;
@@ -161,7 +161,12 @@ impl Judge<'_> {
                 .map(|section| (section, lost.get(&section).copied().unwrap_or(SectionState::Sealed)))
                 .collect());
         };
-        let entry = KeyEntry::unwrap(wrapped, self.origin, self.leaf.record, master).map_err(|error| error.to_string())?;
+        let entry = KeyEntry::unwrap(wrapped, self.origin, self.leaf.record, master).map_err(|error| match error {
+            KeyEntryError::MasterKey(MasterKeyFault::Unknown(id)) => {
+                format!("wrapped by master key `{id}`, which was not given: not opened")
+            }
+            error => error.to_string(),
+        })?;
         let expected = match &entry {
             KeyEntry::Whole(_) => lost.is_empty(),
             KeyEntry::Sections(keys) => !lost.is_empty() && keys.keys().copied().collect::<SectionSet>() == left,

@@ -45,6 +45,7 @@ impl<'a> Attack<'a> {
             "epoch" => self.change(index(1), |leaf| leaf.epoch = number(2) as u64),
             "kind" => self.change(index(1), |leaf| leaf.kind = Kind::parse(words[2]).unwrap()),
             "boot-as" => self.change(index(1), |leaf| (leaf.kind, leaf.epoch) = (Kind::Boot, number(2) as u64)),
+            "wide" => self.book.rows[index(1)].leaf = wide(&self.book.rows[index(1)].leaf),
             "silence" => self.silence(index(1)),
             "erase-as" => self.change(index(1), |leaf| {
                 let target = Target { index: number(2) as u64, sections: leaf.sections };
@@ -57,6 +58,7 @@ impl<'a> Attack<'a> {
                 let (first, second) = (self.book.rows[index(1)].slot.clone(), self.book.rows[index(2)].slot.clone());
                 (self.book.rows[index(1)].slot, self.book.rows[index(2)].slot) = (second, first);
             }
+            "narrow" => assert_eq!(self.book.rows[index(1)].slot.pop(), Some(0)),
             "blank" => self.book.rows[index(1)].slot.fill(0),
             "forget" | "gone" => self.slot(index(1), &Slot::Gone { leaf: number(2) as u64 }),
             "forget-part" => self.book.drop_keys(number(1) as u64, sections(&[SectionId::parse(words[2]).unwrap()]), 0),
@@ -243,6 +245,12 @@ impl<'a> Attack<'a> {
         signed.add(cosign(signed.note(), &fake, START_MS).unwrap()).unwrap();
         *self.notes.last_mut().unwrap() = signed.to_string();
     }
+}
+
+/// The same map, with its first key in two bytes where one would do.
+fn wide(leaf: &[u8]) -> Vec<u8> {
+    assert_eq!(leaf[1], 1, "the version comes first");
+    [&leaf[..1], &[0x18], &leaf[1..]].concat()
 }
 
 fn change_file(files: &mut Files, step: &[String]) {

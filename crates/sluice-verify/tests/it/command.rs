@@ -63,6 +63,15 @@ fn a_whole_ledger_and_one_record() {
     assert!(code == Some(1) && out.starts_with("FAIL  the proof leads to another root"), "{out}");
     assert_eq!(run(&[&single[..], &["--json"]].concat()).0, Some(1));
 
+    let (code, _, error) = with(&["--record", "99"]);
+    assert!(code == Some(2) && error.contains("there is no record 99"), "{error}");
+    // Another master key opens nothing, and that is one line.
+    let strange = world.place.path().join("strange.keys");
+    std::fs::write(&strange, format!("abababab {}\n", "cd".repeat(32))).unwrap();
+    let (code, out, _) = with(&["--master-keys", text(&strange)]);
+    let expect = "FAIL record 0 and 5 more: wrapped by master key `";
+    assert!(code == Some(1) && out.contains(expect) && out.contains("which was not given: not opened"), "{out}");
+
     std::fs::write(folder.join("tile/0/extra"), "x").unwrap();
     let (code, out, _) = with(&[]);
     assert!(code == Some(1) && out.starts_with("FAIL  ") && out.contains("FAIL tile/0/extra: does not belong to a ledger"), "{out}");

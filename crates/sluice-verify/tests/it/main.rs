@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod attack;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod bits;
 #[cfg(test)]
 mod book;

@@ -9,7 +9,7 @@ use sluice_store::{Ledger, LedgerFacts, LocalMachine, Opening, Secrets, SegmentS
 use sluice_verify::audit::Audit;
 use sluice_verify::folder::Folder;
 use sluice_verify::report::Report;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub const STORE_ORIGIN: &str = "ledger.example.com/store";
@@ -54,11 +54,16 @@ impl World {
     }
 
     pub fn audit(&self, with_keys: bool) -> Report {
+        self.audit_of(&self.ledger(), with_keys)
+    }
+
+    /// Of a copy.
+    pub fn audit_of(&self, folder: &Path, with_keys: bool) -> Report {
         let trust = Trust::parse(&std::fs::read(self.trust()).unwrap()).unwrap();
         let secrets = Secrets::open(&self.keys()).unwrap();
         let master = secrets.master();
         let audit = Audit { master: with_keys.then_some(master.as_ref()), ..audit(&trust) };
-        audit.run(&Folder::open(&self.ledger()).unwrap()).unwrap()
+        audit.run(&Folder::open(folder).unwrap()).unwrap()
     }
 }
 
@@ -80,7 +85,7 @@ pub fn request(ledger: &mut Ledger, number: u8) -> u64 {
     first
 }
 
-fn give_up(ledger: &mut Ledger, kind: Kind, index: u64, sections: SectionSet) {
+pub fn give_up(ledger: &mut Ledger, kind: Kind, index: u64, sections: SectionSet) {
     let sealed = ledger.seal(&Draft::of_record(kind, Target { index, sections }).unwrap()).unwrap();
     ledger.give_up(sealed).unwrap();
 }

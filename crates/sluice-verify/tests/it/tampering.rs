@@ -1,11 +1,14 @@
 //! Attacks as data: `tests/data/tampering.txt`. Each has to be found, and for the reason that is given there.
 
 use crate::attack::Attack;
-use crate::book::{master, trust};
+use crate::book::{ORIGIN, log_key, master, publish, trust, witness_key};
 use crate::clinic::{Clinic, Place, clinic};
 use crate::honest::audit;
+use sluice_ledger::checkpoint::Checkpoint;
+use sluice_ledger::cosignature::cosign;
+use sluice_ledger::note::{KeyKind, Signer};
 use sluice_ledger::trust::Trust;
-use sluice_verify::audit::Audit;
+use sluice_verify::audit::{Audit, CLOCK_SKEW_SECONDS_MAX};
 use sluice_verify::folder::Folder;
 use sluice_verify::report::Report;
 
@@ -64,6 +67,52 @@ fn every_attack_is_found() {
     assert!(lines.len() >= ATTACKS_MIN, "{}", lines.len());
     let missed: Vec<String> = lines.iter().flat_map(|line| check(&clinic, line)).collect();
     assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+/// Whoever watches two logs does not take the word of one for the other.
+#[test]
+fn a_checkpoint_of_another_log() {
+    let clinic = clinic(3);
+    let other = Signer::from_seed("ledger.example.com/two", KeyKind::Log, &[5; 32]).unwrap();
+    let keys = [log_key(1).verifier_key().to_string(), other.verifier_key().to_string()];
+    let witnesses: String = [1, 3].map(|seed| format!("witness w{seed} {}\n", witness_key(seed).verifier_key())).concat();
+    let trust = Trust::parse(format!("log {}\nlog {}\n{witnesses}quorum w1\n", keys[0], keys[1]).as_bytes()).unwrap();
+    let audit = Audit { origin: Some(ORIGIN), ..audit(&trust) };
+    let checkpoint = clinic.book.checkpoint(clinic.cosigned);
+    let foreign = Checkpoint { origin: "ledger.example.com/two".to_owned(), ..checkpoint }.sign(&other).unwrap().to_string();
+    let run = |notes: &[String], seen: &[&str]| {
+        let mut files = clinic.files();
+        publish(&mut files, notes);
+        let place = Place::of(&files);
+        let seen = seen.iter().map(|note| ("seen".to_owned(), note.as_bytes().to_vec())).collect();
+        Audit { seen, ..audit.clone() }.run(&Folder::open(place.path()).unwrap()).unwrap()
+    };
+    let mut notes = clinic.notes();
+    assert!(run(&notes, &[]).holds(), "{}", run(&notes, &[]));
+    let report = run(&notes, &[&foreign]);
+    assert!(report.to_string().contains("FAIL seen: a checkpoint of `ledger.example.com/two`"), "{report}");
+    notes.insert(1, foreign);
+    let report = run(&notes, &[]);
+    assert!(report.to_string().contains("note 1: a checkpoint of `ledger.example.com/two`"), "{report}");
+}
+
+/// Witnesses say when they saw it: a log cannot make its records later than that, with its key or without.
+#[test]
+fn a_record_that_is_later_than_its_witness() {
+    let clinic = clinic(3);
+    let seconds = clinic.book.leaf(clinic.cosigned - 1).time_ms / 1000;
+    for (behind, expect) in [(CLOCK_SKEW_SECONDS_MAX, true), (CLOCK_SKEW_SECONDS_MAX + 1, false)] {
+        let mut signed = clinic.book.signed(clinic.cosigned);
+        for seed in [1, 3] {
+            signed.add(cosign(signed.note(), &witness_key(seed), seconds - behind).unwrap()).unwrap();
+        }
+        let mut files = clinic.files();
+        let note = |size: &u64| if *size == clinic.cosigned { signed.to_string() } else { clinic.book.signed(*size).to_string() };
+        publish(&mut files, &clinic.sizes.iter().map(note).collect::<Vec<_>>());
+        let report = audit(&trust()).run(&Folder::open(Place::of(&files).path()).unwrap()).unwrap();
+        assert_eq!(report.holds(), expect, "{report}");
+        assert_eq!(report.to_string().contains("says it is later than"), !expect, "{report}");
+    }
 }
 
 /// The limit: behind the last checkpoint that witnesses saw, the log's key can tell whatever is in order. Asking for witnesses up to the end finds it.

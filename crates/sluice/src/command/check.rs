@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 /// Check a whole configuration, and say everything that is wrong with it.
 ///
-/// Reads sluice.toml (issuers and tokens under [identity], the policy set and who may activate it under [policy]), the
+/// Reads sluice.toml (issuers and tokens in its identity section, the policy set and who may activate it in its policy section), the
 /// policy set with its rules, labels, limits and cases, and whether they fit together. Nothing is fetched and nothing is started.
 /// Exit code 0: nothing is wrong. 1: something is.
 #[derive(Args)]

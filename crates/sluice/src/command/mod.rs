@@ -5,6 +5,7 @@ pub mod check;
 #[cfg(feature = "sandbox")]
 pub mod demo;
 pub mod engine;
+pub mod halt;
 pub mod init;
 pub mod ledger;
 pub mod policy;

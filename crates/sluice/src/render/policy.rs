@@ -31,7 +31,7 @@ fn reason(reason: &Reason) -> Value {
         "question": reason.question,
         "because": reason.fact,
         "rules": reason.rules.iter().map(rule).collect::<Vec<_>>(),
-        "accepted": reason.accepted,
+        "accepted": reason.accepted.iter().map(String::as_str).chain(reason.without).collect::<Vec<_>>(),
     })
 }
 

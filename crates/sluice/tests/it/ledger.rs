@@ -1,113 +1,31 @@
 //! `sluice ledger`: each command on a ledger that the store made.
 
-use crate::program::{Ran, folder, run};
+use crate::desk::{ADMITTED, Desk, WHO};
+use crate::program::run;
 use serde_json::{Value, json};
 use sluice_ledger::layout::{PackKind, PackName, Slot};
 use sluice_ledger::proof::Proof;
-use sluice_ledger::record::content::{Meta, Page, Steps};
-use sluice_ledger::record::{Disclosure, Draft, Kind, SectionId, Subject};
+use sluice_ledger::record::{Disclosure, Kind, SectionId};
 use sluice_ledger::tree::leaf_hash;
 use sluice_ledger::trust::Trust;
-use sluice_store::disk::LocalDisk;
-use sluice_store::{Ledger, LocalMachine, Opening, Reader, Secrets};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-const SIZES: [&str; 4] = ["--segment-bytes", "262144", "--reserve-bytes", "65536"];
-const WHO: [&str; 4] = ["--by", "ana", "--reason", "because"];
-/// Of `fill`: behind `boot`.
-const ADMITTED: u64 = 1;
-
-struct Desk {
-    folder: PathBuf,
-}
-
-impl Desk {
-    fn new(name: &str) -> Desk {
-        let desk = Desk { folder: folder(name) };
-        desk.init().check(0, &["ledger.example.com/one+"]);
-        desk
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.folder.join(name).to_str().unwrap().to_owned()
-    }
-
-    fn init(&self) -> Ran {
-        let (ledger, keys) = (self.path("ledger"), self.path("keys"));
-        run(&[&["ledger", "init", &ledger, "--keys", &keys, "--origin", "ledger.example.com/one"], SIZES.as_slice()].concat())
-    }
-
-    fn secrets(&self) -> Secrets {
-        Secrets::open(&self.folder.join("keys")).unwrap()
-    }
-
-    /// One request, from its admission to its end, in an epoch of its own.
-    fn fill(&self) -> &Desk {
-        let secrets = self.secrets();
-        let opening = Opening {
-            signer: secrets.signer(),
-            master: secrets.master(),
-            machine: Arc::new(LocalMachine::default()),
-            boot: json!({}),
-            free_bytes_min: 0,
-        };
-        let mut ledger = Ledger::open(Arc::new(LocalDisk::new(&self.folder.join("ledger")).unwrap()), &opening).unwrap();
-        let size = u8::try_from(ledger.size()).unwrap();
-        let steps = Steps { subject: Subject([size; 16]) };
-        let meta = Meta { api: "bigquery.jobs.query".to_owned(), outcome: "permitted".to_owned(), ..Meta::default() };
-        let admitted = Draft::of_request(Kind::RequestAdmitted, steps.subject).unwrap().with_content(&meta).unwrap();
-        let admitted = admitted.with(SectionId::Identity, b"{\"name\":\"octo/etl\"}".to_vec()).unwrap();
-        let page = steps.page(&Page::new(0, 5, 80, &[1; 32], Vec::new())).unwrap();
-        let completed = Draft::of_request(Kind::RequestCompleted, steps.subject).unwrap();
-        for draft in [admitted, page, completed] {
-            let record = ledger.seal(&draft).unwrap();
-            ledger.append(vec![record]).pop().unwrap().unwrap();
-        }
-        ledger.shut().unwrap();
-        self
-    }
-
-    fn reader(&self) -> Reader {
-        Reader::open(Arc::new(LocalDisk::new(&self.folder.join("ledger")).unwrap())).unwrap()
-    }
-
-    fn status(&self, folder: &str) -> Value {
-        run(&["ledger", "status", &self.path(folder), "--json"]).json()
-    }
-
-    fn act(&self, command: &str, more: &[&str]) -> Ran {
-        let (ledger, keys) = (self.path("ledger"), self.path("keys"));
-        run(&[&["ledger", command, &ledger, "--keys", &keys], WHO.as_slice(), more].concat())
-    }
-
-    fn prove(&self, record: &str, out: &str, more: &[&str]) -> Ran {
-        let (ledger, keys, out) = (self.path("ledger"), self.path("keys"), self.path(out));
-        run(&[&["ledger", "prove", &ledger, record, "--keys", &keys, "--out", &out], more].concat())
-    }
-
-    fn backup(&self, to: &str) -> Ran {
-        run(&["ledger", "backup", &self.path("ledger"), &self.path(to), "--json"])
-    }
-
-    fn restore(&self, from: &str, to: &str, more: &[&str]) -> Ran {
-        run(&[&["ledger", "restore", &self.path(from), &self.path(to)], WHO.as_slice(), SIZES.as_slice(), more].concat())
-    }
-}
+use std::path::Path;
 
 #[test]
 fn a_ledger_is_made_once_and_by_command() {
     let desk = Desk::new("ledger_init");
     let mode = |name: &str| std::fs::metadata(desk.path(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("keys"), mode("keys/log.seed"), mode("keys/master.keys")), (0o700, 0o600, 0o600));
-    desk.init().check(1, &["is not empty"]);
+    desk.init().check(2, &["is not empty"]);
     let (other, keys) = (desk.path("other"), desk.path("keys"));
-    run(&["ledger", "init", &other, "--keys", &keys, "--origin", "x"]).check(1, &["there already"]);
-    run(&["ledger", "init", &other, "--keys", &other, "--origin", "x"]).check(1, &["a folder of their own"]);
-    run(&["ledger", "init", &other, "--keys", &desk.path("k"), "--origin", "a b"]).check(1, &["`a b` cannot be the name"]);
+    run(&["ledger", "init", &other, "--keys", &keys, "--origin", "x"]).check(2, &["keys: is not empty"]);
+    for inside in ["other", "other/keys", "other/../other/keys", "."] {
+        run(&["ledger", "init", &other, "--keys", &desk.path(inside), "--origin", "x"]).check(2, &["a folder of their own"]);
+    }
+    run(&["ledger", "init", &other, "--keys", &desk.path("k"), "--origin", "a b"]).check(2, &["`a b` cannot be the name"]);
+    assert!(!Path::new(&other).exists() && !Path::new(&desk.path("k")).exists());
     run(&["ledger", "status", &desk.path("nowhere")]).check(1, &["nowhere"]);
-    run(&["ledger", "status", &desk.path("keys")]).check(1, &["ledger.json"]);
+    run(&["ledger", "status", &desk.path("keys")]).check(1, &["`ledger.json` is missing: no ledger"]);
 }
 
 #[test]
@@ -153,7 +71,7 @@ fn a_proof_convinces_without_the_ledger() {
     // Nothing of what is not shown.
     assert!(!String::from_utf8_lossy(&std::fs::read(desk.path("shown")).unwrap()).contains("octo"));
 
-    desk.prove("1", "shown", &[]).check(1, &["shown"]);
+    desk.prove("1", "shown", &[]).check(2, &["is there already, and nothing is written over"]);
     desk.prove("5", "none", &[]).check(2, &["there is no record 5; the signed checkpoint covers 5"]);
     desk.prove("1", "none", &["--show", "policy"]).check(2, &["section `policy` is not part of the record"]);
     desk.prove("1", "none", &["--show", "metadata"]).check(2, &["sections are meta, identity"]);
@@ -168,14 +86,16 @@ fn what_is_erased_cannot_be_read_and_still_proves() {
     let before = desk.fill().reader();
     let Slot::Keys(wrapped) = before.slot(ADMITTED).unwrap() else { panic!("the record has keys") };
     desk.act("hold", &["1", "--json"]).check(0, &["\"by_record\":6"]);
-    desk.act("erase", &["1"]).check(2, &["record 1 is held and may not be erased"]);
+    desk.act("erase", &["1"]).check(2, &["record 1 is held by record 6 and may not be erased"]);
+    assert_eq!(desk.status("ledger")["records"], json!(8), "a refusal begins no epoch");
     desk.act("release", &["1"]).check(0, &["legal_hold.released"]);
-    desk.act("release", &["1"]).check(2, &["a hold of record 1 is released that does not stand"]);
+    desk.act("release", &["1"]).check(2, &["no hold stands on record 1"]);
     let value = desk.act("erase", &["1", "--section", "identity", "--basis", "GDPR Art. 17", "--json"]).json();
     assert_eq!((&value["sections"], &value["kind"]), (&json!(["identity"]), &json!("erasure")));
     desk.prove("1", "identity", &["--show", "identity"]).check(2, &["section `identity` was given up"]);
     desk.prove("1", "meta", &["--show", "meta"]).check(0, &["meta"]);
 
+    desk.act("erase", &["1", "--section", "identity"]).check(2, &["record 1 is given up already, by record 12"]);
     desk.act("erase", &["1"]).check(0, &["erasure"]);
     desk.act("erase", &["1"]).check(2, &["record 1 is given up already, by record"]);
     desk.act("erase", &["999"]).check(2, &["there is no record 999"]);
@@ -210,13 +130,15 @@ fn a_backup_is_whole_and_becomes_a_ledger() {
     let desk = Desk::new("ledger_backup");
     let copied = desk.fill().backup("copy").json();
     assert_eq!((&copied["records"], desk.status("copy")), (&json!(5), desk.status("ledger")));
-    desk.backup("copy").check(1, &["there already"]);
+    desk.backup("copy").check(2, &["is not empty"]);
+    desk.backup("ledger/copy").check(2, &["lies in the ledger"]);
+    desk.backup("ledger").check(2, &["lies in the ledger"]);
     // It is not written to: that takes a restore.
     let (copy, keys) = (desk.path("copy"), desk.path("keys"));
     assert_eq!(run(&[&["ledger", "hold", &copy, "1", "--keys", &keys], WHO.as_slice()].concat()).code, 1);
 
     desk.restore("copy", "again", &[]).check(2, &["--last"]);
-    desk.restore("copy", "again", &["--nothing-after"]).check(0, &["records  5"]);
+    desk.restore("copy", "again", &["--nothing-after"]).check(0, &["records     5"]);
     std::fs::rename(desk.path("ledger"), desk.path("lost")).unwrap();
     std::fs::rename(desk.path("again"), desk.path("ledger")).unwrap();
     desk.fill();
@@ -239,7 +161,7 @@ fn no_second_history_is_begun_from_an_old_backup() {
     desk.fill();
     let late = desk.path("ledger/checkpoint");
     desk.restore("copy", "a", &["--last", &late]).check(2, &["the backup holds 5 records, and a checkpoint of 10", "second history"]);
-    desk.restore("copy", "b", &["--last", &desk.path("early")]).check(0, &["records  5"]);
+    desk.restore("copy", "b", &["--last", &desk.path("early")]).check(0, &["records     5"]);
     let forged = desk.path("forged");
     std::fs::write(&forged, std::fs::read_to_string(&late).unwrap().replace("\n10\n", "\n5\n")).unwrap();
     desk.restore("copy", "c", &["--last", &forged]).check(1, &["checkpoint"]);
@@ -263,13 +185,16 @@ fn only_known_formats_are_opened_and_upgraded() {
     let text = std::fs::read_to_string(&path).unwrap().replace("\"format\": 1", "\"format\": 2");
     std::fs::write(&path, &text).unwrap();
     run(&["ledger", "upgrade", &ledger]).check(2, &["format 2"]);
-    desk.act("rotate-keys", &[]).check(1, &["format 2"]);
+    desk.act("rotate-keys", &[]).check(2, &["format 2"]);
+    run(&["ledger", "status", &ledger]).check(2, &["format 2, this version reads 1"]);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
 }
 
 #[test]
 fn every_command_teaches() {
-    let commands = ["init", "status", "prove", "hold", "release", "erase", "rotate-keys", "backup", "restore", "upgrade"];
+    let commands =
+        ["init", "status", "find", "prove", "hold", "release", "erase", "rotate-keys", "backup", "restore", "rebuild-index", "upgrade"];
+    run(&["ledger", "--help"]).check(0, &[&["Exit codes", "Stop the gateway first"], commands.as_slice()].concat());
     for command in commands {
         run(&["ledger", command, "--help"]).check(0, &["Example", "sluice ledger", "--json", "LEDGER"]);
     }

@@ -5,6 +5,16 @@ mod activation;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod desk;
+#[cfg(test)]
+mod halt;
+#[cfg(test)]
+mod ledger;
+#[cfg(test)]
+mod ledger_broken_off;
+#[cfg(test)]
+mod ledger_find;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod program;

@@ -1,6 +1,7 @@
 //! `sluice policy check`, `test`, `explain`, `diff`.
 
-use crate::program::{folder, run, run_with, starter};
+use crate::program::{folder, root, run, run_with, starter};
+use std::process::Command;
 
 const STARTER: &str = "examples/policy/starter";
 const CATALOG: [&str; 2] = ["--catalog", "examples/clinic"];
@@ -76,7 +77,7 @@ fn an_explanation_names_rule_fact_and_what_would_be_accepted() {
             "REFUSED\n",
             "deciding rows by column acme-prod.clinic.patients.email (filter)\n",
             "accepted  the same without deciding rows by that column\n",
-            "mask ssn by last_four\n",
+            "would mask ssn by last_four\n    label     national_id: identifies a person for life\n",
         ],
     );
     let ran = explain(&[&agent[..], &["--bytes", "107374182401", "-"]].concat(), "SELECT id FROM patients");
@@ -100,11 +101,23 @@ fn an_explanation_names_rule_fact_and_what_would_be_accepted() {
         ],
     );
     let ran = explain(&["--case", "staff do not look at the jobs of others"], "");
-    ran.check(2, &["(rule `people-read`; resource.mine is false)"]);
+    ran.check(2, &["(rule `people-read` of people.cedar; resource.mine is false)"]);
     let ran = explain(&[&agent[..], &["--method", "tables.delete", "--table", "acme-prod.staging.old"]].concat(), "");
     ran.check(2, &["tables.delete on table acme-prod.staging.old\n", "rule      agents-never-change"]);
     explain(&["--caller", "robot", "SELECT 1"], "").check(1, &["`robot` is no kind of caller"]);
     explain(&["--case", "nothing"], "").check(1, &["the set has no case `nothing`"]);
+}
+
+/// The README shows what is really said, by a command that works as it stands.
+#[test]
+fn the_readme_shows_a_real_explanation() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, from_command) = readme.split_once("```\ntarget/debug/sluice policy explain ").unwrap();
+    let (command, rest) = from_command.split_once("```\n\n```\n").unwrap();
+    let (shown, _) = rest.split_once("```\n").unwrap();
+    let program = env!("CARGO_BIN_EXE_sluice");
+    let ran = Command::new("sh").args(["-c", &format!("'{program}' policy explain {command}")]).current_dir(root()).output().unwrap();
+    assert_eq!((String::from_utf8(ran.stdout).unwrap().as_str(), ran.status.code()), (shown, Some(2)));
 }
 
 #[test]

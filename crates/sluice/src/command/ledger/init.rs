@@ -1,13 +1,12 @@
 //! `sluice ledger init`: the only way a ledger comes to be. One that is missing is never made by accident.
 
-use super::{Keys, Place, answer, disk, store};
-use crate::command::Failure;
+use super::made::{NewFolder, real};
+use super::{Answer, Keys, Outcome, Place, Stop, disk};
 use clap::Args;
 use serde_json::json;
 use sluice_ledger::note::is_key_name;
-use sluice_store::{FORMAT, LedgerFacts, LocalMachine, Machine, Secrets, SegmentSizes, create};
+use sluice_store::{FORMAT, LedgerFacts, LocalMachine, Machine, Secrets, SegmentSizes, StoreFault, create};
 use std::path::Path;
-use std::process::ExitCode;
 
 /// Make a new, empty ledger and its keys.
 ///
@@ -34,52 +33,57 @@ pub struct Init {
     reserve_bytes: u64,
     /// Answer as JSON
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
-pub fn run(init: &Init) -> Result<ExitCode, Failure> {
+pub fn run(init: &Init) -> Outcome {
     if !is_key_name(&init.origin) {
-        return Err(Failure::new(format!("`{}` cannot be the name of a ledger: no spaces, no plus sign", init.origin.escape_debug())));
+        return Err(Stop::Refused(format!("`{}` cannot be the name of a ledger: no spaces, no plus sign", init.origin.escape_debug())));
     }
     let (folder, keys) = (init.place.folder.as_path(), init.keys.keys.as_path());
-    if folder == keys {
-        return Err(Failure::new("the keys belong into a folder of their own: whoever copies the ledger must not copy them"));
+    if real(folder).starts_with(real(keys)) || real(keys).starts_with(real(folder)) {
+        return Err(Stop::Refused("the keys belong into a folder of their own: whoever copies the ledger must not copy them".to_owned()));
     }
-    make_empty(folder)?;
-    let machine = LocalMachine::default();
-    let secrets = Secrets::create(keys, &init.origin, &machine).map_err(|fault| store(keys, &fault))?;
-    let mut ledger = [0; 16];
-    machine.random(&mut ledger).map_err(|fault| store(folder, &fault))?;
-    let signer = secrets.signer();
-    let facts = LedgerFacts {
-        origin: init.origin.clone(),
-        ledger,
-        verifier_key: signer.verifier_key().clone(),
-        created_ms: machine.moment().wall_ms,
-    };
-    let sizes = SegmentSizes { regular_bytes: init.segment_bytes, closing_bytes: init.reserve_bytes };
-    create(disk(folder)?.as_ref(), &facts, &signer, sizes).map_err(|fault| store(folder, &fault))?;
-    let verifier_key = facts.verifier_key.to_string();
-    answer(
-        init.json,
-        &json!({ "origin": init.origin, "format": FORMAT, "verifier_key": verifier_key, "master_key": secrets.master_key().to_string() }),
-        &[
-            ("origin", init.origin.clone()),
-            ("ledger", folder.display().to_string()),
-            ("keys", keys.display().to_string()),
-            ("verifier key", verifier_key.clone()),
-            ("next", format!("hand `log {verifier_key}` to whoever audits you: it is a line of their trust file")),
-        ],
-    );
-    Ok(ExitCode::SUCCESS)
+    let new = NewFolder::make(folder)?;
+    let new_keys = NewFolder::make(keys)?;
+    match make(init, folder, keys) {
+        Ok((facts, secrets)) => {
+            new.keep();
+            new_keys.keep();
+            Ok(answer(init, &facts, &secrets))
+        }
+        Err(stop) => {
+            new.remove_all();
+            new_keys.remove_all();
+            Err(stop)
+        }
+    }
 }
 
-/// What holds anything already is left alone.
-fn make_empty(folder: &Path) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", folder.display()));
-    std::fs::create_dir_all(folder).map_err(failed)?;
-    match std::fs::read_dir(folder).map_err(failed)?.next() {
-        None => Ok(()),
-        Some(_) => Err(Failure::new(format!("{}: is not empty, and a ledger is made in an empty folder", folder.display()))),
-    }
+fn make(init: &Init, folder: &Path, keys: &Path) -> Result<(LedgerFacts, Secrets), Stop> {
+    let fault = |fault: StoreFault| Stop::of(folder, &fault);
+    let machine = LocalMachine::default();
+    let secrets = Secrets::create(keys, &init.origin, &machine).map_err(|fault| Stop::of(keys, &fault))?;
+    let mut ledger = [0; 16];
+    machine.random(&mut ledger).map_err(fault)?;
+    let verifier_key = secrets.signer().verifier_key().clone();
+    let facts = LedgerFacts { origin: init.origin.clone(), ledger, verifier_key, created_ms: machine.moment().wall_ms };
+    let sizes = SegmentSizes { regular_bytes: init.segment_bytes, closing_bytes: init.reserve_bytes };
+    create(disk(folder)?.as_ref(), &facts, &secrets.signer(), sizes).map_err(fault)?;
+    Ok((facts, secrets))
+}
+
+fn answer(init: &Init, facts: &LedgerFacts, secrets: &Secrets) -> Answer {
+    let (origin, key, master) = (&facts.origin, facts.verifier_key.to_string(), secrets.master_key().to_string());
+    Answer::new(
+        json!({ "origin": origin, "format": FORMAT, "verifier_key": key, "master_key": master }),
+        &[
+            ("origin", origin.clone()),
+            ("ledger", init.place.folder.display().to_string()),
+            ("keys", init.keys.keys.display().to_string()),
+            ("master key", master.clone()),
+            ("verifier key", key.clone()),
+            ("next", format!("hand `log {key}` to whoever audits you: it is a line of their trust file")),
+        ],
+    )
 }

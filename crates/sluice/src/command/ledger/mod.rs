@@ -1,23 +1,43 @@
 //! `sluice ledger`: the evidence, from the side of whoever runs it. Auditors have `sluice-verify`, which trusts none of this.
 
+mod answer;
 mod backup;
 mod change;
+mod find;
+mod index;
 mod init;
+mod made;
 mod prove;
+mod rebuild;
 mod restore;
 mod rotate;
 mod status;
 mod upgrade;
 
-use super::{EXIT_REFUSED, Failure};
+use super::Failure;
+use answer::{Answer, Outcome, Stop};
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
+use sluice_ledger::record::Draft;
 use sluice_ledger::record::content::Change;
+use sluice_ledger::{AppendFault, Receipt};
 use sluice_store::disk::{Disk, LocalDisk};
 use sluice_store::{Ledger, LocalMachine, Opening, Reader, Secrets, StoreFault};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+
+/// What every command of a ledger has in common; `sluice ledger --help` says it.
+pub const ABOUT: &str = "Make, prove, back up and look after the ledger that the evidence is in.
+
+Reading takes no lock and can be done while the gateway runs: status, find, prove, backup, rebuild-index.
+Writing needs the ledger for itself: hold, release, erase, rotate-keys, upgrade. Stop the gateway first, or the command is refused.
+
+Exit codes: 0 it is done; 2 it was refused, and nothing has changed; 1 it failed, and the message says what is left.
+With --json every answer is one JSON value on standard output: the result, {\"refused\": WHY} or {\"failed\": WHY}.
+
+Nothing that is there is ever written over. What a failure leaves half done is removed; what a kill leaves is not taken for the whole.
+Whether a ledger is true says `sluice-verify`, which believes none of this.";
 
 #[derive(Subcommand)]
 pub enum LedgerCommand {
@@ -25,6 +45,8 @@ pub enum LedgerCommand {
     Init(init::Init),
     /// Say what a ledger holds and whether it is in order
     Status(status::Status),
+    /// Find records by kind, time, caller or request
+    Find(find::Find),
     /// Write a proof of one record that anyone can check without this ledger
     Prove(prove::Prove),
     /// Forbid that a record is erased, until the hold is released
@@ -39,23 +61,28 @@ pub enum LedgerCommand {
     Backup(backup::Backup),
     /// Make a ledger out of a backup
     Restore(restore::Restore),
+    /// Make the index anew that `find` searches
+    RebuildIndex(rebuild::RebuildIndex),
     /// Bring a ledger to the newest format
     Upgrade(upgrade::Upgrade),
 }
 
 pub fn run(command: &LedgerCommand) -> Result<ExitCode, Failure> {
-    match command {
-        LedgerCommand::Init(init) => init::run(init),
-        LedgerCommand::Status(status) => status::run(status),
-        LedgerCommand::Prove(prove) => prove::run(prove),
-        LedgerCommand::Hold(hold) => change::hold(hold),
-        LedgerCommand::Release(release) => change::release(release),
-        LedgerCommand::Erase(erase) => change::erase(erase),
-        LedgerCommand::RotateKeys(rotate) => rotate::run(rotate),
-        LedgerCommand::Backup(backup) => backup::run(backup),
-        LedgerCommand::Restore(restore) => restore::run(restore),
-        LedgerCommand::Upgrade(upgrade) => upgrade::run(upgrade),
-    }
+    let (as_json, outcome) = match command {
+        LedgerCommand::Init(init) => (init.json, init::run(init)),
+        LedgerCommand::Status(status) => (status.json, status::run(status)),
+        LedgerCommand::Find(find) => (find.json, find::run(find)),
+        LedgerCommand::Prove(prove) => (prove.json, prove::run(prove)),
+        LedgerCommand::Hold(hold) => (hold.on.json, change::hold(hold)),
+        LedgerCommand::Release(release) => (release.on.json, change::release(release)),
+        LedgerCommand::Erase(erase) => (erase.on.json, change::erase(erase)),
+        LedgerCommand::RotateKeys(rotate) => (rotate.json, rotate::run(rotate)),
+        LedgerCommand::Backup(backup) => (backup.json, backup::run(backup)),
+        LedgerCommand::Restore(restore) => (restore.json, restore::run(restore)),
+        LedgerCommand::RebuildIndex(rebuild) => (rebuild.json, rebuild::run(rebuild)),
+        LedgerCommand::Upgrade(upgrade) => (upgrade.json, upgrade::run(upgrade)),
+    };
+    answer::say(as_json, outcome)
 }
 
 /// Who does it and why: it goes on record.
@@ -75,67 +102,6 @@ impl Responsible {
     }
 }
 
-fn disk(folder: &Path) -> Result<Arc<dyn Disk>, Failure> {
-    let disk = LocalDisk::new(folder).map_err(|error| Failure::new(format!("{}: {error}", folder.display())))?;
-    Ok(Arc::new(disk))
-}
-
-fn reader(folder: &Path) -> Result<Reader, Failure> {
-    Reader::open(disk(folder)?).map_err(|fault| store(folder, &fault))
-}
-
-fn secrets(folder: &Path) -> Result<Secrets, Failure> {
-    Secrets::open(folder).map_err(|fault| store(folder, &fault))
-}
-
-/// Opens it for writing, does one thing, and closes it in good order: two epochs never overlap, so a server has to be stopped first.
-fn with_ledger<T>(
-    folder: &Path,
-    secrets: &Secrets,
-    command: &str,
-    act: impl FnOnce(&mut Ledger) -> Result<T, StoreFault>,
-) -> Result<T, Failure> {
-    let opening = Opening {
-        signer: secrets.signer(),
-        master: secrets.master(),
-        machine: Arc::new(LocalMachine::default()),
-        boot: json!({ "program": "sluice", "version": env!("CARGO_PKG_VERSION"), "command": command }),
-        free_bytes_min: 0,
-    };
-    let fault = |fault: StoreFault| store(folder, &fault);
-    let mut ledger = Ledger::open(disk(folder)?, &opening).map_err(fault)?;
-    let done = act(&mut ledger);
-    // Whatever came of it, the epoch ends as it should.
-    ledger.shut().map_err(fault)?;
-    done.map_err(fault)
-}
-
-fn store(folder: &Path, fault: &StoreFault) -> Failure {
-    Failure::new(format!("{}: {fault}", folder.display()))
-}
-
-/// The answer, for a program or for a person.
-fn answer(as_json: bool, value: &Value, lines: &[(&str, String)]) {
-    if as_json {
-        println!("{value}");
-        return;
-    }
-    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-    for (name, text) in lines {
-        println!("{name:width$}  {text}");
-    }
-}
-
-/// What was asked for cannot be done, and that is the answer.
-fn refused(as_json: bool, reason: &str) -> ExitCode {
-    if as_json {
-        println!("{}", json!({ "refused": reason }));
-    } else {
-        eprintln!("refused: {reason}");
-    }
-    ExitCode::from(EXIT_REFUSED)
-}
-
 /// Where a ledger lies.
 #[derive(Args)]
 pub struct Place {
@@ -150,4 +116,54 @@ pub struct Keys {
     /// The folder of the ledger's keys
     #[arg(long, value_name = "DIR")]
     keys: PathBuf,
+}
+
+fn disk(folder: &Path) -> Result<Arc<dyn Disk>, Stop> {
+    let disk = LocalDisk::new(folder).map_err(|error| Stop::at(folder, &error))?;
+    Ok(Arc::new(disk))
+}
+
+fn reader(folder: &Path) -> Result<Reader, Stop> {
+    Reader::open(disk(folder)?).map_err(|fault| Stop::of(folder, &fault))
+}
+
+fn secrets(folder: &Path) -> Result<Secrets, Stop> {
+    Secrets::open(folder).map_err(|fault| Stop::of(folder, &fault))
+}
+
+/// Opens it for writing, does one thing, and closes it in good order: two epochs never overlap, so a gateway has to be stopped first.
+fn with_ledger<T>(
+    folder: &Path,
+    secrets: &Secrets,
+    command: &str,
+    act: impl FnOnce(&mut Ledger) -> Result<T, StoreFault>,
+) -> Result<T, Stop> {
+    let opening = opening(secrets, command);
+    let mut ledger = Ledger::open(disk(folder)?, &opening).map_err(|fault| Stop::of(folder, &fault))?;
+    // Whatever comes of it, the epoch ends as it should; of two faults the first is the one to be told.
+    let done = act(&mut ledger);
+    let shut = ledger.shut();
+    done.and_then(|done| shut.map(|()| done)).map_err(|fault| Stop::of(folder, &fault))
+}
+
+/// How a command opens a ledger for writing: the boot record says which one it was.
+pub(super) fn opening(secrets: &Secrets, command: &str) -> Opening {
+    Opening {
+        signer: secrets.signer(),
+        master: secrets.master(),
+        machine: Arc::new(LocalMachine::default()),
+        boot: json!({ "program": "sluice", "version": env!("CARGO_PKG_VERSION"), "command": command }),
+        free_bytes_min: 0,
+    }
+}
+
+pub(super) fn append(ledger: &mut Ledger, draft: &Draft) -> Result<Receipt, StoreFault> {
+    let record = ledger.seal(draft)?;
+    match ledger.append(vec![record]).pop() {
+        Some(Ok(receipt)) => Ok(receipt),
+        Some(Err(AppendFault::Dead(text))) => Err(StoreFault::Dead(text)),
+        Some(Err(AppendFault::Full)) => Err(StoreFault::Full),
+        Some(Err(fault)) => Err(StoreFault::Refused(fault.to_string())),
+        None => Err(StoreFault::Dead("the writer did not answer".to_owned())),
+    }
 }

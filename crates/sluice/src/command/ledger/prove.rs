@@ -1,7 +1,7 @@
 //! `sluice ledger prove`: one record as a file that convinces without this ledger.
 
-use super::{Place, answer, reader, refused, secrets, store};
-use crate::command::Failure;
+use super::made::write_new;
+use super::{Answer, Outcome, Place, Stop, reader, secrets};
 use clap::Args;
 use serde_json::json;
 use sluice_ledger::keyring::KeyEntry;
@@ -11,8 +11,7 @@ use sluice_ledger::proof::{PROOF_EXTRA_BYTES_MAX, Proof};
 use sluice_ledger::record::{Body, Disclosure, OpenedSection, SectionId, SectionSet, open};
 use sluice_ledger::tree::inclusion_proof;
 use sluice_store::{Reader, StoreFault};
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::path::PathBuf;
 
 /// Write a proof of one record that anyone can check without this ledger.
 ///
@@ -40,60 +39,58 @@ pub struct Prove {
     keys: Option<PathBuf>,
     /// Answer as JSON
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
-pub fn run(prove: &Prove) -> Result<ExitCode, Failure> {
+pub fn run(prove: &Prove) -> Outcome {
     let folder = &prove.place.folder;
     let reader = reader(folder)?;
     if prove.record >= reader.size() {
         let reason = format!("there is no record {}; the signed checkpoint covers {}", prove.record, reader.size());
-        return Ok(refused(prove.json, &reason));
+        return Err(Stop::Refused(reason));
     }
-    let leaf = reader.leaf(prove.record).map_err(|fault| store(folder, &fault))?;
+    let leaf = reader.leaf(prove.record).map_err(|fault| Stop::of(folder, &fault))?;
     let wanted: SectionSet = prove.show.iter().copied().collect();
     let disclosure = disclosure(prove, &reader, wanted)?;
     let shown: SectionSet = disclosure.shown.iter().map(|shown| shown.section).collect();
     if let Some(missing) = wanted.without(shown).iter().next() {
         let what = if leaf.sections.contains(missing) { "was given up and cannot be read" } else { "is not part of the record" };
-        return Ok(refused(prove.json, &format!("section `{}` {what}", missing.word())));
+        return Err(Stop::Refused(format!("section `{}` {what}", missing.word())));
     }
     let extra = disclosure.bytes(&leaf);
     if extra.len() > PROOF_EXTRA_BYTES_MAX {
         let reason = format!("what is shown has {} bytes, a proof holds at most {PROOF_EXTRA_BYTES_MAX}", extra.len());
-        return Ok(refused(prove.json, &reason));
+        return Err(Stop::Refused(reason));
     }
     let hashes = inclusion_proof(&reader.nodes(), prove.record, reader.size())
-        .ok_or_else(|| store(folder, &StoreFault::Damaged("a tile is missing".to_owned())))?;
+        .ok_or_else(|| Stop::of(folder, &StoreFault::Damaged("a tile is missing".to_owned())))?;
     let proof = Proof { extra: Some(extra), index: prove.record, hashes, checkpoint: reader.checkpoint().to_string() };
     write_new(&prove.out, proof.to_string().as_bytes())?;
     let words: Vec<&str> = shown.iter().map(SectionId::word).collect();
-    answer(
-        prove.json,
-        &json!({ "record": prove.record, "kind": leaf.kind.word(), "checkpoint_records": reader.size(), "shown": words }),
+    Ok(Answer::new(
+        json!({ "record": prove.record, "kind": leaf.kind.word(), "checkpoint_records": reader.size(), "shown": words }),
         &[
             ("record", format!("{} ({})", prove.record, leaf.kind.word())),
             ("checkpoint", format!("of {} records", reader.size())),
             ("shown", if words.is_empty() { "nothing but that it exists".to_owned() } else { words.join(", ") }),
             ("proof", prove.out.display().to_string()),
         ],
-    );
-    Ok(ExitCode::SUCCESS)
+    ))
 }
 
-fn disclosure(prove: &Prove, reader: &Reader, wanted: SectionSet) -> Result<Disclosure, Failure> {
+fn disclosure(prove: &Prove, reader: &Reader, wanted: SectionSet) -> Result<Disclosure, Stop> {
     let folder = &prove.place.folder;
-    let record = reader.record(prove.record).map_err(|fault| store(folder, &fault))?;
-    let body = Body::read(&record.body).map_err(|error| Failure::new(format!("record {}: {error}", prove.record)))?;
-    body.check(&record.leaf).map_err(|error| Failure::new(format!("record {}: {error}", prove.record)))?;
+    let record = reader.record(prove.record).map_err(|fault| Stop::of(folder, &fault))?;
+    let body = Body::read(&record.body).map_err(|error| Stop::Failed(format!("record {}: {error}", prove.record)))?;
+    body.check(&record.leaf).map_err(|error| Stop::Failed(format!("record {}: {error}", prove.record)))?;
     let nothing = Disclosure { rows: body.rows().copied().collect(), shown: Vec::new() };
     let (Some(keys), Slot::Keys(wrapped)) = (&prove.keys, record.slot) else { return Ok(nothing) };
     let origin = &reader.facts().origin;
     let master = secrets(keys)?.master();
     let entry = KeyEntry::unwrap(&WrappedKeys(wrapped), origin, record.leaf.record, master.as_ref());
-    let entry = entry.map_err(|error| Failure::new(format!("record {}: {error}", prove.record)))?;
+    let entry = entry.map_err(|error| Stop::Failed(format!("record {}: {error}", prove.record)))?;
     let opened = open(&record.body, &record.leaf, origin, Some(&entry));
-    let opened = opened.map_err(|error| Failure::new(format!("record {}: {error}", prove.record)))?;
+    let opened = opened.map_err(|error| Stop::Failed(format!("record {}: {error}", prove.record)))?;
     let texts: Vec<(SectionId, Vec<u8>)> = opened
         .into_iter()
         .filter_map(|(section, opened)| match opened {
@@ -107,11 +104,4 @@ fn disclosure(prove: &Prove, reader: &Reader, wanted: SectionSet) -> Result<Disc
 pub fn section(word: &str) -> Result<SectionId, String> {
     let words: Vec<&str> = SectionId::ALL.into_iter().map(SectionId::word).collect();
     SectionId::parse(word).ok_or_else(|| format!("sections are {}", words.join(", ")))
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    use std::io::Write;
-    let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", path.display()));
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)
 }

@@ -1,12 +1,11 @@
 //! `sluice ledger restore`: a ledger out of a backup, if nothing was published after it.
 
-use super::{Place, Responsible, answer, disk, refused, store};
-use crate::command::Failure;
+use super::made::{NewFolder, check_outside};
+use super::{Answer, Outcome, Place, Responsible, Stop, disk};
 use clap::Args;
 use serde_json::json;
-use sluice_store::{LastKnown, SegmentSizes, StoreFault};
-use std::path::PathBuf;
-use std::process::ExitCode;
+use sluice_store::{LastKnown, SegmentSizes};
+use std::path::{Path, PathBuf};
 
 /// The longest that a checkpoint is.
 const CHECKPOINT_BYTES_MAX: u64 = 64 << 10;
@@ -43,10 +42,10 @@ pub struct Restore {
     reserve_bytes: u64,
     /// Answer as JSON
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
-pub fn run(restore: &Restore) -> Result<ExitCode, Failure> {
+pub fn run(restore: &Restore) -> Outcome {
     let folder = &restore.place.folder;
     let last = match &restore.last {
         Some(path) => LastKnown::Checkpoint(read_checkpoint(path)?),
@@ -56,25 +55,31 @@ pub fn run(restore: &Restore) -> Result<ExitCode, Failure> {
     let (by, reason) = (&restore.responsible.by, &restore.responsible.reason);
     let why = json!({ "by": by, "reason": reason, "nothing_after": known });
     let from = disk(&restore.from)?;
-    std::fs::create_dir_all(folder).map_err(|error| Failure::new(format!("{}: {error}", folder.display())))?;
+    check_outside(&restore.from, folder)?;
+    let new = NewFolder::make(folder)?;
     let sizes = SegmentSizes { regular_bytes: restore.segment_bytes, closing_bytes: restore.reserve_bytes };
-    let copied = match sluice_store::restore(&from, disk(folder)?.as_ref(), &last, &why, sizes) {
-        Ok(copied) => copied,
-        Err(fault @ StoreFault::Refused(_)) => return Ok(refused(restore.json, &fault.to_string())),
-        Err(fault) => return Err(store(folder, &fault)),
-    };
-    answer(
-        restore.json,
-        &json!({ "records": copied.records, "bytes": copied.bytes }),
-        &[("records", copied.records.to_string()), ("bytes", copied.bytes.to_string()), ("ledger", folder.display().to_string())],
-    );
-    Ok(ExitCode::SUCCESS)
+    let copied =
+        sluice_store::restore(&from, disk(new.path())?.as_ref(), &last, &why, sizes).map_err(|fault| Stop::of(&restore.from, &fault))?;
+    new.keep();
+    let keys: Vec<String> = copied.master_keys.iter().map(ToString::to_string).collect();
+    Ok(Answer::new(
+        json!({ "records": copied.records, "bytes": copied.bytes, "master_keys": keys }),
+        &[
+            ("ledger", folder.display().to_string()),
+            ("records", copied.records.to_string()),
+            ("bytes", copied.bytes.to_string()),
+            (
+                "opens with",
+                if keys.is_empty() { "no key: it holds no record".to_owned() } else { format!("master key {}", keys.join(", ")) },
+            ),
+        ],
+    ))
 }
 
-fn read_checkpoint(path: &std::path::Path) -> Result<Vec<u8>, Failure> {
-    let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", path.display()));
+fn read_checkpoint(path: &Path) -> Result<Vec<u8>, Stop> {
+    let failed = |error: std::io::Error| Stop::at(path, &error);
     if std::fs::metadata(path).map_err(failed)?.len() > CHECKPOINT_BYTES_MAX {
-        return Err(Failure::new(format!("{}: a checkpoint has at most {CHECKPOINT_BYTES_MAX} bytes", path.display())));
+        return Err(Stop::at(path, &format!("a checkpoint has at most {CHECKPOINT_BYTES_MAX} bytes")));
     }
     std::fs::read(path).map_err(failed)
 }

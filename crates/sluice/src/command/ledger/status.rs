@@ -1,14 +1,13 @@
 //! `sluice ledger status`: reads, takes no lock, needs no key. It is no verification: that is `sluice-verify`'s.
 
-use super::{Place, answer, reader, store};
-use crate::command::Failure;
+use super::{Answer, Outcome, Place, Stop, reader};
 use clap::Args;
 use serde_json::json;
+use sluice_ledger::date;
 use sluice_ledger::grammar::{ENDED_KEPT_MAX, Grammar, Step};
 use sluice_ledger::record::Kind;
 use sluice_store::FORMAT;
 use std::collections::BTreeMap;
-use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Say what a ledger holds and whether it is in order.
@@ -23,26 +22,30 @@ pub struct Status {
     place: Place,
     /// Answer as JSON
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 const VIOLATIONS_SHOWN_MAX: usize = 10;
 
-pub fn run(status: &Status) -> Result<ExitCode, Failure> {
+pub fn run(status: &Status) -> Outcome {
     let folder = &status.place.folder;
     let reader = reader(folder)?;
     let mut grammar = Grammar::new(ENDED_KEPT_MAX);
-    let (mut kinds, mut violations) = (BTreeMap::<&str, u64>::new(), Vec::new());
+    let (mut kinds, mut violations, mut count) = (BTreeMap::<&str, u64>::new(), Vec::new(), 0_u64);
     let followed = reader.each_leaf(0, |index, leaf| {
         *kinds.entry(leaf.kind.word()).or_default() += 1;
         if let Err(violation) = grammar.follow(&leaf) {
-            violations.push(format!("record {index}: {violation}"));
+            count += 1;
+            if violations.len() < VIOLATIONS_SHOWN_MAX {
+                violations.push(format!("record {index}: {violation}"));
+            }
         }
         Ok(())
     });
-    followed.map_err(|fault| store(folder, &fault))?;
+    followed.map_err(|fault| Stop::of(folder, &fault))?;
     let open = grammar.requests().open().filter(|(_, step)| *step != Step::Waiting).count();
     let waiting = grammar.requests().open().count() - open;
+    let held = grammar.held().count();
     let facts = reader.facts();
     let root = reader.checkpoint().checkpoint().root.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
     let state = match grammar.epoch() {
@@ -50,13 +53,12 @@ pub fn run(status: &Status) -> Result<ExitCode, Failure> {
         _ if grammar.is_running() => "running, or it ended without a word",
         _ => "closed in good order",
     };
-    violations.truncate(VIOLATIONS_SHOWN_MAX);
     let value = json!({
         "origin": facts.origin, "format": FORMAT, "verifier_key": facts.verifier_key.to_string(), "records": reader.size(), "root": root,
         "epoch": grammar.epoch(), "running": grammar.is_running(), "last_record_ms": grammar.time_ms(), "open_requests": open,
-        "waiting_requests": waiting, "kinds": kinds, "violations": violations,
+        "waiting_requests": waiting, "held_records": held, "kinds": kinds, "violations": violations, "violations_count": count,
     });
-    let count = |kind: Kind| kinds.get(kind.word()).copied().unwrap_or_default();
+    let of_kind = |kind: Kind| kinds.get(kind.word()).copied().unwrap_or_default();
     let mut lines = vec![
         ("origin", facts.origin.clone()),
         ("verifier key", facts.verifier_key.to_string()),
@@ -65,17 +67,21 @@ pub fn run(status: &Status) -> Result<ExitCode, Failure> {
         ("epoch", format!("{} ({state})", grammar.epoch())),
         ("last record", age(grammar.time_ms())),
         ("requests", format!("{open} open, {waiting} waiting for people")),
-        ("given up", format!("{} erased, {} expired", count(Kind::Erasure), count(Kind::RetentionExpired))),
+        ("legal holds", held.to_string()),
+        ("given up", format!("{} times by erasure, {} times by expiry", of_kind(Kind::Erasure), of_kind(Kind::RetentionExpired))),
     ];
+    if count > 0 {
+        lines.push(("not in order", format!("{count} records; the first of them:")));
+    }
     lines.extend(violations.iter().map(|violation| ("violation", violation.clone())));
-    answer(status.json, &value, &lines);
-    Ok(if violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(crate::command::EXIT_REFUSED) })
+    let answer = Answer::new(value, &lines);
+    Ok(if count == 0 { answer } else { answer.not_in_order() })
 }
 
 fn age(time_ms: u64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     match time_ms {
         0 => "none".to_owned(),
-        _ => format!("{} s ago", now.saturating_sub(Duration::from_millis(time_ms)).as_secs()),
+        _ => format!("{}, {} s ago", date::text(time_ms), now.saturating_sub(Duration::from_millis(time_ms)).as_secs()),
     }
 }

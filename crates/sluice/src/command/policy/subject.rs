@@ -30,7 +30,7 @@ pub struct Who {
     /// A just-in-time grant that it holds
     #[arg(long = "grant", value_name = "ID", requires = "caller")]
     grants: Vec<String>,
-    /// The claims of a token as JSON instead, judged by [identity] of --config; no signature is looked at
+    /// The claims of a token as JSON instead, judged by the identity section of --config; no signature is looked at
     #[arg(long, value_name = "FILE", requires = "config", conflicts_with = "caller")]
     pub claims: Option<PathBuf>,
     /// The folder of sluice.toml

@@ -1,0 +1,127 @@
+//! What a refused caller is told. It names what the caller named, or may read, and nothing else: the catalog is read with the gateway's own
+//! identity, so what stands behind a view must not be learned from a refusal.
+
+use crate::labels::canonical_table;
+use crate::question::{About, Question};
+use crate::reason::{Reason, ReasonKind};
+use crate::request::{Request, Resource, Work};
+use crate::weigh::{Evaluation, Outcome};
+use sluice_model::TableName;
+use std::collections::BTreeSet;
+
+/// Reasons in one refusal. More would be read by nobody.
+pub const TOLD_REASONS_MAX: usize = 5;
+
+/// One line for each reason: what is refused, why, what would be accepted.
+pub fn tell(evaluation: &Evaluation) -> String {
+    let mut lines: Vec<String> = evaluation.reasons.iter().map(told).collect();
+    if evaluation.outcome == Outcome::Held {
+        lines.extend(evaluation.needs.iter().map(|need| format!("it needs {}", need.duty)));
+    }
+    let mut said = BTreeSet::new();
+    lines.retain(|line| said.insert(line.clone()));
+    let more = lines.len().saturating_sub(TOLD_REASONS_MAX);
+    lines.truncate(TOLD_REASONS_MAX);
+    if more > 0 {
+        lines.push(format!("and {more} reasons more"));
+    }
+    lines.join("\n")
+}
+
+fn told(reason: &Reason) -> String {
+    let what = reason.told.as_deref().unwrap_or_else(|| reason.kind.words());
+    let why: Vec<&str> = match reason.kind {
+        // Written by whoever writes policy, for whoever is refused.
+        ReasonKind::Forbidden | ReasonKind::Hold => reason.rules.iter().map(|rule| rule.reason.as_str()).collect(),
+        ReasonKind::Ceiling | ReasonKind::Halted | ReasonKind::Limit => vec![reason.fact.as_str()],
+        ReasonKind::NotPermitted => vec!["no rule permits it"],
+        // What these found may name what the caller does not know.
+        ReasonKind::Analysis | ReasonKind::Disagreement | ReasonKind::Error | ReasonKind::Unresolved => Vec::new(),
+    };
+    let accepted: Vec<&str> = match reason.kind {
+        // Of rules that nearly applied, with what they found.
+        ReasonKind::NotPermitted => reason.without.into_iter().collect(),
+        _ => reason.accepted.iter().map(String::as_str).collect(),
+    };
+    let advice = if accepted.is_empty() { String::new() } else { format!("; accepted: {}", accepted.join(", or ")) };
+    let why = if why.is_empty() { String::new() } else { format!(": {}", why.join("; ")) };
+    format!("{what}{why}{advice}")
+}
+
+/// A question in words that its caller may read.
+pub(crate) fn question(question: &Question, knows: &dyn Fn(&TableName) -> bool) -> String {
+    let (table, hidden) = match &question.about {
+        About::Column(column) => (&column.table, "a column that it reaches"),
+        About::Resource(Resource::Table(table)) => (table, "a table that it reaches"),
+        About::Resource(Resource::Routine(name)) => (name, "a view or function that it reaches"),
+        About::Resource(Resource::Model(name)) => (name, "a model that it reaches"),
+        About::Resource(_) => return question.to_string(),
+    };
+    if knows(table) { question.to_string() } else { format!("{} on {hidden}", question.action) }
+}
+
+/// Whether a request names a table itself: a method is about what it names, a statement has it in its text.
+pub(crate) fn names(request: &Request, table: &TableName) -> bool {
+    let Work::Statement(statement) = &request.work else { return true };
+    let table = canonical_table(table);
+    let default = statement.default_dataset.as_ref().map(|(project, dataset)| (project.to_lowercase(), dataset.to_lowercase()));
+    let own_project = default.as_ref().map_or_else(|| request.project.to_lowercase(), |(project, _)| project.clone());
+    let mut spellings = vec![table.to_string()];
+    if own_project == table.project {
+        spellings.push(format!("{}.{}", table.dataset, table.table));
+    }
+    if default.is_some_and(|default| default == (table.project, table.dataset)) {
+        spellings.push(table.table);
+    }
+    paths(&statement.text).iter().any(|path| spellings.iter().any(|name| is_of(path, name)))
+}
+
+/// A column of it, a partition or a moment names it too.
+fn is_of(path: &str, name: &str) -> bool {
+    path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '$', '@']))
+}
+
+/// Everything in a text that could be a name, with its dots, in small letters.
+fn paths(text: &str) -> Vec<String> {
+    let words = text.to_lowercase().replace('`', "");
+    let joined = words.split('.').map(str::trim).collect::<Vec<_>>().join(".");
+    let is_name = |letter: char| letter.is_alphanumeric() || "_-.$@*:".contains(letter);
+    joined.split(|letter| !is_name(letter)).filter(|path| !path.is_empty()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::{Purpose, Statement};
+    use sluice_model::Analysis;
+
+    #[test]
+    fn only_what_the_text_names_is_named() {
+        let check = |text: &str, table: &str, expect: bool| {
+            let statement = Statement {
+                text: text.to_owned(),
+                parameters: Vec::new(),
+                default_dataset: Some(("Acme-Prod".to_owned(), "clinic".to_owned())),
+                location: None,
+                destination: None,
+                purpose: Purpose::Dispatch,
+                analysis: Analysis { statements: Vec::new(), refused: None },
+            };
+            let work = Work::Statement(Box::new(statement));
+            let request = Request { connection: "c".to_owned(), project: "other".to_owned(), work };
+            assert_eq!(names(&request, &TableName::parse(table).unwrap()), expect, "{text} {table}");
+        };
+        check("SELECT 1 FROM patients AS p", "acme-prod.clinic.patients", true);
+        check("SELECT 1 FROM `Patients`", "acme-prod.clinic.PATIENTS", true);
+        check("SELECT 1 FROM `acme-prod`.clinic . patients", "acme-prod.clinic.patients", true);
+        check("SELECT 1 FROM `acme-prod.clinic.patients$20240101`", "acme-prod.clinic.patients", true);
+        check("SELECT patients.id FROM clinic.patients", "acme-prod.clinic.patients", true);
+        // What stands behind a view of the same name, in another dataset or project.
+        check("SELECT 1 FROM patients", "acme-prod.hidden.patients", false);
+        check("SELECT 1 FROM clinic.patients", "elsewhere.clinic.patients", false);
+        check("SELECT 1 FROM v_patients", "acme-prod.clinic.patients", false);
+        check("SELECT 1 FROM patients_2", "acme-prod.clinic.patients", false);
+        check("SELECT 1 FROM hidden.patients", "acme-prod.clinic.patients", false);
+        check("", "acme-prod.clinic.patients", false);
+    }
+}
