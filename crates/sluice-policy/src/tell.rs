@@ -92,7 +92,7 @@ fn paths(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::{Purpose, Statement};
+    use crate::request::{Purpose, Sends, Statement};
     use sluice_model::Analysis;
 
     #[test]
@@ -108,7 +108,8 @@ mod tests {
                 analysis: Analysis { statements: Vec::new(), refused: None },
             };
             let work = Work::Statement(Box::new(statement));
-            let request = Request { connection: "c".to_owned(), project: "other".to_owned(), work };
+            let request =
+                Request { connection: "c".to_owned(), project: "other".to_owned(), work, also: Vec::new(), sends: Sends::default() };
             assert_eq!(names(&request, &TableName::parse(table).unwrap()), expect, "{text} {table}");
         };
         check("SELECT 1 FROM patients AS p", "acme-prod.clinic.patients", true);

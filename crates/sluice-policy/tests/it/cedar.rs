@@ -98,8 +98,14 @@ fn ours(set: &PolicySet, ask: &Ask) -> Evaluation {
     let exposure =
         Exposure { at: Vec::new(), column: ColumnPath { table: table.clone(), path: vec!["email".to_owned()] }, how: How::Direct };
     let columns = vec![Output { name: "email".to_owned(), kind: Some(Type::String), exposures: vec![exposure] }];
-    let method = Method { name: "tabledata.list".to_owned(), resource: Resource::Table(table), columns, body: String::new() };
-    let request = Request { connection: "c".to_owned(), project: "p".to_owned(), work: Work::Method(method) };
+    let method = Method { name: "tabledata.list".to_owned(), resource: Resource::Table(table), columns };
+    let request = Request {
+        connection: "c".to_owned(),
+        project: "p".to_owned(),
+        work: Work::Method(method),
+        also: Vec::new(),
+        sends: sluice_policy::Sends::default(),
+    };
     let (halt, known) = (Halt::default(), Known::default());
     set.evaluate(&principal, &request, None, &Circumstances { now: ask.now, door: ask.door, address: None, halt: &halt, known: &known })
 }

@@ -43,7 +43,11 @@ pub fn routes(composed: &Composed) -> Router {
         let store = Arc::clone(&store);
         async move { readiness(&store) }
     };
-    Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready)).merge(token::router(Arc::new(token))).merge(rest::router(Arc::new(rest)))
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .merge(token::router(Arc::new(token)))
+        .merge(rest::router(Arc::new(rest)))
 }
 
 /// Ready is who can put requests on record.

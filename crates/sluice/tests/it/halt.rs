@@ -143,7 +143,13 @@ fn the_next_decision_sees_it() {
         };
         let resource = Resource::Table(TableName::new("p", "d", "t"));
         let page = Method { name: "tabledata.list".to_owned(), resource, columns: Vec::new() };
-        let request = Request { connection: "c".to_owned(), project: "p".to_owned(), work: Work::Method(page), also: Vec::new(), sends: sluice_policy::Sends::default() };
+        let request = Request {
+            connection: "c".to_owned(),
+            project: "p".to_owned(),
+            work: Work::Method(page),
+            also: Vec::new(),
+            sends: sluice_policy::Sends::default(),
+        };
         let circumstances = Circumstances { now: 1, door: "rest", address: None, halt: &halt, known: &Known::default() };
         let evaluation = set.evaluate(&principal, &request, None, &circumstances);
         match evaluation.outcome {
