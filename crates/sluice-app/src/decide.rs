@@ -36,12 +36,14 @@ impl Gateway {
         let may_be_told = policy.is_free_of_labels(&request, background.known);
         passage.asked = Some(record::request(&request, background.tables));
         let mut dry_run = None;
+        self.ask_shadows(passage, &request, None, background.known);
         let mut verdict = self.first(passage, request, background.known);
         if let Verdict::ToEstimate(estimate) = verdict {
             passage.decision = Some(estimate.decision().clone());
             let estimate = self.recorded_estimate(passage, estimate).await?;
             let said = self.parts.upstream.estimate(&estimate).await.map_err(|fault| failed(fault, may_be_told))?;
             let (estimate, _) = estimate.into_parts();
+            self.ask_shadows(passage, estimate.request(), Some(&said), background.known);
             verdict = self.second(passage, estimate, &said, background.known);
             dry_run = Some(said);
         }
@@ -92,6 +94,16 @@ impl Gateway {
         })
     }
 
+    /// They grant nothing and count nothing: their answers are for the record.
+    fn ask_shadows(&self, passage: &mut Passage, request: &Request, dry_run: Option<&DryRun>, known: &Known) {
+        let halt = self.parts.in_force.halt();
+        for shadow in self.parts.in_force.shadows() {
+            let circumstances = self.circumstances(passage, known, &halt);
+            let evaluation = shadow.evaluate(passage.caller.principal(), request, dry_run, &circumstances);
+            passage.shadows.insert(shadow.digest.to_string(), evaluation.outcome.word().to_owned());
+        }
+    }
+
     fn first(&self, passage: &Passage, request: Request, known: &Known) -> Verdict {
         let halt = self.parts.in_force.halt();
         let circumstances = self.circumstances(passage, known, &halt);
@@ -116,7 +128,7 @@ impl Gateway {
         estimate: sluice_policy::Estimate,
     ) -> Result<Recorded<sluice_policy::Estimate>, Why> {
         let meta = record::meta(&passage.visit, &passage.connection, "to_estimate", Some(&passage.caller));
-        let policy = record::policy(estimate.decision());
+        let policy = record::policy(estimate.decision(), &passage.shadows);
         let draft = Steps { subject: passage.subject }.estimated(&meta, &record::identity(&passage.caller), asked(passage)?, &policy)?;
         let sealed = self.parts.sealer.seal(&draft)?;
         Ok(Recorded::commit(estimate, sealed, self.parts.log.as_ref()).await?)
@@ -124,7 +136,7 @@ impl Gateway {
 
     async fn recorded_permit(&self, passage: &mut Passage, permit: Permit) -> Result<Recorded<Permit>, Why> {
         let meta = self.admitted_meta(passage, &permit);
-        let policy = record::policy(permit.decision());
+        let policy = record::policy(permit.decision(), &passage.shadows);
         let draft = Steps { subject: passage.subject }.admitted(&meta, &record::identity(&passage.caller), asked(passage)?, &policy)?;
         let sealed = self.parts.sealer.seal(&draft)?;
         let permit = Recorded::commit(permit, sealed, self.parts.log.as_ref()).await?;

@@ -66,6 +66,8 @@ pub(crate) struct Passage {
     /// For the record of a refusal.
     pub asked: Option<content::Request>,
     pub decision: Option<Decision>,
+    /// What the sets that decide nothing would have said, by their digest.
+    pub shadows: BTreeMap<String, String>,
 }
 
 impl Gateway {
@@ -115,7 +117,7 @@ impl Gateway {
     {
         let subject = self.subject()?;
         let connection = connection.to_owned();
-        let passage = Passage { subject, visit, caller, connection, admitted: false, asked: None, decision: None };
+        let passage = Passage { subject, visit, caller, connection, admitted: false, asked: None, decision: None, shadows: BTreeMap::new() };
         let gateway = Arc::clone(self);
         let passing = tokio::spawn(async move {
             let (passage, outcome) = work(Arc::clone(&gateway), passage).await;
@@ -147,7 +149,7 @@ impl Gateway {
                 meta.outcome = "failed".to_owned();
                 steps.completed(&meta, &Totals::default(), &record::upstream_failed("", fault))
             }
-            (_, Some(asked), Some(decision)) if !passage.admitted => steps.refused(&meta, &identity, asked, &record::policy(decision)),
+            (_, Some(asked), Some(decision)) if !passage.admitted => steps.refused(&meta, &identity, asked, &record::policy(decision, &passage.shadows)),
             _ => steps.refused_otherwise(&meta, Some(&identity)),
         };
         match draft.or_else(|_| steps.refused_otherwise(&meta, Some(&identity))) {

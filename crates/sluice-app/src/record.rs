@@ -73,7 +73,7 @@ pub(crate) fn request(request: &Request, tables: &[Table]) -> content::Request {
     written
 }
 
-pub(crate) fn policy(decision: &Decision) -> Policy {
+pub(crate) fn policy(decision: &Decision, shadows: &BTreeMap<String, String>) -> Policy {
     let evaluation = &decision.evaluation;
     Policy {
         set: decision.policy.to_string(),
@@ -85,7 +85,7 @@ pub(crate) fn policy(decision: &Decision) -> Policy {
         masks: evaluation.masks.iter().map(masked).collect(),
         bytes: evaluation.cost.map(|cost| cost.bytes),
         cost_micros: evaluation.cost.map(|cost| cost.micros),
-        shadows: BTreeMap::new(),
+        shadows: shadows.clone(),
     }
 }
 

@@ -1,9 +1,11 @@
 //! `sluice serve`: the gateway, until it is told to stop.
 
 use super::Failure;
-use crate::serve::{Composed, compose, routes};
+use crate::serve::{Composed, ErrorLog, Force, compose, routes};
 use clap::Args;
+use sluice_app::{Alarm, Gateway};
 use sluice_proxy::server::{Certificate, Doors, Open};
+use sluice_store::Store;
 use std::future::Future;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,7 +64,7 @@ pub async fn open_doors(composed: &Composed) -> Result<Open, Failure> {
 
 /// Serves, then ends: no new requests, the old ones finished, the ledger closed.
 pub async fn run_until(composed: Composed, open: Open, stop: impl Future<Output = ()>) -> Result<ExitCode, Failure> {
-    let upkeep = tokio::spawn(upkeep(Arc::clone(&composed.gateway), Arc::clone(&composed.force)));
+    let upkeep = tokio::spawn(upkeep(Arc::clone(&composed.gateway), Arc::clone(&composed.force), Arc::clone(&composed.store)));
     let cut_off = open.serve(routes(&composed), stop).await;
     upkeep.abort();
     drop(upkeep.await);
@@ -87,13 +89,19 @@ pub async fn run_until(composed: Composed, open: Open, stop: impl Future<Output 
     Ok(ExitCode::SUCCESS)
 }
 
-async fn upkeep(gateway: Arc<sluice_app::Gateway>, force: Arc<crate::serve::Force>) {
+async fn upkeep(gateway: Arc<Gateway>, force: Arc<Force>, store: Arc<Store>) {
     loop {
         tokio::time::sleep(Duration::from_secs(UPKEEP_SECONDS)).await;
         gateway.settle_counts().await;
-        let force = Arc::clone(&force);
-        // It reads files.
-        drop(tokio::task::spawn_blocking(move || force.refresh(&crate::serve::ErrorLog)).await);
+        let (force, store) = (Arc::clone(&force), Arc::clone(&store));
+        // It reads files, and waits for records.
+        let looked = tokio::task::spawn_blocking(move || {
+            force.refresh(&ErrorLog);
+            if let Err(failure) = force.record_halts(&store) {
+                ErrorLog.raise(&format!("a halt has no record yet: {failure}"));
+            }
+        });
+        drop(looked.await);
     }
 }
 

@@ -13,7 +13,7 @@ use sluice_ledger::record::{Draft, Kind};
 use sluice_outbound::{BigQuery, Https, KeyCache, KeysChanged};
 use sluice_sql::engine::Engine;
 use sluice_store::disk::LocalDisk;
-use sluice_store::{JobBook, JobLimits, Ledger, LocalMachine, Opening, Reader, ReplayFile, RevocationFile, Scribe, Secrets, Store};
+use sluice_store::{HaltFile, JobBook, JobLimits, Ledger, LocalMachine, Opening, Reader, ReplayFile, RevocationFile, Scribe, Secrets, Store};
 use std::collections::BTreeMap;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ pub struct Composed {
 
 /// Makes what the gateway keeps beside the ledger. What is there stays as it is.
 pub fn prepare(folder: &Path) -> Result<(), Failure> {
-    let (settings, _) = settings_of(folder)?;
+    let (settings, configuration) = settings_of(folder)?;
     let secrets = Secrets::open(&settings.ledger.keys).map_err(|fault| stored(&settings.ledger.keys, &fault))?;
     let state = settings.state.as_path();
     let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", state.display()));
@@ -54,6 +54,9 @@ pub fn prepare(folder: &Path) -> Result<(), Failure> {
     }
     if let Some(path) = missing(REVOCATIONS_FILE) {
         RevocationFile::create(&path).map_err(|error| fault(error.to_string()))?;
+    }
+    if !configuration.policy.halts.exists() {
+        HaltFile::create(&configuration.policy.halts).map_err(|error| fault(error.to_string()))?;
     }
     if let Some(path) = missing(ACCESS_KEY_FILE) {
         let text = super::keys::new_pem()?;
@@ -75,6 +78,7 @@ pub fn compose(folder: &Path) -> Result<Composed, Failure> {
     let secrets = Secrets::open(&settings.ledger.keys).map_err(|fault| stored(&settings.ledger.keys, &fault))?;
     let store = Arc::new(open_ledger(&settings, &secrets)?);
     let force = Arc::new(force(&configuration, &settings.state)?);
+    force.record_halts(&store)?;
     let bigquery = Arc::new(bigquery(&settings)?);
     let engine: Arc<dyn Engine> = Arc::new(start_engine()?);
     let jobs_path = settings.state.join(JOBS_FILE);
@@ -182,7 +186,8 @@ fn force(configuration: &Configuration, state: &Path) -> Result<Force, Failure> 
     let log = FolderLog::new(&configuration.policy.activations, configuration.policy.keys.clone());
     let path: PathBuf = state.join(REVOCATIONS_FILE);
     let revocations = RevocationFile::open(&path).map_err(|fault| stored(&path, &fault))?;
-    Force::new(log, revocations)
+    let halts = HaltFile::open(&configuration.policy.halts).map_err(|fault| stored(&configuration.policy.halts, &fault))?;
+    Force::new(log, halts, revocations)
 }
 
 fn bigquery(settings: &ServeSettings) -> Result<BigQuery, Failure> {

@@ -1,16 +1,17 @@
-//! What is in force: the activated policy set, who is halted, what is revoked. Looked at again every second, so that a change beside the
-//! running gateway takes effect on the next request.
+//! What is in force: the activated policy set, who is halted, what is revoked. Halts are looked at in every decision, the rest every second, so
+//! that a change beside the running gateway takes effect on the next request.
 
 use crate::command::Failure;
 use crate::command::policy::FolderLog;
 use sluice_app::{Alarm, InForce, SealFault};
 use sluice_identity::Revocations;
 use sluice_policy::{ActivationLog, Counters, Halt, Known, MemoryCounters, PolicySet};
-use sluice_store::{Revocation, RevocationFile};
+use sluice_store::{HaltFile, Halts, Revocation, RevocationFile, Store};
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub struct Force {
     log: FolderLog,
+    halts: HaltFile,
     revocations: RevocationFile,
     counters: MemoryCounters,
     now: RwLock<Now>,
@@ -20,14 +21,15 @@ pub struct Force {
 struct Now {
     policy: Arc<PolicySet>,
     shadows: Vec<Arc<PolicySet>>,
-    halt: Arc<Halt>,
+    /// What is in force cannot be read: nobody knows then who was shut out.
+    unreadable: bool,
     known: Arc<Known>,
     revocations: Arc<Revocations>,
 }
 
 impl Force {
     /// Without an activated set nothing is served: default deny begins here.
-    pub fn new(log: FolderLog, revocations: RevocationFile) -> Result<Force, Failure> {
+    pub fn new(log: FolderLog, halts: HaltFile, revocations: RevocationFile) -> Result<Force, Failure> {
         let standing = log.standing().map_err(|error| Failure::new(error.to_string()))?;
         let Some(digest) = standing.in_force() else {
             return Err(Failure::new("no policy set is in force: `sluice policy activate` puts one there"));
@@ -36,11 +38,11 @@ impl Force {
         let now = Now {
             policy,
             shadows: shadows(&log)?,
-            halt: Arc::default(),
+            unreadable: false,
             known: Arc::default(),
             revocations: revocations.current().map_err(|fault| Failure::new(fault.to_string()))?,
         };
-        Ok(Force { log, revocations, counters: MemoryCounters::default(), now: RwLock::new(now) })
+        Ok(Force { log, halts, revocations, counters: MemoryCounters::default(), now: RwLock::new(now) })
     }
 
     /// Looks again. What cannot be read halts everybody: nobody knows then who was shut out. Answers the set that came in force, if one did.
@@ -48,10 +50,10 @@ impl Force {
         let mut next = self.now();
         let before = next.policy.digest.clone();
         match self.look(&mut next) {
-            Ok(()) => {}
+            Ok(()) => next.unreadable = false,
             Err(failure) => {
                 alarm.raise(&format!("everybody is halted, for what is in force cannot be read: {failure}"));
-                next.halt = Arc::new(Halt::everyone());
+                next.unreadable = true;
             }
         }
         let changed = (next.policy.digest != before).then(|| Arc::clone(&next.policy));
@@ -71,7 +73,18 @@ impl Force {
             next.shadows = shadows(&self.log)?;
         }
         next.revocations = self.revocations.current().map_err(|fault| Failure::new(fault.to_string()))?;
-        next.halt = Arc::default();
+        Ok(())
+    }
+
+    /// Every act of `sluice halt` that is not on record yet. A crash in between records an act twice, never not at all.
+    pub fn record_halts(&self, store: &Store) -> Result<(), Failure> {
+        let fault = |fault: sluice_store::StoreFault| Failure::new(format!("halts: {fault}"));
+        let halts = self.halts.current().map_err(fault)?;
+        for (number, act) in halts.unrecorded() {
+            let draft = act.draft(number).map_err(|error| Failure::new(error.to_string()))?;
+            let receipt = store.append_and_wait(store.seal(&draft).map_err(fault)?).map_err(|fault| Failure::new(fault.to_string()))?;
+            self.halts.mark_recorded(number, receipt.index).map_err(fault)?;
+        }
         Ok(())
     }
 
@@ -90,7 +103,10 @@ impl InForce for Force {
     }
 
     fn halt(&self) -> Arc<Halt> {
-        self.now().halt
+        match self.halts.current() {
+            Ok(halts) if !self.now().unreadable => Arc::new(halt(&halts)),
+            _ => Arc::new(Halt::everyone()),
+        }
     }
 
     fn known(&self) -> Arc<Known> {
@@ -112,6 +128,10 @@ impl InForce for Force {
         self.now.write().unwrap_or_else(PoisonError::into_inner).revocations = revocations;
         Ok(())
     }
+}
+
+fn halt(halts: &Halts) -> Halt {
+    Halt::new(halts.everyone().is_some(), halts.callers().map(|(name, _)| name.to_owned()))
 }
 
 fn shadows(log: &FolderLog) -> Result<Vec<Arc<PolicySet>>, Failure> {
