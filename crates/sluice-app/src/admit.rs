@@ -4,6 +4,7 @@ use crate::asked::{MethodAsk, Reads, Visit};
 use crate::decide::{Background, failed};
 use crate::gateway::{Gateway, Passage};
 use crate::job::{JobName, JobWork, KnownJob};
+use crate::labels::with_labels;
 use crate::ports::{JobState, Resource, RowsAsk, Upload};
 use crate::query::Results;
 use crate::refusal::{Refused, Why};
@@ -36,7 +37,10 @@ impl Gateway {
         .await
     }
 
-    async fn admit_now(self: &Arc<Self>, passage: &mut Passage, ask: MethodAsk, upload: Option<Upload>) -> Result<Admitted, Why> {
+    async fn admit_now(self: &Arc<Self>, passage: &mut Passage, mut ask: MethodAsk, upload: Option<Upload>) -> Result<Admitted, Why> {
+        if ask.begins.is_some() {
+            ask.sends = with_labels(ask.sends, &self.job_labels(passage))?;
+        }
         let (request, known) = self.method_request(passage, &ask).await?;
         let background = Background { known: &known, tables: &[] };
         let admission = self.admit_request(passage, request, background).await?;

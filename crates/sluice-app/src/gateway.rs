@@ -117,7 +117,8 @@ impl Gateway {
     {
         let subject = self.subject()?;
         let connection = connection.to_owned();
-        let passage = Passage { subject, visit, caller, connection, admitted: false, asked: None, decision: None, shadows: BTreeMap::new() };
+        let passage =
+            Passage { subject, visit, caller, connection, admitted: false, asked: None, decision: None, shadows: BTreeMap::new() };
         let gateway = Arc::clone(self);
         let passing = tokio::spawn(async move {
             let (passage, outcome) = work(Arc::clone(&gateway), passage).await;
@@ -149,7 +150,9 @@ impl Gateway {
                 meta.outcome = "failed".to_owned();
                 steps.completed(&meta, &Totals::default(), &record::upstream_failed("", fault))
             }
-            (_, Some(asked), Some(decision)) if !passage.admitted => steps.refused(&meta, &identity, asked, &record::policy(decision, &passage.shadows)),
+            (_, Some(asked), Some(decision)) if !passage.admitted => {
+                steps.refused(&meta, &identity, asked, &record::policy(decision, &passage.shadows))
+            }
             _ => steps.refused_otherwise(&meta, Some(&identity)),
         };
         match draft.or_else(|_| steps.refused_otherwise(&meta, Some(&identity))) {
