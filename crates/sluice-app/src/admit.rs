@@ -89,6 +89,10 @@ impl Gateway {
                 _ => Err(Why::NotFound { what: format!("table {table}") }),
             };
         }
+        // Who lists such a dataset learns what others asked for.
+        if let Some(dataset) = hidden(&ask.resource) {
+            return Err(Why::NotFound { what: format!("dataset {dataset}") });
+        }
         let mut resource = ask.resource.clone();
         if let policy::Resource::Job { project, id, mine } = &mut resource {
             let name = JobName { project: project.clone(), id: id.clone(), location: None };
@@ -121,4 +125,14 @@ fn anonymous(resource: &policy::Resource) -> Option<&TableName> {
         policy::Resource::Table(table) if table.dataset.starts_with('_') => Some(table),
         _ => None,
     }
+}
+
+/// Where those datasets are meant themselves, or something in one that is no table.
+fn hidden(resource: &policy::Resource) -> Option<&str> {
+    let dataset = match resource {
+        policy::Resource::Dataset { dataset, .. } => dataset,
+        policy::Resource::Model(name) | policy::Resource::Routine(name) => &name.dataset,
+        _ => return None,
+    };
+    dataset.starts_with('_').then_some(dataset.as_str())
 }
