@@ -11,6 +11,7 @@ use crate::refusal::{Refused, Why};
 use sluice_identity::Caller;
 use sluice_model::TableName;
 use sluice_policy::{self as policy, Known, Method, Request, Work};
+use sluice_sql::Required;
 use std::sync::Arc;
 
 /// What a method answers.
@@ -108,8 +109,20 @@ impl Gateway {
             }
         };
         let work = Work::Method(Method { name: ask.name.clone(), resource, columns });
-        let (connection, project, also) = (ask.connection.clone(), ask.project.clone(), ask.also.clone());
+        let (connection, project, mut also) = (ask.connection.clone(), ask.project.clone(), ask.also.clone());
+        if let Some(table) = &ask.untags
+            && self.has_tags(&ask.connection, table).await?
+        {
+            also.push(("administration".to_owned(), policy::Resource::Table(table.clone())));
+        }
         Ok((Request { connection, project, work, also, sends: ask.sends.clone() }, known))
+    }
+
+    /// As it is now: what the catalog remembers may be older than the tag.
+    async fn has_tags(&self, connection: &str, table: &TableName) -> Result<bool, Why> {
+        self.parts.catalog.forget(connection, table);
+        let wanted = Required { tables: vec![table.clone()], ..Required::default() };
+        Ok(!self.parts.catalog.fetch(connection, &wanted).await?.tags.is_empty())
     }
 
     fn forget(&self, passage: &Passage, changes: &[TableName]) {

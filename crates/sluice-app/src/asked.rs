@@ -51,6 +51,8 @@ pub struct MethodAsk {
     pub sends: Sends,
     /// The table, routine or model whose description in the catalog is no longer true afterwards.
     pub changes: Vec<TableName>,
+    /// A table whose schema is written anew: policy tags can fall off, and what a column is labelled by with them.
+    pub untags: Option<TableName>,
     /// It begins a job, under this name: load, copy, extract.
     pub begins: Option<JobName>,
     pub request_id: Option<String>,

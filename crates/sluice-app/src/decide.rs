@@ -7,8 +7,10 @@ use crate::refusal::{FormReason, Why};
 use crate::understand::Understood;
 use sluice_ledger::Recorded;
 use sluice_ledger::record::content::{Meta, Steps, Table};
+use sluice_mask::MaskFault;
 use sluice_model::TableName;
-use sluice_policy::{Circumstances, Decision, DryRun, Known, Method, Outcome, Permit, Request, Resource, Sends, Verdict, Work};
+use sluice_policy::{Circumstances, Decision, DryRun, Known, MaskedPath, Method, Outcome, Permit, Request, Resource, Sends, Verdict, Work};
+use std::collections::BTreeSet;
 
 /// A permit on record, with what the second judge said.
 pub(crate) struct Admission {
@@ -56,7 +58,12 @@ impl Gateway {
         };
         passage.decision = Some(permit.decision().clone());
         // Until masks are applied, nothing that needs one is sent at all.
-        sluice_mask::Masker::new(&permit)?;
+        if let Err(fault) = sluice_mask::Masker::new(&permit) {
+            return Err(match fault {
+                MaskFault::NotYet => Why::Masked { outputs: masked_outputs(permit.decision()) },
+                other => Why::Masking(other),
+            });
+        }
         let permit = self.recorded_permit(passage, permit).await?;
         Ok(Admission { permit, dry_run, may_be_told })
     }
@@ -166,6 +173,15 @@ pub(crate) fn failed(fault: UpstreamFault, may_be_told: bool) -> Why {
     let refused = fault.kind == UpstreamFaultKind::Refused;
     let told = fault.error.as_ref().filter(|_| refused && may_be_told).map(|error| error.message.clone());
     Why::Upstream { fault: Box::new(fault), told }
+}
+
+/// By the names that the caller gave them.
+fn masked_outputs(decision: &Decision) -> Vec<String> {
+    let name = |masked: &MaskedPath| [std::slice::from_ref(&masked.name), &masked.at].concat().join(".");
+    let labels = |masked: &MaskedPath| masked.labels.iter().cloned().collect::<Vec<_>>().join(", ");
+    let outputs: BTreeSet<String> =
+        decision.evaluation.masks.iter().map(|masked| format!("`{}` ({})", name(masked), labels(masked))).collect();
+    outputs.into_iter().collect()
 }
 
 fn refuse(passage: &mut Passage, decision: Decision) -> Why {

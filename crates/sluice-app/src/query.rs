@@ -22,6 +22,8 @@ use std::time::Duration;
 /// What is said instead of a text that could hold what the caller may not know.
 const SCHEMA_WITHHELD: &str =
     "the statement does not fit the tables that it names; their schema is not yours to read, so nothing more is said";
+/// How the analyzer begins to say that a table is not there.
+const TABLE_ABSENT: &str = "Table not found: ";
 
 enum Sent {
     DryRun(Box<JobState>),
@@ -148,6 +150,10 @@ impl Gateway {
             self.parts.in_force.counters().job_done(&known.owner);
         }
         let state = sent?;
+        if !dry_run && !state.name.id.is_empty() && state.name.id != known.name.id {
+            // A server that names jobs itself: this one is the caller's too.
+            self.parts.jobs.begin(KnownJob { name: state.name.clone(), request_id: None, ..known.clone() }).await?;
+        }
         known.name = if state.name.id.is_empty() { job } else { state.name.clone() };
         let running = Arc::new(known);
         if dry_run {
@@ -267,8 +273,16 @@ impl Gateway {
     fn tell_or_withhold(&self, passage: &Passage, ask: &QueryAsk, understood: &Understood) -> Result<(), Why> {
         let Some(NotUnderstood { reason }) = &understood.analysis.refused else { return Ok(()) };
         let may = understood.by_syntax || self.may_describe(passage, &ask.job.project, understood);
-        let text = if may { reason.clone() } else { SCHEMA_WITHHELD.to_owned() };
-        Err(Why::Form { reason: FormReason::InvalidQuery, text })
+        if !may {
+            return Err(Why::Form { reason: FormReason::InvalidQuery, text: SCHEMA_WITHHELD.to_owned() });
+        }
+        // Clients tell a table that is not there from a mistake by the code.
+        match understood.absent.first() {
+            Some(absent) if reason.starts_with(TABLE_ABSENT) => {
+                Err(Why::NotFound { what: format!("Table {}:{}.{}", absent.project, absent.dataset, absent.table) })
+            }
+            _ => Err(Why::Form { reason: FormReason::InvalidQuery, text: reason.clone() }),
+        }
     }
 
     async fn sent_before(&self, passage: &Passage, ask: &QueryAsk) -> Result<Option<Arc<KnownJob>>, Why> {

@@ -38,6 +38,8 @@ pub(crate) struct Understood {
     pub known: Known,
     /// All names that were looked up: for the question whether their schema may be told.
     pub named: Vec<TableName>,
+    /// Those of them that are not there.
+    pub absent: Vec<TableName>,
     /// The refusal's text comes from the words of the statement alone.
     pub by_syntax: bool,
 }
@@ -197,7 +199,8 @@ fn understood(analysis: Arc<Analysis>, snapshot: &Snapshot, known: Known, by_syn
     let opened = tables.chain(routines).chain(models);
     let tables: Vec<Table> = opened.map(|(name, etag)| Table { name: name.to_string(), etag: etag.clone() }).collect();
     let named = snapshot.tables.keys().chain(snapshot.routines.keys()).chain(snapshot.models.keys()).chain(&snapshot.absent).cloned();
-    Understood { analysis, tables, known, named: named.collect(), by_syntax }
+    let absent = snapshot.absent.iter().cloned().collect();
+    Understood { analysis, tables, known, named: named.collect(), absent, by_syntax }
 }
 
 fn missing(wanted: &Required, snapshot: &Snapshot) -> Required {

@@ -30,11 +30,13 @@ pub fn tell(evaluation: &Evaluation) -> String {
 
 fn told(reason: &Reason) -> String {
     let what = reason.told.as_deref().unwrap_or_else(|| reason.kind.words());
-    let why: Vec<&str> = match reason.kind {
+    let why: Vec<String> = match reason.kind {
         // Written by whoever writes policy, for whoever is refused.
-        ReasonKind::Forbidden | ReasonKind::Hold => reason.rules.iter().map(|rule| rule.reason.as_str()).collect(),
-        ReasonKind::Ceiling | ReasonKind::Halted | ReasonKind::Limit => vec![reason.fact.as_str()],
-        ReasonKind::NotPermitted => vec!["no rule permits it"],
+        ReasonKind::Forbidden | ReasonKind::Hold => {
+            reason.rules.iter().map(|rule| format!("{} (rule `{}`)", rule.reason, rule.id)).collect()
+        }
+        ReasonKind::Ceiling | ReasonKind::Halted | ReasonKind::Limit => vec![reason.fact.clone()],
+        ReasonKind::NotPermitted => vec!["no rule permits it".to_owned()],
         // What these found may name what the caller does not know.
         ReasonKind::Analysis | ReasonKind::Disagreement | ReasonKind::Error | ReasonKind::Unresolved => Vec::new(),
     };

@@ -64,7 +64,7 @@ impl Matter<'_> {
     pub(super) async fn state(&self, job: &JobName) -> Result<JobState, UpstreamFault> {
         let path = format!("projects/{}/jobs/{}", encoded(&job.project), encoded(&job.id));
         let ask = Ask::get(&self.connection, &path, &self.place(job));
-        let read = |answer: &Answer| read::job(&json(answer)?, Some(job)).map_err(|misread| Unread::Malformed(misread.to_string()));
+        let read = |answer: &Answer| read::job(&json(answer)?, Some(job)).map_err(|misread| Unread::Misread(misread.to_string()));
         self.connection.ask(Some(self.caller), &ask, read).await
     }
 
@@ -75,9 +75,9 @@ impl Matter<'_> {
     }
 }
 
-/// The answer of `jobs.insert` and of the end of an upload.
+/// The answer of `jobs.insert`.
 pub(super) fn inserted(answer: &Answer, job: &Job) -> Result<JobState, Unread> {
-    read::job(&json(answer)?, job.name.as_ref()).map_err(|misread| Unread::Malformed(misread.to_string()))
+    read::job(&json(answer)?, job.name.as_ref()).map_err(|misread| Unread::Misread(misread.to_string()))
 }
 
 impl Job {

@@ -40,7 +40,10 @@ pub(crate) enum Acted {
 pub(crate) enum Unread {
     /// An error in the place of the answer.
     Error(UpstreamError),
+    /// It did not arrive as it was sent.
     Malformed(String),
+    /// It is whole, and something else. It would be the same again.
+    Misread(String),
     TooLarge,
 }
 
@@ -88,6 +91,7 @@ impl Failure {
                 failure(UpstreamFaultKind::Refused, Some(error), detail, false)
             }
             Unread::Malformed(text) => failure(UpstreamFaultKind::Malformed, None, text, true),
+            Unread::Misread(text) => failure(UpstreamFaultKind::Malformed, None, text, false),
             Unread::TooLarge => failure(UpstreamFaultKind::TooLarge, None, "more rows than fit a page".to_owned(), false),
         }
     }

@@ -1,9 +1,9 @@
 //! An upload in chunks. BigQuery says after each how much it has, so what was lost on the way is sent again, and nothing else is.
 
 use super::ask::{Ask, Repeat};
-use super::dispatch::{Job, inserted};
+use super::dispatch::Job;
 use super::error::Unread;
-use super::upload::Feed;
+use super::upload::{Feed, loaded};
 use super::upstream::{Matter, unsent};
 use crate::rest::{Answer, Endpoint, is_plain_path};
 use hyper::Method;
@@ -118,7 +118,7 @@ impl Matter<'_> {
         let read = |answer: &Answer| match answer.status {
             INCOMPLETE => Ok(Progress::Has(taken(answer)?)),
             status if GONE.contains(&status) => Ok(Progress::Gone),
-            _ => inserted(answer, job).map(|state| Progress::Done(Box::new(state))),
+            _ => loaded(answer, job).map(|state| Progress::Done(Box::new(state))),
         };
         self.connection.ask(Some(self.caller), &ask, read).await
     }

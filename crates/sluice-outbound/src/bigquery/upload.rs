@@ -3,9 +3,12 @@
 //! Of a file never more than two chunks are in memory, and the client is read no faster than BigQuery takes them.
 
 use super::ask::{Ask, Repeat};
-use super::dispatch::{Job, inserted};
+use super::dispatch::Job;
+use super::error::Unread;
+use super::read;
 use super::resumable::UPLOAD_CHUNK_BYTES;
-use super::upstream::{Matter, unsent};
+use super::upstream::{Matter, json, unsent};
+use crate::rest::Answer;
 use hyper::Method;
 use hyper::body::Bytes;
 use hyper::header::{self, HeaderValue};
@@ -55,7 +58,7 @@ impl Matter<'_> {
         ask.headers = vec![(header::CONTENT_TYPE, kind.map_err(|error| unsent(error.to_string()))?)];
         ask.body = Bytes::from(body);
         ask.repeat = Repeat::UnderItsId;
-        self.connection.ask(Some(self.caller), &ask, |answer| inserted(answer, job)).await
+        self.connection.ask(Some(self.caller), &ask, |answer| loaded(answer, job)).await
     }
 
     /// The door's request, at the address for uploads.
@@ -85,6 +88,13 @@ impl Feed {
     pub fn has_ended(&self) -> bool {
         self.ended
     }
+}
+
+/// The end of an upload. BigQuery calls the job as we do; a warehouse that calls it otherwise has the last word, in the same project.
+pub(super) fn loaded(answer: &Answer, job: &Job) -> Result<JobState, Unread> {
+    let state = read::job(&json(answer)?, None).map_err(|misread| Unread::Misread(misread.to_string()))?;
+    let is_ours = job.name.as_ref().is_some_and(|name| name.project == state.name.project) && !state.name.id.is_empty();
+    if is_ours { Ok(state) } else { Err(Unread::Misread("`jobReference` is of another project".to_owned())) }
 }
 
 /// As the client says, where that is one type and nothing else.

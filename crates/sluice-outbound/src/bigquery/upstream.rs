@@ -77,7 +77,7 @@ impl Matter<'_> {
             if let Some(error) = resource.pointer("/status/errorResult") {
                 return Err(Unread::Error(error::of_job(error)));
             }
-            read::dry_run(&resource).map_err(|misread| Unread::Malformed(misread.to_string()))
+            read::dry_run(&resource).map_err(|misread| Unread::Misread(misread.to_string()))
         };
         self.connection.ask(Some(self.caller), &ask, read).await
     }
@@ -120,7 +120,7 @@ pub(crate) fn json(answer: &Answer) -> Result<Value, Unread> {
             Some(error) => Err(Unread::Error(error)),
             None => Ok(resource),
         },
-        Ok(_) => Err(Unread::Malformed("the answer is no object".to_owned())),
+        Ok(_) => Err(Unread::Misread("the answer is no object".to_owned())),
         Err(_) => Err(Unread::Malformed("the answer is not JSON".to_owned())),
     }
 }

@@ -101,11 +101,13 @@ fn said(answer: &Answer) -> Result<Said, crate::bigquery::Unread> {
     })
 }
 
+/// What is nothing that the analysis knows is as good as hidden: asking again would not help.
+///
 /// By the name that it was asked for: what is linked or copied elsewhere is labelled where it is.
 ///
 /// A dataset that does not tell large letters from small ones answers under another spelling. Labels know one, so the other is not there.
 fn found(key: &Key, resource: &Value) -> Result<Found, CatalogFault> {
-    let misread = |error: sluice_wire::ResourceError| CatalogFault::Unavailable(format!("{}: {error}", key.name));
+    let misread = |_: sluice_wire::ResourceError| CatalogFault::Denied(key.name.clone());
     let name = key.name.clone();
     let is_respelled = |other: &TableName| *other != name && other.to_string().to_lowercase() == name.to_string().to_lowercase();
     Ok(match key.kind {

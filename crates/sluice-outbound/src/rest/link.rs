@@ -8,15 +8,18 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 const HEADERS_MAX: usize = 100;
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 const ADDRESSES_MAX: usize = 8;
+/// Of one of them, where there are others: some networks swallow what goes to an address of the newer kind.
+const ADDRESS_MILLISECONDS_MAX: u64 = 1_500;
 
 pub struct Link {
     pub sender: SendRequest<Full<Bytes>>,
@@ -60,14 +63,13 @@ async fn connect(client: &Client) -> Result<TcpStream, ExchangeFault> {
     if let Some(address) = found.iter().find(|address| !endpoint.leads_to(address.ip())) {
         return Err(not_sent(format!("`{}` leads to {}, off this machine", endpoint.host, address.ip())));
     }
-    let mut last = not_sent("no address");
-    for address in found {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = not_sent(error),
+    let Some((last, others)) = found.split_last() else { return Err(not_sent("no address")) };
+    for address in others {
+        if let Ok(Ok(stream)) = timeout(Duration::from_millis(ADDRESS_MILLISECONDS_MAX), TcpStream::connect(address)).await {
+            return Ok(stream);
         }
     }
-    Err(last)
+    TcpStream::connect(last).await.map_err(not_sent)
 }
 
 fn not_sent(error: impl Display) -> ExchangeFault {

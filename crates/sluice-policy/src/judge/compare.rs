@@ -96,9 +96,13 @@ fn missing(analysis: &Analysis, dry_run: &DryRun) -> Vec<Difference> {
         return Vec::new();
     }
     let reads = analysis.statements.iter().flat_map(|statement| &statement.reads).map(|read| &read.table);
-    let unnamed =
-        reads.filter(|table| !table.table.starts_with("INFORMATION_SCHEMA.") && !theirs.iter().any(|name| is_same(&fold(table), name)));
+    let unnamed = reads.filter(|table| !describes(table) && !theirs.iter().any(|name| is_same(&fold(table), name)));
     unnamed.map(|table| Difference::TableMissing { table: table.to_string() }).collect()
+}
+
+/// Tables about tables, which a dry run names or does not.
+fn describes(table: &TableName) -> bool {
+    table.table.starts_with("INFORMATION_SCHEMA.") || matches!(table.table.as_str(), "__TABLES__" | "__TABLES_SUMMARY__")
 }
 
 /// `theirs` may be the wildcard that `ours` stands behind.

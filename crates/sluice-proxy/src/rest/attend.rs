@@ -264,6 +264,7 @@ fn projects_ask(connection: &str) -> MethodAsk {
         also: Vec::new(),
         sends: Sends { path: "projects".to_owned(), query, ..Sends::default() },
         changes: Vec::new(),
+        untags: None,
         begins: None,
         request_id: None,
     }

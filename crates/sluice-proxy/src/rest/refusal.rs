@@ -10,7 +10,7 @@ use sluice_app::{CatalogFault, FormReason, JobsFault, Refused, UpstreamFault, Up
 use sluice_identity::Fault;
 use sluice_ledger::AppendFault;
 use sluice_mask::MaskFault;
-use sluice_policy::{Decision, Reason, ReasonKind};
+use sluice_policy::{Decision, ReasonKind};
 
 /// How BigQuery says one kind of error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,6 @@ pub struct Told {
 }
 
 pub const MESSAGE_BYTES_MAX: usize = 8 << 10;
-const REASONS_TOLD_MAX: usize = 5;
 
 const ACCESS_DENIED: (u16, &str, &str) = (403, "accessDenied", "PERMISSION_DENIED");
 const AGAIN: (u16, &str, &str) = (503, "backendError", "UNAVAILABLE");
@@ -84,6 +83,7 @@ fn of(why: &Why) -> (u16, String, &'static str, String) {
         Why::Form { reason, text } => (of_form(*reason), text.clone()),
         Why::Jobs(JobsFault::Taken) => (of_form(FormReason::Duplicate), "this job id is taken".to_owned()),
         Why::Jobs(JobsFault::Unavailable(_)) => (AGAIN, "the book of jobs could not be read: try again".to_owned()),
+        Why::Masked { outputs } => (ACCESS_DENIED, masked_text(outputs)),
         Why::Masking(fault @ MaskFault::NotYet) => (ACCESS_DENIED, fault.to_string()),
         Why::Masking(_) => ((502, "invalidAnswer", "INTERNAL"), "rows are withheld: BigQuery's answer is not as expected".to_owned()),
         Why::NotFound { what } => (NOT_FOUND, format!("Not found: {what}")),
@@ -117,32 +117,17 @@ fn of_decision(decision: &Decision) -> (u16, &'static str, &'static str) {
     ACCESS_DENIED
 }
 
-/// The rule, the reason, what would be accepted.
+/// The rule, the reason, what would be accepted, in words that this caller may read.
 fn decision_text(decision: &Decision) -> String {
-    let evaluation = &decision.evaluation;
-    let needs: Vec<Reason> = evaluation.needs.iter().map(|need| need.as_reason()).collect();
-    let all: Vec<&Reason> = evaluation.reasons.iter().chain(&needs).collect();
-    let mut texts: Vec<String> = all.iter().take(REASONS_TOLD_MAX).map(|reason| reason_text(reason)).collect();
-    if all.len() > REASONS_TOLD_MAX {
-        texts.push(format!("and {} more", all.len() - REASONS_TOLD_MAX));
-    }
-    if texts.is_empty() {
-        texts.push("no rule permits it".to_owned());
-    }
-    format!("Access Denied: {}", texts.join("; "))
+    let text = sluice_policy::tell(&decision.evaluation).replace('\n', "; ");
+    format!("Access Denied: {}", if text.is_empty() { "no rule permits it" } else { text.as_str() })
 }
 
-fn reason_text(reason: &Reason) -> String {
-    let question = reason.question.as_ref().map_or(String::new(), |question| format!("{question}: "));
-    let mut text = format!("{question}{}", reason.fact);
-    let rules: Vec<String> = reason.rules.iter().map(|rule| format!("`{}` ({})", rule.id, rule.reason)).collect();
-    if !rules.is_empty() {
-        text.push_str(&format!(" [rule {}]", rules.join(", ")));
-    }
-    if !reason.accepted.is_empty() {
-        text.push_str(&format!(". Accepted would be: {}", reason.accepted.join(", or ")));
-    }
-    text
+fn masked_text(outputs: &[String]) -> String {
+    format!(
+        "Access Denied: you may not see these columns of the result clear, and masks are not applied yet: {}. Accepted: the same without them",
+        outputs.join(", ")
+    )
 }
 
 fn of_upstream(fault: &UpstreamFault, told: Option<&str>) -> (u16, String, &'static str, String) {

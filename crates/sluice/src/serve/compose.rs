@@ -13,7 +13,9 @@ use sluice_ledger::record::{Draft, Kind};
 use sluice_outbound::{BigQuery, Https, KeyCache, KeysChanged};
 use sluice_sql::engine::Engine;
 use sluice_store::disk::LocalDisk;
-use sluice_store::{HaltFile, JobBook, JobLimits, Ledger, LocalMachine, Opening, Reader, ReplayFile, RevocationFile, Scribe, Secrets, Store};
+use sluice_store::{
+    HaltFile, JobBook, JobLimits, Ledger, LocalMachine, Opening, Reader, ReplayFile, RevocationFile, Scribe, Secrets, Store,
+};
 use std::collections::BTreeMap;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};

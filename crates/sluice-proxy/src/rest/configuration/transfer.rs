@@ -90,6 +90,7 @@ fn method(job: Job<'_>, name: &str, resource: Resource, reads: Reads, changes: V
         also: job.also.into_list(),
         sends,
         changes,
+        untags: None,
         begins: Some(job.name),
         request_id: None,
     }

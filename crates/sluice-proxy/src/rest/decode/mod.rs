@@ -39,6 +39,7 @@ struct Decoded {
     /// Where the body names what the path does not.
     resource: Option<Resource>,
     changes: Vec<TableName>,
+    untags: Option<TableName>,
 }
 
 pub fn ask(call: &Call<'_>) -> Result<MethodAsk, FormFault> {
@@ -68,6 +69,7 @@ pub fn ask(call: &Call<'_>) -> Result<MethodAsk, FormFault> {
         also: decoded.also,
         sends,
         changes: decoded.changes,
+        untags: decoded.untags,
         begins: None,
         request_id: None,
     })

@@ -118,23 +118,29 @@ pub fn table(call: &Call<'_>) -> Result<Decoded, FormFault> {
     if body.get("timePartitioning").is_some_and(|partitioning| partitioning.get("expirationMs").is_some_and(|value| !value.is_null())) {
         ask("delete", &place);
     }
-    // With another schema policy tags can fall off, and what a column is labelled by with them.
     let replaces_schema =
         !is_new && (body.contains_key("schema") || call.matched.method.verb == "PUT" || call.parameters.flag("autodetect_schema"));
-    if replaces_schema || body.get("schema").is_some_and(has_tags) {
+    let tags = body.get("schema").is_some_and(has_tags);
+    if replaces_schema || tags {
         ask("alter", &place);
+    }
+    if tags {
         ask("administration", &place);
     }
     for referenced in referenced_tables(&body, call.matched.project())? {
         ask("metadata", &Resource::Table(referenced));
     }
-    Ok(Decoded { body: Some(body), also, resource: None, changes: vec![name] })
+    let untags = replaces_schema.then(|| name.clone());
+    Ok(Decoded { body: Some(body), also, resource: None, changes: vec![name], untags })
 }
 
-/// Policy tags, in whatever depth.
+/// Policy tags, in whatever depth. An empty list of them names none: it takes away what is there, as a schema without any does.
 fn has_tags(schema: &Value) -> bool {
     let fields = schema.get("fields").and_then(Value::as_array);
-    fields.into_iter().flatten().any(|field| field.get("policyTags").is_some() || has_tags(field))
+    let names = |field: &Value| {
+        field.get("policyTags").and_then(|tags| tags.get("names")).and_then(Value::as_array).is_some_and(|names| !names.is_empty())
+    };
+    fields.into_iter().flatten().any(|field| names(field) || has_tags(field))
 }
 
 /// A foreign key says that a column of another table holds what stands here.

@@ -13,6 +13,7 @@ fn told(verb: &str, path: &str, query: &str, body: &Value) -> Result<String, Str
     assert_eq!(ask.sends.if_match.as_deref(), Some("\"e\""));
     let mut lines = vec![format!("{} on {}", ask.name, ask.resource)];
     lines.extend(ask.also.iter().map(|(action, resource)| format!("{action} on {resource}")));
+    lines.extend(ask.untags.iter().map(|table| format!("untags {table}")));
     lines.extend(ask.changes.iter().map(|changed| format!("changes {changed}")));
     match ask.reads {
         Reads::All(tables) => lines.extend(tables.iter().map(|table| format!("reads {table}"))),
@@ -156,9 +157,12 @@ fn tables_are_written_anew() {
         json!({ "tableReference": reference, "timePartitioning": { "type": "DAY", "expirationMs": "1" } }),
         Ok(&format!("{asked}; delete on table p.d.t; {}", sent(",\"timePartitioning\":{\"type\":\"DAY\",\"expirationMs\":\"1\"}"))),
     );
-    let tagged = json!({ "fields": [{ "name": "a", "type": "RECORD", "fields": [{ "name": "b", "type": "STRING", "policyTags": { "names": [] } }] }] });
+    let tagged = json!({ "fields": [{ "name": "a", "type": "RECORD", "fields": [{ "name": "b", "type": "STRING", "policyTags": { "names": ["t"] } }] }] });
     let found = told("POST", TABLES, "", &json!({ "tableReference": reference, "schema": tagged })).unwrap();
     assert!(found.contains("administration on table p.d.t"), "{found}");
+    let untagged = json!({ "fields": [{ "name": "a", "type": "STRING", "policyTags": { "names": [] } }] });
+    let found = told("POST", TABLES, "", &json!({ "tableReference": reference, "schema": untagged })).unwrap();
+    assert!(!found.contains("administration"), "{found}");
     let other = json!({ "foreignKeys": [{ "referencedTable": { "projectId": "p", "datasetId": "secret", "tableId": "s" }, "columnReferences": [] }] });
     let found = told("POST", TABLES, "", &json!({ "tableReference": reference, "tableConstraints": other })).unwrap();
     assert!(found.contains("metadata on table p.secret.s"), "{found}");
@@ -221,7 +225,6 @@ fn patches_keep_what_takes_away() {
             "tables.patch on table p.d.t; drop on table p.d.t; changes p.d.t; Patch projects/p/datasets/d/tables/t? {\"expirationTime\":\"5\"}",
         ),
     );
-    let administers = "alter on table p.d.t; administration on table p.d.t";
     for (verb, query, body) in [
         ("PATCH", "", json!({ "schema": { "fields": [{ "name": "a", "type": "STRING" }] } })),
         ("PATCH", "", json!({ "schema": null })),
@@ -229,8 +232,11 @@ fn patches_keep_what_takes_away() {
         ("PUT", "", json!({ "description": "x" })),
     ] {
         let found = told(verb, TABLE, query, &body).unwrap();
-        assert!(found.contains(administers), "{found}");
+        assert!(found.contains("alter on table p.d.t; untags p.d.t"), "{found}");
     }
+    let tagged = json!({ "schema": { "fields": [{ "name": "a", "type": "STRING", "policyTags": { "names": ["t"] } }] } });
+    let found = told("PATCH", TABLE, "", &tagged).unwrap();
+    assert!(found.contains("alter on table p.d.t; administration on table p.d.t; untags p.d.t"), "{found}");
     check("PATCH", TABLE, "", json!({ "tableReference": { "tableId": "other" } }), Err("is not `t`"));
     check("PATCH", TABLE, "", json!({ "unknown": null }), Err("`unknown`"));
     check("PATCH", TABLE, "", json!({ "view": { "query": "SELECT 1" } }), Err("CREATE OR REPLACE VIEW"));
