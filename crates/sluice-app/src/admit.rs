@@ -4,6 +4,7 @@ use crate::asked::{MethodAsk, Reads, Visit};
 use crate::decide::{Background, failed};
 use crate::gateway::{Gateway, Passage};
 use crate::job::{JobName, JobWork, KnownJob};
+use crate::labels::with_labels;
 use crate::ports::{JobState, Resource, RowsAsk, Upload};
 use crate::query::Results;
 use crate::refusal::{Refused, Why};
@@ -37,7 +38,10 @@ impl Gateway {
         .await
     }
 
-    async fn admit_now(self: &Arc<Self>, passage: &mut Passage, ask: MethodAsk, upload: Option<Upload>) -> Result<Admitted, Why> {
+    async fn admit_now(self: &Arc<Self>, passage: &mut Passage, mut ask: MethodAsk, upload: Option<Upload>) -> Result<Admitted, Why> {
+        if ask.begins.is_some() {
+            ask.sends = with_labels(ask.sends, &self.job_labels(passage))?;
+        }
         let (request, known) = self.method_request(passage, &ask).await?;
         let background = Background { known: &known, tables: &[] };
         let admission = self.admit_request(passage, request, background).await?;
@@ -86,6 +90,10 @@ impl Gateway {
                 _ => Err(Why::NotFound { what: format!("table {table}") }),
             };
         }
+        // Who lists such a dataset learns what others asked for.
+        if let Some(dataset) = hidden(&ask.resource) {
+            return Err(Why::NotFound { what: format!("dataset {dataset}") });
+        }
         let mut resource = ask.resource.clone();
         if let policy::Resource::Job { project, id, mine } = &mut resource {
             let name = JobName { project: project.clone(), id: id.clone(), location: None };
@@ -130,4 +138,14 @@ fn anonymous(resource: &policy::Resource) -> Option<&TableName> {
         policy::Resource::Table(table) if table.dataset.starts_with('_') => Some(table),
         _ => None,
     }
+}
+
+/// Where those datasets are meant themselves, or something in one that is no table.
+fn hidden(resource: &policy::Resource) -> Option<&str> {
+    let dataset = match resource {
+        policy::Resource::Dataset { dataset, .. } => dataset,
+        policy::Resource::Model(name) | policy::Resource::Routine(name) => &name.dataset,
+        _ => return None,
+    };
+    dataset.starts_with('_').then_some(dataset.as_str())
 }

@@ -68,15 +68,19 @@ impl Gateway {
         let known = self.own_job(passage, job).await?;
         let request = method(passage, "jobs.get", &known.name, Verb::Get, "");
         let may_be_told = self.may_be_told(&known);
-        if let Some(running) = self.running.find(&passage.connection, &known.name) {
+        let running = self.running.find(&passage.connection, &known.name);
+        // The record of a job that is over takes no more counts: whoever asks then has a record of its own.
+        if let Some(running) = running.as_ref().filter(|running| !running.state().done) {
             running.count_poll();
             self.may_poll(passage, request)?;
             return Ok(told(running.state(), may_be_told));
         }
         let known_now = self.parts.in_force.known();
         let admission = self.admit_request(passage, request, Background { known: &known_now, tables: &[] }).await?;
-        let name = placed(&known.name, job);
-        let state = self.parts.upstream.job(&admission.permit, &name, Duration::ZERO).await;
+        let state = match running {
+            Some(running) => Ok(running.state()),
+            None => self.parts.upstream.job(&admission.permit, &placed(&known.name, job), Duration::ZERO).await,
+        };
         let state = state.map_err(|fault| failed(fault, may_be_told))?;
         self.complete(passage, &state, "completed", 0).await;
         Ok(told(state, may_be_told))

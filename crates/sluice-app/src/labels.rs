@@ -1,11 +1,28 @@
 //! What the gateway writes into a job of its caller's: labels that tie it to its record, which clients cannot set, and the ceiling of policy.
 
+use crate::gateway::{Gateway, Passage};
+use crate::record;
 use crate::refusal::{FormReason, Why};
 use serde_json::{Map, Value};
 use sluice_policy::Sends;
 
 /// Of every label that the gateway sets.
 pub const LABEL_PREFIX: &str = "sluice_";
+/// Whose digest is shown in a label has this many digits.
+const LABEL_DIGEST_DIGITS: usize = 16;
+
+impl Gateway {
+    /// Of every job, whatever it does: its request in the ledger, the policy set that let it through, the session that it came from.
+    pub(crate) fn job_labels(&self, passage: &Passage) -> Vec<(&'static str, String)> {
+        let digest = self.parts.in_force.policy().digest.to_string();
+        let policy = digest.rsplit(':').next().unwrap_or_default().chars().take(LABEL_DIGEST_DIGITS).collect();
+        let mut labels = vec![("request", record::hex(&passage.subject.0)), ("policy", policy)];
+        if let Some(session) = passage.caller.session() {
+            labels.push(("session", record::hex(&record::sha256(session.id.as_bytes())).chars().take(LABEL_DIGEST_DIGITS).collect()));
+        }
+        labels
+    }
+}
 
 /// The smaller of what the client and policy let a query bill.
 pub(crate) fn with_ceiling(mut sends: Sends, bytes_max: Option<u64>) -> Result<Sends, Why> {

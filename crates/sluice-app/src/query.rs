@@ -24,8 +24,6 @@ const SCHEMA_WITHHELD: &str =
     "the statement does not fit the tables that it names; their schema is not yours to read, so nothing more is said";
 /// How the analyzer begins to say that a table is not there.
 const TABLE_ABSENT: &str = "Table not found: ";
-/// Whose digest is shown in a label has this many digits.
-const LABEL_DIGEST_DIGITS: usize = 16;
 
 enum Sent {
     DryRun(Box<JobState>),
@@ -184,7 +182,8 @@ impl Gateway {
         };
         let wants_rows = rows.rows_max != Some(0);
         let running = self.running.find(&passage.connection, &known.name);
-        if let Some(running) = &running {
+        // The record of a job that is over takes no more counts: whoever asks then has a record of its own.
+        if let Some(running) = running.as_ref().filter(|running| !running.state().done) {
             running.count_poll();
             let may_be_told = self.may_poll(passage, self.page(&known, work, Sends::default()))?;
             let state = told(running.wait(patience).await, may_be_told);
@@ -238,12 +237,7 @@ impl Gateway {
     }
 
     fn request(&self, passage: &Passage, ask: QueryAsk, understood: &Understood) -> Result<Request, Why> {
-        let digest = self.parts.in_force.policy().digest.to_string();
-        let policy = digest.rsplit(':').next().unwrap_or_default().chars().take(LABEL_DIGEST_DIGITS).collect();
-        let mut labels = vec![("request", record::hex(&passage.subject.0)), ("policy", policy)];
-        if let Some(session) = passage.caller.session() {
-            labels.push(("session", record::hex(&record::sha256(session.id.as_bytes())).chars().take(LABEL_DIGEST_DIGITS).collect()));
-        }
+        let labels = self.job_labels(passage);
         let statement = Statement {
             text: ask.query.text,
             parameters: ask.parameters,

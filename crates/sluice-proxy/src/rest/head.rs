@@ -12,6 +12,10 @@ pub struct Peer {
     pub tls: Option<String>,
 }
 
+/// Put into a request whose head says in two ways how long its body is: by then one of them is gone from the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ambiguous;
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Head {
     /// As it is meant: after `X-HTTP-Method-Override`.
@@ -99,6 +103,9 @@ fn check_sizes(headers: &HeaderMap) -> Result<(), HeadFault> {
 /// How long the body is must be said in one way.
 fn check_framing(parts: &Parts) -> Result<(), HeadFault> {
     let headers = &parts.headers;
+    if parts.extensions.get::<Ambiguous>().is_some() {
+        return Err(invalid("the request has a `Content-Length` and a `Transfer-Encoding`, or one of them twice"));
+    }
     if let Some(coding) = headers.get(header::TRANSFER_ENCODING) {
         if headers.contains_key(header::CONTENT_LENGTH) {
             return Err(invalid("the request has a `Content-Length` and a `Transfer-Encoding`"));

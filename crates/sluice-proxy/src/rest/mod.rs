@@ -25,7 +25,7 @@ mod upload;
 
 pub use application::{Application, Authenticate, JobList};
 pub use body::BODY_MILLISECONDS_MAX;
-pub use head::{HEADERS_BYTES_MAX, HEADERS_MAX, Peer};
+pub use head::{Ambiguous, HEADERS_BYTES_MAX, HEADERS_MAX, Peer};
 pub use methods::{Duty, Kind, METHODS, Method, Type};
 pub use parameters::{PARAMETER_BYTES_MAX, QUERY_BYTES_MAX};
 pub use refusal::{Told, told};

@@ -1,10 +1,13 @@
 //! One connection: its handshake, its limits, who is at the other end.
 
 use super::certificate::Certificate;
-use crate::rest::{HEADERS_BYTES_MAX, HEADERS_MAX, Peer};
+use super::framing::Heads;
+use super::stream::Watched;
+use crate::rest::{Ambiguous, HEADERS_BYTES_MAX, HEADERS_MAX, Peer};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::Version;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -83,9 +86,14 @@ where
         .max_send_buf_size(SEND_BUFFER_BYTES_MAX)
         .keep_alive_interval(Duration::from_secs(PING_SECONDS))
         .keep_alive_timeout(Duration::from_secs(PING_SECONDS));
+    let heads = Arc::new(Heads::default());
+    let stream = Watched::new(stream, Arc::clone(&heads));
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request: Request = request.map(Body::new);
         request.extensions_mut().insert(peer.clone());
+        if request.version() < Version::HTTP_2 && !heads.next_is_clear() {
+            request.extensions_mut().insert(Ambiguous);
+        }
         router.clone().call(request)
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();

@@ -5,6 +5,8 @@
 
 mod certificate;
 mod connection;
+mod framing;
+mod stream;
 
 pub use certificate::{Certificate, CertificateFault};
 
