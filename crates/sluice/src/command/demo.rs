@@ -2,7 +2,7 @@
 
 use super::{Failure, start_engine};
 use crate::catalog_folder;
-use crate::render::{how, text};
+use crate::render::text;
 use clap::Args;
 use serde_json::Value;
 use sluice_model::{Analysis, ColumnPath, Output, StatementAnalysis};
@@ -95,7 +95,7 @@ fn verdict(output: &Output, labels: &[&str]) -> String {
         .filter(|exposure| is_labelled(&exposure.column, labels))
         .map(|exposure| {
             let at = if exposure.at.is_empty() { String::new() } else { format!(" at {}", exposure.at.join(".")) };
-            format!("{} ({}){at}", exposure.column, how(exposure.how))
+            format!("{} ({}){at}", exposure.column, exposure.how.word())
         })
         .collect();
     let name = if output.name.is_empty() { "(no name)" } else { &output.name };
