@@ -8,7 +8,7 @@ use crate::world::{SIZES, TestMachine, both_masters, create_ledger, erasure, old
 use sluice_ledger::layout::Slot;
 use sluice_ledger::record::Kind;
 use sluice_store::disk::Disk;
-use sluice_store::{Ledger, Reader};
+use sluice_store::{Ledger, Reader, backup};
 use std::sync::Arc;
 
 /// Records before the last that are opened after each crash; every 25th time all of them are.
@@ -117,12 +117,19 @@ fn no_key_is_lost_whenever_the_machine_stops_while_keys_are_wrapped_anew() {
     for (number, snapshot) in snapshots.iter().enumerate() {
         for crash in Crash::ALL {
             let after: Arc<dyn Disk> = Arc::new(SimulatedDisk::of(snapshot.image.crash(crash, number as u64)));
+            let opens_all = |disk: &Arc<dyn Disk>, when: &str| {
+                let reader = Reader::open(disk.clone()).unwrap();
+                for index in 0..reader.size() {
+                    let opened = reader.open_record(index, &both_masters());
+                    assert!(opened.is_ok(), "record {index}, {crash:?} after `{}`, {when}: {opened:?}", snapshot.operation);
+                }
+            };
+            opens_all(&after, "before the next start");
+            let copy: Arc<dyn Disk> = Arc::new(SimulatedDisk::default());
+            backup(&after, copy.as_ref()).unwrap_or_else(|fault| panic!("{crash:?} after `{}`: {fault}", snapshot.operation));
+            opens_all(&copy, "in a copy");
             drop(open(&after, 3).unwrap_or_else(|fault| panic!("{crash:?} after `{}`: {fault}", snapshot.operation)));
-            let reader = Reader::open(after).unwrap();
-            for index in 0..reader.size() {
-                let opened = reader.open_record(index, &both_masters());
-                assert!(opened.is_ok(), "record {index}, {crash:?} after `{}`: {opened:?}", snapshot.operation);
-            }
+            opens_all(&after, "after it");
         }
     }
 }
