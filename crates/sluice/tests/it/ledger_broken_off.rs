@@ -10,7 +10,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-const WRITING: [(&str, &[&str]); 4] = [("hold", &["1"]), ("release", &["2"]), ("erase", &["1"]), ("rotate-keys", &[])];
+const WRITING: [(&str, &[&str]); 5] =
+    [("hold", &["1"]), ("release", &["2"]), ("erase", &["1"]), ("expire", &["--older-than", "1"]), ("rotate-keys", &[])];
 
 #[test]
 fn nothing_is_written_while_a_gateway_runs() {
@@ -82,7 +83,7 @@ fn a_rotation_that_was_broken_off_is_finished_by_the_next() {
 }
 
 /// From nearly nothing to somewhat more than a whole run takes here and now.
-fn delays(whole_run: impl FnOnce()) -> impl Iterator<Item = Duration> {
+pub fn delays(whole_run: impl FnOnce()) -> impl Iterator<Item = Duration> {
     let start = Instant::now();
     whole_run();
     let whole = start.elapsed();
@@ -90,7 +91,7 @@ fn delays(whole_run: impl FnOnce()) -> impl Iterator<Item = Duration> {
 }
 
 /// Runs it and kills it after so long. Whether it ended before.
-fn kill_after(arguments: &[&str], delay: Duration) -> bool {
+pub fn kill_after(arguments: &[&str], delay: Duration) -> bool {
     let mut child = Command::new(env!("CARGO_BIN_EXE_sluice"))
         .args(arguments)
         .current_dir(root())
