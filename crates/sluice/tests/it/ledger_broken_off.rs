@@ -10,8 +10,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-const WRITING: [(&str, &[&str]); 5] =
-    [("hold", &["1"]), ("release", &["2"]), ("erase", &["1"]), ("expire", &["--older-than", "1"]), ("rotate-keys", &[])];
+const WRITING: [(&str, &[&str]); 4] = [("hold", &["1"]), ("release", &["2"]), ("erase", &["1"]), ("rotate-keys", &[])];
+/// Whether there is anything to do for it is looked up without the lock; a ledger that was not shut always has.
+const EXPIRE: (&str, &[&str]) = ("expire", &["--older-than", "1"]);
 
 #[test]
 fn nothing_is_written_while_a_gateway_runs() {
@@ -21,7 +22,7 @@ fn nothing_is_written_while_a_gateway_runs() {
     let mut gateway = desk.open();
     request(&mut gateway, 77);
     gateway.apply().unwrap();
-    for (command, more) in WRITING {
+    for (command, more) in WRITING.into_iter().chain([EXPIRE]) {
         desk.act(command, more).check(2, &["another process has the ledger open: stop the gateway first"]);
         let value = desk.act(command, &[more, &["--json"]].concat()).json();
         assert!(value["refused"].as_str().unwrap().contains("stop the gateway"), "{value}");
