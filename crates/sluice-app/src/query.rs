@@ -7,7 +7,6 @@ use crate::gateway::{Gateway, Passage};
 use crate::job::{JobName, JobWork, KnownJob, QueryWork};
 use crate::labels::{with_ceiling, with_labels};
 use crate::ports::{JobRows, JobState, RowsAsk, Upload, UpstreamFault, UpstreamFaultKind};
-use crate::record;
 use crate::refusal::{FormReason, Refused, Why};
 use crate::running::Running;
 use crate::understand::{Understood, all_nameable, depends_on_who_asks};
