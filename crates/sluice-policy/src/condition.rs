@@ -7,7 +7,7 @@ use serde_json::Value;
 pub(crate) struct Condition {
     /// The one policy, head and all.
     pub policy: cedar_policy::PolicySet,
-    pub guards: Vec<Guard>,
+    pub guard: Guard,
     /// It reads the resource or the action, so each question has an answer of its own.
     pub reads_question: bool,
     /// It reads how a column is used, or where it goes.
@@ -21,13 +21,13 @@ impl Condition {
     /// None where a policy has a head and nothing else. What cannot be looked into is taken to read everything.
     pub fn of(policy: cedar_policy::PolicySet, json: Option<&Value>) -> Option<Condition> {
         let Some(json) = json else {
-            return Some(Condition { policy, guards: Vec::new(), reads_question: true, reads_column: true });
+            return Some(Condition { policy, guard: Guard::Unknown, reads_question: true, reads_column: true });
         };
         let conditions = json.get("conditions").filter(|conditions| conditions.as_array().is_none_or(|all| !all.is_empty()))?;
         let reads = |wanted: &dyn Fn(&str, &str) -> bool| is_anywhere(conditions, wanted, 0);
         Some(Condition {
             policy,
-            guards: Guard::all(json),
+            guard: Guard::of(json),
             reads_question: reads(&|name, text| name == "Var" && matches!(text, "action" | "resource")),
             reads_column: reads(&|name, text| name == "attr" && matches!(text, "destination" | "how")),
         })

@@ -3,7 +3,7 @@
 use crate::ask::Asked;
 use crate::cast::{Cast, Member};
 use crate::fact::{Fact, Fault};
-use crate::guard::{Guard, Scene};
+use crate::guard::Scene;
 use crate::mention::Root;
 use crate::question::Question;
 use crate::set::{PolicySet, Rule};
@@ -25,6 +25,8 @@ pub(crate) struct Hearing<'a> {
     entities: RefCell<HashMap<usize, Result<Rc<Entities>, Fault>>>,
     /// Of rules that read nothing of the question.
     said: RefCell<HashMap<(usize, StageId), Said>>,
+    /// Of the same, with what all questions have in common, whether it can be left out: by its number.
+    left_out: RefCell<Vec<Option<bool>>>,
     last: RefCell<Option<((usize, StageId), Request)>>,
     authorizer: Authorizer,
 }
@@ -54,6 +56,7 @@ impl<'a> Hearing<'a> {
     pub fn new(set: &'a PolicySet, cast: Cast<'a>, principal: &'a Principal, facts: Fact<'a>) -> Hearing<'a> {
         let stages = vec![Stage { facts, context: OnceCell::new() }];
         let (stage_of, said) = (HashMap::from([((None, None), COMMON)]), RefCell::default());
+        let left_out = RefCell::new(vec![None; set.rules.len()]);
         let (entities, last, authorizer) = (RefCell::default(), RefCell::default(), Authorizer::new());
         let attributes = Fact::Record(vec![("issuer", Fact::text(&principal.issuer)), ("subject", Fact::text(&principal.subject))]);
         Hearing {
@@ -66,6 +69,7 @@ impl<'a> Hearing<'a> {
             stage_of,
             entities,
             said,
+            left_out,
             last,
             authorizer,
         }
@@ -104,7 +108,10 @@ impl<'a> Hearing<'a> {
         let Some(condition) = &rule.condition else { return Said::Applies };
         let stage_id = if condition.reads_column { asked.stage } else { COMMON };
         let Some(stage) = self.stages.get(stage_id) else { return Said::Failed("there is no such question".to_owned()) };
-        if Guard::leave_out(&condition.guards, &Seen { hearing: self, stage, asked }) {
+        let leaves_out = || condition.guard.leaves_out(&Seen { hearing: self, stage, asked });
+        // With several tables the same is asked of the same facts again.
+        let silent = if condition.reads_question || stage_id != COMMON { leaves_out() } else { self.left_out(rule.number, leaves_out) };
+        if silent {
             return Said::Silent;
         }
         if condition.reads_question {
@@ -115,6 +122,17 @@ impl<'a> Hearing<'a> {
             let said = self.ask(&condition.policy, stage_id, asked, all).unwrap_or_else(Said::Failed);
             self.said.borrow_mut().insert((rule.number, stage_id), said.clone());
             said
+        })
+    }
+
+    fn left_out(&self, rule: usize, look: impl FnOnce() -> bool) -> bool {
+        let known = self.left_out.borrow().get(rule).copied().flatten();
+        known.unwrap_or_else(|| {
+            let found = look();
+            if let Some(known) = self.left_out.borrow_mut().get_mut(rule) {
+                *known = Some(found);
+            }
+            found
         })
     }
 

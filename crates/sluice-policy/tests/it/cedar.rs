@@ -38,7 +38,7 @@ const RESOURCES: [&str; 8] = [
     "resource in Table::\"p.d0.t\"",
 ];
 /// Plain ones, ones for Cedar alone, ones that cannot be evaluated.
-const ATOMS: [&str; 25] = [
+const ATOMS: [&str; 36] = [
     "true",
     "context.door == \"rest\"",
     "context.door != \"rest\"",
@@ -60,6 +60,17 @@ const ATOMS: [&str; 25] = [
     "principal in Group::\"g0\"",
     "principal in [Group::\"g0\", Group::\"g1\"]",
     "context.door like \"re*\"",
+    "context.door like \"*s*\"",
+    "context.door like \"*\"",
+    "context.grants.containsAll([\"a\", \"b\"])",
+    "context.grants.isEmpty()",
+    "principal is Person",
+    "principal is Agent in Group::\"g1\"",
+    "principal == Agent::\"https://issuer.example#1\"",
+    "principal != Person::\"https://issuer.example#2\"",
+    "(resource is Table && resource.labels.containsAny([\"contact\", \"x\"]))",
+    "(resource is Column && !resource.labels.isEmpty())",
+    "resource in Dataset::\"p.d1\"",
     "(if context.now > 1000 then context.door == \"rest\" else principal in Group::\"g1\")",
     "9223372036854775807 + context.now > 0",
     "-9223372036854775807 - context.now < 0",
@@ -184,12 +195,13 @@ fn kind(kind: CallerKind) -> &'static str {
 }
 
 fn condition() -> impl Strategy<Value = String> {
-    let atom = prop_oneof![6 => prop::sample::select(&ATOMS[..22]), 1 => prop::sample::select(&ATOMS[22..])].prop_map(str::to_owned);
+    let atom = prop_oneof![6 => prop::sample::select(&ATOMS[..33]), 1 => prop::sample::select(&ATOMS[33..])].prop_map(str::to_owned);
     atom.prop_recursive(3, 8, 2, |inner| {
         prop_oneof![
             4 => (inner.clone(), inner.clone()).prop_map(|(one, other)| format!("({one} && {other})")),
-            1 => (inner.clone(), inner.clone()).prop_map(|(one, other)| format!("({one} || {other})")),
-            1 => inner.prop_map(|one| format!("!({one})")),
+            2 => (inner.clone(), inner.clone()).prop_map(|(one, other)| format!("({one} || {other})")),
+            1 => (inner.clone(), inner.clone(), inner.clone()).prop_map(|(one, then, other)| format!("(if {one} then {then} else {other})")),
+            2 => inner.prop_map(|one| format!("!({one})")),
         ]
     })
 }
