@@ -45,6 +45,8 @@ pub struct QueryWork {
     pub destination: Option<Destination>,
     pub analysis: Arc<Analysis>,
     pub dry_run: Option<DryRun>,
+    /// One statement of the script that the analysis is of.
+    pub is_part: bool,
 }
 
 impl fmt::Display for JobName {

@@ -7,6 +7,7 @@ use crate::job::{JobName, JobWork, KnownJob};
 use crate::ports::JobState;
 use crate::query::told;
 use crate::refusal::{Refused, Why};
+use crate::script::text;
 use sluice_identity::Caller;
 use sluice_policy::{Method, Request, Resource, Sends, Verb, Work};
 use std::sync::Arc;
@@ -116,15 +117,16 @@ impl Gateway {
                 Some(running) => Ok(running.state()),
                 None => self.parts.upstream.job(&admission.permit, &known.name, Duration::ZERO).await,
             };
-            // BigQuery forgets jobs after half a year.
-            states.extend(state.ok().map(|state| told(state, self.may_be_told(&known))));
+            // BigQuery forgets jobs after half a year. Parts of a script are listed with it alone.
+            let state = state.ok().filter(|state| text(state, "/statistics/parentJobId").is_none());
+            states.extend(state.map(|state| told(state, self.may_be_told(&known))));
         }
         self.complete(passage, &JobState::default(), "completed", 0).await;
         Ok(states)
     }
 
     /// Whether nothing that BigQuery says of a job can hold a labelled value.
-    fn may_be_told(&self, known: &KnownJob) -> bool {
+    pub(crate) fn may_be_told(&self, known: &KnownJob) -> bool {
         match &known.work {
             JobWork::Other => true,
             JobWork::Query(work) => {
@@ -155,7 +157,7 @@ fn method(passage: &Passage, name: &str, job: &JobName, verb: Verb, suffix: &str
     asked(passage, &job.project, Method { name: name.to_owned(), resource, columns: Vec::new() }, sends)
 }
 
-fn asked(passage: &Passage, project: &str, method: Method, sends: Sends) -> Request {
+pub(crate) fn asked(passage: &Passage, project: &str, method: Method, sends: Sends) -> Request {
     let connection = passage.connection.clone();
     Request { connection, project: project.to_owned(), work: Work::Method(method), also: Vec::new(), sends }
 }

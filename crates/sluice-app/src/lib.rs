@@ -15,6 +15,7 @@ mod record;
 mod refusal;
 mod release;
 mod running;
+mod script;
 mod session;
 mod understand;
 mod withhold;

@@ -7,7 +7,6 @@ use crate::gateway::{Gateway, Passage};
 use crate::job::{JobName, JobWork, KnownJob, QueryWork};
 use crate::labels::{with_ceiling, with_labels};
 use crate::ports::{JobRows, JobState, RowsAsk, Upload, UpstreamFault, UpstreamFaultKind};
-use crate::record;
 use crate::refusal::{FormReason, Refused, Why};
 use crate::running::Running;
 use crate::understand::{Understood, all_nameable, depends_on_who_asks};
@@ -15,7 +14,7 @@ use sluice_identity::Caller;
 use sluice_ledger::Recorded;
 use sluice_mask::{Head, MaskedRows};
 use sluice_model::Refused as NotUnderstood;
-use sluice_policy::{Destination, DryRun, JudgeMode, Purpose, Request, Sends, Statement, Work, compare};
+use sluice_policy::{Destination, Difference, DryRun, JudgeMode, Purpose, Request, Sends, Statement, Work, compare};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -228,9 +227,13 @@ impl Gateway {
             referenced_routines: state.referenced_routines.clone(),
             schema: state.schema.clone(),
         };
-        match compare(&work.analysis, &real).as_slice() {
-            [] => Ok(()),
-            [first, ..] => Err(Why::Drift(first.to_string())),
+        // A part is of another kind, and its columns are others: what it reads must be known all the same.
+        let counts = |difference: &Difference| {
+            !work.is_part || matches!(difference, Difference::TableUnknown { .. } | Difference::RoutineUnknown { .. })
+        };
+        match compare(&work.analysis, &real).into_iter().find(counts) {
+            None => Ok(()),
+            Some(difference) => Err(Why::Drift(difference.to_string())),
         }
     }
 
@@ -309,6 +312,7 @@ fn known_job(passage: &Passage, ask: &QueryAsk, understood: &Understood, now_ms:
         destination: destination.map(|to| Destination { table: to.table.clone(), replaces: to.truncates }),
         analysis: Arc::clone(&understood.analysis),
         dry_run: None,
+        is_part: false,
     };
     KnownJob {
         connection: ask.connection.clone(),

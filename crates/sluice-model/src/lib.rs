@@ -4,6 +4,7 @@ pub mod analysis;
 pub mod name;
 pub mod principal;
 pub mod types;
+mod word;
 
 pub use analysis::{Analysis, Effect, Exposure, How, Output, Read, Refused, StatementAnalysis, Unresolved, Use, UseKind, Write};
 pub use name::{ColumnPath, RoutineName, TableName};

@@ -1,5 +1,6 @@
 //! A policy set as a person keeps it: a handful of text files, named together by the digest of all of them.
 
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -51,6 +52,30 @@ impl Bundle {
             *text = kept.filter_map(cedar_policy::Policy::to_cedar).collect::<Vec<_>>().join("\n");
         }
         Bundle { files }
+    }
+
+    /// The same with one rule that reaches further: each of the parts of its head, and its conditions, left open in turn.
+    pub fn with_wider_rule(&self, file: &str, id: &str) -> Vec<Bundle> {
+        let set = self.files.get(file).and_then(|text| text.parse::<cedar_policy::PolicySet>().ok());
+        let policies: Vec<&cedar_policy::Policy> = set.iter().flat_map(cedar_policy::PolicySet::policies).collect();
+        let found = policies.iter().find(|policy| policy.annotation("id") == Some(id));
+        let Some(json) = found.and_then(|policy| policy.to_json().ok()) else { return Vec::new() };
+        let open = json!({ "op": "All" });
+        let parts = [("principal", open.clone()), ("action", open.clone()), ("resource", open), ("conditions", json!([]))];
+        let wider = parts.into_iter().filter_map(|(part, wide)| {
+            let mut json = json.clone();
+            let before = json.get_mut(part)?;
+            if *before == wide {
+                return None;
+            }
+            *before = wide;
+            let rule = cedar_policy::Policy::from_json(None, json).ok()?.to_cedar()?;
+            let others = policies.iter().filter(|policy| policy.annotation("id") != Some(id)).filter_map(|policy| policy.to_cedar());
+            let mut files = self.files.clone();
+            files.insert(file.to_owned(), others.chain([rule]).collect::<Vec<_>>().join("\n"));
+            Some(Bundle { files })
+        });
+        wider.collect()
     }
 
     pub fn bytes(&self) -> usize {

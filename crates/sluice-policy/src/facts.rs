@@ -2,7 +2,7 @@
 
 use crate::ask::Matter;
 use crate::fact::Fact;
-use crate::question::{self, effect_word};
+use crate::question;
 use crate::request::Work;
 use sluice_model::principal::{Principal, Run};
 use sluice_model::{Analysis, StatementAnalysis, TableName};
@@ -93,7 +93,7 @@ fn delegation(principal: &Principal) -> Option<Fact<'_>> {
 
 fn statement_fact(analysis: &Analysis) -> Fact<'_> {
     let statements = &analysis.statements;
-    let effects = statements.iter().flat_map(|statement| &statement.effects).map(|effect| effect_word(*effect));
+    let effects = statements.iter().flat_map(|statement| &statement.effects).map(|effect| effect.word());
     let locations = statements.iter().flat_map(|statement| &statement.locations).map(String::as_str);
     let reads = statements.iter().flat_map(|statement| &statement.reads).map(|read| &read.table);
     let writes = statements.iter().flat_map(|statement| &statement.writes).map(|write| &write.table);

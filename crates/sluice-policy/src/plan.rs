@@ -102,7 +102,7 @@ fn mask_of(answer: &Answer, label: &Label) -> Option<Mask> {
 /// A question for each label, in their order.
 fn to_see(exposure: &Exposure, labels: &[&Label]) -> Vec<Question> {
     let action = if exposure.how == How::Counted { "count" } else { "see" };
-    Question::of_column(action, &exposure.column, question::how_word(exposure.how), None, labels)
+    Question::of_column(action, &exposure.column, exposure.how.word(), None, labels)
 }
 
 /// Outputs that go to the client: statement, position, output.

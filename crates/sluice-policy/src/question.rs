@@ -2,7 +2,7 @@
 
 use crate::labels::{Found, Label};
 use crate::request::{Method, Request, Resource, Statement, Work};
-use sluice_model::{ColumnPath, Effect, How, Output, StatementAnalysis, TableName, UseKind};
+use sluice_model::{ColumnPath, Effect, Output, StatementAnalysis, TableName};
 use std::collections::BTreeSet;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -106,7 +106,7 @@ pub fn column_questions(request: &Request, found: &Found<'_>) -> Vec<Question> {
         }
     };
     for used in uses(request) {
-        push("decide_by", &used.column, use_word(used.how), None);
+        push("decide_by", &used.column, used.how.word(), None);
     }
     for (flow, output) in flows(request) {
         let destination = match flow {
@@ -115,7 +115,7 @@ pub fn column_questions(request: &Request, found: &Found<'_>) -> Vec<Question> {
             Flow::Outside(place) => place,
         };
         for exposure in &output.exposures {
-            push("write_elsewhere", &exposure.column, how_word(exposure.how), Some(&destination));
+            push("write_elsewhere", &exposure.column, exposure.how.word(), Some(&destination));
         }
     }
     questions
@@ -186,7 +186,7 @@ pub fn ways(statement: &Statement, position: usize, analysis: &StatementAnalysis
 }
 
 fn of_statement(analysis: &StatementAnalysis, questions: &mut Vec<Question>) {
-    let ask = |effect: Effect, resource: Resource| Question::new(effect_word(effect), resource);
+    let ask = |effect: Effect, resource: Resource| Question::new(effect.word(), resource);
     let lasting: Vec<_> = analysis.writes.iter().filter(|write| !is_temporary(&write.table)).collect();
     questions.extend(analysis.reads.iter().map(|read| ask(Effect::Read, place(&read.table))));
     questions.extend(lasting.iter().map(|write| ask(write.effect, place(&write.table))));
@@ -246,106 +246,4 @@ fn place(table: &TableName) -> Resource {
 /// A function of BigQuery's own, or a connection, has no dataset.
 fn routine(name: &str) -> Resource {
     Resource::Routine(TableName::parse(name).unwrap_or_else(|| TableName::new("", "", name)))
-}
-
-pub fn how_word(how: How) -> &'static str {
-    match how {
-        How::Counted => "counted",
-        How::Derived => "derived",
-        How::Direct => "direct",
-    }
-}
-
-pub fn use_word(kind: UseKind) -> &'static str {
-    match kind {
-        UseKind::Assert => "assert",
-        UseKind::Branch => "branch",
-        UseKind::Error => "error",
-        UseKind::Filter => "filter",
-        UseKind::Group => "group",
-        UseKind::Join => "join",
-        UseKind::Limit => "limit",
-        UseKind::Order => "order",
-        UseKind::Pivot => "pivot",
-        UseKind::Rows => "rows",
-        UseKind::Set => "set",
-        UseKind::Window => "window",
-    }
-}
-
-/// Every effect, for texts that name one.
-pub const EFFECTS: [Effect; 34] = [
-    Effect::Administration,
-    Effect::Alter,
-    Effect::Assert,
-    Effect::Branch,
-    Effect::Call,
-    Effect::Clone,
-    Effect::Copy,
-    Effect::Create,
-    Effect::Declare,
-    Effect::Delete,
-    Effect::Drop,
-    Effect::DynamicSql,
-    Effect::Export,
-    Effect::ExternalQuery,
-    Effect::Grant,
-    Effect::Identity,
-    Effect::Insert,
-    Effect::Load,
-    Effect::Merge,
-    Effect::Metadata,
-    Effect::Model,
-    Effect::OpaqueCode,
-    Effect::Raise,
-    Effect::Read,
-    Effect::RemoteFunction,
-    Effect::Replace,
-    Effect::Restore,
-    Effect::Revoke,
-    Effect::Session,
-    Effect::Set,
-    Effect::SignedUrl,
-    Effect::Transaction,
-    Effect::Truncate,
-    Effect::Update,
-];
-
-pub fn effect_word(effect: Effect) -> &'static str {
-    match effect {
-        Effect::Administration => "administration",
-        Effect::Alter => "alter",
-        Effect::Assert => "assert",
-        Effect::Branch => "branch",
-        Effect::Call => "call",
-        Effect::Clone => "clone",
-        Effect::Copy => "copy",
-        Effect::Create => "create",
-        Effect::Declare => "declare",
-        Effect::Delete => "delete",
-        Effect::Drop => "drop",
-        Effect::DynamicSql => "dynamic_sql",
-        Effect::Export => "export",
-        Effect::ExternalQuery => "external_query",
-        Effect::Grant => "grant",
-        Effect::Identity => "identity",
-        Effect::Insert => "insert",
-        Effect::Load => "load",
-        Effect::Merge => "merge",
-        Effect::Metadata => "metadata",
-        Effect::Model => "model",
-        Effect::OpaqueCode => "opaque_code",
-        Effect::Raise => "raise",
-        Effect::Read => "read",
-        Effect::RemoteFunction => "remote_function",
-        Effect::Replace => "replace",
-        Effect::Restore => "restore",
-        Effect::Revoke => "revoke",
-        Effect::Session => "session",
-        Effect::Set => "set",
-        Effect::SignedUrl => "signed_url",
-        Effect::Transaction => "transaction",
-        Effect::Truncate => "truncate",
-        Effect::Update => "update",
-    }
 }

@@ -2,9 +2,6 @@
 
 use crate::facts::hexadecimal;
 use aws_lc_rs::digest;
-use std::fs::File;
-use std::io;
-use std::path::Path;
 
 /// Written whole or not at all.
 const SECTOR_BYTES: usize = 512;
@@ -32,12 +29,6 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
     out.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
     out
-}
-
-/// The name of a file is durable once its folder is.
-pub fn sync_folder_of(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
 }
 
 fn check(body: &str) -> String {

@@ -7,6 +7,7 @@
 use crate::disk::{self, Disk, folder_of};
 use crate::facts::{self, FORMAT};
 use crate::fault::StoreFault;
+use crate::keys;
 use crate::reader::Reader;
 use crate::shelf::{self, HISTORY_FOLDER};
 use sluice_ledger::keyring::{MasterKeyId, WHOLE_ENTRY_BYTES, WrappedKeys, wrapped_keys_bytes_max};
@@ -126,13 +127,17 @@ impl<'a> Copying<'a> {
     /// Reads again whatever did not fit the records.
     fn settle(&mut self) -> Result<(), StoreFault> {
         let mut written = BTreeSet::new();
+        // What a crash has stopped is not carried out before the next start.
+        let listed = keys::listed(self.from)?;
+        self.unsettled.extend(listed.keys().filter(|record| **record < self.slots));
         for record in std::mem::take(&mut self.unsettled) {
             let name = PackName::of(PackKind::Keys, record);
             let (source, target) = (self.from.open(&name.path())?, self.to.open(&name.path())?);
             let table = PackTable::read(name, &source.read_at(0, PACK_HEAD_BYTES)?, record - name.first_record() + 1)?;
             let (start, length) = table.row(record).ok_or_else(|| cut_off(name))?;
-            let row = source.read_at(start, length)?;
-            let same = row == source.read_at(start, length)?;
+            let in_place = source.read_at(start, length)?;
+            let same = in_place == source.read_at(start, length)?;
+            let row = listed.get(&record).and_then(|slot| slot.bytes(length)).unwrap_or(in_place);
             target.write_at(start, &row)?;
             written.insert(name.path());
             self.judge(record, &row, same);

@@ -1,7 +1,8 @@
 //! Who is halted, in one file that only grows. A running gateway reads it again whenever it has changed, so `sluice halt` beside it takes effect on the
 //! next page of rows. docs/policy.md says how halts come on record.
 
-use crate::checked_file::{CheckedFile, Lines};
+use crate::checked_file::{CheckedFile, Lines, Place};
+use crate::disk::Disk;
 use crate::facts::{bytes_of, hexadecimal};
 use crate::fault::StoreFault;
 use sluice_ledger::record::content::Change;
@@ -56,11 +57,19 @@ pub struct HaltFile {
 impl HaltFile {
     /// Makes the file that `open` expects: one that is missing must not pass for one that halts nobody.
     pub fn create(path: &Path) -> Result<(), StoreFault> {
-        CheckedFile::<Halts>::create(path)
+        CheckedFile::<Halts>::create(&Place::of(path)?)
+    }
+
+    pub fn create_on(disk: Arc<dyn Disk>, name: &str) -> Result<(), StoreFault> {
+        CheckedFile::<Halts>::create(&Place::on(disk, name))
     }
 
     pub fn open(path: &Path) -> Result<HaltFile, StoreFault> {
-        Ok(HaltFile { file: CheckedFile::open(path)? })
+        Ok(HaltFile { file: CheckedFile::open(Place::of(path)?)? })
+    }
+
+    pub fn open_on(disk: Arc<dyn Disk>, name: &str) -> Result<HaltFile, StoreFault> {
+        Ok(HaltFile { file: CheckedFile::open(Place::on(disk, name))? })
     }
 
     /// For every decision, each page of rows included. An error refuses the request.

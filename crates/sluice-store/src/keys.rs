@@ -102,6 +102,12 @@ pub fn rewrite(disk: &dyn Disk, reader: &Reader, changes: &Changes) -> Result<()
     carry_out(disk, reader, changes)
 }
 
+/// What slots will hold once the list is carried out: until then they may hold half of that, or zeros.
+pub fn listed(disk: &dyn Disk) -> Result<Changes, StoreFault> {
+    let list = disk::read_whole(disk, PATH, REWRITE_BYTES_MAX)?;
+    Ok(list.and_then(|bytes| decode(&bytes)).unwrap_or_default())
+}
+
 /// What a crash left half done.
 pub fn finish(disk: &dyn Disk, reader: &Reader) -> Result<(), StoreFault> {
     let Some(bytes) = disk::read_whole(disk, PATH, REWRITE_BYTES_MAX)? else { return Ok(()) };

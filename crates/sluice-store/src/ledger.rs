@@ -15,8 +15,9 @@ use crate::writer::{Asked, WriteFault, Writer};
 use serde_json::{Value, json};
 use sluice_ledger::keyring::MasterKey;
 use sluice_ledger::note::Signer;
-use sluice_ledger::record::{Draft, Kind, SealedRecord};
+use sluice_ledger::record::{Draft, Kind, SealedRecord, Target};
 use sluice_ledger::{AppendFault, Receipt};
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -26,6 +27,8 @@ pub const RESTORED: &str = "restored.json";
 const RESTORED_BYTES_MAX: usize = 4096;
 /// Records after which what a start would read is saved.
 pub const RECORDS_BEFORE_SAVE: u64 = 65_536;
+/// Slots whose keys are given up by one list.
+const GIVEN_UP_TOGETHER_MAX: usize = 1024;
 /// Times that the write-ahead log is rotated before a record is gone from it: once if nobody else writes.
 const ROTATIONS_MAX: usize = 8;
 
@@ -104,13 +107,21 @@ impl Ledger {
 
     /// An erasure or an expiry, as its kind says: its record first, then the keys. When this returns they are gone from the folder.
     pub fn give_up(&mut self, record: SealedRecord) -> Result<Receipt, StoreFault> {
-        if !matches!(record.kind, Kind::Erasure | Kind::RetentionExpired) {
-            return Err(StoreFault::Refused(format!("`{}` gives up no keys", record.kind.word())));
+        self.give_up_all(vec![record])?.pop().ok_or_else(|| StoreFault::Dead("the writer did not answer".to_owned()))
+    }
+
+    /// The same of many at a time: all of them, or those in front of the first that does not fit.
+    pub fn give_up_all(&mut self, records: Vec<SealedRecord>) -> Result<Vec<Receipt>, StoreFault> {
+        if let Some(other) = records.iter().find(|record| !matches!(record.kind, Kind::Erasure | Kind::RetentionExpired)) {
+            return Err(StoreFault::Refused(format!("`{}` gives up no keys", other.kind.word())));
         }
-        let receipt = self.append_asked(vec![Asked::ByStore(record)]).pop().unwrap_or(Err(AppendFault::Shut));
-        let receipt = receipt.map_err(|fault| self.fault_of(fault))?;
-        self.give_up_keys()?;
-        Ok(receipt)
+        let answers = self.append_asked(records.into_iter().map(Asked::ByStore).collect());
+        let receipts: Result<Vec<Receipt>, AppendFault> = answers.into_iter().collect();
+        let receipts = receipts.map_err(|fault| self.fault_of(fault));
+        // What is on record is carried out, whatever became of the others.
+        let given_up = self.give_up_keys();
+        let receipts = receipts?;
+        given_up.map(|()| receipts)
     }
 
     /// What wraps from now on. It also has to open what those before it wrapped.
@@ -231,19 +242,36 @@ impl Ledger {
         Ok(())
     }
 
-    /// Whatever erasures and expiries are on record and not carried out.
+    /// Whatever erasures and expiries are on record and not carried out. As many at a time as one list of slots takes.
     fn give_up_keys(&mut self) -> Result<(), StoreFault> {
-        for (leaf, target) in self.writer.follower().giving_up().clone() {
-            self.clear_log_of(target.index)?;
-            let reader = Reader::open(self.disk.clone())?;
-            let finished = keys::finish(self.disk.as_ref(), &reader);
-            self.note_death(finished)?;
-            if let Some(slot) = keys::without(&reader, leaf, target, self.scribe.master(), self.scribe.nonce()?)? {
-                let outcome = keys::rewrite(self.disk.as_ref(), &reader, &keys::Changes::from([(target.index, slot)]));
-                self.note_death(outcome)?;
-            }
-            self.writer.follower_mut().gave_up(leaf);
+        let mut rest: Vec<(u64, Target)> = self.writer.follower().giving_up().iter().map(|(leaf, target)| (*leaf, *target)).collect();
+        while !rest.is_empty() {
+            let mut records = BTreeSet::new();
+            // Twice in one list would be once: the second looks at what the first has left.
+            let fit = |(_, target): &&(u64, Target)| records.len() < GIVEN_UP_TOGETHER_MAX && records.insert(target.index);
+            let count = rest.iter().take_while(fit).count();
+            let later = rest.split_off(count);
+            self.give_up_together(&rest)?;
+            rest = later;
         }
+        Ok(())
+    }
+
+    fn give_up_together(&mut self, given_up: &[(u64, Target)]) -> Result<(), StoreFault> {
+        for (_, target) in given_up {
+            self.clear_log_of(target.index)?;
+        }
+        let reader = Reader::open(self.disk.clone())?;
+        let finished = keys::finish(self.disk.as_ref(), &reader);
+        self.note_death(finished)?;
+        let mut changes = keys::Changes::new();
+        for (leaf, target) in given_up {
+            let slot = keys::without(&reader, *leaf, *target, self.scribe.master(), self.scribe.nonce()?)?;
+            changes.extend(slot.map(|slot| (target.index, slot)));
+        }
+        let outcome = keys::rewrite(self.disk.as_ref(), &reader, &changes);
+        self.note_death(outcome)?;
+        given_up.iter().for_each(|(leaf, _)| self.writer.follower_mut().gave_up(*leaf));
         Ok(())
     }
 

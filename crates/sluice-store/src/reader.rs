@@ -3,6 +3,7 @@
 use crate::disk::{self, Disk};
 use crate::facts::{self, LedgerFacts};
 use crate::fault::StoreFault;
+use crate::keys;
 use crate::shelf;
 use sluice_ledger::checkpoint::SignedCheckpoint;
 use sluice_ledger::keyring::{KeyEntry, MasterKey, WrappedKeys};
@@ -83,12 +84,18 @@ impl Reader {
     pub fn record(&self, index: u64) -> Result<StoredRecord, StoreFault> {
         let leaf = self.leaf(index)?;
         let body = self.row(PackKind::Bodies, index)?;
-        let slot = Slot::read(index, &self.row(PackKind::Keys, index)?)?;
-        Ok(StoredRecord { leaf, body, slot })
+        Ok(StoredRecord { leaf, body, slot: self.slot(index)? })
     }
 
+    /// Also while it is written over, and where a crash has stopped that.
     pub fn slot(&self, index: u64) -> Result<Slot, StoreFault> {
-        Ok(Slot::read(index, &self.row(PackKind::Keys, index)?)?)
+        let in_place = || -> Result<Slot, StoreFault> { Ok(Slot::read(index, &self.row(PackKind::Keys, index)?)?) };
+        let listed = || keys::listed(self.disk.as_ref()).map(|mut changes| changes.remove(&index));
+        if let Some(slot) = listed()? {
+            return Ok(slot);
+        }
+        // Between the two looks the list may have been made, and carried out.
+        in_place().or_else(|_| listed()?.map_or_else(in_place, Ok))
     }
 
     /// What can still be read of a record.

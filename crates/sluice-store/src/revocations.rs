@@ -1,6 +1,6 @@
 //! What was called off, in one file that only grows. The gateway reads it again whenever it has changed, so a command beside it takes effect on the next request.
 
-use crate::checked_file::{CheckedFile, Lines};
+use crate::checked_file::{CheckedFile, Lines, Place};
 use crate::facts::{bytes_of, hexadecimal};
 use crate::fault::StoreFault;
 use sluice_identity::Revocations;
@@ -31,11 +31,11 @@ pub struct RevocationFile {
 impl RevocationFile {
     /// Makes the file that `open` expects: one that is missing must not pass for one that calls nothing off.
     pub fn create(path: &Path) -> Result<(), StoreFault> {
-        CheckedFile::<Revocations>::create(path)
+        CheckedFile::<Revocations>::create(&Place::of(path)?)
     }
 
     pub fn open(path: &Path) -> Result<RevocationFile, StoreFault> {
-        Ok(RevocationFile { file: CheckedFile::open(path)? })
+        Ok(RevocationFile { file: CheckedFile::open(Place::of(path)?)? })
     }
 
     /// For every token that is judged. An error refuses the request.

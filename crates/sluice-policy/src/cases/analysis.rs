@@ -3,7 +3,6 @@
 use super::file::{Case, CaseDryRun, CaseMethod, CaseStatement};
 use crate::facts::whole_kind;
 use crate::judge::DryRun;
-use crate::question::{effect_word, how_word, use_word};
 use crate::request::{Destination, Method, Purpose, Request, Resource, Sends, Statement, Work};
 use sluice_model::{
     Analysis, ColumnPath, Effect, Exposure, Field, How, Output, Read, Refused, StatementAnalysis, TableName, Type, Unresolved, Use,
@@ -152,30 +151,15 @@ fn output(text: &str) -> Result<Output, Fault> {
 }
 
 fn used(text: &str) -> Result<Use, Fault> {
-    const KINDS: [UseKind; 12] = [
-        UseKind::Assert,
-        UseKind::Branch,
-        UseKind::Error,
-        UseKind::Filter,
-        UseKind::Group,
-        UseKind::Join,
-        UseKind::Limit,
-        UseKind::Order,
-        UseKind::Pivot,
-        UseKind::Rows,
-        UseKind::Set,
-        UseKind::Window,
-    ];
     let (word, path) = text.split_once(' ').ok_or_else(|| format!("`{text}` is not a use and a column"))?;
-    let how = KINDS.into_iter().find(|kind| use_word(*kind) == word).ok_or_else(|| format!("`{word}` is no use"))?;
+    let how = UseKind::of_word(word).ok_or_else(|| format!("`{word}` is no use"))?;
     Ok(Use { column: column(path)?, how })
 }
 
 fn how(word: &str) -> Result<How, Fault> {
-    let found = [How::Counted, How::Derived, How::Direct].into_iter().find(|how| how_word(*how) == word);
-    found.ok_or_else(|| format!("`{word}` is none of direct, derived, counted"))
+    How::of_word(word).ok_or_else(|| format!("`{word}` is none of direct, derived, counted"))
 }
 
 fn effect(word: &str) -> Result<Effect, Fault> {
-    crate::question::EFFECTS.iter().copied().find(|effect| effect_word(*effect) == word).ok_or_else(|| format!("`{word}` is no effect"))
+    Effect::of_word(word).ok_or_else(|| format!("`{word}` is no effect"))
 }

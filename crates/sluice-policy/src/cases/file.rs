@@ -37,6 +37,9 @@ pub struct Case {
     /// Rules that must have spoken.
     #[serde(default)]
     pub rules: BTreeSet<String>,
+    /// Rules that must not have spoken, though by little: wider in one of their parts they would have.
+    #[serde(default)]
+    pub silent: BTreeSet<String>,
     /// All masks, as `output.path: mask`.
     #[serde(default)]
     pub masks: BTreeSet<String>,

@@ -66,6 +66,10 @@ pub fn mismatches(case: &Case, evaluation: &Evaluation) -> Vec<Mismatch> {
     if !silent.is_empty() {
         found.push(Mismatch { what: "rules", expected: list(&case.rules), found: list(&named) });
     }
+    let loud: BTreeSet<String> = case.silent.intersection(&named).cloned().collect();
+    if !loud.is_empty() {
+        found.push(Mismatch { what: "silent", expected: list(&case.silent), found: format!("spoken: {}", list(&loud)) });
+    }
     found
 }
 

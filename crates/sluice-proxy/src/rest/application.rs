@@ -33,6 +33,8 @@ pub struct JobList {
     pub project: String,
     /// Older than the one of this id.
     pub before: Option<String>,
+    /// Not the jobs that a caller sent, but the parts of one of them, a script.
+    pub parent: Option<String>,
     pub jobs_max: usize,
 }
 
@@ -94,8 +96,14 @@ impl Application for Arc<Gateway> {
 
     fn jobs(&self, visit: Visit, caller: Caller, list: JobList) -> Asking<'_, Result<Vec<JobState>, Refused>> {
         Box::pin(async move {
-            let JobList { connection, project, before, jobs_max } = list;
-            Gateway::jobs(self, visit, caller, &connection, &project, before, jobs_max).await
+            let JobList { connection, project, before, parent, jobs_max } = list;
+            match parent {
+                Some(id) => {
+                    let parent = JobName { project, location: None, id };
+                    Gateway::parts_of_script(self, visit, caller, &connection, parent, jobs_max).await
+                }
+                None => Gateway::jobs(self, visit, caller, &connection, &project, before, jobs_max).await,
+            }
         })
     }
 

@@ -162,7 +162,8 @@ impl Visitor<'_> {
             Ok(list) => list,
             Err(fault) => return Err(self.refuse(fault.into()).await),
         };
-        let (owner, jobs_max) = (self.owner(), list.jobs_max);
+        // Parts of a script come in one answer.
+        let (owner, jobs_max) = (self.owner(), if list.parent.is_some() { usize::MAX } else { list.jobs_max });
         let states = self.rest.application.jobs(self.visit, self.caller, list).await?;
         let last = states.last().filter(|_| states.len() >= jobs_max).map(|state| URL_SAFE_NO_PAD.encode(&state.name.id));
         let full = self.parameters.text("projection").is_some_and(|word| word.eq_ignore_ascii_case("full"));
@@ -193,9 +194,6 @@ impl Visitor<'_> {
         if self.parameters.flag("allUsers") {
             return Err(unsupported("allUsers", "asks for jobs of others, and the gateway shows each caller its own: leave it out"));
         }
-        if self.parameters.text("parentJobId").is_some() {
-            return Err(unsupported("parentJobId", "asks for the parts of a script, which the gateway keeps no list of: leave it out"));
-        }
         let token = self.parameters.text("pageToken").map(|token| {
             let bytes = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             let id = bytes.filter(|id| super::names::is_plain(id));
@@ -207,7 +205,8 @@ impl Visitor<'_> {
         });
         let wanted = self.parameters.number("maxResults").and_then(|number| usize::try_from(number).ok());
         let jobs_max = wanted.filter(|number| *number > 0).unwrap_or(JOBS_LISTED_MAX).min(JOBS_LISTED_MAX);
-        Ok(JobList { connection, project: self.matched.project().to_owned(), before: token.transpose()?, jobs_max })
+        let parent = self.parameters.text("parentJobId").map(str::to_owned);
+        Ok(JobList { connection, project: self.matched.project().to_owned(), before: token.transpose()?, parent, jobs_max })
     }
 
     /// Each connection is asked for its own; what policy refuses of one is left out, unless it refuses all.

@@ -28,7 +28,11 @@ pub fn list(warehouse: &Warehouse, call: &Call) -> Result<Reply, Problem> {
 pub fn get(warehouse: &Warehouse, call: &Call) -> Result<Reply, Problem> {
     let state = warehouse.snapshot();
     let table = state.table(&plain(call.table())?)?;
-    Ok(Reply::Json(table.to_json(&state.dataset(&call.dataset())?.location)))
+    let mut resource = table.to_json(&state.dataset(&call.dataset())?.location);
+    if let (Some(selected), Some(schema)) = (call.parameter("selectedFields"), resource.get_mut("schema")) {
+        *schema = narrow(schema, &paths(selected));
+    }
+    Ok(Reply::Json(resource))
 }
 
 pub fn insert(warehouse: &Warehouse, call: &Call) -> Result<Reply, Problem> {
@@ -100,7 +104,7 @@ pub fn list_rows(warehouse: &Warehouse, call: &Call) -> Result<Reply, Problem> {
     };
     let (mut rows, next) = page(&table.rows, start.unwrap_or(0), call.number("maxResults")?, call.format());
     if let Some(selected) = call.parameter("selectedFields") {
-        let selected: Vec<Vec<&str>> = selected.split(',').map(|path| path.split('.').collect()).collect();
+        let selected = paths(selected);
         rows = rows.into_iter().map(|row| select(&table.columns, row, &selected)).collect::<Result<_, _>>()?;
     }
     let mut answer = json!({ "kind": "bigquery#tableDataList", "etag": table.etag(), "totalRows": table.rows.count().to_string() });
@@ -197,6 +201,32 @@ fn widen(table: &mut Table, given: Vec<Column>) -> Result<(), Problem> {
     Ok(())
 }
 
+/// As `selectedFields` has them.
+fn paths(selected: &str) -> Vec<Vec<&str>> {
+    selected.split(',').map(|path| path.split('.').collect()).collect()
+}
+
+/// A schema with only the selected fields.
+fn narrow(schema: &Value, selected: &[Vec<&str>]) -> Value {
+    let fields = schema.get("fields").and_then(Value::as_array).cloned().unwrap_or_default();
+    let kept = fields.into_iter().filter_map(|mut field| {
+        let name = field.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let own: Vec<_> = selected.iter().filter(|path| path.first().is_some_and(|first| first.eq_ignore_ascii_case(&name))).collect();
+        let inner: Vec<Vec<&str>> =
+            own.iter().filter_map(|path| path.get(1..)).filter(|rest| !rest.is_empty()).map(<[&str]>::to_vec).collect();
+        if own.is_empty() {
+            return None;
+        }
+        if inner.len() == own.len()
+            && let Some(inside) = narrow(&field, &inner).get("fields").cloned()
+        {
+            field.as_object_mut()?.insert("fields".to_owned(), inside);
+        }
+        Some(field)
+    });
+    json!({ "fields": kept.collect::<Vec<_>>() })
+}
+
 /// A row with only the selected columns and fields, in the table's order.
 fn select(columns: &[Column], row: Value, selected: &[Vec<&str>]) -> Result<Value, Problem> {
     let unknown =
@@ -238,6 +268,17 @@ fn select(columns: &[Column], row: Value, selected: &[Vec<&str>]) -> Result<Valu
 mod tests {
     use super::*;
     use crate::values::schema::columns_of;
+
+    #[test]
+    fn schemas_are_narrowed() {
+        let schema = json!({ "fields": [{ "name": "id" }, { "name": "place", "fields": [{ "name": "city" }, { "name": "zip" }] }] });
+        let check =
+            |selected: &str, expect: Value| assert_eq!(narrow(&schema, &paths(selected)), json!({ "fields": expect }), "{selected}");
+        check("ID", json!([{ "name": "id" }]));
+        check("place.zip", json!([{ "name": "place", "fields": [{ "name": "zip" }] }]));
+        check("place,place.zip", json!([{ "name": "place", "fields": [{ "name": "city" }, { "name": "zip" }] }]));
+        check("none", json!([]));
+    }
 
     #[test]
     fn selected_fields_are_kept() {

@@ -1,9 +1,9 @@
 //! A folder of this machine's file system.
 
-use super::{Disk, DiskFile};
+use super::{Disk, DiskFile, Version};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The ledger is for the one who runs it; whatever serves tiles to others gets its own copy or runs as the same user.
@@ -67,8 +67,19 @@ impl Disk for LocalDisk {
     }
 
     fn open(&self, path: &str) -> io::Result<Box<dyn DiskFile>> {
-        let file = OpenOptions::new().read(true).write(true).open(self.at(path))?;
+        let file = match OpenOptions::new().read(true).write(true).open(self.at(path)) {
+            // Whoever may only read can read.
+            Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {
+                File::open(self.at(path))?
+            }
+            other => other?,
+        };
         Ok(Box::new(LocalFile { file }))
+    }
+
+    fn version(&self, path: &str) -> io::Result<Version> {
+        let facts = std::fs::metadata(self.at(path))?;
+        Ok([facts.ino().into(), facts.len().into(), facts.mtime().into(), facts.mtime_nsec().into()])
     }
 
     fn create(&self, path: &str) -> io::Result<Box<dyn DiskFile>> {
@@ -130,5 +141,9 @@ impl DiskFile for LocalFile {
 
     fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
+    }
+
+    fn hold(&self) -> io::Result<()> {
+        self.file.lock()
     }
 }

@@ -18,6 +18,8 @@ pub trait Disk: Send + Sync {
     fn list(&self, folder: &str) -> io::Result<Vec<String>>;
     /// An error of kind `NotFound` for a file that is not there.
     fn open(&self, path: &str) -> io::Result<Box<dyn DiskFile>>;
+    /// Of what has that name.
+    fn version(&self, path: &str) -> io::Result<Version>;
     /// Makes an empty file, or empties the one that is there.
     fn create(&self, path: &str) -> io::Result<Box<dyn DiskFile>>;
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
@@ -39,7 +41,12 @@ pub trait DiskFile: Send {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
     fn set_length(&self, length: u64) -> io::Result<()>;
     fn sync(&self) -> io::Result<()>;
+    /// Waits until nobody else holds it; held until it is dropped.
+    fn hold(&self) -> io::Result<()>;
 }
+
+/// A file that grows or shrinks gets another one, and so does another file. Written over, it may keep its own within one tick of the clock.
+pub type Version = [i128; 4];
 
 /// Small files only: whoever calls says how small.
 pub fn read_whole(disk: &dyn Disk, path: &str, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {

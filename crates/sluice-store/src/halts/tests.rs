@@ -124,6 +124,40 @@ fn a_torn_end_is_left_out_and_damage_refuses() {
     }
 }
 
+/// The last line lies in three sectors. Any of them may be all that was not written.
+#[test]
+fn a_lost_sector_of_the_last_line_is_left_out_and_others_refuse() {
+    let path = fresh("sectors");
+    let file = HaltFile::open(&path).unwrap();
+    let long = |turn: &str| HaltAct { reason: turn.repeat(HALT_REASON_BYTES_MAX), ..act(Turn::Halted, "https://i#long") };
+    file.act(&act(Turn::Halted, "https://i#kept")).unwrap();
+    let start = usize::try_from(std::fs::metadata(&path).unwrap().len()).unwrap();
+    file.act(&long("a")).unwrap();
+    let text = std::fs::read(&path).unwrap();
+    let ends: Vec<usize> = (start..text.len()).filter(|at| at % 512 == 0).chain([text.len()]).collect();
+    assert!(ends.len() > 4 && start % 512 != 0);
+    let mut from = start;
+    for end in ends {
+        let mut torn = text.clone();
+        torn[from..end].fill(0);
+        from = end;
+        std::fs::write(&path, &torn).unwrap();
+        let file = HaltFile::open(&path).unwrap();
+        assert_eq!(standing(&file), ["https://i#kept"], "up to {end}");
+        file.act(&act(Turn::Halted, "https://i#next")).unwrap();
+        assert_eq!(standing(&file), ["https://i#kept", "https://i#next"], "up to {end}");
+        assert_eq!(standing(&HaltFile::open(&path).unwrap()), ["https://i#kept", "https://i#next"], "up to {end}");
+        // The same sector of a line that was answered: another one stands behind it.
+        torn.extend(b"lift everyone\n");
+        std::fs::write(&path, &torn).unwrap();
+        assert!(HaltFile::open(&path).is_err(), "up to {end}");
+        torn.truncate(text.len());
+        torn[end - 1] ^= 1;
+        std::fs::write(&path, &torn).unwrap();
+        assert!(end == text.len() || HaltFile::open(&path).is_err(), "up to {end}: one byte of it was written");
+    }
+}
+
 #[test]
 fn a_file_that_is_damaged_takes_no_act() {
     let path = fresh("shut");

@@ -59,6 +59,8 @@ struct QueryText {
     statements: Vec<StatementText>,
     refused: Option<String>,
     dry_run: Option<DryRunText>,
+    #[serde(default)]
+    is_part: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -174,6 +176,7 @@ fn write_query(work: &QueryWork) -> Option<QueryText> {
             None => None,
             Some(dry_run) => Some(write_dry_run(dry_run)?),
         },
+        is_part: work.is_part,
     })
 }
 
@@ -189,6 +192,7 @@ fn read_query(text: QueryText) -> Option<QueryWork> {
             None => None,
             Some(dry_run) => Some(read_dry_run(dry_run)?),
         },
+        is_part: text.is_part,
     })
 }
 

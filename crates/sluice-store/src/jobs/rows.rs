@@ -1,6 +1,5 @@
 //! The file: what is looked up is a tag, what is kept is sealed.
 
-use crate::checked_line::sync_folder_of;
 use crate::fault::StoreFault;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use std::fs::OpenOptions;
@@ -76,7 +75,9 @@ pub fn create(path: &Path, state: &State) -> Result<(), StoreFault> {
         .execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {FORMAT}; COMMIT;"));
     made.map_err(fault)?;
     rows.connection.execute("INSERT INTO state VALUES (1, ?1, ?2)", params![state.book, state.key]).map_err(fault)?;
-    Ok(sync_folder_of(path)?)
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // The name of a file is durable once its folder is.
+    Ok(std::fs::File::open(folder)?.sync_all()?)
 }
 
 impl Rows {

@@ -139,14 +139,16 @@ fn work() -> impl Strategy<Value = QueryWork> {
             schema,
         },
     );
-    let parts = (name(), vec(parameter, 0..3), option::of((name(), name())), option::of(destination), analysis, option::of(dry_run));
-    parts.prop_map(|(text, parameters, default_dataset, destination, analysis, dry_run)| QueryWork {
+    let parts =
+        (name(), vec(parameter, 0..3), option::of((name(), name())), option::of(destination), analysis, option::of(dry_run), any::<bool>());
+    parts.prop_map(|(text, parameters, default_dataset, destination, analysis, dry_run, is_part)| QueryWork {
         text,
         parameters,
         default_dataset,
         destination,
         analysis,
         dry_run,
+        is_part,
     })
 }
 
@@ -183,7 +185,7 @@ fn nested(levels: usize) -> KnownJob {
     let statement = StatementAnalysis { outputs: vec![output], ..StatementAnalysis::default() };
     let analysis = Arc::new(Analysis { statements: vec![statement], refused: None });
     let (parameters, text) = (Vec::new(), String::new());
-    let work = QueryWork { text, parameters, default_dataset: None, destination: None, analysis, dry_run: None };
+    let work = QueryWork { text, parameters, default_dataset: None, destination: None, analysis, dry_run: None, is_part: false };
     KnownJob {
         connection: String::new(),
         name: JobName::default(),

@@ -4,11 +4,11 @@ use crate::audit::{assert_in_history, assert_no_plain_text, assert_nowhere, audi
 use crate::image::Crash;
 use crate::script::{Answer, REQUESTS, append, run, told};
 use crate::simulated::{SimulatedDisk, Snapshot};
-use crate::world::{SIZES, TestMachine, both_masters, create_ledger, erasure, old_master, open, opening, step};
+use crate::world::{SIZES, TestMachine, both_masters, create_ledger, erasure, expiry, old_master, open, opening, step};
 use sluice_ledger::layout::Slot;
-use sluice_ledger::record::Kind;
+use sluice_ledger::record::{Kind, OpenedSection, SectionId};
 use sluice_store::disk::Disk;
-use sluice_store::{Ledger, Reader};
+use sluice_store::{Ledger, Reader, backup};
 use std::sync::Arc;
 
 /// Records before the last that are opened after each crash; every 25th time all of them are.
@@ -117,11 +117,52 @@ fn no_key_is_lost_whenever_the_machine_stops_while_keys_are_wrapped_anew() {
     for (number, snapshot) in snapshots.iter().enumerate() {
         for crash in Crash::ALL {
             let after: Arc<dyn Disk> = Arc::new(SimulatedDisk::of(snapshot.image.crash(crash, number as u64)));
+            let opens_all = |disk: &Arc<dyn Disk>, when: &str| {
+                let reader = Reader::open(disk.clone()).unwrap();
+                for index in 0..reader.size() {
+                    let opened = reader.open_record(index, &both_masters());
+                    assert!(opened.is_ok(), "record {index}, {crash:?} after `{}`, {when}: {opened:?}", snapshot.operation);
+                }
+            };
+            opens_all(&after, "before the next start");
+            let copy: Arc<dyn Disk> = Arc::new(SimulatedDisk::default());
+            backup(&after, copy.as_ref()).unwrap_or_else(|fault| panic!("{crash:?} after `{}`: {fault}", snapshot.operation));
+            opens_all(&copy, "in a copy");
             drop(open(&after, 3).unwrap_or_else(|fault| panic!("{crash:?} after `{}`: {fault}", snapshot.operation)));
+            opens_all(&after, "after it");
+        }
+    }
+}
+
+/// One list for all of them, but for a record that is meant twice; whatever is on record is carried out by the next start.
+#[test]
+fn keys_that_are_given_up_together_are_gone_whenever_the_machine_stops() {
+    let disk = SimulatedDisk::default();
+    create_ledger(&disk, SIZES);
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let (mut ledger, _) = open(&shared, 1).unwrap();
+    append(&mut ledger, &disk, &[1, 2, 3].map(|number| step(Kind::RequestAdmitted, number)), &mut Vec::new()).unwrap();
+    ledger.apply().unwrap();
+    let drafts = [expiry(1, SectionId::Request), expiry(2, SectionId::Request), erasure(1), erasure(3)];
+    let sealed = drafts.iter().map(|draft| ledger.seal(draft).unwrap()).collect();
+    disk.fail(None);
+    disk.take_snapshots();
+    assert_eq!(ledger.give_up_all(sealed).unwrap().len(), 4);
+    let lists = |operation: &&String| operation.as_str() == "create keys/rewrite";
+    assert_eq!(disk.operations().iter().filter(lists).count(), 2);
+    for (number, snapshot) in disk.snapshots().iter().enumerate() {
+        for crash in Crash::ALL {
+            let after: Arc<dyn Disk> = Arc::new(SimulatedDisk::of(snapshot.image.crash(crash, number as u64)));
+            let place = format!("{crash:?} after `{}`", snapshot.operation);
+            drop(open(&after, 3).unwrap_or_else(|fault| panic!("{place}: {fault}")));
             let reader = Reader::open(after).unwrap();
-            for index in 0..reader.size() {
-                let opened = reader.open_record(index, &both_masters());
-                assert!(opened.is_ok(), "record {index}, {crash:?} after `{}`: {opened:?}", snapshot.operation);
+            let mut on_record = Vec::new();
+            reader.each_leaf(0, |_, leaf| Ok(on_record.extend(leaf.target.map(|target| (leaf.kind, target.index))))).unwrap();
+            assert!(on_record.len() == 4 || on_record.is_empty(), "{place}: one batch is written whole or not at all");
+            for (kind, record) in on_record {
+                let (_, sections) = reader.open_record(record, &both_masters()).unwrap();
+                let gone = |section: SectionId| sections.iter().any(|(id, opened)| *id == section && *opened == OpenedSection::KeyGone);
+                assert!(gone(SectionId::Request) && (gone(SectionId::Meta) || kind != Kind::Erasure), "record {record}, {place}");
             }
         }
     }

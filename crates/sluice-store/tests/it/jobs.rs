@@ -55,6 +55,7 @@ fn job(owner: &str, id: &str, request_id: Option<&str>) -> KnownJob {
         destination: None,
         analysis: Arc::new(Analysis { statements: vec![statement], refused: None }),
         dry_run: None,
+        is_part: false,
     };
     KnownJob {
         connection: "connection-of-jobs".to_owned(),

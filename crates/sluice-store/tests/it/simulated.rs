@@ -4,7 +4,7 @@
 //! says `Crash`. Sectors are written whole or not at all; nothing else is promised.
 
 use crate::image::{Change, Image, Inode, NameChange, Node};
-use sluice_store::disk::{Disk, DiskFile, folder_of};
+use sluice_store::disk::{Disk, DiskFile, Version, folder_of};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -181,6 +181,11 @@ impl DiskFile for SimulatedFile {
     fn sync(&self) -> io::Result<()> {
         self.change("sync", true, |inode, fails| inode.sync(fails))
     }
+
+    /// One process after the other.
+    fn hold(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Disk for SimulatedDisk {
@@ -209,6 +214,12 @@ impl Disk for SimulatedDisk {
     fn open(&self, path: &str) -> io::Result<Box<dyn DiskFile>> {
         let number = self.lock_state().image.find(path)?;
         Ok(Box::new(SimulatedFile { disk: self.clone(), path: path.to_owned(), number }))
+    }
+
+    fn version(&self, path: &str) -> io::Result<Version> {
+        let image = &self.lock_state().image;
+        let number = image.find(path)?;
+        Ok([number.into(), image.inodes[&number].bytes.len() as i128, 0, 0])
     }
 
     fn create(&self, path: &str) -> io::Result<Box<dyn DiskFile>> {

@@ -4,7 +4,7 @@ use super::name::{column_text, table_text};
 use super::{Expect, ExpectedOutput, ExpectedStatement, letters};
 use sluice_model::{Analysis, Exposure, How, Output, StatementAnalysis, TableName, Use};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::{Debug, Write as _};
+use std::fmt::Write as _;
 
 /// Empty where nothing differs.
 pub fn difference(expect: &Expect, analysis: &Analysis) -> String {
@@ -21,18 +21,6 @@ pub fn difference(expect: &Expect, analysis: &Analysis) -> String {
         text.push_str(&statements(&expect.statements, &analysis.statements));
     }
     text
-}
-
-/// The word of an effect: `DynamicSql` is `dynamic_sql`. Read from the variant's name, so that new effects need nothing here.
-pub fn word(variant: &impl Debug) -> String {
-    let mut word = String::new();
-    for letter in format!("{variant:?}").chars() {
-        if letter.is_ascii_uppercase() && !word.is_empty() {
-            word.push('_');
-        }
-        word.push(letter.to_ascii_lowercase());
-    }
-    word
 }
 
 /// Statements that say nothing may be left out of the expectation; every other one must be met, in order.
@@ -75,7 +63,7 @@ fn one_statement(expected: &ExpectedStatement, got: &StatementAnalysis) -> Strin
         text.push_str(&pair("kind", kind, &got.kind));
     }
     if let Some(effects) = &expected.effects {
-        let found: BTreeSet<String> = got.effects.iter().map(word).collect();
+        let found: BTreeSet<String> = got.effects.iter().map(|effect| effect.word().to_owned()).collect();
         text.push_str(&sets("effects", effects, &found, String::clone));
     }
     if let Some(reads) = &expected.reads {
@@ -164,7 +152,7 @@ fn exposure_text(exposure: &Exposure) -> String {
 }
 
 fn use_text(one: &Use) -> String {
-    format!("{} {}", column_text(&one.column), word(&one.how))
+    format!("{} {}", column_text(&one.column), one.how.word())
 }
 
 fn pair(title: &str, expected: &str, got: &str) -> String {

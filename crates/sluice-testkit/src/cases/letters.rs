@@ -1,13 +1,12 @@
 //! The short form: which columns of a result must be masked.
 
-use super::compare::word;
-use sluice_model::{Analysis, ColumnPath, How, Output, StatementAnalysis};
+use sluice_model::{Analysis, ColumnPath, Effect, How, Output, StatementAnalysis};
 
 /// The labelled columns of the example catalog, one full path a line.
 const LABELS: &str = include_str!("../../../../examples/clinic/labels.txt");
 
 /// Effects that hold a whole statement where its columns cannot be known.
-const HELD_EFFECTS: [&str; 2] = ["dynamic_sql", "external_query"];
+const HELD_EFFECTS: [Effect; 2] = [Effect::DynamicSql, Effect::ExternalQuery];
 
 /// Nothing where the analysis says what the letters say.
 pub fn difference(letters: &str, analysis: &Analysis) -> Option<String> {
@@ -42,7 +41,7 @@ fn labelled(column: &ColumnPath) -> bool {
 
 fn held(analysis: &Analysis) -> bool {
     let statement_held = |statement: &StatementAnalysis| {
-        !statement.unresolved.is_empty() || statement.effects.iter().any(|effect| HELD_EFFECTS.contains(&word(effect).as_str()))
+        !statement.unresolved.is_empty() || statement.effects.iter().any(|effect| HELD_EFFECTS.contains(effect))
     };
     analysis.refused.is_some() || analysis.statements.iter().any(statement_held)
 }

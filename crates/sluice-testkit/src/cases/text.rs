@@ -187,7 +187,7 @@ fn read_line(statement: &mut ExpectedStatement, key: Key<'_>, value: &str) -> Re
 fn exposure(text: &str) -> Result<Exposure, String> {
     let mut words = text.split_whitespace();
     let column = words.next().and_then(name::column);
-    let how = words.next().and_then(how);
+    let how = words.next().and_then(How::of_word);
     let at = match words.next() {
         None => Some(Vec::new()),
         Some(path) => path.strip_prefix('@').map(|path| path.split('.').map(str::to_owned).collect()),
@@ -199,7 +199,7 @@ fn exposure(text: &str) -> Result<Exposure, String> {
 }
 
 fn one_use(text: &str) -> Result<Use, String> {
-    let read = text.split_once(' ').and_then(|(column, how)| Some((name::column(column)?, use_kind(how.trim())?)));
+    let read = text.split_once(' ').and_then(|(column, how)| Some((name::column(column)?, UseKind::of_word(how.trim())?)));
     read.map(|(column, how)| Use { column, how }).ok_or_else(|| format!("`{text}` is not `table.column kind`"))
 }
 
@@ -223,33 +223,6 @@ fn list(value: &str, separator: char) -> impl Iterator<Item = &str> {
 fn letters(value: &str) -> Result<String, String> {
     let known = value == "x" || (!value.is_empty() && value.chars().all(|letter| matches!(letter, 'M' | 'm' | 'C' | '?')));
     if known { Ok(value.to_owned()) } else { Err(format!("`{value}` is not `x` or letters of `MmC?`")) }
-}
-
-fn how(word: &str) -> Option<How> {
-    match word {
-        "counted" => Some(How::Counted),
-        "derived" => Some(How::Derived),
-        "direct" => Some(How::Direct),
-        _ => None,
-    }
-}
-
-fn use_kind(word: &str) -> Option<UseKind> {
-    Some(match word {
-        "assert" => UseKind::Assert,
-        "branch" => UseKind::Branch,
-        "error" => UseKind::Error,
-        "filter" => UseKind::Filter,
-        "group" => UseKind::Group,
-        "join" => UseKind::Join,
-        "limit" => UseKind::Limit,
-        "order" => UseKind::Order,
-        "pivot" => UseKind::Pivot,
-        "rows" => UseKind::Rows,
-        "set" => UseKind::Set,
-        "window" => UseKind::Window,
-        _ => return None,
-    })
 }
 
 fn ignored(line: &str) -> bool {

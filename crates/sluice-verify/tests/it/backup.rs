@@ -2,7 +2,7 @@
 
 use crate::store::{World, give_up, request};
 use sluice_ledger::record::{Kind, SectionId, SectionSet};
-use sluice_store::disk::{Disk, DiskFile, LocalDisk};
+use sluice_store::disk::{Disk, DiskFile, LocalDisk, Version};
 use sluice_store::{Reader, backup};
 use std::io;
 use std::path::Path;
@@ -39,6 +39,10 @@ impl Disk for Between {
             act.into_iter().for_each(|act| act());
         }
         self.disk.open(path)
+    }
+
+    fn version(&self, path: &str) -> io::Result<Version> {
+        self.disk.version(path)
     }
 
     fn create(&self, path: &str) -> io::Result<Box<dyn DiskFile>> {

@@ -96,10 +96,10 @@ async fn upkeep(gateway: Arc<Gateway>, force: Arc<Force>, store: Arc<Store>) {
         let (force, store) = (Arc::clone(&force), Arc::clone(&store));
         // It reads files, and waits for records.
         let looked = tokio::task::spawn_blocking(move || {
-            force.refresh(&ErrorLog);
-            if let Err(failure) = force.record_halts(&store) {
-                ErrorLog.raise(&format!("a halt has no record yet: {failure}"));
+            if let Err(failure) = force.record(&store) {
+                ErrorLog.raise(&format!("what was done beside the gateway has no record yet: {failure}"));
             }
+            force.refresh(&ErrorLog);
         });
         drop(looked.await);
     }

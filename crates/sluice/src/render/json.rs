@@ -1,6 +1,5 @@
 //! The JSON that other programs read. Its fields are a contract: docs/analysis.md lists them.
 
-use super::{effect, how, use_kind};
 use serde_json::{Value, json};
 use sluice_model::{Analysis, Output, StatementAnalysis};
 
@@ -18,13 +17,13 @@ fn statement(statement: &StatementAnalysis) -> Value {
     let list = |values: Vec<Value>| Value::Array(values);
     json!({
         "kind": statement.kind,
-        "effects": statement.effects.iter().map(|value| effect(*value)).collect::<Vec<_>>(),
+        "effects": statement.effects.iter().map(|value| value.word()).collect::<Vec<_>>(),
         "reads": list(statement.reads.iter().map(|read| json!({ "table": read.table.to_string(), "columns": read.columns })).collect()),
         "writes": list(statement.writes.iter().map(|write| {
-            json!({ "table": write.table.to_string(), "columns": write.columns, "effect": effect(write.effect) })
+            json!({ "table": write.table.to_string(), "columns": write.columns, "effect": write.effect.word() })
         }).collect()),
         "outputs": list(statement.outputs.iter().map(output).collect()),
-        "uses": list(statement.uses.iter().map(|used| json!({ "column": used.column.to_string(), "how": use_kind(used.how) })).collect()),
+        "uses": list(statement.uses.iter().map(|used| json!({ "column": used.column.to_string(), "how": used.how.word() })).collect()),
         "routines": statement.routines,
         "locations": statement.locations,
         "unresolved": statement.unresolved.iter().map(|unresolved| &unresolved.what).collect::<Vec<_>>(),
@@ -37,7 +36,7 @@ fn output(output: &Output) -> Value {
     let exposures: Vec<Value> = output
         .exposures
         .iter()
-        .map(|exposure| json!({ "at": exposure.at.join("."), "column": exposure.column.to_string(), "how": how(exposure.how) }))
+        .map(|exposure| json!({ "at": exposure.at.join("."), "column": exposure.column.to_string(), "how": exposure.how.word() }))
         .collect();
     json!({ "name": output.name, "type": output.kind.as_ref().map(ToString::to_string), "exposure": exposures })
 }

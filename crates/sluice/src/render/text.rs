@@ -1,6 +1,5 @@
 //! The same for people, laid out to be read.
 
-use super::{effect, how, use_kind};
 use sluice_model::{Analysis, Output, StatementAnalysis};
 use std::fmt::Write;
 
@@ -19,13 +18,13 @@ pub fn analysis(analysis: &Analysis) -> String {
 }
 
 fn describe(page: &mut String, statement: &StatementAnalysis) {
-    let effects: Vec<&str> = statement.effects.iter().map(|value| effect(*value)).collect();
+    let effects: Vec<&str> = statement.effects.iter().map(|value| value.word()).collect();
     line(page, 2, "effects", &effects.join(", "));
     for read in &statement.reads {
         line(page, 2, "reads", &format!("{} ({})", read.table, read.columns.join(", ")));
     }
     for write in &statement.writes {
-        line(page, 2, "writes", &format!("{} ({}) by {}", write.table, write.columns.join(", "), effect(write.effect)));
+        line(page, 2, "writes", &format!("{} ({}) by {}", write.table, write.columns.join(", "), write.effect.word()));
     }
     statement.locations.iter().for_each(|location| line(page, 2, "outside", location));
     statement.routines.iter().for_each(|routine| line(page, 2, "opens", routine));
@@ -45,7 +44,7 @@ fn describe_output(page: &mut String, output: &Output) {
     }
     for exposure in &output.exposures {
         let at = if exposure.at.is_empty() { String::new() } else { format!(".{}", exposure.at.join(".")) };
-        line(page, 2, "output", &format!("{name}{at} <- {} ({})", exposure.column, how(exposure.how)));
+        line(page, 2, "output", &format!("{name}{at} <- {} ({})", exposure.column, exposure.how.word()));
     }
 }
 
@@ -57,7 +56,7 @@ fn purpose(kind: sluice_model::UseKind) -> String {
         UseKind::Error => "decide whether it fails".to_owned(),
         UseKind::Rows => "decide how many rows there are".to_owned(),
         UseKind::Window => "choose the rows of a window".to_owned(),
-        kind => use_kind(kind).to_owned(),
+        kind => kind.word().to_owned(),
     }
 }
 

@@ -80,7 +80,7 @@ pub fn compose(folder: &Path) -> Result<Composed, Failure> {
     let secrets = Secrets::open(&settings.ledger.keys).map_err(|fault| stored(&settings.ledger.keys, &fault))?;
     let store = Arc::new(open_ledger(&settings, &secrets)?);
     let force = Arc::new(force(&configuration, &settings.state)?);
-    force.record_halts(&store)?;
+    force.record(&store)?;
     let bigquery = Arc::new(bigquery(&settings)?);
     let engine: Arc<dyn Engine> = Arc::new(start_engine()?);
     let jobs_path = settings.state.join(JOBS_FILE);

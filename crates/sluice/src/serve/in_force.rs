@@ -5,6 +5,7 @@ use crate::command::Failure;
 use crate::command::policy::FolderLog;
 use sluice_app::{Alarm, InForce, SealFault};
 use sluice_identity::Revocations;
+use sluice_ledger::record::Draft;
 use sluice_policy::{ActivationLog, Counters, Halt, Known, MemoryCounters, PolicySet};
 use sluice_store::{HaltFile, Halts, Revocation, RevocationFile, Store};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -30,17 +31,17 @@ struct Now {
 impl Force {
     /// Without an activated set nothing is served: default deny begins here.
     pub fn new(log: FolderLog, halts: HaltFile, revocations: RevocationFile) -> Result<Force, Failure> {
-        let standing = log.standing().map_err(|error| Failure::new(error.to_string()))?;
+        let standing = log.standing().map_err(failure)?;
         let Some(digest) = standing.in_force() else {
             return Err(Failure::new("no policy set is in force: `sluice policy activate` puts one there"));
         };
-        let policy = Arc::new(log.set(digest).map_err(|error| Failure::new(error.to_string()))?);
+        let policy = Arc::new(log.set(digest).map_err(failure)?);
         let now = Now {
             policy,
             shadows: shadows(&log)?,
             unreadable: false,
             known: Arc::default(),
-            revocations: revocations.current().map_err(|fault| Failure::new(fault.to_string()))?,
+            revocations: revocations.current().map_err(failure)?,
         };
         Ok(Force { log, halts, revocations, counters: MemoryCounters::default(), now: RwLock::new(now) })
     }
@@ -62,7 +63,11 @@ impl Force {
     }
 
     fn look(&self, next: &mut Now) -> Result<(), Failure> {
-        let failure = |error: sluice_policy::ActivationError| Failure::new(error.to_string());
+        next.revocations = self.revocations.current().map_err(failure)?;
+        // An activation counts once it is on record.
+        if !self.log.unrecorded().map_err(failure)?.is_empty() {
+            return Ok(());
+        }
         let standing = self.log.standing().map_err(failure)?;
         match standing.in_force() {
             Some(digest) if *digest != next.policy.digest => next.policy = Arc::new(self.log.set(digest).map_err(failure)?),
@@ -72,18 +77,23 @@ impl Force {
         if !standing.shadows().iter().eq(next.shadows.iter().map(|shadow| &shadow.digest)) {
             next.shadows = shadows(&self.log)?;
         }
-        next.revocations = self.revocations.current().map_err(|fault| Failure::new(fault.to_string()))?;
         Ok(())
     }
 
-    /// Every act of `sluice halt` that is not on record yet. A crash in between records an act twice, never not at all.
-    pub fn record_halts(&self, store: &Store) -> Result<(), Failure> {
-        let fault = |fault: sluice_store::StoreFault| Failure::new(format!("halts: {fault}"));
-        let halts = self.halts.current().map_err(fault)?;
-        for (number, act) in halts.unrecorded() {
-            let draft = act.draft(number).map_err(|error| Failure::new(error.to_string()))?;
-            let receipt = store.append_and_wait(store.seal(&draft).map_err(fault)?).map_err(|fault| Failure::new(fault.to_string()))?;
-            self.halts.mark_recorded(number, receipt.index).map_err(fault)?;
+    /// What was done beside the gateway and is not on record yet: acts of `sluice halt`, activations. A crash in between records one twice,
+    /// never not at all.
+    pub fn record(&self, store: &Store) -> Result<(), Failure> {
+        let put = |draft: Draft| -> Result<u64, Failure> {
+            let sealed = store.seal(&draft).map_err(failure)?;
+            Ok(store.append_and_wait(sealed).map_err(failure)?.index)
+        };
+        for (number, act) in self.halts.current().map_err(failure)?.unrecorded() {
+            let record = put(act.draft(number).map_err(failure)?)?;
+            self.halts.mark_recorded(number, record).map_err(failure)?;
+        }
+        for (number, entry) in self.log.unrecorded().map_err(failure)? {
+            let record = put(entry.draft().map_err(failure)?)?;
+            self.log.mark_recorded(number, record).map_err(failure)?;
         }
         Ok(())
     }
@@ -130,12 +140,15 @@ impl InForce for Force {
     }
 }
 
+fn failure(error: impl std::fmt::Display) -> Failure {
+    Failure::new(error.to_string())
+}
+
 fn halt(halts: &Halts) -> Halt {
     Halt::new(halts.everyone().is_some(), halts.callers().map(|(name, _)| name.to_owned()))
 }
 
 fn shadows(log: &FolderLog) -> Result<Vec<Arc<PolicySet>>, Failure> {
-    let failure = |error: sluice_policy::ActivationError| Failure::new(error.to_string());
     let standing = log.standing().map_err(failure)?;
     standing.shadows().iter().map(|digest| log.set(digest).map(Arc::new).map_err(failure)).collect()
 }

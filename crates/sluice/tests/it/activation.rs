@@ -1,9 +1,12 @@
 //! `sluice policy activate`: only what somebody signed comes in force, one after the other.
 
+use crate::desk;
 use crate::program::{Ran, folder, run, starter};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use sluice_ledger::record::{Kind, OpenedSection, SectionId};
 use std::path::{Path, PathBuf};
 
 struct Desk {
@@ -38,6 +41,15 @@ impl Desk {
     fn record(&self, set: &str) -> Ran {
         let (config, text, signature) = (self.path(""), self.path("text"), self.path("signature"));
         run(&["policy", "activate", set, "--config", &config, "--signed", &text, "--signature", &signature])
+    }
+
+    fn activate_with(&self, set: &str, seed: u8, ledger: &desk::Desk) -> Ran {
+        let signature = pair(seed).sign(&std::fs::read(self.path("text")).unwrap());
+        std::fs::write(self.path("signature"), signature.as_ref()).unwrap();
+        let (config, text, signature) = (self.path(""), self.path("text"), self.path("signature"));
+        let (folder, keys) = (ledger.path("ledger"), ledger.path("keys"));
+        let signed = ["policy", "activate", set, "--config", &config, "--signed", &text, "--signature", &signature];
+        run(&[&signed[..], &["--ledger", &folder, "--keys", &keys]].concat())
     }
 
     fn records(&self) -> Vec<serde_json::Value> {
@@ -133,6 +145,81 @@ fn a_record_that_was_changed_stops_the_next() {
     let kept = std::fs::read_dir(desk.path("activations/sets")).unwrap().next().unwrap().unwrap().path();
     rewrite(&kept.join("labels.toml"), "last_four", "first_four");
     desk.draft(&set, &BY_ANA).check(1, &["it is not what was activated"]);
+}
+
+/// The `meta` and `policy` of every activation that is on record.
+fn on_record(ledger: &desk::Desk) -> Vec<(Value, Value)> {
+    let (reader, master) = (ledger.reader(), ledger.secrets().master());
+    let mut found = Vec::new();
+    for index in 0..reader.size() {
+        let (leaf, sections) = reader.open_record(index, master.as_ref()).unwrap();
+        let of = |wanted: SectionId| match sections.iter().find(|(section, _)| *section == wanted) {
+            Some((_, OpenedSection::Verified(text))) => serde_json::from_slice(text).unwrap(),
+            other => panic!("{other:?}"),
+        };
+        if leaf.kind == Kind::PolicyActivate {
+            found.push((of(SectionId::Meta), of(SectionId::Policy)));
+        }
+    }
+    found
+}
+
+#[test]
+fn an_activation_is_recorded_before_it_counts() {
+    let (desk, ledger) = (Desk::new("activate_recorded"), desk::Desk::new("activate_ledger"));
+    let first = starter(&desk.folder.join("first"), &[]);
+    desk.draft(&first, &BY_ANA).check(0, &[]);
+    desk.activate_with(&first, 1, &ledger).check(0, &["is in force, by ana", "\non record: 1\n"]);
+    let second = starter(&desk.folder.join("second"), &[("labels.toml", "mask = \"last_four\"", "mask = \"sha256\"")]);
+    desk.draft(&second, &["--by", "ben", "--reason", "hash it"]).check(0, &[]);
+    desk.activate_with(&second, 2, &ledger).check(0, &["changed label `national_id`", "\non record: 4\n"]);
+    let (found, files) = (on_record(&ledger), desk.records());
+    assert_eq!((found.len(), files.len()), (2, 2));
+    for ((meta, policy), file) in found.iter().zip(&files) {
+        assert_eq!((&meta["by"], &meta["reason"], &meta["details"]["set"]), (&file["by"], &file["reason"], &file["set"]));
+        // With these anybody who has the key of the signer can check the record.
+        assert_eq!((&policy["text"], &policy["signature"], &policy["changes"]), (&file["text"], &file["signature"], &file["changes"]));
+    }
+    assert_eq!(found[1].1["changes"].as_array().unwrap().len(), 1);
+    assert_eq!((&found[0].0["details"]["after"], &found[1].0["details"]["as"]), (&json!("none"), &json!("in force")));
+}
+
+#[test]
+fn what_a_gateway_kept_off_the_ledger_is_recorded_by_the_next() {
+    let (desk, ledger) = (Desk::new("activate_later"), desk::Desk::new("activate_later_ledger"));
+    let set = starter(&desk.folder.join("set"), &[]);
+    let gateway = ledger.open();
+    desk.draft(&set, &BY_ANA).check(0, &[]);
+    desk.activate_with(&set, 1, &ledger).check(0, &["is in force", "not on record yet: the gateway that holds the ledger records it"]);
+    gateway.shut().unwrap();
+    assert_eq!(on_record(&ledger), []);
+    desk.draft(&set, &["--by", "ben", "--reason", "without a ledger"]).check(0, &[]);
+    desk.activate(&set, 2).check(0, &["not on record yet: whoever holds the ledger records it"]);
+    desk.draft(&set, &["--by", "ana", "--reason", "with one"]).check(0, &[]);
+    desk.activate_with(&set, 1, &ledger).check(0, &["on record: 3, 4, 5\n"]);
+    let reasons: Vec<Value> = on_record(&ledger).into_iter().map(|(meta, _)| meta["reason"].clone()).collect();
+    assert_eq!(reasons, ["masks for the new columns", "without a ledger", "with one"]);
+    // Each once.
+    desk.draft(&set, &BY_ANA).check(0, &[]);
+    desk.activate_with(&set, 1, &ledger).check(0, &[]);
+    assert_eq!(on_record(&ledger).len(), 4);
+}
+
+#[test]
+fn what_cannot_be_recorded_does_not_come_in_force() {
+    let (desk, ledger) = (Desk::new("activate_unrecorded"), desk::Desk::new("activate_unrecorded_ledger"));
+    let set = starter(&desk.folder.join("set"), &[]);
+    desk.draft(&set, &BY_ANA).check(0, &[]);
+    let keys = ledger.path("keys/master.keys");
+    let whole = std::fs::read(&keys).unwrap();
+    std::fs::write(&keys, "x").unwrap();
+    desk.activate_with(&set, 1, &ledger).check(1, &["not activated: ", "master.keys"]);
+    assert_eq!(desk.records().len(), 0);
+    std::fs::write(&keys, whole).unwrap();
+    // What nobody signed is not recorded either.
+    desk.activate_with(&set, 2, &ledger).check(1, &["the signature is not of this text"]);
+    assert_eq!(on_record(&ledger), []);
+    desk.activate_with(&set, 1, &ledger).check(0, &["on record: "]);
 }
 
 fn rewrite(path: &Path, old: &str, new: &str) {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sluice_ledger::record::content::{Meta, Page, Steps};
 use sluice_ledger::record::{Draft, Kind, SectionId, Subject};
 use sluice_store::disk::LocalDisk;
-use sluice_store::{Ledger, LocalMachine, Opening, Reader, Secrets};
+use sluice_store::{Ledger, LocalMachine, Machine, Opening, Reader, Secrets};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -44,14 +44,12 @@ impl Desk {
 
     /// What a gateway would hold: nobody else writes until it is dropped.
     pub fn open(&self) -> Ledger {
+        self.open_by(Arc::new(LocalMachine::default()))
+    }
+
+    pub fn open_by(&self, machine: Arc<dyn Machine>) -> Ledger {
         let secrets = self.secrets();
-        let opening = Opening {
-            signer: secrets.signer(),
-            master: secrets.master(),
-            machine: Arc::new(LocalMachine::default()),
-            boot: json!({}),
-            free_bytes_min: 0,
-        };
+        let opening = Opening { signer: secrets.signer(), master: secrets.master(), machine, boot: json!({}), free_bytes_min: 0 };
         Ledger::open(Arc::new(LocalDisk::new(&self.folder.join("ledger")).unwrap()), &opening).unwrap()
     }
 

@@ -11,6 +11,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const WRITING: [(&str, &[&str]); 4] = [("hold", &["1"]), ("release", &["2"]), ("erase", &["1"]), ("rotate-keys", &[])];
+/// Whether there is anything to do for it is looked up without the lock; a ledger that was not shut always has.
+const EXPIRE: (&str, &[&str]) = ("expire", &["--older-than", "1"]);
 
 #[test]
 fn nothing_is_written_while_a_gateway_runs() {
@@ -20,7 +22,7 @@ fn nothing_is_written_while_a_gateway_runs() {
     let mut gateway = desk.open();
     request(&mut gateway, 77);
     gateway.apply().unwrap();
-    for (command, more) in WRITING {
+    for (command, more) in WRITING.into_iter().chain([EXPIRE]) {
         desk.act(command, more).check(2, &["another process has the ledger open: stop the gateway first"]);
         let value = desk.act(command, &[more, &["--json"]].concat()).json();
         assert!(value["refused"].as_str().unwrap().contains("stop the gateway"), "{value}");
@@ -82,7 +84,7 @@ fn a_rotation_that_was_broken_off_is_finished_by_the_next() {
 }
 
 /// From nearly nothing to somewhat more than a whole run takes here and now.
-fn delays(whole_run: impl FnOnce()) -> impl Iterator<Item = Duration> {
+pub fn delays(whole_run: impl FnOnce()) -> impl Iterator<Item = Duration> {
     let start = Instant::now();
     whole_run();
     let whole = start.elapsed();
@@ -90,7 +92,7 @@ fn delays(whole_run: impl FnOnce()) -> impl Iterator<Item = Duration> {
 }
 
 /// Runs it and kills it after so long. Whether it ended before.
-fn kill_after(arguments: &[&str], delay: Duration) -> bool {
+pub fn kill_after(arguments: &[&str], delay: Duration) -> bool {
     let mut child = Command::new(env!("CARGO_BIN_EXE_sluice"))
         .args(arguments)
         .current_dir(root())

@@ -13,6 +13,8 @@ mod ledger;
 #[cfg(test)]
 mod ledger_broken_off;
 #[cfg(test)]
+mod ledger_expire;
+#[cfg(test)]
 mod ledger_find;
 #[cfg(test)]
 mod policy;

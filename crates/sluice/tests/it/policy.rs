@@ -35,14 +35,14 @@ fn every_problem_of_a_set_is_said_at_once() {
     run(&["policy", "check", "examples/nowhere"]).check(1, &["examples/nowhere"]);
 }
 
-/// With the real engine over the clinic: every rule has a case, and every rule would be missed.
+/// With the real engine over the clinic: every rule has a case that it decides, would be missed, and has a case that it nearly reaches.
 #[test]
 fn the_starter_set_says_what_its_cases_say() {
     let ran = run(&["policy", "test", STARTER, CATALOG[0], CATALOG[1], "--every-rule", "--json"]);
     let said = ran.json();
     assert_eq!(ran.code, 0, "{}", ran.out);
     assert!(said["cases"].as_u64() >= Some(60) && said["sql"].as_u64() >= Some(50), "{}", ran.out);
-    for list in ["wrong", "rules_not_named", "rules_not_missed"] {
+    for list in ["wrong", "rules_not_named", "rules_not_missed", "rules_not_bounded"] {
         assert_eq!(said[list].as_array().map(Vec::len), Some(0), "{list}: {}", ran.out);
     }
 }
@@ -60,6 +60,28 @@ fn a_case_that_is_wrong_is_shown() {
     std::fs::write(&file, std::fs::read_to_string(&file).unwrap() + unused).unwrap();
     run(&["policy", "test", &set, CATALOG[0], CATALOG[1], "--every-rule"])
         .check(1, &["0 wrong", "rules that no case names: unused", "rules that no case would miss: unused"]);
+}
+
+#[test]
+fn a_rule_without_an_end_is_shown() {
+    let silent = "silent = [\"agents-large-reads\"]\n";
+    let set = starter(&folder("unbounded"), &[]);
+    let change = |name: &str, old: &str, new: &str| {
+        let file = format!("{set}/cases/{name}.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(old), "{old}");
+        std::fs::write(&file, text.replace(old, new)).unwrap();
+    };
+    change("agents", silent, "");
+    // A case that the rule does not reach with one part left open marks no end of it.
+    let far = "name = \"staff look at their own jobs\"\n";
+    change("people", far, &format!("{far}{silent}"));
+    run(&["policy", "test", &set, CATALOG[0], CATALOG[1], "--every-rule"])
+        .check(1, &["0 wrong", "rules that no case comes near without meeting them: agents-large-reads\n"]);
+    // And one that it meets is wrong.
+    change("agents", "rules = [\"agents-own-jobs\"]\n", "silent = [\"agents-own-jobs\"]\n");
+    run(&["policy", "test", &set, CATALOG[0], CATALOG[1]])
+        .check(1, &["wrong: an agent looks at its own jobs", "silent: expected agents-own-jobs", "spoken: agents-own-jobs"]);
 }
 
 fn explain(arguments: &[&str], input: &str) -> crate::program::Ran {

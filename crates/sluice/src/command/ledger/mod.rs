@@ -3,6 +3,7 @@
 mod answer;
 mod backup;
 mod change;
+mod expire;
 mod find;
 mod index;
 mod init;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 pub const ABOUT: &str = "Make, prove, back up and look after the ledger that the evidence is in.
 
 Reading takes no lock and can be done while the gateway runs: status, find, prove, backup, rebuild-index.
-Writing needs the ledger for itself: hold, release, erase, rotate-keys, upgrade. Stop the gateway first, or the command is refused.
+Writing needs the ledger for itself: hold, release, erase, expire, rotate-keys, upgrade. Stop the gateway first, or the command is refused.
 
 Exit codes: 0 it is done; 2 it was refused, and nothing has changed; 1 it failed, and the message says what is left.
 With --json every answer is one JSON value on standard output: the result, {\"refused\": WHY} or {\"failed\": WHY}.
@@ -55,6 +56,8 @@ pub enum LedgerCommand {
     Release(change::Release),
     /// Give up what can be read of a record; its proof stays
     Erase(change::Erase),
+    /// Give up what can be read of records older than so many days
+    Expire(expire::Expire),
     /// Make a new master key, wrap every secret with it and throw the old one away
     RotateKeys(rotate::RotateKeys),
     /// Copy a ledger, also while it is written
@@ -76,6 +79,7 @@ pub fn run(command: &LedgerCommand) -> Result<ExitCode, Failure> {
         LedgerCommand::Hold(hold) => (hold.on.json, change::hold(hold)),
         LedgerCommand::Release(release) => (release.on.json, change::release(release)),
         LedgerCommand::Erase(erase) => (erase.on.json, change::erase(erase)),
+        LedgerCommand::Expire(expire) => (expire.json, expire::run(expire)),
         LedgerCommand::RotateKeys(rotate) => (rotate.json, rotate::run(rotate)),
         LedgerCommand::Backup(backup) => (backup.json, backup::run(backup)),
         LedgerCommand::Restore(restore) => (restore.json, restore::run(restore)),

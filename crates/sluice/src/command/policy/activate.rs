@@ -1,7 +1,8 @@
 //! `sluice policy activate`: a set comes in force by the signature of somebody whom configuration names.
 
 use super::super::Failure;
-use super::activations::FolderLog;
+use super::super::ledger::{append, opening};
+use super::activations::{Entry, FolderLog};
 use crate::configuration::{self, PolicyTable};
 use crate::render;
 use base64::Engine;
@@ -11,8 +12,11 @@ use serde_json::json;
 use sluice_policy::{
     ACTIVATION_AGE_SECONDS_MAX, ACTIVATION_BYTES_MAX, Activated, Activation, ActivationLog, Bundle, Change, PolicySet, Standing, changes,
 };
+use sluice_store::disk::LocalDisk;
+use sluice_store::{Ledger, Secrets, StoreFault};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const SIGNATURE_BYTES: usize = 64;
@@ -21,12 +25,17 @@ const SIGNATURE_BYTES: usize = 64;
 ///
 /// In two steps. --draft writes the text to be signed: the digest of the set, in force or in shadow, the activation before
 /// it, by whom, when and why. Sign it with the Ed25519 key that [policy.keys] of sluice.toml names, within 15 minutes; --signed then
-/// checks the signature, keeps the set and records who changed what. A text that does not follow the activation in force is refused.
+/// checks the signature, keeps the set and puts it in force. A text that does not follow the activation in force is refused.
+///
+/// With --ledger the record that says who changed what comes first: what cannot be recorded does not come in force. Activations
+/// that are not on record yet are recorded with it. While a gateway holds the ledger nobody else can write there: the set comes in
+/// force, and it is the gateway's task to record it.
 #[derive(Args)]
 #[command(after_help = "Example:
   sluice policy activate policy --config . --by ana --reason 'mask the new columns' --draft activation.txt
   openssl pkeyutl -sign -rawin -inkey ana.pem -in activation.txt -out activation.sig
-  sluice policy activate policy --config . --signed activation.txt --signature activation.sig
+  sluice policy activate policy --config . --signed activation.txt --signature activation.sig \\
+    --ledger var/ledger --keys var/ledger-keys
 
 A key:
   openssl genpkey -algorithm ed25519 -out ana.pem
@@ -56,6 +65,12 @@ pub struct Activate {
     /// The signature of that text: 64 bytes, or those in base64
     #[arg(long, value_name = "FILE", requires = "signed")]
     signature: Option<PathBuf>,
+    /// The folder of the ledger, if no gateway runs that holds it
+    #[arg(long, value_name = "LEDGER", requires = "keys", conflicts_with = "draft")]
+    ledger: Option<PathBuf>,
+    /// The folder of the ledger's keys
+    #[arg(long, value_name = "DIR", requires = "ledger")]
+    keys: Option<PathBuf>,
     /// Answer as JSON
     #[arg(long)]
     json: bool,
@@ -127,21 +142,64 @@ fn record(activate: &Activate, mut ground: Ground, text: &Path, signature: &Path
     }
     // The set first: an activation must never name one that is not there.
     ground.log.keep(&ground.bundle).map_err(refused)?;
-    ground.log.append(&activated, &ground.changes).map_err(refused)?;
+    let record = match (&activate.ledger, &activate.keys) {
+        (Some(ledger), Some(keys)) => record_and_append(&mut ground, &activated, ledger, keys)?,
+        _ => {
+            ground.log.append(&activated, &ground.changes).map_err(refused)?;
+            "not on record yet: whoever holds the ledger records it".to_owned()
+        }
+    };
     let activation = activated.activation();
     if activate.json {
         let changes: Vec<_> = ground.changes.iter().map(render::policy::change).collect();
         println!(
             "{}",
-            json!({ "activation": activated.digest().text(), "set": activation.set.text(), "shadow": activation.shadow, "by": activation.by, "changes": changes })
+            json!({ "activation": activated.digest().text(), "set": activation.set.text(), "shadow": activation.shadow, "by": activation.by, "changes": changes, "record": record })
         );
         return Ok(ExitCode::SUCCESS);
     }
     let what = if activation.shadow { "in shadow" } else { "in force" };
     println!("{} {} is {what}, by {}: {}", ground.set.settings.name, activation.set, activation.by, activation.reason);
     print_changes(&ground);
-    println!("activation {}", activated.digest());
+    println!("activation {}\n{record}", activated.digest());
     Ok(ExitCode::SUCCESS)
+}
+
+/// The record first, then what counts. If the second fails, the ledger names an activation that nothing follows and that never decided.
+fn record_and_append(ground: &mut Ground, activated: &Activated, folder: &Path, keys: &Path) -> Result<String, Failure> {
+    let failed = |why: String| Failure::new(format!("not activated: {}: {why}", folder.display()));
+    let fault = |fault: StoreFault| failed(fault.to_string());
+    let refused = |error: sluice_policy::ActivationError| Failure::new(format!("not activated: {error}"));
+    let secrets = Secrets::open(keys).map_err(fault)?;
+    let disk = LocalDisk::new(folder).map_err(|error| failed(error.to_string()))?;
+    let mut ledger = match Ledger::open(Arc::new(disk), &opening(&secrets, "policy activate")) {
+        Ok(ledger) => ledger,
+        Err(StoreFault::InUse) => {
+            ground.log.append(activated, &ground.changes).map_err(refused)?;
+            return Ok("not on record yet: the gateway that holds the ledger records it".to_owned());
+        }
+        Err(other) => return Err(fault(other)),
+    };
+    let mut records = Vec::new();
+    let mut write = |entry: &Entry, ledger: &mut Ledger| {
+        let draft = entry.draft().map_err(|error| failed(error.to_string()))?;
+        let receipt = append(ledger, &draft).map_err(fault)?;
+        records.push(receipt.index.to_string());
+        Ok(receipt.index)
+    };
+    let mut all = || {
+        for (number, entry) in ground.log.unrecorded().map_err(refused)? {
+            let record = write(&entry, &mut ledger)?;
+            ground.log.mark_recorded(number, record).map_err(refused)?;
+        }
+        let record = write(&Entry::of(activated, &ground.changes), &mut ledger)?;
+        let number = ground.log.next().map_err(refused)?;
+        ground.log.append(activated, &ground.changes).map_err(refused)?;
+        ground.log.mark_recorded(number, record).map_err(refused)
+    };
+    let written = all();
+    let shut = ledger.shut().map_err(fault);
+    written.and(shut).map(|()| format!("on record: {}", records.join(", ")))
 }
 
 fn print_changes(ground: &Ground) {

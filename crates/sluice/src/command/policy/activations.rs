@@ -1,14 +1,19 @@
 //! Activations in a folder: a file each, numbered, and a copy of every set that was activated, by its digest.
 //!
-//! A file appears whole or not at all and is never written again. That it stays is up to whoever keeps the folder, until the ledger records it.
+//! A file appears whole or not at all and is never written again. Beside it stands, once the ledger has recorded it, the number of that record: between
+//! the record and this a crash may leave an activation to be recorded twice, never not at all.
 
 use crate::policy_folder;
 use crate::render;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use serde_json::json;
-use sluice_policy::{Activated, ActivationError, ActivationKeys, ActivationLog, Bundle, BundleDigest, Change, PolicySet, Standing};
+use serde_json::{Value, json};
+use sluice_ledger::record::content::Change as Said;
+use sluice_ledger::record::{Draft, DraftError, Kind, SectionId};
+use sluice_policy::{
+    Activated, Activation, ActivationError, ActivationKeys, ActivationLog, Bundle, BundleDigest, Change, PolicySet, Standing,
+};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -28,6 +33,16 @@ struct Record {
     format: u32,
     text: String,
     signature: String,
+    #[serde(default)]
+    changes: Vec<Value>,
+}
+
+/// An activation as the ledger is told of it.
+pub struct Entry {
+    activation: Activation,
+    text: String,
+    signature: String,
+    changes: Vec<Value>,
 }
 
 impl FolderLog {
@@ -68,16 +83,40 @@ impl FolderLog {
         self.folder.join(format!("{number:06}.json"))
     }
 
-    /// How many there are, and what they come to. They are numbered from 1 without a gap.
-    fn follow(&self) -> Result<(usize, Standing), ActivationError> {
+    /// Those that are not on record yet, with their numbers. Whoever holds the ledger writes them there, in this order, and marks them.
+    pub fn unrecorded(&self) -> Result<Vec<(usize, Entry)>, ActivationError> {
+        let (entries, _) = self.follow()?;
+        Ok((1..).zip(entries).filter(|(number, _)| !self.mark(*number).exists()).collect())
+    }
+
+    /// The number that the next activation gets.
+    pub fn next(&self) -> Result<usize, ActivationError> {
+        Ok(self.follow()?.0.len() + 1)
+    }
+
+    /// `record`: the one of the ledger that says so.
+    pub fn mark_recorded(&self, number: usize, record: u64) -> Result<(), ActivationError> {
+        match write_whole(&self.mark(number), format!("{record}\n").as_bytes()) {
+            // Somebody else recorded it too.
+            Err(ActivationError::Behind) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn mark(&self, number: usize) -> PathBuf {
+        self.folder.join(format!("{number:06}.recorded"))
+    }
+
+    /// All there are, and what they come to. They are numbered from 1 without a gap.
+    fn follow(&self) -> Result<(Vec<Entry>, Standing), ActivationError> {
         let mut standing = Standing::default();
-        let mut count = 0;
+        let mut entries = Vec::new();
         loop {
-            let path = self.record(count + 1);
+            let path = self.record(entries.len() + 1);
             let bytes = match std::fs::metadata(&path) {
                 Ok(found) if found.len() <= RECORD_BYTES_MAX => std::fs::read(&path).map_err(|error| failed(&path, &error))?,
                 Ok(_) => return Err(broken(&path, "too long")),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((count, standing)),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((entries, standing)),
                 Err(error) => return Err(failed(&path, &error)),
             };
             let record: Record = serde_json::from_slice(&bytes).map_err(|error| broken(&path, &error.to_string()))?;
@@ -85,9 +124,46 @@ impl FolderLog {
             if record.format != FORMAT {
                 return Err(broken(&path, "of another format"));
             }
-            standing.follow(&record.text, &signature, &self.keys).map_err(|error| broken(&path, &error.to_string()))?;
-            count += 1;
+            let activation = standing.follow(&record.text, &signature, &self.keys).map_err(|error| broken(&path, &error.to_string()))?;
+            let Record { text, signature, changes, .. } = record;
+            entries.push(Entry { activation, text, signature, changes });
         }
+    }
+}
+
+impl Entry {
+    pub fn of(activated: &Activated, changes: &[Change]) -> Entry {
+        Entry {
+            activation: activated.activation().clone(),
+            text: activated.activation().text(),
+            signature: STANDARD.encode(activated.signature()),
+            changes: changes.iter().map(render::policy::change).collect(),
+        }
+    }
+
+    /// Who, why, which set, and what it says otherwise than the one before; with the signature, so that the record proves it without the folder.
+    pub fn draft(&self) -> Result<Draft, DraftError> {
+        let Activation { set, shadow, after, by, reason, at } = &self.activation;
+        let way = if *shadow { "shadow" } else { "in force" };
+        let after = after.as_ref().map_or("none", BundleDigest::text);
+        let details = [("set", set.text()), ("as", way), ("after", after), ("at", &at.to_string())];
+        let said = Said {
+            what: "activate a policy set".to_owned(),
+            by: by.clone(),
+            reason: reason.clone(),
+            details: details.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            ..Said::default()
+        };
+        let policy = |changes: &[Value]| {
+            let left_out = self.changes.len() - changes.len();
+            json!({ "text": self.text, "signature": self.signature, "changes": changes, "changes_left_out": left_out })
+                .to_string()
+                .into_bytes()
+        };
+        let whole = policy(&self.changes);
+        // What changed is read from the two sets as well, and they are named by their digests.
+        let policy = if whole.len() > SectionId::Policy.plaintext_bytes_max() { policy(&[]) } else { whole };
+        Draft::of_change(Kind::PolicyActivate, None, &said)?.with(SectionId::Policy, policy)
     }
 }
 
@@ -97,7 +173,7 @@ impl ActivationLog for FolderLog {
     }
 
     fn append(&mut self, activated: &Activated, changes: &[Change]) -> Result<(), ActivationError> {
-        let (count, standing) = self.follow()?;
+        let (entries, standing) = self.follow()?;
         let activation = activated.activation();
         if standing.last() != activation.after.as_ref() {
             return Err(ActivationError::Behind);
@@ -113,7 +189,7 @@ impl ActivationLog for FolderLog {
             "as": if activation.shadow { "shadow" } else { "in force" },
             "changes": changes.iter().map(render::policy::change).collect::<Vec<_>>(),
         });
-        write_whole(&self.record(count + 1), format!("{record:#}\n").as_bytes())
+        write_whole(&self.record(entries.len() + 1), format!("{record:#}\n").as_bytes())
     }
 }
 

@@ -17,6 +17,9 @@ use std::process::ExitCode;
 /// Each case under cases/ says who asks, what is asked (SQL, a method, or what an analysis would say), and what must come of
 /// it. SQL is analyzed by the real engine over the catalog; the dry run is taken to agree with the analysis where a case does
 /// not say otherwise. Exit code 0: every case is right. 1: one is wrong, or a rule is not covered and --every-rule is given.
+///
+/// A rule is covered if a case names it under `rules`, if without it a case would come out otherwise, and if a case names it under
+/// `silent` that it nearly reaches: wider in one part of its head, or without its conditions, it would speak there.
 #[derive(Args)]
 #[command(after_help = "Example:\n  sluice policy test examples/policy/starter --catalog examples/clinic --every-rule")]
 pub struct Test {
@@ -25,7 +28,7 @@ pub struct Test {
     set: PathBuf,
     #[command(flatten)]
     catalog: Catalog,
-    /// Take each rule out in turn: a rule that no case misses is a rule that may break unseen
+    /// Take each rule out, and widen it, in turn: a rule whose end no case marks may break unseen
     #[arg(long)]
     every_rule: bool,
     /// Answer as JSON
@@ -37,6 +40,14 @@ struct Wrong {
     case: String,
     /// Or why it could not be asked.
     mismatches: Result<Vec<Mismatch>, String>,
+}
+
+/// Rules that the cases do not cover.
+struct Coverage {
+    every_rule: bool,
+    unnamed: Vec<String>,
+    unmissed: Vec<String>,
+    unbounded: Vec<String>,
 }
 
 /// Statements are analyzed once, however often a case is asked.
@@ -58,12 +69,14 @@ pub fn run(test: &Test) -> Result<ExitCode, Failure> {
     let mut unnamed: Vec<String> = set.rules().map(|rule| rule.duties.id.clone()).filter(|id| !named.contains(id)).collect();
     unnamed.sort();
     let unmissed = if test.every_rule && wrong.is_empty() { asked.unmissed(&set, &bundle, &cases)? } else { Vec::new() };
+    let unbounded = if test.every_rule && wrong.is_empty() { asked.unbounded(&set, &bundle, &cases) } else { Vec::new() };
+    let sound = wrong.is_empty() && (!test.every_rule || unmissed.is_empty() && unnamed.is_empty() && unbounded.is_empty());
+    let coverage = Coverage { every_rule: test.every_rule, unnamed, unmissed, unbounded };
     if test.json {
-        println!("{}", described(&cases, &wrong, &unnamed, test.every_rule.then_some(&unmissed)));
+        println!("{}", described(&cases, &wrong, &coverage));
     } else {
-        print(&cases, &wrong, &unnamed, test.every_rule.then_some(&unmissed));
+        print(&cases, &wrong, &coverage);
     }
-    let sound = wrong.is_empty() && (!test.every_rule || unmissed.is_empty() && unnamed.is_empty());
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) })
 }
 
@@ -90,6 +103,23 @@ impl Asked<'_> {
         Ok(unmissed)
     }
 
+    /// Rules that no case comes near without meeting them: those could reach further, and nobody would notice.
+    fn unbounded(&self, set: &PolicySet, bundle: &Bundle, cases: &[Case]) -> Vec<String> {
+        let is_near = |rule: &str, wider: &PolicySet, case: &Case| {
+            let asked = cases::run(wider, case, &|case| self.analyze(case));
+            asked.is_ok_and(|(_, evaluation)| cases::rules_named(&evaluation).contains(rule))
+        };
+        let is_bounded = |file: &str, rule: &str| {
+            let silent: Vec<&Case> = cases.iter().filter(|case| case.silent.contains(rule)).collect();
+            let wider = bundle.with_wider_rule(file, rule).into_iter().filter_map(|bundle| PolicySet::load(&bundle).ok());
+            !silent.is_empty() && wider.into_iter().any(|wider| silent.iter().any(|case| is_near(rule, &wider, case)))
+        };
+        let open = set.rules().filter(|rule| !is_bounded(&rule.file, &rule.duties.id));
+        let mut unbounded: Vec<String> = open.map(|rule| rule.duties.id.clone()).collect();
+        unbounded.sort();
+        unbounded
+    }
+
     fn analyze(&self, case: &Case) -> Result<Analysis, String> {
         if let Some(known) = self.analyses.borrow().get(&case.name) {
             return known.clone();
@@ -100,7 +130,7 @@ impl Asked<'_> {
     }
 }
 
-fn print(cases: &[Case], wrong: &[Wrong], unnamed: &[String], unmissed: Option<&Vec<String>>) {
+fn print(cases: &[Case], wrong: &[Wrong], coverage: &Coverage) {
     for Wrong { case, mismatches } in wrong {
         println!("wrong: {case}");
         match mismatches {
@@ -114,17 +144,20 @@ fn print(cases: &[Case], wrong: &[Wrong], unnamed: &[String], unmissed: Option<&
     }
     let statements = cases.iter().filter(|case| case.sql.is_some()).count();
     println!("{} cases, {statements} of them SQL: {} right, {} wrong", cases.len(), cases.len() - wrong.len(), wrong.len());
-    if !unnamed.is_empty() {
-        println!("rules that no case names: {}", unnamed.join(", "));
-    }
-    match unmissed {
-        Some(unmissed) if !unmissed.is_empty() => println!("rules that no case would miss: {}", unmissed.join(", ")),
-        Some(_) if wrong.is_empty() => println!("every rule would be missed"),
-        _ => {}
+    let list = |what: &str, rules: &[String]| {
+        if !rules.is_empty() {
+            println!("rules that {what}: {}", rules.join(", "));
+        }
+    };
+    list("no case names", &coverage.unnamed);
+    list("no case would miss", &coverage.unmissed);
+    list("no case comes near without meeting them", &coverage.unbounded);
+    if coverage.every_rule && wrong.is_empty() && coverage.unmissed.is_empty() && coverage.unbounded.is_empty() {
+        println!("every rule would be missed, and has its end");
     }
 }
 
-fn described(cases: &[Case], wrong: &[Wrong], unnamed: &[String], unmissed: Option<&Vec<String>>) -> Value {
+fn described(cases: &[Case], wrong: &[Wrong], coverage: &Coverage) -> Value {
     let wrong = wrong.iter().map(|Wrong { case, mismatches }| match mismatches {
         Ok(mismatches) => {
             let of = |mismatch: &Mismatch| json!({ "what": mismatch.what, "expected": mismatch.expected, "found": mismatch.found });
@@ -136,7 +169,8 @@ fn described(cases: &[Case], wrong: &[Wrong], unnamed: &[String], unmissed: Opti
         "cases": cases.len(),
         "sql": cases.iter().filter(|case| case.sql.is_some()).count(),
         "wrong": wrong.collect::<Vec<_>>(),
-        "rules_not_named": unnamed,
-        "rules_not_missed": unmissed,
+        "rules_not_named": coverage.unnamed,
+        "rules_not_missed": coverage.every_rule.then_some(&coverage.unmissed),
+        "rules_not_bounded": coverage.every_rule.then_some(&coverage.unbounded),
     })
 }

@@ -1,0 +1,120 @@
+//! The parts of a script: jobs that BigQuery began for a job of the caller's, and their rows.
+
+use crate::asked::Visit;
+use crate::decide::{Background, failed};
+use crate::gateway::{Gateway, Passage};
+use crate::job::{JobName, JobWork, KnownJob};
+use crate::jobs::asked;
+use crate::ports::{JobState, JobsFault};
+use crate::query::told;
+use crate::refusal::{Refused, Why};
+use serde_json::Value;
+use sluice_identity::Caller;
+use sluice_policy::{Method, Resource, Sends};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Of one script, in one answer.
+pub const PARTS_LISTED_MAX: usize = 100;
+
+impl Gateway {
+    /// `jobs.list` with a parent: each part is the caller's from then on, as the script is.
+    pub async fn parts_of_script(
+        self: &Arc<Self>,
+        visit: Visit,
+        caller: Caller,
+        connection: &str,
+        parent: JobName,
+        parts_max: usize,
+    ) -> Result<Vec<JobState>, Refused> {
+        self.pass(visit, Arc::new(caller), connection, move |gateway, mut passage| async move {
+            let outcome = gateway.parts(&mut passage, &parent, parts_max.min(PARTS_LISTED_MAX)).await;
+            (passage, outcome)
+        })
+        .await
+    }
+
+    async fn parts(&self, passage: &mut Passage, parent: &JobName, parts_max: usize) -> Result<Vec<JobState>, Why> {
+        let script = self.own_job(passage, parent).await?;
+        let work = Method { name: "jobs.list".to_owned(), resource: Resource::Project(parent.project.clone()), columns: Vec::new() };
+        let query = [("parentJobId", parent.id.clone()), ("projection", "full".to_owned()), ("maxResults", parts_max.to_string())];
+        let sends = Sends {
+            path: format!("projects/{}/jobs", parent.project),
+            query: query.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            ..Sends::default()
+        };
+        let request = asked(passage, &parent.project, work, sends);
+        let known_now = self.parts.in_force.known();
+        let admission = self.admit_request(passage, request, Background { known: &known_now, tables: &[] }).await?;
+        let may_be_told = self.may_be_told(&script);
+        let fault = |fault| failed(fault, may_be_told);
+        let listed = self.parts.upstream.send(&admission.permit).await.map_err(fault)?;
+        let mut states = Vec::new();
+        for id in ids(&listed.0).into_iter().take(parts_max) {
+            let name = JobName { id, ..script.name.clone() };
+            let state = self.parts.upstream.job(&admission.permit, &name, Duration::ZERO).await.map_err(fault)?;
+            // A server that does not know the parameter lists jobs of everybody.
+            if text(&state, "/statistics/parentJobId") != Some(parent.id.as_str()) {
+                continue;
+            }
+            self.take_in(&script, &state).await?;
+            states.push(told(without_foreign_text(state), may_be_told));
+        }
+        self.complete(passage, &JobState::default(), "completed", 0).await;
+        Ok(states)
+    }
+
+    /// Rows of a part are asked for by its own name: they are decided by the analysis of the whole script.
+    async fn take_in(&self, script: &KnownJob, state: &JobState) -> Result<(), Why> {
+        // What a variable was given is a job too: its value is no output of the script, and nothing was decided about it.
+        let gives_rows = state.statement_type.as_deref() == Some("SELECT")
+            && text(state, "/statistics/scriptStatistics/evaluationKind") == Some("STATEMENT");
+        let work = match &script.work {
+            JobWork::Query(work) if gives_rows => {
+                let mut work = work.clone();
+                work.is_part = true;
+                work.destination = None;
+                JobWork::Query(work)
+            }
+            _ => JobWork::Other,
+        };
+        let part = KnownJob {
+            name: JobName { location: script.name.location.clone().or_else(|| state.name.location.clone()), ..state.name.clone() },
+            request_id: None,
+            result_table: None,
+            work,
+            ..script.clone()
+        };
+        match self.parts.jobs.begin(part).await {
+            // Listed before.
+            Ok(()) | Err(JobsFault::Taken) => {}
+            Err(fault) => return Err(fault.into()),
+        }
+        Ok(())
+    }
+}
+
+/// Of a list of jobs.
+fn ids(listed: &Value) -> Vec<String> {
+    let jobs = listed.get("jobs").and_then(Value::as_array);
+    let id = |job: &Value| job.pointer("/jobReference/jobId").and_then(Value::as_str).map(str::to_owned);
+    jobs.into_iter().flatten().filter_map(id).collect()
+}
+
+pub(crate) fn text<'a>(state: &'a JobState, pointer: &str) -> Option<&'a str> {
+    state.resource.0.pointer(pointer).and_then(Value::as_str)
+}
+
+/// The body of a procedure is not the caller's own text.
+fn without_foreign_text(mut state: JobState) -> JobState {
+    let frames = state.resource.0.pointer("/statistics/scriptStatistics/stackFrames").and_then(Value::as_array);
+    let is_foreign = frames.is_none_or(|frames| frames.iter().any(|frame| frame.get("procedureId").is_some()));
+    if is_foreign {
+        for pointer in ["/configuration/query/query", "/statistics/scriptStatistics/stackFrames"] {
+            if let Some(value) = state.resource.0.pointer_mut(pointer) {
+                *value = if value.is_array() { Value::Array(Vec::new()) } else { Value::String(String::new()) };
+            }
+        }
+    }
+    state
+}
