@@ -37,13 +37,7 @@ impl Evidence {
             .map(|number| {
                 let (leaf, opened) = reader.open_record(number, master.as_ref()).unwrap();
                 let sections = opened.iter().map(|(section, opened)| (section.word(), plain(*section, opened))).collect();
-                Record {
-                    number,
-                    kind: leaf.kind,
-                    time_ms: leaf.time_ms,
-                    subject: leaf.subject.map(|subject| subject.to_string()),
-                    sections,
-                }
+                Record { kind: leaf.kind, time_ms: leaf.time_ms, subject: leaf.subject.map(|subject| subject.to_string()), sections }
             })
             .collect();
         Evidence { records, ledger, secrets }

@@ -1,5 +1,6 @@
 //! What BigQuery can do wrong at each stage of a query: one end on record, a typed error, no text with a labelled value, and nothing done twice.
 
+use crate::program::pause;
 use crate::talk::Answer;
 use crate::world::{API, World};
 use serde_json::{Value, json};
@@ -162,7 +163,7 @@ fn wait_for_jobs(world: &World) {
     };
     while running() {
         assert!(started.elapsed() < SETTLED_WITHIN, "jobs do not end");
-        std::thread::sleep(Duration::from_millis(200));
+        pause(Duration::from_millis(200));
     }
 }
 

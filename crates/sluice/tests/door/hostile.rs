@@ -21,7 +21,7 @@ impl Sender {
     }
 
     pub fn cases(&self) -> Vec<Case> {
-        [framing(self), contradictions(self), heads(self), lines(self), paths(self), bodies(self), packed(self)]
+        [framing(self), chunks(self), contradictions(self), heads(self), claims(self), lines(self), paths(self), bodies(self), packed(self)]
             .into_iter()
             .flatten()
             .collect()
@@ -47,7 +47,6 @@ const TYPE: &str = "Content-Type: application/json\r\n";
 
 fn framing(sender: &Sender) -> Vec<Case> {
     let (length, hidden) = (BODY.len(), &sender.hidden);
-    let chunked = |chunks: &str| sender.with(POST, &format!("{TYPE}Transfer-Encoding: chunked\r\n"), chunks);
     let coded =
         |coding: &str| sender.with(POST, &format!("{TYPE}Transfer-Encoding: {coding}\r\n"), &format!("5\r\nabcde\r\n0\r\n\r\n{hidden}"));
     vec![
@@ -104,6 +103,13 @@ fn framing(sender: &Sender) -> Vec<Case> {
             &[400],
         ),
         case("a space before the colon of TE", sender.with(POST, "Transfer-Encoding : chunked\r\n", &format!("0\r\n\r\n{hidden}")), &[400]),
+    ]
+}
+
+fn chunks(sender: &Sender) -> Vec<Case> {
+    let (length, hidden) = (BODY.len(), &sender.hidden);
+    let chunked = |chunks: &str| sender.with(POST, &format!("{TYPE}Transfer-Encoding: chunked\r\n"), chunks);
+    vec![
         case("a chunk that is no number", chunked("zz\r\nabc\r\n0\r\n\r\n"), &[400]),
         case("a chunk with a sign", chunked("+5\r\nabcde\r\n0\r\n\r\n"), &[400]),
         case("a chunk beyond 64 bits", chunked("fffffffffffffffff\r\nabc"), &[400]),
@@ -153,6 +159,13 @@ fn heads(sender: &Sender) -> Vec<Case> {
         case("a header with other letters in its name", with_header("X\u{e9}: b\r\n"), &[400]),
         case("a header that is too long", with_header(&format!("X-A: {}\r\n", "b".repeat(100_000))), &[431]),
         case("too many headers", with_header(&"X-A: b\r\n".repeat(500)), &[431]),
+    ]
+}
+
+fn claims(sender: &Sender) -> Vec<Case> {
+    let good = &sender.token;
+    let with_header = |header: &str| sender.with("GET /projects/acme-prod/datasets HTTP/1.1", header, "");
+    vec![
         case("two tokens", with_header("Authorization: Bearer other\r\n"), &[400]),
         case(
             "a token with a comma",

@@ -91,7 +91,8 @@ fn a_connection_that_is_kept_open_answers_each_request_once() {
     let body = r#"{"query":"SELECT 1","useLegacySql":false}"#;
     let kind = "Content-Type: application/json\r\n";
     let post = sender.with("POST /projects/acme-prod/queries HTTP/1.1", &format!("{kind}Content-Length: {}\r\n", body.len()), body);
-    let chunks = format!("5;x=y\r\n{}\r\n{:X}\r\n{}\r\n0\r\nTrailer: x\r\n\r\n", &body[..5], body.len() - 5, &body[5..]);
+    let (first, second) = body.split_at(5);
+    let chunks = format!("5;x=y\r\n{first}\r\n{:X}\r\n{second}\r\n0\r\nTrailer: x\r\n\r\n", second.len());
     let chunked = sender.with("POST /projects/acme-prod/queries HTTP/1.1", &format!("{kind}Transfer-Encoding: chunked\r\n"), &chunks);
     let all = [&get, &post, &chunked, &nothing, &get].map(String::as_str).concat();
     for piece in [all.len(), 1_000, 7] {

@@ -45,7 +45,7 @@ impl Program {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return (status.code(), self.errors());
             }
-            std::thread::sleep(LOOK);
+            pause(LOOK);
         }
         panic!("it does not stop: {}", self.errors());
     }
@@ -54,7 +54,7 @@ impl Program {
         let started = Instant::now();
         while !is_there() {
             assert!(started.elapsed() < STARTED_WITHIN, "it does not start: {}", self.errors());
-            std::thread::sleep(LOOK);
+            pause(LOOK);
         }
     }
 }
@@ -87,4 +87,9 @@ fn listen(mut stream: impl Read + Send + 'static) -> Arc<Mutex<String>> {
         }
     });
     text
+}
+
+#[expect(clippy::disallowed_methods, reason = "another process tells nobody when it is done")]
+pub fn pause(duration: Duration) {
+    std::thread::sleep(duration);
 }

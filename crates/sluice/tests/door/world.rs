@@ -2,7 +2,7 @@
 
 use crate::evidence::{Evidence, Record};
 use crate::invariants;
-use crate::program::{Program, free_folder};
+use crate::program::{Program, free_folder, pause};
 use crate::talk::{self, Answer, Link};
 use rustls::RootCertStore;
 use serde_json::{Value, json};
@@ -81,8 +81,8 @@ impl World {
         let url = source["url"].as_str().unwrap();
         let headers: Vec<(&str, &str)> =
             source["headers"].as_object().unwrap().iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap())).collect();
-        let path = &url["http://".len() + url["http://".len()..].find('/').unwrap()..];
-        let subject = ask(address(url), &talk::request("GET", path, &headers, None)).json();
+        let path = format!("/{}", url.splitn(4, '/').nth(3).unwrap());
+        let subject = ask(address(url), &talk::request("GET", &path, &headers, None)).json();
         let subject = subject["token"].as_str().unwrap();
         let form = format!(
             "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&audience=%2F%2Fsluice.demo%2Fpools%2Fdefault\
@@ -191,12 +191,12 @@ impl World {
     }
 
     fn pace(&self, caller: &str) {
-        let pause = if caller == "support-agent" { PAUSE_OF_AGENTS } else { PAUSE };
+        let gap = if caller == "support-agent" { PAUSE_OF_AGENTS } else { PAUSE };
         let mut last_asked = self.last_asked.lock().unwrap();
-        let due = last_asked.get(caller).map_or_else(Instant::now, |last| (*last + pause).max(Instant::now()));
+        let due = last_asked.get(caller).map_or_else(Instant::now, |last| (*last + gap).max(Instant::now()));
         last_asked.insert(caller.to_owned(), due);
         drop(last_asked);
-        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        pause(due.saturating_duration_since(Instant::now()));
     }
 }
 
