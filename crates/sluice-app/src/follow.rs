@@ -4,7 +4,7 @@ use crate::asked::Visit;
 use crate::decide::Admission;
 use crate::gateway::Gateway;
 use crate::job::{JobWork, KnownJob};
-use crate::ports::{JobState, UpstreamFaultKind};
+use crate::ports::{JobState, UpstreamFault, UpstreamFaultKind};
 use crate::record;
 use crate::running::Running;
 use sluice_ledger::record::Subject;
@@ -18,9 +18,16 @@ const FOLLOW_PATIENCE_SECONDS: u64 = 10;
 const FOLLOW_RETRY_SECONDS: u64 = 2;
 /// A job that nobody could be asked about for so long is given up; BigQuery ends jobs after six hours.
 const FOLLOW_FAILURES_MAX: u32 = 5_400;
+/// BigQuery may know of a job later than it was sent. After so many looks it never arrived.
+const FOLLOW_ABSENCES_MAX: u32 = 3;
+/// A job that BigQuery took, and says so often that there is none, or that it is nobody's business.
+const FOLLOW_REFUSALS_MAX: u32 = 30;
+const NOT_FOUND: u16 = 404;
 
 /// Of the request that a job belongs to, for its last record.
 pub(crate) struct Followed {
+    /// BigQuery said that it took the job.
+    pub arrived: bool,
     pub subject: Subject,
     pub visit: Visit,
     pub connection: String,
@@ -29,26 +36,27 @@ pub(crate) struct Followed {
 impl Gateway {
     pub(crate) async fn follow(self: Arc<Self>, running: Arc<Running>, admission: Admission, followed: Followed) {
         self.record_dispatch(&running, followed.subject).await;
-        let mut failures = 0;
+        let (mut failures, mut refusals) = (0, 0);
         let mut outcome = "completed";
         while !running.state().done {
             let name = running.state().name;
             let patience = Duration::from_secs(FOLLOW_PATIENCE_SECONDS);
             match self.parts.upstream.job(&admission.permit, &name, patience).await {
                 Ok(state) => {
-                    failures = 0;
+                    (failures, refusals) = (0, 0);
                     if state.done {
                         self.settle(&running.known, &state).await;
                     }
                     running.set(state);
                 }
-                // There is no such job: it never arrived.
-                Err(fault) if fault.kind == UpstreamFaultKind::Refused => {
+                // There is no such job. One that was taken may have done its work all the same: what is said of it is believed only if it is said again.
+                Err(fault) if fault.kind == UpstreamFaultKind::Refused && refusals >= refusals_max(&followed, &fault) => {
                     let state = JobState { done: true, error: fault.error, ..running.state() };
                     running.set(state);
                 }
                 Err(fault) => {
                     failures += 1;
+                    refusals += u32::from(fault.kind == UpstreamFaultKind::Refused);
                     if failures == 1 {
                         self.parts.alarm.raise(&format!("a job cannot be followed: {fault}"));
                     }
@@ -97,4 +105,8 @@ impl Gateway {
             Err(error) => self.parts.alarm.raise(&format!("a job's end has no record: {error}")),
         }
     }
+}
+
+fn refusals_max(followed: &Followed, fault: &UpstreamFault) -> u32 {
+    if !followed.arrived && fault.status == Some(NOT_FOUND) { FOLLOW_ABSENCES_MAX } else { FOLLOW_REFUSALS_MAX }
 }

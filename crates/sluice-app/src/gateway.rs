@@ -197,8 +197,8 @@ impl Gateway {
 }
 
 impl Passage {
-    pub fn of_job(&self) -> Followed {
-        Followed { subject: self.subject, visit: self.visit.clone(), connection: self.connection.clone() }
+    pub fn of_job(&self, arrived: bool) -> Followed {
+        Followed { arrived, subject: self.subject, visit: self.visit.clone(), connection: self.connection.clone() }
     }
 }
 

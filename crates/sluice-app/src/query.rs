@@ -138,9 +138,11 @@ impl Gateway {
         dry_run: bool,
         job: JobName,
     ) -> Result<Arc<Running>, Why> {
+        let mut arrived = true;
         let sent = match self.send_job(&admission, &known, upload, dry_run).await {
             // It may run: it is followed by its name until somebody knows.
             Err(Why::Upstream { fault, .. }) if fault.may_have_acted && !dry_run => {
+                arrived = false;
                 Ok(JobState { name: job.clone(), ..JobState::default() })
             }
             other => other,
@@ -161,7 +163,7 @@ impl Gateway {
             return Ok(running);
         }
         let running = self.running.begin(running, state);
-        tokio::spawn(Arc::clone(self).follow(Arc::clone(&running), admission, passage.of_job()));
+        tokio::spawn(Arc::clone(self).follow(Arc::clone(&running), admission, passage.of_job(arrived)));
         Ok(running)
     }
 

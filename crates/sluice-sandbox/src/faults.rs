@@ -25,6 +25,8 @@ pub struct Fault {
 pub enum Act {
     /// An error in place of the answer. The request is not carried out.
     Answer { status: u16, reason: Reason, message: String },
+    /// The request is carried out, and this text is its answer.
+    Body { text: String },
     /// The answer comes late.
     Delay { milliseconds: u64 },
     /// The dry run says something else than the truth.
@@ -135,6 +137,7 @@ impl Act {
                 let status = status.unwrap_or(reason.status().0);
                 Ok(Act::Answer { status, reason, message: text("message").unwrap_or_else(|| "planned failure".to_owned()) })
             }
+            Some("body") => Ok(Act::Body { text: text("text").ok_or_else(|| unreadable("text", value))? }),
             Some("delay") => Ok(Act::Delay { milliseconds: number("milliseconds")? }),
             Some("dryRun") => Ok(Act::DryRun(Lie {
                 statement_type: text("statementType"),
@@ -202,6 +205,8 @@ mod tests {
         check(json!({ "act": { "kind": "answer", "reason": "backendError" } }), Some(answer));
         check(json!({ "act": { "kind": "answer", "reason": "because" } }), None);
         check(json!({ "act": { "kind": "keepBytes", "bytes": 262_144 } }), Some(Act::KeepBytes { bytes: 262_144 }));
+        check(json!({ "act": { "kind": "body", "text": "[]" } }), Some(Act::Body { text: "[]".to_owned() }));
+        check(json!({ "act": { "kind": "body" } }), None);
         check(json!({ "act": { "kind": "delay" } }), None);
         check(json!({ "act": { "kind": "keepBytes" } }), None);
         check(json!({ "act": { "kind": "truncatedGzip" }, "count": -1 }), None);

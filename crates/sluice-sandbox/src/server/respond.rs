@@ -23,6 +23,8 @@ pub struct Manner {
     pub known_etags: Vec<String>,
     pub mask: Option<Mask>,
     pub reset_after_bytes: Option<usize>,
+    /// In place of what would be answered.
+    pub text: Option<String>,
     pub truncate_gzip: bool,
     /// An upload that goes on is told so with 200 and a header of its own: some clients would follow a 308.
     pub no_308: bool,
@@ -78,7 +80,7 @@ fn incomplete(received_bytes: u64, manner: &Manner) -> Response<Body> {
 }
 
 fn json(status: StatusCode, value: &Value, manner: &Manner) -> Response<Body> {
-    let mut text = value.to_string().into_bytes();
+    let mut text = manner.text.clone().unwrap_or_else(|| value.to_string()).into_bytes();
     let gzip = manner.gzip || manner.truncate_gzip;
     if gzip {
         text = compressed(&text);

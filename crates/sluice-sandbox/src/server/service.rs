@@ -113,6 +113,7 @@ impl Planned {
     async fn add(&mut self, act: Act, manner: &mut Manner) {
         match act {
             Act::Answer { status, reason, message } => self.answer = Some((status, Problem::new(reason, message))),
+            Act::Body { text } => manner.text = Some(text),
             Act::Delay { milliseconds } => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
             Act::DryRun(lie) => self.lie = Some(lie),
             Act::Job { milliseconds } => self.hold_milliseconds = milliseconds,

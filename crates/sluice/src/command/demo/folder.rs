@@ -105,7 +105,7 @@ impl DemoFolder {
                 "credential_source": source,
             });
             self.put(&format!("callers/{}.json", caller.name), &format!("{credentials:#}\n"))?;
-            credentials["universe_domain"] = UNIVERSE_DOMAIN.into();
+            credentials.as_object_mut().and_then(|fields| fields.insert("universe_domain".to_owned(), UNIVERSE_DOMAIN.into()));
             self.put(&format!("callers/{}.universe.json", caller.name), &format!("{credentials:#}\n"))?;
         }
         Ok(())

@@ -1,0 +1,137 @@
+//! What holds whatever a test did: nothing without a record before it, one end for each beginning, no value and no token where it does not belong.
+
+use crate::evidence::Record;
+use serde_json::Value;
+use sluice_ledger::record::Kind;
+use sluice_sandbox::data::clinic::ClinicSettings;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+const LABEL: &str = "\"sluice_request\":\"";
+const SUBJECT_DIGITS: usize = 32;
+/// What the catalog reads with the gateway's own identity, and what follows a job that is on record.
+const OF_THE_GATEWAY: [&str; 6] = ["datasets.get", "models.get", "routines.get", "rowAccessPolicies.list", "tables.get", "tables.list"];
+/// Retried upstream, also by a client that saw a fault.
+const FAULT_STATUS_MIN: u64 = 429;
+
+/// Each request that acts or reads in a caller's name stands behind a record that is older than it.
+pub fn of_warehouse_log(log: &[Value], records: &[Record]) -> Vec<String> {
+    let admitted: Vec<&Record> = records.iter().filter(|record| record.kind == Kind::RequestAdmitted).collect();
+    let mut jobs = BTreeSet::new();
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut last: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for entry in log {
+        let target = entry["target"].as_str().unwrap_or_default();
+        let method = entry["method"].as_str().unwrap_or_default().trim_start_matches("bigquery.");
+        let at_ms = entry["atMilliseconds"].as_u64().unwrap_or_default();
+        let said = format!("{} {target}: {}", entry["verb"].as_str().unwrap_or_default(), entry["body"].as_str().unwrap_or_default());
+        let is_repeated =
+            last.insert(target, entry["status"].as_u64().unwrap_or_default()).is_some_and(|status| status >= FAULT_STATUS_MIN);
+        let is_fine = match method {
+            "jobs.insert" | "jobs.query" if target.contains("upload_id=") => true,
+            "jobs.insert" | "jobs.query" => {
+                jobs.extend(job_id(entry));
+                is_labelled(entry, records, at_ms)
+            }
+            "jobs.get" | "jobs.getQueryResults" => last_part(target).is_some_and(|id| jobs.contains(id)) || is_repeated,
+            method if OF_THE_GATEWAY.contains(&method) => true,
+            _ => {
+                // The warehouse has no method for these, and logs none.
+                let api = if target.contains("/rowAccessPolicies") { "bigquery.rowAccessPolicies." } else { &format!("bigquery.{method}") };
+                let count = seen.entry(api.to_owned()).or_default();
+                *count += usize::from(!is_repeated);
+                let before = admitted.iter().filter(|record| record.api().starts_with(api) && record.time_ms <= at_ms);
+                before.count() >= *count
+            }
+        };
+        if !is_fine {
+            wrong.push(format!("the warehouse was asked without a record: {}", said.chars().take(600).collect::<String>()));
+        }
+    }
+    wrong
+}
+
+/// Who was admitted has one end, and nothing comes behind an end.
+pub fn of_ends(records: &[Record]) -> Vec<String> {
+    let mut subjects: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
+    for record in records {
+        if let Some(subject) = &record.subject {
+            subjects.entry(subject).or_default().push(record);
+        }
+    }
+    let mut wrong = Vec::new();
+    for (subject, records) in subjects {
+        let ends = records.iter().filter(|record| record.kind.is_terminal()).count();
+        let is_last = records.last().is_some_and(|record| record.kind.is_terminal());
+        if ends != 1 || !is_last {
+            let kinds: Vec<&str> = records.iter().map(|record| record.kind.word()).collect();
+            let api = records.iter().map(|record| record.api()).find(|api| !api.is_empty()).unwrap_or_default();
+            wrong.push(format!("request {subject} of {api} has {ends} ends: {}", kinds.join(", ")));
+        }
+    }
+    wrong
+}
+
+/// No labelled value at a caller who may not see it, none in a log or a file of the gateway's, no token anywhere.
+pub fn of_leaks(told: &[(String, Vec<u8>)], stderr: &str, folder: &Path, secrets: &[String]) -> Vec<String> {
+    let canaries = ClinicSettings::default().canaries();
+    let mut wrong = Vec::new();
+    for (caller, bytes) in told {
+        let text = String::from_utf8_lossy(bytes);
+        let leaked = canaries.iter().find(|(column, value)| !is_cleared(caller, column) && text.contains(value.as_str()));
+        wrong.extend(leaked.map(|(column, value)| format!("{caller} was told `{value}` of {column}")));
+        wrong.extend(secrets.iter().filter(|secret| text.contains(secret.as_str())).map(|_| format!("{caller} was told a token")));
+    }
+    let files = files(folder);
+    assert!(files.len() > 10, "{}: {} files", folder.display(), files.len());
+    let texts = files.iter().map(|path| (path.display().to_string(), std::fs::read(path).unwrap_or_default()));
+    for (place, bytes) in texts.chain([("stderr".to_owned(), stderr.as_bytes().to_vec())]) {
+        let text = String::from_utf8_lossy(&bytes);
+        let leaked = canaries.iter().find(|(_, value)| text.contains(value.as_str()));
+        wrong.extend(leaked.map(|(column, value)| format!("`{value}` of {column} stands in {place}")));
+        // The gateway's own credential lies in the file that the configuration names.
+        let is_its_own = place.ends_with("warehouse.token") || place.ends_with("demo.json");
+        let has_secret = secrets.iter().any(|secret| text.contains(secret.as_str()));
+        wrong.extend((has_secret && !is_its_own).then(|| format!("a token stands in {place}")));
+    }
+    wrong
+}
+
+/// The starter set shows how somebody is to clinical analysts, and nothing else to anybody.
+fn is_cleared(caller: &str, column: &str) -> bool {
+    caller == "analyst" && column == "visits.diagnosis"
+}
+
+fn is_labelled(entry: &Value, records: &[Record], at_ms: u64) -> bool {
+    let body = entry["body"].as_str().unwrap_or_default();
+    let subject = body.split(LABEL).nth(1).and_then(|rest| rest.get(..SUBJECT_DIGITS));
+    let is_dry_run = body.contains("\"dryRun\":true");
+    subject.is_some_and(|subject| {
+        records.iter().any(|record| {
+            let permits = record.kind == Kind::RequestAdmitted || (is_dry_run && record.kind == Kind::RequestEstimated);
+            permits && record.subject.as_deref() == Some(subject) && record.time_ms <= at_ms
+        })
+    })
+}
+
+/// The id of a job that was sent, in whatever shape its body has.
+fn job_id(entry: &Value) -> Option<String> {
+    let body = entry["body"].as_str()?;
+    let rest = body.split("\"jobId\":\"").nth(1)?;
+    Some(rest.split('"').next()?.to_owned())
+}
+
+/// `/bigquery/v2/projects/p/jobs/ID?location=US`.
+fn last_part(target: &str) -> Option<&str> {
+    target.split('?').next()?.rsplit('/').next()
+}
+
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found
+}

@@ -1,0 +1,22 @@
+//! The front door, attacked from outside: the program as it is run, its embedded warehouse behind it, raw sockets in front.
+
+#[cfg(test)]
+mod evidence;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod invariants;
+#[cfg(test)]
+mod malformed;
+#[cfg(test)]
+mod ownership;
+#[cfg(test)]
+mod program;
+#[cfg(test)]
+mod talk;
+#[cfg(test)]
+mod walk;
+#[cfg(test)]
+mod world;

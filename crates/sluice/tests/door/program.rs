@@ -1,0 +1,95 @@
+//! The program as a process: started, watched, stopped or killed by its id.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+const STARTED_WITHIN: Duration = Duration::from_secs(120);
+const LOOK: Duration = Duration::from_millis(10);
+
+pub struct Program {
+    child: Child,
+    err: Arc<Mutex<String>>,
+}
+
+impl Program {
+    pub fn start(arguments: &[&str]) -> Program {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sluice"))
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(listen(child.stdout.take().unwrap()));
+        let err = listen(child.stderr.take().unwrap());
+        Program { child, err }
+    }
+
+    pub fn wait_for_file(&self, path: &Path) {
+        self.wait(|| path.exists());
+    }
+
+    pub fn errors(&self) -> String {
+        self.err.lock().unwrap().clone()
+    }
+
+    /// SIGTERM, and what it exited with.
+    pub fn stop(mut self, within: Duration) -> (Option<i32>, String) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let started = Instant::now();
+        while started.elapsed() < within {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return (status.code(), self.errors());
+            }
+            pause(LOOK);
+        }
+        panic!("it does not stop: {}", self.errors());
+    }
+
+    fn wait(&self, is_there: impl Fn() -> bool) {
+        let started = Instant::now();
+        while !is_there() {
+            assert!(started.elapsed() < STARTED_WITHIN, "it does not start: {}", self.errors());
+            pause(LOOK);
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Of a test that failed: nothing is left running.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A folder of one test that is not there yet.
+pub fn free_folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("door-{name}"));
+    drop(std::fs::remove_dir_all(&folder));
+    folder
+}
+
+fn listen(mut stream: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+    let text = Arc::new(Mutex::new(String::new()));
+    let heard = Arc::clone(&text);
+    std::thread::spawn(move || {
+        let mut part = [0; 4096];
+        while let Ok(count) = stream.read(&mut part) {
+            if count == 0 {
+                return;
+            }
+            heard.lock().unwrap().push_str(&String::from_utf8_lossy(&part[..count]));
+        }
+    });
+    text
+}
+
+#[expect(clippy::disallowed_methods, reason = "another process tells nobody when it is done")]
+pub fn pause(duration: Duration) {
+    std::thread::sleep(duration);
+}
