@@ -19,6 +19,7 @@ mod names;
 mod parameters;
 pub(crate) mod percent;
 mod refusal;
+mod remainder;
 mod route;
 mod serve;
 mod upload;

@@ -8,6 +8,7 @@ use super::head::{self, Head, Peer};
 use super::methods::Duty;
 use super::parameters::{Address, Parameters};
 use super::refusal;
+use super::remainder;
 use super::route::{self, Matched, Route, RouteFault};
 use super::upload::Uploads;
 use axum::Router;
@@ -89,9 +90,13 @@ async fn serve(State(rest): State<Arc<Rest>>, request: Request<Body>) -> Respons
     let visit = Visit { address: head.address, user_agent: head.user_agent.clone(), said: head.said.clone(), ..visit };
     let plain = Manner { gzip: rest.settings.gzip && head.accepts_gzip, ..Manner::default() };
     let is_head = parts.method == "HEAD";
+    let (body, remainder) = remainder::share(body, &parts);
     let response = match rest.let_in(visit, head, &parts, body).await {
         Ok(response) => response,
-        Err(refused) => refusal::told(&refused).response(&plain),
+        Err(refused) => {
+            remainder.read_away().await;
+            refusal::told(&refused).response(&plain)
+        }
     };
     if is_head { response.map(|_| Body::empty()) } else { response }
 }

@@ -57,6 +57,8 @@ pub(in super::super) static LOAD: Message = Message {
         CREATE_SESSION,
         // A manifest names files that nobody has seen.
         kept("fileSetSpecType", Shape::Words(&["FILE_SET_SPEC_TYPE_FILE_SYSTEM_MATCH"])),
+        // Node's client says where once more.
+        dropped("location"),
         refused("copyFilesOnly", "moves files instead of rows, which the gateway does not do: take it away"),
         refused("schemaInline", "is a schema as a text, which the gateway does not read: use `schema`"),
         refused("schemaInlineFormat", "goes with `schemaInline`: use `schema`"),

@@ -1,0 +1,205 @@
+"""Through the gateway with the official Python client, redirected by configuration alone. usage: door.py DEMO_FOLDER
+
+Every step asserts what a caller of BigQuery would see, or why it is refused. The first failure ends it.
+"""
+
+import io
+import json
+import os
+import sys
+import time
+import uuid
+
+from google.api_core import exceptions
+from google.auth import load_credentials_from_file
+from google.cloud import bigquery
+
+with open(os.path.join(sys.argv[1], "demo.json"), encoding="utf-8") as file:
+    DEMO = json.load(file)
+PROJECT = DEMO["project"]
+STEPS = []
+
+
+def step(function):
+    STEPS.append(function)
+    return function
+
+
+def client(caller):
+    credentials, _ = load_credentials_from_file(DEMO["callers"][caller]["credentials"])
+    return bigquery.Client(project=PROJECT, credentials=credentials, client_options={"api_endpoint": DEMO["gateway"]["plain"]})
+
+
+REPORT, ANALYST, ETL, AGENT, STRANGER = (client(name) for name in ("report-job", "analyst", "etl-nightly", "support-agent", "stranger"))
+
+
+def rows(iterator):
+    return [tuple(row) for row in iterator]
+
+
+def fails(kind, part, action):
+    try:
+        action()
+    except kind as error:
+        assert part in str(error), f"{part!r} is not in {error}"
+        assert "Quote `" in str(error), f"no id to quote in {error}"
+        return
+    raise AssertionError(f"{kind.__name__} was expected")
+
+
+@step
+def datasets_tables_and_schemas_are_described():
+    assert "clinic" in [dataset.dataset_id for dataset in REPORT.list_datasets()]
+    assert "patients" in [table.table_id for table in REPORT.list_tables("clinic")]
+    assert [field.name for field in REPORT.get_table("clinic.patients").schema][:2] == ["id", "name"]
+    fails(exceptions.NotFound, "Not found", lambda: REPORT.get_table("clinic.none"))
+
+
+@step
+def queries_are_answered_three_ways():
+    sql, expected = "SELECT id, ward FROM clinic.patients ORDER BY id LIMIT 3", [(1, "D"), (2, "C"), (3, "A")]
+    assert rows(REPORT.query(sql).result()) == expected
+    assert rows(REPORT.query(sql, api_method="QUERY").result()) == expected
+    assert rows(REPORT.query_and_wait(sql)) == expected
+
+
+@step
+def parameters_are_taken():
+    given = [bigquery.ScalarQueryParameter("a", "INT64", 3), bigquery.ArrayQueryParameter("b", "STRING", ["p", "q"])]
+    config = bigquery.QueryJobConfig(query_parameters=given)
+    assert rows(REPORT.query("SELECT @a, @b", job_config=config).result()) == [(3, ["p", "q"])]
+    assert rows(REPORT.query_and_wait("SELECT @a + 1, @b", job_config=config)) == [(4, ["p", "q"])]
+
+
+@step
+def results_are_paged():
+    result = REPORT.query("SELECT x, REPEAT('a', 50) FROM UNNEST(GENERATE_ARRAY(1, 12000)) AS x ORDER BY x").result(page_size=5000)
+    assert [len(list(page)) for page in result.pages] == [5000, 5000, 2000] and result.total_rows == 12000
+    large = REPORT.query("SELECT id FROM bench.events LIMIT 30000").result(page_size=10000)
+    assert [row.id for row in large] == list(range(30000))
+
+
+@step
+def tables_are_made_changed_copied_and_loaded():
+    def change(sql):
+        job = ETL.query(sql)
+        job.result()
+        return job.statement_type, job.num_dml_affected_rows
+
+    assert change("CREATE OR REPLACE TABLE staging.t AS SELECT x AS id, 'old' AS v FROM UNNEST([1, 2, 3]) AS x")[0] == "CREATE_TABLE_AS_SELECT"
+    assert change("INSERT staging.t (id, v) VALUES (4, 'x')") == ("INSERT", 1)
+    assert change("UPDATE staging.t SET v = 'new' WHERE id > 2") == ("UPDATE", 2)
+    assert change("DELETE FROM staging.t WHERE id = 4") == ("DELETE", 1)
+    replace = bigquery.CopyJobConfig(write_disposition="WRITE_TRUNCATE")
+    ETL.copy_table(f"{PROJECT}.staging.t", f"{PROJECT}.staging.copied", job_config=replace).result()
+    assert rows(ETL.query("SELECT id, v FROM staging.copied ORDER BY id").result()) == [(1, "old"), (2, "old"), (3, "new")]
+    target = bigquery.QueryJobConfig(destination=f"{PROJECT}.staging.written", write_disposition="WRITE_TRUNCATE")
+    ETL.query("SELECT * FROM staging.t", job_config=target).result()
+    assert ETL.get_table("staging.written").num_rows == 3
+    schema = [bigquery.SchemaField("id", "INT64"), bigquery.SchemaField("name", "STRING")]
+    load = bigquery.LoadJobConfig(schema=schema, write_disposition="WRITE_TRUNCATE")
+    assert ETL.load_table_from_json([{"id": 1, "name": "a"}, {"id": 2}], f"{PROJECT}.staging.loaded", job_config=load).result().output_rows == 2
+    text = "id,name\n" + "".join(f"{number},n{number}\n" for number in range(200_000))
+    load = bigquery.LoadJobConfig(source_format="CSV", skip_leading_rows=1, schema=schema, write_disposition="WRITE_TRUNCATE")
+    loaded = ETL.load_table_from_file(io.BytesIO(text.encode()), f"{PROJECT}.staging.loaded", job_config=load)
+    assert loaded.result().output_rows == 200_000
+    assert ETL.insert_rows_json(f"{PROJECT}.staging.t", [{"id": 9, "v": "streamed"}]) == []
+    made = bigquery.Table(f"{PROJECT}.staging.made", schema=schema)
+    ETL.delete_table(made, not_found_ok=True)
+    made = ETL.create_table(made)
+    made.description = "said"
+    assert ETL.update_table(made, ["description"]).description == "said"
+
+
+@step
+def dry_runs_tell_and_do_nothing():
+    job = REPORT.query("SELECT id, ward FROM clinic.patients", job_config=bigquery.QueryJobConfig(dry_run=True, use_query_cache=False))
+    assert job.total_bytes_processed > 0 and [field.name for field in job.schema] == ["id", "ward"]
+
+
+@step
+def mistakes_come_back_as_bigquery_says_them():
+    fails(exceptions.BadRequest, "Syntax error", lambda: REPORT.query("SELEC 1").result())
+    fails(exceptions.BadRequest, "Unrecognized name: nope", lambda: REPORT.query("SELECT nope FROM clinic.patients").result())
+    fails(exceptions.NotFound, "Not found: Table", lambda: REPORT.query("SELECT * FROM clinic.none").result())
+    fails(exceptions.BadRequest, "division by zero", lambda: REPORT.query("SELECT 1/0").result())
+
+
+@step
+def labelled_columns_do_not_come_out():
+    for sql in (
+        "SELECT * FROM clinic.patients",
+        "SELECT CONCAT('no. ', ssn) AS innocent FROM clinic.patients",
+        "SELECT ARRAY_AGG(ssn) AS a, MIN(email) AS b FROM clinic.patients",
+        "WITH p AS (SELECT ssn AS x FROM clinic.patients) SELECT IF(x > '5', 1, 0) AS y FROM p",
+        "SELECT * FROM clinic.v_patients",
+    ):
+        fails(exceptions.Forbidden, "Access Denied", lambda: REPORT.query(sql).result())
+    for sql in ("SELECT COUNT(*) FROM clinic.patients WHERE ssn LIKE '1%'", "SELECT id FROM clinic.patients ORDER BY ssn LIMIT 1"):
+        fails(exceptions.Forbidden, "ssn", lambda: REPORT.query(sql).result())
+    fails(exceptions.Forbidden, "masks", lambda: rows(REPORT.list_rows("clinic.visits", max_results=2)))
+    copy = bigquery.CopyJobConfig(write_disposition="WRITE_TRUNCATE")
+    steal = lambda: ETL.copy_table(f"{PROJECT}.clinic.patients", f"{PROJECT}.staging.stolen", job_config=copy).result()
+    fails(exceptions.Forbidden, "Access Denied", steal)
+    fails(exceptions.Forbidden, "Access Denied", lambda: ETL.query("CREATE TABLE staging.stolen AS SELECT ssn FROM clinic.patients").result())
+    narrow = [field for field in REPORT.get_table("clinic.visits").schema if field.name in ("id", "patient_id")]
+    assert rows(REPORT.list_rows("clinic.visits", selected_fields=narrow, max_results=2)) == [(1, 20), (2, 19)]
+    assert len(rows(ANALYST.query("SELECT diagnosis, COUNT(*) FROM clinic.visits GROUP BY diagnosis").result())) > 1
+
+
+@step
+def each_caller_does_what_its_rules_say():
+    fails(exceptions.Forbidden, "agents do not write", lambda: AGENT.query("DROP TABLE clinic.visits").result())
+    assert rows(AGENT.query("SELECT COUNT(*) FROM clinic.patients").result()) == [(40,)]
+    fails(exceptions.Forbidden, "no rule permits it", lambda: STRANGER.query("SELECT 1").result())
+    fails(exceptions.Forbidden, "no rule permits it", lambda: REPORT.query("CREATE TABLE staging.x AS SELECT 1 AS a").result())
+    fails(exceptions.Forbidden, "no rule permits it", lambda: ETL.extract_table(f"{PROJECT}.staging.t", "gs://bucket/x.csv").result())
+
+
+@step
+def jobs_belong_to_who_made_them():
+    job = REPORT.query("SELECT 5")
+    assert rows(job.result()) == [(5,)]
+    again = REPORT.get_job(job.job_id)
+    assert again.state == "DONE" and job.job_id in [other.job_id for other in REPORT.list_jobs(max_results=10)]
+    assert rows(REPORT.list_rows(REPORT.get_table(again.destination))) == [(5,)]
+    assert job.job_id not in [other.job_id for other in ANALYST.list_jobs(max_results=100)]
+    for stolen in (
+        lambda: ANALYST.get_job(job.job_id),
+        lambda: ANALYST.cancel_job(job.job_id),
+        lambda: rows(ANALYST.list_rows(again.destination)),
+        lambda: rows(ANALYST.query(f"SELECT * FROM `{PROJECT}.{again.destination.dataset_id}.{again.destination.table_id}`").result()),
+    ):
+        fails(exceptions.NotFound, "Not found", stolen)
+    name = f"door-{uuid.uuid4()}"
+    REPORT.query("SELECT 1", job_id=name, job_retry=None).result()
+    fails(exceptions.Conflict, "taken", lambda: ANALYST.query("SELECT 1", job_id=name, job_retry=None).result())
+
+
+@step
+def scripts_have_parts():
+    job = REPORT.query("DECLARE n INT64 DEFAULT (SELECT COUNT(*) FROM clinic.patients); SELECT n + 1 AS b;")
+    assert rows(job.result()) == [(41,)] and job.statement_type == "SCRIPT"
+    parts = list(REPORT.list_jobs(parent_job=job))
+    assert len(parts) == job.num_child_jobs > 1
+    values = [part for part in parts if part.script_statistics.evaluation_kind == "EXPRESSION"]
+    shown = [part for part in parts if part.script_statistics.evaluation_kind == "STATEMENT" and part.statement_type == "SELECT"]
+    assert [rows(part.result()) for part in shown] == [[(41,)]]
+    for part in values:
+        fails(exceptions.BadRequest, "no rows", lambda: rows(part.result()))
+    fails(exceptions.NotFound, "Not found", lambda: list(ANALYST.list_jobs(parent_job=job)))
+
+
+@step
+def slow_jobs_are_polled_and_cancelled():
+    job = REPORT.query("SELECT 1 AS x")
+    assert job.cancel()
+    deadline = time.monotonic() + 20
+    while not job.done():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+for number, function in enumerate(STEPS, 1):
+    function()
+    print(f"door {number:2}  {function.__name__.replace('_', ' ')}", flush=True)
