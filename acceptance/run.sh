@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Real clients against the sandbox warehouse. Needs python3; `bq` and npm are used where they are installed, and missed loudly where they are not.
+# Real clients, first against the sandbox warehouse and then through the gateway in front of it. Needs python3; `bq` and npm are used where
+# they are installed, and missed loudly where they are not.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -7,16 +8,19 @@ root=$(dirname "$here")
 cache=${SLUICE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sluice}/acceptance
 python_client=google-cloud-bigquery==3.47.0
 node_client=@google-cloud/bigquery@8.3.1
+# Those that need an environment of their own: dbt pins what it stands on.
+libraries=(google-cloud-bigquery==3.47.0 sqlalchemy-bigquery==1.17.3 pandas-gbq==0.35.3 dbt-core==1.11.16 dbt-bigquery==1.12.1)
 token=acceptance-$RANDOM$RANDOM$RANDOM
 email=ada@acme.example
 
-# python_environment: a virtual environment for exactly that client.
+# python_environment NAME PACKAGE...: a virtual environment for exactly those.
 python_environment() {
-  local environment="$cache/${python_client/==/-}"
+  local environment="$cache/$1"
+  shift
   if [[ ! -f $environment/.complete ]]; then
     rm -rf "$environment"
     python3 -m venv "$environment"
-    "$environment/bin/pip" install --quiet --disable-pip-version-check "$python_client"
+    "$environment/bin/pip" install --quiet --disable-pip-version-check "$@"
     touch "$environment/.complete"
   fi
   printf '%s' "$environment"
@@ -39,27 +43,34 @@ missed() {
 }
 
 scratch=$(mktemp -d)
-server=
+servers=()
 stop() {
-  if [[ -n $server ]]; then kill "$server" 2>/dev/null || true; fi
+  for server in "${servers[@]}"; do kill "$server" 2>/dev/null || true; done
   rm -rf "$scratch"
 }
 trap stop EXIT
 
 cd "$root"
 sluice=${CARGO_TARGET_DIR:-target}/debug/sluice
-cargo build --quiet --package sluice --bin sluice --locked
+cargo build --quiet --workspace --bin sluice --locked
 "$sluice" engine install
-"$sluice" sandbox --port 0 --admin --token "$token=$email" >"$scratch/address" &
-server=$!
-for _ in $(seq 300); do
-  if [[ -s $scratch/address ]]; then break; fi
-  kill -0 "$server"
-  sleep 0.1
-done
-url=$(cat "$scratch/address")
 
-"$(python_environment)/bin/python" "$here/tour.py" "$url" "$token" "$email"
+# started FILE: waits until the server that was started last has written it.
+started() {
+  for _ in $(seq 600); do
+    if [[ -s $1 ]]; then return; fi
+    kill -0 "${servers[-1]}"
+    sleep 0.1
+  done
+  return 1
+}
+
+"$sluice" sandbox --port 0 --admin --token "$token=$email" >"$scratch/address" &
+servers+=($!)
+started "$scratch/address"
+url=$(cat "$scratch/address")
+python=$(python_environment "${python_client/==/-}" "$python_client")/bin/python
+"$python" "$here/tour.py" "$url" "$token" "$email"
 
 if command -v bq >/dev/null; then
   "$here/tour_bq.sh" "$url" "$token"
@@ -71,6 +82,37 @@ if command -v npm >/dev/null; then
   environment=$(node_environment)
   cp "$here/tour_node.mjs" "$environment/tour_node.mjs"
   node "$environment/tour_node.mjs" "$url" "$token"
+else
+  missed npm
+fi
+
+demo=$scratch/demo
+"$sluice" demo --dir "$demo" --no-tour >"$scratch/demo.log" 2>&1 &
+servers+=($!)
+started "$demo/demo.json"
+gateway=$("$python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["gateway"]["plain"])' "$demo/demo.json")
+
+"$python" "$here/door.py" "$demo"
+
+libraries_python=$(python_environment "libraries-$(printf '%s ' "${libraries[@]}" | sha256sum | cut -c 1-12)" "${libraries[@]}")/bin/python
+"$libraries_python" "$here/door_libraries.py" "$demo"
+cp -r "$here/dbt" "$scratch/dbt"
+export GATEWAY=$gateway BIGQUERY_EMULATOR_HOST=$gateway GOOGLE_CLOUD_PROJECT=acme-prod
+for command in debug seed run run test "docs generate"; do
+  # Twice `run`: the second one merges into what the first has made.
+  if ! (cd "$scratch/dbt" && GOOGLE_APPLICATION_CREDENTIALS=$demo/callers/etl-nightly.json \
+    "$(dirname "$libraries_python")/dbt" --no-use-colors --quiet $command --profiles-dir . >"$scratch/dbt.log" 2>&1); then
+    cat "$scratch/dbt.log" >&2
+    exit 1
+  fi
+  printf 'door, dbt  %s\n' "$command"
+done
+unset GATEWAY BIGQUERY_EMULATOR_HOST GOOGLE_CLOUD_PROJECT
+
+if command -v bq >/dev/null; then "$here/door_bq.sh" "$demo" "$gateway"; else missed bq; fi
+if command -v npm >/dev/null; then
+  cp "$here/door_node.mjs" "$environment/door_node.mjs"
+  GOOGLE_APPLICATION_CREDENTIALS=$demo/callers/etl-nightly.json node "$environment/door_node.mjs" "$gateway"
 else
   missed npm
 fi

@@ -1,0 +1,1 @@
+select ward, n from {{ ref('wards') }} where n > 3
