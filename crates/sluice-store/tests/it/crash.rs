@@ -161,7 +161,11 @@ fn keys_that_are_given_up_together_are_gone_whenever_the_machine_stops() {
             drop(open(&after, 3).unwrap_or_else(|fault| panic!("{place}: {fault}")));
             let reader = Reader::open(after).unwrap();
             let mut on_record = Vec::new();
-            reader.each_leaf(0, |_, leaf| Ok(on_record.extend(leaf.target.map(|target| (leaf.kind, target.index))))).unwrap();
+            let seen = reader.each_leaf(0, |_, leaf| {
+                on_record.extend(leaf.target.map(|target| (leaf.kind, target.index)));
+                Ok(())
+            });
+            seen.unwrap();
             assert!(on_record.len() == 4 || on_record.is_empty(), "{place}: one batch is written whole or not at all");
             for (kind, record) in on_record {
                 let (_, sections) = reader.open_record(record, &both_masters()).unwrap();
