@@ -91,3 +91,52 @@ fn walk(folder: &Path, prefix: &str, depth: usize, found: &mut Vec<(String, bool
 fn refused(text: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn fresh(name: &str) -> PathBuf {
+        let root = std::env::temp_dir().join(format!("sluice-verify-folder-{}-{name}", std::process::id()));
+        drop(fs::remove_dir_all(&root));
+        fs::create_dir_all(root.join("below")).unwrap();
+        fs::write(root.join("below/file"), b"0123456789").unwrap();
+        root
+    }
+
+    #[test]
+    fn plain_files_are_read_and_nothing_else() {
+        let root = fresh("plain");
+        symlink(root.join("below/file"), root.join("link")).unwrap();
+        symlink(root.join("nowhere"), root.join("dangling")).unwrap();
+        let folder = Folder::open(&root).unwrap();
+        assert_eq!(folder.read("below/file", 10).unwrap().unwrap(), b"0123456789");
+        assert_eq!(folder.read("below/none", 10).unwrap(), None);
+        for (path, bytes_max, expect) in [
+            ("below/file", 9, "longer than 9 bytes"),
+            ("link", 10, "not a plain file"),
+            ("dangling", 10, "not a plain file"),
+            ("below", 10, "not a plain file"),
+        ] {
+            assert_eq!(folder.read(path, bytes_max).unwrap_err().to_string(), expect, "{path}");
+        }
+        let listed = ["below/file", "dangling", "link"].map(|path| (path.to_owned(), path == "below/file"));
+        assert_eq!(folder.paths().unwrap(), listed);
+        let mut rows = folder.rows("below/file").unwrap().unwrap();
+        assert_eq!((rows.read(3, 2).unwrap(), rows.read(10, 0).unwrap()), (b"34".to_vec(), Vec::new()));
+        for (start, bytes) in [(9, 2), (11, 0), (u64::MAX, 1), (0, usize::MAX)] {
+            assert_eq!(rows.read(start, bytes).unwrap_err().to_string(), "cut off", "{bytes} at {start}");
+        }
+    }
+
+    #[test]
+    fn what_is_nested_without_end_is_refused() {
+        let root = fresh("deep");
+        let deepest = |levels: usize| root.join("d/".repeat(levels));
+        fs::create_dir_all(deepest(DEPTH_MAX)).unwrap();
+        assert!(Folder::open(&root).unwrap().paths().is_ok());
+        fs::create_dir_all(deepest(DEPTH_MAX + 1)).unwrap();
+        assert!(Folder::open(&root).unwrap().paths().unwrap_err().to_string().ends_with("is nested too deep"));
+    }
+}

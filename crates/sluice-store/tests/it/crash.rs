@@ -3,7 +3,7 @@
 use crate::audit::{assert_in_history, assert_no_plain_text, assert_nowhere, audit};
 use crate::image::Crash;
 use crate::script::{Answer, REQUESTS, append, run, told};
-use crate::simulated::{SimulatedDisk, Snapshot};
+use crate::simulated::{Failure, SimulatedDisk, Snapshot};
 use crate::world::{SIZES, TestMachine, both_masters, create_ledger, erasure, expiry, old_master, open, opening, step};
 use sluice_ledger::layout::Slot;
 use sluice_ledger::record::{Kind, OpenedSection, SectionId};
@@ -100,23 +100,27 @@ fn erased_keys_are_nowhere() {
 /// A list of new slots that was begun is finished by the start, whether anything else asks for it or not.
 #[test]
 fn no_key_is_lost_whenever_the_machine_stops_while_keys_are_wrapped_anew() {
+    const RECORDS: u64 = 12;
+    const SEEDS: u64 = 6;
     let disk = SimulatedDisk::default();
     create_ledger(&disk, SIZES);
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
     let mut with_old = opening(Arc::new(TestMachine::new(1)));
     with_old.master = Arc::new(old_master());
     let mut ledger = Ledger::open(shared.clone(), &with_old).unwrap();
-    append(&mut ledger, &disk, &[step(Kind::RequestRefused, 1), step(Kind::RequestRefused, 2)], &mut Vec::new()).unwrap();
+    // So many that a slot of one lies across the end of a sector: half of it can be there, and look whole.
+    let drafts: Vec<_> = (0..RECORDS).map(|number| step(Kind::RequestRefused, number)).collect();
+    append(&mut ledger, &disk, &drafts, &mut Vec::new()).unwrap();
     ledger.shut().unwrap();
     let mut ledger = open(&shared, 2).unwrap().0;
     ledger.apply().unwrap();
     disk.take_snapshots();
-    assert_eq!(ledger.rewrap_keys().unwrap(), 4);
+    assert_eq!(ledger.rewrap_keys().unwrap(), RECORDS + 2);
     let snapshots = disk.snapshots();
     assert!(snapshots.iter().any(|snapshot| snapshot.operation == "write keys/rewrite"));
     for (number, snapshot) in snapshots.iter().enumerate() {
-        for crash in Crash::ALL {
-            let after: Arc<dyn Disk> = Arc::new(SimulatedDisk::of(snapshot.image.crash(crash, number as u64)));
+        for (crash, seed) in Crash::ALL.into_iter().flat_map(|crash| (0..SEEDS).map(move |seed| (crash, seed))) {
+            let after: Arc<dyn Disk> = Arc::new(SimulatedDisk::of(snapshot.image.crash(crash, number as u64 * SEEDS + seed)));
             let opens_all = |disk: &Arc<dyn Disk>, when: &str| {
                 let reader = Reader::open(disk.clone()).unwrap();
                 for index in 0..reader.size() {
@@ -157,12 +161,59 @@ fn keys_that_are_given_up_together_are_gone_whenever_the_machine_stops() {
             drop(open(&after, 3).unwrap_or_else(|fault| panic!("{place}: {fault}")));
             let reader = Reader::open(after).unwrap();
             let mut on_record = Vec::new();
-            reader.each_leaf(0, |_, leaf| Ok(on_record.extend(leaf.target.map(|target| (leaf.kind, target.index))))).unwrap();
+            let seen = reader.each_leaf(0, |_, leaf| {
+                on_record.extend(leaf.target.map(|target| (leaf.kind, target.index)));
+                Ok(())
+            });
+            seen.unwrap();
             assert!(on_record.len() == 4 || on_record.is_empty(), "{place}: one batch is written whole or not at all");
             for (kind, record) in on_record {
                 let (_, sections) = reader.open_record(record, &both_masters()).unwrap();
                 let gone = |section: SectionId| sections.iter().any(|(id, opened)| *id == section && *opened == OpenedSection::KeyGone);
                 assert!(gone(SectionId::Request) && (gone(SectionId::Meta) || kind != Kind::Erasure), "record {record}, {place}");
+            }
+        }
+    }
+}
+
+/// The list could not be made durable, and the process died of it. The next one sees it in the cache, carries it out, and the machine stops in the middle.
+#[test]
+fn a_list_that_is_only_in_the_cache_is_not_lost_while_it_is_carried_out() {
+    let begun = || {
+        let disk = SimulatedDisk::default();
+        create_ledger(&disk, SIZES);
+        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+        let (mut ledger, _) = open(&shared, 1).unwrap();
+        append(&mut ledger, &disk, &[1, 2].map(|number| step(Kind::RequestAdmitted, number)), &mut Vec::new()).unwrap();
+        ledger.apply().unwrap();
+        disk.fail(None);
+        (disk, ledger)
+    };
+    let expire = |ledger: &mut Ledger| ledger.give_up(ledger.seal(&expiry(1, SectionId::Request)).unwrap());
+    let (disk, mut ledger) = begun();
+    expire(&mut ledger).unwrap();
+    let operations = disk.operations();
+    let list = operations.iter().position(|operation| operation == "sync keys/rewrite").unwrap();
+    // Its bytes, and then its name.
+    for sync in [list, list + 1] {
+        assert!(operations[sync].starts_with("sync keys/"), "{operations:?}");
+        let (disk, mut ledger) = begun();
+        disk.fail(Some(Failure::SyncAt(sync)));
+        assert!(expire(&mut ledger).is_err() && disk.has_failed());
+        drop(ledger);
+        disk.fail(None);
+        disk.take_snapshots();
+        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+        drop(open(&shared, 2).unwrap());
+        for (number, snapshot) in disk.snapshots().iter().enumerate() {
+            for crash in Crash::ALL {
+                let after: Arc<dyn Disk> = Arc::new(SimulatedDisk::of(snapshot.image.crash(crash, number as u64)));
+                let place = format!("{crash:?} after `{}`", snapshot.operation);
+                drop(open(&after, 3).unwrap_or_else(|fault| panic!("{place}: {fault}")));
+                let (_, sections) =
+                    Reader::open(after).unwrap().open_record(1, &both_masters()).unwrap_or_else(|fault| panic!("{place}: {fault}"));
+                let gone = sections.iter().filter(|(_, opened)| *opened == OpenedSection::KeyGone).map(|(section, _)| *section);
+                assert_eq!(gone.collect::<Vec<_>>(), [SectionId::Request], "{place}");
             }
         }
     }

@@ -19,6 +19,8 @@ mod kill;
 #[cfg(test)]
 mod refusal;
 #[cfg(test)]
+mod replaced;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod script;

@@ -70,3 +70,26 @@ impl Memory {
 pub fn origin_hash(origin: &str) -> String {
     digest(&SHA256, origin.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_leads_to_no_other_file() {
+        let root = std::env::temp_dir().join(format!("sluice-verify-memory-{}", std::process::id()));
+        drop(fs::remove_dir_all(&root));
+        let memory = Memory::open(&root).unwrap();
+        let hash = origin_hash("log.example.com");
+        for folder in [root.clone(), root.join(&hash), root.join("short")] {
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join(NAME), b"text").unwrap();
+        }
+        assert_eq!(memory.text(&hash).unwrap().unwrap(), b"text");
+        for address in ["./".repeat(32), "short".to_owned(), String::new(), format!("{}{hash}", "./".repeat(8)), hash.to_uppercase()] {
+            assert_eq!(memory.text(&address).unwrap(), None, "{address}");
+        }
+        fs::write(root.join(&hash).join(NAME), vec![b'x'; NOTE_BYTES_MAX + 1]).unwrap();
+        assert!(memory.text(&hash).is_err());
+    }
+}

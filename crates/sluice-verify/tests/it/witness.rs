@@ -102,6 +102,23 @@ fn it_keeps_the_log_s_lines_and_its_own() {
     assert_eq!(witness.checkpoint(&origin_hash(ORIGIN)), Some(format!("{}{line}", book.signed(4))));
 }
 
+/// A witness of two logs: what the key of the one says of the other is no line that it keeps.
+#[test]
+fn it_vouches_for_no_line_of_another_log() {
+    let (place, book) = (Place::new(), book(4));
+    let other = Signer::from_seed("ledger.example.com/two", KeyKind::Log, &[9; 32]).unwrap();
+    let logs = vec![log_key(1).verifier_key().clone(), other.verifier_key().clone()];
+    let witness = Witness::new(witness_key(1), logs, Memory::open(place.path()).unwrap()).unwrap();
+    let mut sent = book.signed(4).note().clone();
+    sent.sign(&other).unwrap();
+    let Answer::Cosigned(line) = witness.add_checkpoint(format!("old 0\n\n{sent}").as_bytes(), NOW) else { panic!("{sent}") };
+    assert_eq!(witness.checkpoint(&origin_hash(ORIGIN)), Some(format!("{}{line}", book.signed(4))));
+    // Nor does it sign for the log: its own line alone is none.
+    let mut alone = sluice_ledger::note::Note::new(book.signed(4).note().text()).unwrap();
+    alone.sign(&other).unwrap();
+    assert_eq!(witness.add_checkpoint(format!("old 4\n\n{alone}").as_bytes(), NOW), Answer::Unsigned);
+}
+
 #[test]
 fn empty_trees() {
     let (place, witnessed) = (Place::new(), book(1));
