@@ -5,15 +5,25 @@ mod evidence;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod frames;
+#[cfg(test)]
+mod h2;
+#[cfg(test)]
+mod hangup;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod invariants;
+#[cfg(test)]
+mod kill;
 #[cfg(test)]
 mod malformed;
 #[cfg(test)]
 mod ownership;
 #[cfg(test)]
 mod program;
+#[cfg(test)]
+mod slow;
 #[cfg(test)]
 mod talk;
 #[cfg(test)]
