@@ -157,6 +157,9 @@ fn host(parts: &Parts) -> Result<String, HeadFault> {
     if is_http1 && authority.is_some() {
         return Err(invalid("the target of the request is a whole address: send the path alone"));
     }
+    if parts.uri.scheme_str().is_some_and(|scheme| !matches!(scheme, "http" | "https")) {
+        return Err(invalid("the request is for another protocol"));
+    }
     let host = match (header, authority) {
         (Some(header), Some(authority)) if !header.eq_ignore_ascii_case(&authority) => {
             return Err(invalid("the `Host` is not the one that the request is for"));

@@ -2,6 +2,7 @@
 
 use super::certificate::Certificate;
 use super::framing::Heads;
+use super::progress::Progress;
 use super::stream::Watched;
 use crate::rest::{Ambiguous, HEADERS_BYTES_MAX, HEADERS_MAX, Peer};
 use axum::Router;
@@ -86,7 +87,8 @@ where
         .max_send_buf_size(SEND_BUFFER_BYTES_MAX)
         .keep_alive_interval(Duration::from_secs(PING_SECONDS))
         .keep_alive_timeout(Duration::from_secs(PING_SECONDS));
-    let heads = Arc::new(Heads::default());
+    let (heads, progress) = (Arc::new(Heads::default()), Arc::new(Progress::default()));
+    let answers = Arc::clone(&progress);
     let stream = Watched::new(stream, Arc::clone(&heads));
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request: Request = request.map(Body::new);
@@ -94,9 +96,13 @@ where
         if request.version() < Version::HTTP_2 && !heads.next_is_clear() {
             request.extensions_mut().insert(Ambiguous);
         }
-        router.clone().call(request)
+        let (serving, answers) = (router.clone().call(request), Arc::clone(&answers));
+        async move { serving.await.map(|response| response.map(|body| answers.observe(body))) }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    // A client that went away is no event: what it had begun is recorded where it is done.
-    drop(watcher.watch(connection).await);
+    tokio::select! {
+        // A client that went away is no event: what it had begun is recorded where it is done.
+        _ = watcher.watch(connection) => {}
+        () = progress.stalled() => {}
+    }
 }

@@ -1,11 +1,13 @@
 //! The doors of one process: TLS for everybody, a plain one for this machine alone. HTTP/1.1 and HTTP/2 on the same port.
 //!
-//! A connection costs bounded memory, and none lives for nothing: heads have to come within seconds, streams are counted, resets too.
+//! A connection costs bounded memory, and none lives for nothing: heads have to come and answers to be taken within a minute, streams are
+//! counted, resets too.
 //! When it is told to stop it takes no more connections, lets requests end, and says how many did not.
 
 mod certificate;
 mod connection;
 mod framing;
+mod progress;
 mod stream;
 
 pub use certificate::{Certificate, CertificateFault};

@@ -22,51 +22,51 @@ pub struct Absent;
 
 impl Engine for Absent {
     fn parse(&self, _: &str) -> Result<Tree, Fault> {
-        unimplemented!()
+        panic!("the token door asks for none")
     }
 
     fn table_names(&self, _: &str) -> Result<Vec<Vec<String>>, Fault> {
-        unimplemented!()
+        panic!("the token door asks for none")
     }
 
     fn has_function(&self, _: &str) -> bool {
-        unimplemented!()
+        panic!("the token door asks for none")
     }
 
     fn analyze(&self, _: &Question<'_>) -> Result<Tree, Fault> {
-        unimplemented!()
+        panic!("the token door asks for none")
     }
 }
 
 impl Catalog for Absent {
     fn fetch<'a>(&'a self, _: &'a str, _: &'a Required) -> Asking<'a, Result<CatalogPart, CatalogFault>> {
-        unimplemented!()
+        panic!("the token door asks for none")
     }
 
     fn forget(&self, _: &str, _: &TableName) {
-        unimplemented!()
+        panic!("the token door asks for none")
     }
 }
 
 impl Upstream for Absent {
     fn estimate<'a>(&'a self, _: &'a Recorded<Estimate>) -> Asking<'a, Result<DryRun, UpstreamFault>> {
-        unimplemented!()
+        panic!("the token door asks for none")
     }
 
     fn dispatch<'a>(&'a self, _: &'a Recorded<Permit>, _: Option<Upload>) -> Asking<'a, Result<JobState, UpstreamFault>> {
-        unimplemented!()
+        panic!("the token door asks for none")
     }
 
     fn send<'a>(&'a self, _: &'a Recorded<Permit>) -> Asking<'a, Result<Resource, UpstreamFault>> {
-        unimplemented!()
+        panic!("the token door asks for none")
     }
 
     fn job<'a>(&'a self, _: &'a Recorded<Permit>, _: &'a JobName, _: Duration) -> Asking<'a, Result<JobState, UpstreamFault>> {
-        unimplemented!()
+        panic!("the token door asks for none")
     }
 
     fn rows<'a>(&'a self, _: &'a Recorded<Permit>, _: &'a RowsAsk) -> Asking<'a, Result<RawPage, UpstreamFault>> {
-        unimplemented!()
+        panic!("the token door asks for none")
     }
 }
 
@@ -76,7 +76,7 @@ pub struct OneJob(pub Mutex<Option<Arc<KnownJob>>>);
 
 impl Jobs for OneJob {
     fn begin<'a>(&'a self, _: KnownJob) -> Asking<'a, Result<(), JobsFault>> {
-        unimplemented!()
+        panic!("the token door asks for none")
     }
 
     fn find<'a>(&'a self, connection: &'a str, job: &'a JobName) -> Asking<'a, Result<Option<Arc<KnownJob>>, JobsFault>> {
@@ -85,19 +85,19 @@ impl Jobs for OneJob {
     }
 
     fn find_by_request_id<'a>(&'a self, _: &'a str, _: &'a str, _: &'a str) -> Asking<'a, Result<Option<Arc<KnownJob>>, JobsFault>> {
-        unimplemented!()
+        panic!("the token door asks for none")
     }
 
     fn find_by_destination<'a>(&'a self, _: &'a str, _: &'a TableName) -> Asking<'a, Result<Option<Arc<KnownJob>>, JobsFault>> {
-        unimplemented!()
+        panic!("the token door asks for none")
     }
 
     fn list<'a>(&'a self, _: &'a str, _: &'a str, _: Option<&'a str>, _: usize) -> Asking<'a, Result<Vec<Arc<KnownJob>>, JobsFault>> {
-        unimplemented!()
+        panic!("the token door asks for none")
     }
 
     fn settle<'a>(&'a self, _: &'a str, _: &'a JobName, _: Option<TableName>) -> Asking<'a, Result<(), JobsFault>> {
-        unimplemented!()
+        panic!("the token door asks for none")
     }
 }
 
@@ -123,19 +123,19 @@ pub struct Standing {
 
 impl InForce for Standing {
     fn policy(&self) -> Arc<PolicySet> {
-        unimplemented!()
+        panic!("the token door asks for none")
     }
 
     fn shadows(&self) -> Vec<Arc<PolicySet>> {
-        unimplemented!()
+        panic!("the token door asks for none")
     }
 
     fn halt(&self) -> Arc<Halt> {
-        unimplemented!()
+        panic!("the token door asks for none")
     }
 
     fn known(&self) -> Arc<Known> {
-        unimplemented!()
+        panic!("the token door asks for none")
     }
 
     fn counters(&self) -> &dyn Counters {

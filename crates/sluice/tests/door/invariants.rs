@@ -34,7 +34,11 @@ pub fn of_warehouse_log(log: &[Value], records: &[Record]) -> Vec<String> {
                 jobs.extend(job_id(entry));
                 is_labelled(entry, records, at_ms)
             }
-            "jobs.get" | "jobs.getQueryResults" => last_part(target).is_some_and(|id| jobs.contains(id)) || is_repeated,
+            "jobs.get" | "jobs.getQueryResults" => {
+                // A list looks at every job that was ever begun, also at one that a kill kept from being sent.
+                let is_listed = admitted.iter().any(|record| record.api() == "bigquery.jobs.list" && is_just_before(record, at_ms));
+                last_part(target).is_some_and(|id| jobs.contains(id)) || is_repeated || is_listed
+            }
             method if OF_THE_GATEWAY.contains(&method) => true,
             _ => {
                 // The warehouse has no method for these, and logs none.
@@ -50,6 +54,27 @@ pub fn of_warehouse_log(log: &[Value], records: &[Record]) -> Vec<String> {
         }
     }
     wrong
+}
+
+/// No statement was taken twice. Each INSERT of the test writes a row of its own.
+pub fn of_statements(log: &[Value]) -> Vec<String> {
+    let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
+    for entry in log.iter().filter(|entry| is_job(entry) && entry["status"] == 200) {
+        let row = entry["body"].as_str().unwrap_or_default().split("VALUES (").nth(1).and_then(|rest| rest.split(')').next());
+        if let Some(row) = row {
+            *taken.entry(row).or_default() += 1;
+        }
+    }
+    taken.into_iter().filter(|(_, count)| *count > 1).map(|(row, count)| format!("row {row} was inserted {count} times")).collect()
+}
+
+/// Jobs that the warehouse took, dry runs aside.
+pub fn jobs_sent(log: &[Value]) -> usize {
+    log.iter().filter(|entry| is_job(entry) && entry["status"] == 200).count()
+}
+
+fn is_job(entry: &Value) -> bool {
+    entry["method"] == "bigquery.jobs.insert" && !entry["body"].as_str().unwrap_or_default().contains("\"dryRun\":true")
 }
 
 /// Who was admitted has one end, and nothing comes behind an end.
@@ -113,6 +138,11 @@ fn is_labelled(entry: &Value, records: &[Record], at_ms: u64) -> bool {
             permits && record.subject.as_deref() == Some(subject) && record.time_ms <= at_ms
         })
     })
+}
+
+/// The time that a list takes.
+fn is_just_before(record: &Record, at_ms: u64) -> bool {
+    record.time_ms <= at_ms && at_ms <= record.time_ms + 10_000
 }
 
 /// The id of a job that was sent, in whatever shape its body has.

@@ -1,19 +1,31 @@
 //! The front door, attacked from outside: the program as it is run, its embedded warehouse behind it, raw sockets in front.
 
 #[cfg(test)]
+mod beside;
+#[cfg(test)]
 mod evidence;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod frames;
+#[cfg(test)]
+mod h2;
+#[cfg(test)]
+mod hangup;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod invariants;
+#[cfg(test)]
+mod kill;
 #[cfg(test)]
 mod malformed;
 #[cfg(test)]
 mod ownership;
 #[cfg(test)]
 mod program;
+#[cfg(test)]
+mod slow;
 #[cfg(test)]
 mod talk;
 #[cfg(test)]

@@ -11,6 +11,7 @@ const LOOK: Duration = Duration::from_millis(10);
 
 pub struct Program {
     child: Child,
+    out: Arc<Mutex<String>>,
     err: Arc<Mutex<String>>,
 }
 
@@ -23,13 +24,18 @@ impl Program {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        drop(listen(child.stdout.take().unwrap()));
-        let err = listen(child.stderr.take().unwrap());
-        Program { child, err }
+        let (out, err) = (listen(child.stdout.take().unwrap()), listen(child.stderr.take().unwrap()));
+        Program { child, out, err }
     }
 
     pub fn wait_for_file(&self, path: &Path) {
         self.wait(|| path.exists());
+    }
+
+    /// The first line that it prints: where it listens.
+    pub fn first_line(&self) -> String {
+        self.wait(|| self.out.lock().unwrap().contains('\n'));
+        self.out.lock().unwrap().lines().next().unwrap_or_default().to_owned()
     }
 
     pub fn errors(&self) -> String {
@@ -48,6 +54,19 @@ impl Program {
             pause(LOOK);
         }
         panic!("it does not stop: {}", self.errors());
+    }
+
+    /// SIGKILL: it has no time for anything.
+    pub fn kill(mut self) -> String {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.errors()
+    }
+
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
     }
 
     fn wait(&self, is_there: impl Fn() -> bool) {

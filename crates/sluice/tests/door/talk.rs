@@ -108,6 +108,15 @@ impl Link {
         }
     }
 
+    /// Everything until the other side closes, or nothing comes for so long.
+    pub fn receive_whole(&mut self, patience: Duration) -> Vec<u8> {
+        let mut back = Vec::new();
+        while let Some(part) = self.receive_some(patience).filter(|part| !part.is_empty()) {
+            back.extend_from_slice(&part);
+        }
+        back
+    }
+
     /// Nothing in time: none. Closed: empty.
     pub fn receive_some(&mut self, patience: Duration) -> Option<Vec<u8>> {
         let started = Instant::now();

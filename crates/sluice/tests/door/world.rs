@@ -63,6 +63,15 @@ impl World {
         }
     }
 
+    /// What a demo leaves when it ends, for a gateway that is started on it: its folder, its plain address, and tokens of these callers.
+    pub fn prepare(name: &str, callers: &[&str]) -> (PathBuf, SocketAddr, Vec<String>) {
+        let mut world = World::start(name);
+        let tokens = callers.iter().map(|caller| world.token(caller)).collect();
+        let (code, stderr) = world.program.take().unwrap().stop(SETTLED_WITHIN);
+        assert_eq!(code, Some(0), "{stderr}");
+        (world.folder.clone(), world.plain, tokens)
+    }
+
     /// A token of the gateway's for this caller, as Google's libraries get one.
     pub fn token(&self, caller: &str) -> String {
         let mut tokens = self.tokens.lock().unwrap();
@@ -165,6 +174,11 @@ impl World {
         let waiting = self.direct("GET", "/sandbox/faults", None).json()["waiting"].as_u64().unwrap();
         self.direct("DELETE", "/sandbox/faults", None);
         waiting
+    }
+
+    /// Memory that the gateway and its warehouse hold.
+    pub fn resident_bytes(&self) -> u64 {
+        self.program.as_ref().unwrap().resident_bytes()
     }
 
     /// Stops the gateway, judges all that it did, and gives its records.

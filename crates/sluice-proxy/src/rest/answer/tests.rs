@@ -35,7 +35,7 @@ fn manner(fields: &str) -> Manner {
 
 async fn check_page(rows: &[&'static str], manner: &Manner, expect: Value) {
     let Value::Object(head) = json!({ "kind": "k", "totalRows": "3" }) else { panic!() };
-    let (_, found, _) = bytes(page_of(head, rows.iter().copied().collect::<Vec<_>>().into_iter(), manner)).await;
+    let (_, found, _) = bytes(page_of(head, rows.iter().copied(), manner)).await;
     let found: Value = serde_json::from_slice(&found).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&found)));
     assert_eq!(found, expect, "{rows:?}");
 }

@@ -1,6 +1,8 @@
 use super::*;
 use axum::http::{HeaderValue, Request};
 
+type Headers<'a> = &'a [(&'static str, &'a str)];
+
 fn read_head(method: &str, uri: &str, headers: &[(&'static str, &str)], peer: Option<&str>, proxies: &[&str]) -> Result<Head, HeadFault> {
     let mut request = Request::builder().method(method).uri(uri);
     for (name, value) in headers {
@@ -34,7 +36,7 @@ fn what_can_be_read_in_two_ways_is_refused() {
     check("PATCH", &[("if-match", "\"abc==\"")], Ok(()));
     check("PATCH", &[("if-match", "abc==")], Ok(()));
     check("GET", &[("if-none-match", "W/\"a\", \"b\"")], Ok(()));
-    let refused: [(&str, &[(&'static str, &str)], &str); 36] = [
+    let refused: [(&str, Headers<'_>, &str); 36] = [
         ("GET", &[("authorization", "Bearer a"), ("authorization", "Bearer b")], "`authorization` stands twice"),
         ("GET", &[("authorization", "Bearer a"), ("authorization", "Bearer a")], "`authorization` stands twice"),
         ("GET", &[("authorization", "Bearer ")], "one token"),
@@ -99,6 +101,7 @@ fn one_request_is_for_one_host() {
     check("/projects", Version::HTTP_11, None, Err("no `Host`"));
     check("http://gw/projects", Version::HTTP_11, Some("gw"), Err("a whole address"));
     check("http://other/projects", Version::HTTP_11, Some("gw"), Err("a whole address"));
+    check("ftp://gw/projects", Version::HTTP_2, None, Err("another protocol"));
     check("https://gw/projects", Version::HTTP_2, None, Ok("gw"));
     check("https://gw/projects", Version::HTTP_2, Some("GW"), Ok("GW"));
     check("https://gw/projects", Version::HTTP_2, Some("other"), Err("not the one"));

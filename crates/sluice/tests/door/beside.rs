@@ -1,0 +1,53 @@
+//! What is done beside a gateway that serves: `sluice halt`.
+
+use crate::talk::Answer;
+use crate::world::{API, World};
+use serde_json::json;
+use sluice_ledger::record::Kind;
+use std::process::Command;
+
+const REPORT_JOB: &str = "https://services.demo.sluice.test#svc-reports";
+
+fn halt(world: &World, arguments: &[&str]) {
+    let ran = Command::new(env!("CARGO_BIN_EXE_sluice")).arg("halt").arg("--config").arg(&world.folder).args(arguments).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+}
+
+fn query(world: &World, caller: &str) -> Answer {
+    let body = json!({ "query": "SELECT x FROM UNNEST([1, 2, 3]) AS x", "useLegacySql": false, "maxResults": 1 });
+    world.call(caller, "POST", &format!("{API}/queries"), Some(&body))
+}
+
+#[test]
+fn a_halt_stops_the_next_request_and_the_next_page() {
+    let world = World::start("halt");
+    let first = query(&world, "report-job").json();
+    let job = first["jobReference"]["jobId"].as_str().unwrap();
+    let page = || world.call("report-job", "GET", &format!("{API}/queries/{job}?maxResults=1&startIndex=1&location=US"), None);
+    assert_eq!(page().status, 200);
+    halt(&world, &["--caller", REPORT_JOB, "--by", "ana", "--reason", "its token leaked"]);
+    for refused in [query(&world, "report-job"), page()] {
+        assert_eq!(refused.status, 403);
+        assert!(refused.text().contains("the caller is halted"), "{}", refused.text());
+    }
+    assert_eq!(query(&world, "analyst").status, 200, "nobody else is halted");
+    halt(&world, &["--everyone", "--by", "ana", "--reason", "masks are wrong since noon"]);
+    assert_eq!(query(&world, "analyst").status, 403);
+    halt(&world, &["--release", "--everyone", "--by", "ben", "--reason", "mended"]);
+    assert_eq!(query(&world, "analyst").status, 200);
+    assert_eq!(query(&world, "report-job").status, 403, "who was halted by name stays so");
+    halt(&world, &["--release", "--caller", REPORT_JOB, "--by", "ben", "--reason", "a new token"]);
+    assert_eq!(page().status, 200);
+    let evidence = world.finish();
+    let acts: Vec<String> = evidence
+        .records
+        .iter()
+        .filter(|record| record.kind == Kind::AdminAction)
+        .map(|record| serde_json::to_string(&record.sections).unwrap())
+        .collect();
+    for expect in ["its token leaked", "masks are wrong since noon", "mended", "a new token"] {
+        assert_eq!(acts.iter().filter(|act| act.contains(expect)).count(), 1, "{expect}: {acts:?}");
+    }
+    let activations = evidence.records.iter().filter(|record| record.kind == Kind::PolicyActivate).count();
+    assert_eq!(activations, 1, "the set that the demo began with");
+}
