@@ -45,8 +45,18 @@ pub struct QueryWork {
     pub destination: Option<Destination>,
     pub analysis: Arc<Analysis>,
     pub dry_run: Option<DryRun>,
-    /// One statement of the script that the analysis is of.
-    pub is_part: bool,
+    pub part: Part,
+}
+
+/// What a job is of the text that its analysis is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    #[default]
+    Whole,
+    /// One statement of the script, whose rows are an output of it.
+    Shown,
+    /// Anything else in a script, the value of a variable for one: nobody decided that its rows may be seen.
+    Unshown,
 }
 
 impl fmt::Display for JobName {

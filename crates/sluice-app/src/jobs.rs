@@ -3,11 +3,11 @@
 use crate::asked::Visit;
 use crate::decide::{Background, failed};
 use crate::gateway::{Gateway, Passage};
-use crate::job::{JobName, JobWork, KnownJob};
+use crate::job::{JobName, JobWork, KnownJob, Part};
 use crate::ports::JobState;
 use crate::query::told;
 use crate::refusal::{Refused, Why};
-use crate::script::text;
+use crate::script::{text, without_foreign_text};
 use sluice_identity::Caller;
 use sluice_policy::{Method, Request, Resource, Sends, Verb, Work};
 use std::sync::Arc;
@@ -73,7 +73,7 @@ impl Gateway {
         if let Some(running) = running.as_ref().filter(|running| !running.state().done) {
             running.count_poll();
             self.may_poll(passage, request)?;
-            return Ok(told(running.state(), may_be_told));
+            return Ok(told_of(&known, running.state(), may_be_told));
         }
         let known_now = self.parts.in_force.known();
         let admission = self.admit_request(passage, request, Background { known: &known_now, tables: &[] }).await?;
@@ -83,7 +83,7 @@ impl Gateway {
         };
         let state = state.map_err(|fault| failed(fault, may_be_told))?;
         self.complete(passage, &state, "completed", 0).await;
-        Ok(told(state, may_be_told))
+        Ok(told_of(&known, state, may_be_told))
     }
 
     async fn cancel_now(&self, passage: &mut Passage, job: &JobName) -> Result<JobState, Why> {
@@ -98,7 +98,7 @@ impl Gateway {
         let state = self.parts.upstream.job(&admission.permit, &name, Duration::ZERO).await;
         let state = state.map_err(|fault| failed(fault, may_be_told))?;
         self.complete(passage, &state, "completed", 0).await;
-        Ok(told(state, may_be_told))
+        Ok(told_of(&known, state, may_be_told))
     }
 
     async fn list(&self, passage: &mut Passage, project: &str, before: Option<&str>, jobs_max: usize) -> Result<Vec<JobState>, Why> {
@@ -135,6 +135,12 @@ impl Gateway {
             }
         }
     }
+}
+
+/// A part of a script can be of a procedure, whose body is not the caller's own text.
+fn told_of(known: &KnownJob, state: JobState, may_be_told: bool) -> JobState {
+    let is_part = matches!(&known.work, JobWork::Query(work) if work.part != Part::Whole);
+    told(if is_part { without_foreign_text(state) } else { state }, may_be_told)
 }
 
 /// Locations are compared where both sides have one.

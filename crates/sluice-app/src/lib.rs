@@ -23,7 +23,7 @@ mod withhold;
 pub use admit::Admitted;
 pub use asked::{MethodAsk, QueryAsk, Reads, Visit};
 pub use gateway::{Connection, Gateway, Parts};
-pub use job::{JobName, JobWork, KnownJob, QueryWork};
+pub use job::{JobName, JobWork, KnownJob, Part, QueryWork};
 pub use jobs::JOBS_LISTED_MAX;
 pub use labels::LABEL_PREFIX;
 pub use ports::{

@@ -4,7 +4,7 @@
 use crate::asked::{QueryAsk, Visit};
 use crate::decide::{Admission, Background, failed};
 use crate::gateway::{Gateway, Passage};
-use crate::job::{JobName, JobWork, KnownJob, QueryWork};
+use crate::job::{JobName, JobWork, KnownJob, Part, QueryWork};
 use crate::labels::{with_ceiling, with_labels};
 use crate::ports::{JobRows, JobState, RowsAsk, Upload, UpstreamFault, UpstreamFaultKind};
 use crate::refusal::{FormReason, Refused, Why};
@@ -178,8 +178,9 @@ impl Gateway {
     /// One look at a job: whether it is done, and its rows if it is. Never analysed afresh: what was understood at dispatch is decided on again.
     pub(crate) async fn fetch(&self, passage: &mut Passage, mut rows: JobRows, patience: Duration) -> Result<Results, Why> {
         let known = self.own_job(passage, &rows.job).await?;
-        let JobWork::Query(work) = &known.work else {
-            return Err(Why::Form { reason: FormReason::Invalid, text: "the job is no query, it has no rows".to_owned() });
+        let work = match &known.work {
+            JobWork::Query(work) if work.part != Part::Unshown => work,
+            _ => return Err(Why::Form { reason: FormReason::Invalid, text: "the job is no query, it has no rows".to_owned() }),
         };
         let wants_rows = rows.rows_max != Some(0);
         let running = self.running.find(&passage.connection, &known.name);
@@ -229,7 +230,7 @@ impl Gateway {
         };
         // A part is of another kind, and its columns are others: what it reads must be known all the same.
         let counts = |difference: &Difference| {
-            !work.is_part || matches!(difference, Difference::TableUnknown { .. } | Difference::RoutineUnknown { .. })
+            work.part == Part::Whole || matches!(difference, Difference::TableUnknown { .. } | Difference::RoutineUnknown { .. })
         };
         match compare(&work.analysis, &real).into_iter().find(counts) {
             None => Ok(()),
@@ -312,7 +313,7 @@ fn known_job(passage: &Passage, ask: &QueryAsk, understood: &Understood, now_ms:
         destination: destination.map(|to| Destination { table: to.table.clone(), replaces: to.truncates }),
         analysis: Arc::clone(&understood.analysis),
         dry_run: None,
-        is_part: false,
+        part: Part::Whole,
     };
     KnownJob {
         connection: ask.connection.clone(),

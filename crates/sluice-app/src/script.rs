@@ -3,7 +3,7 @@
 use crate::asked::Visit;
 use crate::decide::{Background, failed};
 use crate::gateway::{Gateway, Passage};
-use crate::job::{JobName, JobWork, KnownJob};
+use crate::job::{JobName, JobWork, KnownJob, Part};
 use crate::jobs::asked;
 use crate::ports::{JobState, JobsFault};
 use crate::query::told;
@@ -70,13 +70,13 @@ impl Gateway {
         let gives_rows = state.statement_type.as_deref() == Some("SELECT")
             && text(state, "/statistics/scriptStatistics/evaluationKind") == Some("STATEMENT");
         let work = match &script.work {
-            JobWork::Query(work) if gives_rows => {
+            JobWork::Query(work) => {
                 let mut work = work.clone();
-                work.is_part = true;
+                work.part = if gives_rows { Part::Shown } else { Part::Unshown };
                 work.destination = None;
                 JobWork::Query(work)
             }
-            _ => JobWork::Other,
+            JobWork::Other => JobWork::Other,
         };
         let part = KnownJob {
             name: JobName { location: script.name.location.clone().or_else(|| state.name.location.clone()), ..state.name.clone() },
@@ -106,7 +106,7 @@ pub(crate) fn text<'a>(state: &'a JobState, pointer: &str) -> Option<&'a str> {
 }
 
 /// The body of a procedure is not the caller's own text.
-fn without_foreign_text(mut state: JobState) -> JobState {
+pub(crate) fn without_foreign_text(mut state: JobState) -> JobState {
     let frames = state.resource.0.pointer("/statistics/scriptStatistics/stackFrames").and_then(Value::as_array);
     let is_foreign = frames.is_none_or(|frames| frames.iter().any(|frame| frame.get("procedureId").is_some()));
     if is_foreign {

@@ -3,7 +3,7 @@
 use super::types::{self, Word};
 use crate::facts::{bytes_of, hexadecimal};
 use serde::{Deserialize, Serialize};
-use sluice_app::{JobName, JobWork, KnownJob, QueryWork};
+use sluice_app::{JobName, JobWork, KnownJob, Part, QueryWork};
 use sluice_ledger::record::Subject;
 use sluice_model::{
     Analysis, ColumnPath, Effect, Exposure, Field, How, Output, Read, Refused, StatementAnalysis, TableName, Type, Unresolved, Use,
@@ -60,7 +60,7 @@ struct QueryText {
     refused: Option<String>,
     dry_run: Option<DryRunText>,
     #[serde(default)]
-    is_part: bool,
+    part: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -176,7 +176,7 @@ fn write_query(work: &QueryWork) -> Option<QueryText> {
             None => None,
             Some(dry_run) => Some(write_dry_run(dry_run)?),
         },
-        is_part: work.is_part,
+        part: part_word(work.part).to_owned(),
     })
 }
 
@@ -192,8 +192,20 @@ fn read_query(text: QueryText) -> Option<QueryWork> {
             None => None,
             Some(dry_run) => Some(read_dry_run(dry_run)?),
         },
-        is_part: text.is_part,
+        part: part_of(&text.part)?,
     })
+}
+
+fn part_word(part: Part) -> &'static str {
+    match part {
+        Part::Whole => "",
+        Part::Shown => "shown",
+        Part::Unshown => "unshown",
+    }
+}
+
+fn part_of(word: &str) -> Option<Part> {
+    [Part::Whole, Part::Shown, Part::Unshown].into_iter().find(|part| part_word(*part) == word)
 }
 
 fn write_dry_run(dry_run: &DryRun) -> Option<DryRunText> {

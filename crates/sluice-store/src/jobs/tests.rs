@@ -4,7 +4,7 @@ use super::form::{self, Fate};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use sluice_app::{JobName, JobWork, KnownJob, QueryWork};
+use sluice_app::{JobName, JobWork, KnownJob, Part, QueryWork};
 use sluice_ledger::record::Subject;
 use sluice_model::{
     Analysis, ColumnPath, Effect, Exposure, Field, How, Output, Read, Refused, StatementAnalysis, TableName, Type, Unresolved, Use,
@@ -139,16 +139,23 @@ fn work() -> impl Strategy<Value = QueryWork> {
             schema,
         },
     );
-    let parts =
-        (name(), vec(parameter, 0..3), option::of((name(), name())), option::of(destination), analysis, option::of(dry_run), any::<bool>());
-    parts.prop_map(|(text, parameters, default_dataset, destination, analysis, dry_run, is_part)| QueryWork {
+    let parts = (
+        name(),
+        vec(parameter, 0..3),
+        option::of((name(), name())),
+        option::of(destination),
+        analysis,
+        option::of(dry_run),
+        prop::sample::select(vec![Part::Whole, Part::Shown, Part::Unshown]),
+    );
+    parts.prop_map(|(text, parameters, default_dataset, destination, analysis, dry_run, part)| QueryWork {
         text,
         parameters,
         default_dataset,
         destination,
         analysis,
         dry_run,
-        is_part,
+        part,
     })
 }
 
@@ -185,7 +192,7 @@ fn nested(levels: usize) -> KnownJob {
     let statement = StatementAnalysis { outputs: vec![output], ..StatementAnalysis::default() };
     let analysis = Arc::new(Analysis { statements: vec![statement], refused: None });
     let (parameters, text) = (Vec::new(), String::new());
-    let work = QueryWork { text, parameters, default_dataset: None, destination: None, analysis, dry_run: None, is_part: false };
+    let work = QueryWork { text, parameters, default_dataset: None, destination: None, analysis, dry_run: None, part: Part::Whole };
     KnownJob {
         connection: String::new(),
         name: JobName::default(),

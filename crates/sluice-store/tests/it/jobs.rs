@@ -55,7 +55,7 @@ fn job(owner: &str, id: &str, request_id: Option<&str>) -> KnownJob {
         destination: None,
         analysis: Arc::new(Analysis { statements: vec![statement], refused: None }),
         dry_run: None,
-        is_part: false,
+        part: sluice_app::Part::Whole,
     };
     KnownJob {
         connection: "connection-of-jobs".to_owned(),
