@@ -179,12 +179,7 @@ fn doubts() -> Vec<Case> {
             "POST POST GET",
         ),
         (Op::Dispatch, vec![lost(), taken(), Turn::Say(error(404, "notFound"))], "Unavailable 404 notFound ?", "POST POST GET"),
-        (
-            Op::Dispatch,
-            vec![lost(), taken(), found(other("/jobReference/jobId", json!("j-2")))],
-            "Unavailable 200 ?",
-            "POST POST GET GET GET",
-        ),
+        (Op::Dispatch, vec![lost(), taken(), found(other("/jobReference/jobId", json!("j-2")))], "Unavailable 200 ?", "POST POST GET"),
         (Op::Dispatch, vec![lost(), Turn::Say(error(400, "invalidQuery"))], "Refused 400 invalidQuery ?", "POST POST"),
         (Op::InsertAll, vec![lost()], "Unavailable ?", "POST"),
         (Op::InsertAll, vec![Turn::Stall(Vec::new())], "Deadline ?", "POST"),

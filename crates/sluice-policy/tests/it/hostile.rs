@@ -99,9 +99,9 @@ fn a_refused_caller_is_told_nothing_that_it_does_not_know() {
     };
     let closed = "p.d.events_20240101";
     let through_view = told("SELECT * FROM days", closed, "p.d.u.free");
-    assert_eq!(through_view, "read on a table that it reaches: that day is closed");
+    assert_eq!(through_view, "read on a table that it reaches: that day is closed (rule `one-day-is-closed`)");
     let named = told("SELECT * FROM days, d.events_20240101", closed, "p.d.u.free");
-    assert_eq!(named, "read on table p.d.events_20240101: that day is closed");
+    assert_eq!(named, "read on table p.d.events_20240101: that day is closed (rule `one-day-is-closed`)");
     let column = told("SELECT * FROM days", closed, "p.d.t.diagnosis");
     assert_eq!(
         column,

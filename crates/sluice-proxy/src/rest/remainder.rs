@@ -24,8 +24,14 @@ struct Shared(Arc<Mutex<Body>>);
 
 pub fn share(body: Body, parts: &Parts) -> (Body, Remainder) {
     let body = Arc::new(Mutex::new(body));
-    let is_needless = parts.version > Version::HTTP_11 || parts.headers.contains_key(header::EXPECT);
+    let is_needless = parts.version > Version::HTTP_11 || parts.headers.contains_key(header::EXPECT) || is_long(&body);
     (Body::new(Shared(Arc::clone(&body))), Remainder { body, is_needless })
+}
+
+/// It says of itself that it would not be read to its end.
+fn is_long(body: &Mutex<Body>) -> bool {
+    let body = body.lock().unwrap_or_else(PoisonError::into_inner);
+    usize::try_from(body.size_hint().lower()).map_or(true, |bytes| bytes > REMAINDER_BYTES_MAX)
 }
 
 impl Remainder {

@@ -143,12 +143,8 @@ async fn jobs_are_shown_as_their_owners_may_see_them() {
     assert_eq!(none["jobs"], json!([]));
     let late = ask(door.address, "GET", "/projects/p/jobs?minCreationTime=1001", GOOD, b"").await.json();
     assert_eq!(late["jobs"], json!([]));
-    for (query, part) in [
-        ("allUsers=true", "its own"),
-        ("parentJobId=x", "parts of a script"),
-        ("pageToken=%20", "none of this list's"),
-        ("pageToken=Li4v", "none of this list's"),
-    ] {
+    for (query, part) in [("allUsers=true", "its own"), ("pageToken=%20", "none of this list's"), ("pageToken=Li4v", "none of this list's")]
+    {
         let refused = ask(door.address, "GET", &format!("/projects/p/jobs?{query}"), GOOD, b"").await;
         assert_eq!(refused.status, 400, "{query}");
         assert!(refused.json()["error"]["message"].as_str().unwrap().contains(part), "{query}");

@@ -79,6 +79,11 @@ pub async fn run_until(composed: Composed, open: Open, stop: impl Future<Output 
         eprintln!("{}", serde_json::json!({ "level": "warning", "text": format!("{cut_off} connections were cut off") }));
     }
     composed.gateway.settle_counts().await;
+    let (force, store) = (Arc::clone(&composed.force), Arc::clone(&composed.store));
+    let recorded = tokio::task::spawn_blocking(move || force.record(&store)).await;
+    if let Ok(Err(failure)) = recorded {
+        ErrorLog.raise(&format!("what was done beside the gateway has no record yet: {failure}"));
+    }
     let Composed { gateway, store, force, .. } = composed;
     drop((gateway, force));
     // Whoever still holds it is a task that will not end: the ledger closes by being dropped with the process.

@@ -50,7 +50,7 @@ pub const RESOURCES: &[(&str, &str)] = &[
         "JobStatistics",
         "creationTime startTime endTime totalBytesProcessed totalSlotMs finalExecutionDurationMs completionRatio numChildJobs parentJobId
         quotaDeferments reservation_id reservationUsage(name slotMs) edition sessionInfo(sessionId) transactionInfo(transactionId)
-        scriptStatistics(evaluationKind stackFrames(startLine startColumn endLine endColumn text)) rowLevelSecurityStatistics(rowLevelSecurityApplied) dataMaskingStatistics(dataMaskingApplied)
+        scriptStatistics(evaluationKind stackFrames(startLine startColumn endLine endColumn)) rowLevelSecurityStatistics(rowLevelSecurityApplied) dataMaskingStatistics(dataMaskingApplied)
         query(statementType cacheHit billingTier totalBytesProcessed totalBytesBilled totalBytesProcessedAccuracy totalPartitionsProcessed
             totalSlotMs estimatedBytesProcessed transferredBytes referencedTables@TableReference referencedRoutines@RoutineReference
             schema@TableSchema numDmlAffectedRows dmlStats@DmlStatistics undeclaredQueryParameters@QueryParameter
