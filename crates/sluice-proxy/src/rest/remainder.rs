@@ -12,6 +12,8 @@ use std::time::Duration;
 /// More is not waited for: the client sees the connection end.
 pub const REMAINDER_BYTES_MAX: usize = 32 << 20;
 pub const REMAINDER_MILLISECONDS_MAX: u64 = 10_000;
+/// Who says nothing for so long waits for the answer.
+pub const REMAINDER_PAUSE_MILLISECONDS_MAX: u64 = 1_000;
 
 /// The same body in two hands: whoever serves the request reads it, and afterwards it is read to its end.
 pub struct Remainder {
@@ -41,7 +43,9 @@ impl Remainder {
         }
         let reading = async {
             let mut bytes = 0;
-            while let Some(Ok(frame)) = std::future::poll_fn(|context| poll(&self.body, context)).await {
+            let pause = Duration::from_millis(REMAINDER_PAUSE_MILLISECONDS_MAX);
+            let next = || tokio::time::timeout(pause, std::future::poll_fn(|context| poll(&self.body, context)));
+            while let Ok(Some(Ok(frame))) = next().await {
                 bytes += frame.data_ref().map_or(0, Bytes::len);
                 if bytes > REMAINDER_BYTES_MAX {
                     return;
