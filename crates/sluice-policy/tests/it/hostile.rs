@@ -105,7 +105,7 @@ fn a_refused_caller_is_told_nothing_that_it_does_not_know() {
     let column = told("SELECT * FROM days", closed, "p.d.t.diagnosis");
     assert_eq!(
         column,
-        "read on a table that it reaches: that day is closed\n\
+        "read on a table that it reaches: that day is closed (rule `one-day-is-closed`)\n\
          decide_by on a column that it reaches: no rule permits it; accepted: the same without deciding rows by that column"
     );
     let readable = told("SELECT * FROM days", "p.d.t", "p.d.t.diagnosis");
