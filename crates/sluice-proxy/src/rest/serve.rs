@@ -91,6 +91,7 @@ async fn serve(State(rest): State<Arc<Rest>>, request: Request<Body>) -> Respons
     let is_head = parts.method == "HEAD";
     let response = match rest.let_in(visit, head, &parts, body).await {
         Ok(response) => response,
+        Err(refused) if refusal::grpc::is_asked(&parts.headers) => refusal::grpc::response(&refusal::told(&refused)),
         Err(refused) => refusal::told(&refused).response(&plain),
     };
     if is_head { response.map(|_| Body::empty()) } else { response }
