@@ -22,6 +22,7 @@ enum Command {
     /// Say what a statement does: what it reads, writes and exposes, and what decides its rows
     Analyze(command::analyze::Analyze),
     Check(command::check::Check),
+    ClientConfig(command::client_config::ClientConfig),
     #[cfg(feature = "sandbox")]
     Demo(command::demo::Demo),
     /// Obtain and check the GoogleSQL engine
@@ -32,6 +33,7 @@ enum Command {
     /// Make, prove, back up and look after the ledger that the evidence is in
     #[command(subcommand, long_about = command::ledger::ABOUT)]
     Ledger(command::ledger::LedgerCommand),
+    Lockdown(command::lockdown::Lockdown),
     /// Check, test, explain, compare and activate policy sets
     #[command(subcommand)]
     Policy(command::policy::Policy),
@@ -39,22 +41,26 @@ enum Command {
     /// Serve the embedded warehouse: BigQuery's REST API over synthetic data
     #[cfg(feature = "sandbox")]
     Sandbox(command::sandbox::Serve),
+    Token(command::token::Token),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Analyze(analyze) => command::analyze::run(&analyze),
         Command::Check(check) => command::check::run(&check),
+        Command::ClientConfig(client_config) => command::client_config::run(&client_config),
         #[cfg(feature = "sandbox")]
         Command::Demo(demo) => command::demo::run(&demo),
         Command::Engine(engine) => command::engine::run(&engine),
         Command::Halt(halt) => command::halt::run(&halt),
         Command::Init(init) => command::init::run(&init),
         Command::Ledger(ledger) => command::ledger::run(&ledger),
+        Command::Lockdown(lockdown) => command::lockdown::run(&lockdown),
         Command::Policy(policy) => command::policy::run(&policy),
         Command::Serve(serve) => command::serve::run(&serve),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(serve) => command::sandbox::run(&serve),
+        Command::Token(token) => command::token::run(&token),
     };
     match result {
         Ok(code) => code,

@@ -12,6 +12,8 @@ use std::sync::Arc;
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const SUBJECT_BYTES_MAX: usize = 16 * 1024;
+/// So much of a secret in a server's words is no chance.
+const REPEATED_BYTES: usize = 12;
 
 /// An `external_account` file, as gcloud and the cloud console write it.
 #[derive(Debug)]
@@ -158,7 +160,8 @@ impl Exchange {
             ("subject_token", subject.reveal()),
             ("subject_token_type", &self.subject_type),
         ];
-        oauth_token(&self.server.post_form(&self.target, &fields).await?)
+        let answer = self.server.post_form(&self.target, &fields).await;
+        oauth_token(&answer.map_err(|fault| without(fault, subject.reveal().as_bytes()))?)
     }
 }
 
@@ -168,7 +171,9 @@ impl Subject {
         let (bytes, field) = match self {
             Subject::File { path, field } => (file::read(path).await?, field),
             Subject::Url { server, target, headers, field } => {
-                let Answer { body, .. } = server.get(target, headers.clone()).await?;
+                let answer = server.get(target, headers.clone()).await;
+                let secrets = headers.iter().map(|(_, value)| value.as_bytes());
+                let Answer { body, .. } = answer.map_err(|fault| secrets.fold(fault, without))?;
                 (body, field)
             }
         };
@@ -186,6 +191,21 @@ impl Subject {
         }
         Ok(Secret::new(token))
     }
+}
+
+/// A server may repeat what it was sent, cut or whole: then none of its words are believed to be harmless.
+fn without(fault: CredentialFault, secret: &[u8]) -> CredentialFault {
+    match fault {
+        CredentialFault::Refused { status, text } if repeats(text.as_bytes(), secret) => {
+            CredentialFault::Refused { status, text: "its words repeat a secret and are left out".to_owned() }
+        }
+        other => other,
+    }
+}
+
+fn repeats(text: &[u8], secret: &[u8]) -> bool {
+    let length = REPEATED_BYTES.min(secret.len()).max(1);
+    secret.windows(length).any(|part| text.windows(length).any(|words| words == part))
 }
 
 fn headers(source: &Value) -> Result<Vec<(HeaderName, HeaderValue)>, CredentialFault> {
@@ -216,5 +236,26 @@ fn configuration(text: &str) -> CredentialFault {
 impl std::fmt::Debug for Route {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Route")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_repeat_a_secret_are_left_out() {
+        let token = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJ1LTEwMDEifQ.c2lnbmF0dXJl";
+        let check = |text: &str, expect: bool| {
+            let fault = CredentialFault::Refused { status: 400, text: text.to_owned() };
+            let said = without(fault, token.as_bytes()).to_string();
+            assert_eq!(said.contains("left out"), expect, "{said}");
+            assert_eq!(said.contains(text), !expect, "{said}");
+        };
+        check("invalid_grant: the token has expired", false);
+        check(token, true);
+        check("invalid_grant: `eyJhbGciOiJFZERTQS", true);
+        check("xxeyJzdWIiOiJ1LTEwMDEifQxx", true);
+        check("invalid_grant: eyJhbGciOiJ", false);
     }
 }

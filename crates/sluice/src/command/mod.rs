@@ -2,16 +2,19 @@
 
 pub mod analyze;
 pub mod check;
+pub mod client_config;
 #[cfg(feature = "sandbox")]
 pub mod demo;
 pub mod engine;
 pub mod halt;
 pub mod init;
 pub mod ledger;
+pub mod lockdown;
 pub mod policy;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod serve;
+pub mod token;
 
 use sluice_googlesql::artefact::{Artefact, Place};
 use sluice_googlesql::{GoogleSql, Settings};
