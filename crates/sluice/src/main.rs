@@ -35,6 +35,7 @@ enum Command {
     /// Check, test, explain, compare and activate policy sets
     #[command(subcommand)]
     Policy(command::policy::Policy),
+    Requests(command::requests::Requests),
     Serve(command::serve::Serve),
     /// Serve the embedded warehouse: BigQuery's REST API over synthetic data
     #[cfg(feature = "sandbox")]
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         Command::Init(init) => command::init::run(&init),
         Command::Ledger(ledger) => command::ledger::run(&ledger),
         Command::Policy(policy) => command::policy::run(&policy),
+        Command::Requests(requests) => command::requests::run(&requests),
         Command::Serve(serve) => command::serve::run(&serve),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(serve) => command::sandbox::run(&serve),

@@ -9,6 +9,7 @@ pub mod halt;
 pub mod init;
 pub mod ledger;
 pub mod policy;
+pub mod requests;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod serve;
