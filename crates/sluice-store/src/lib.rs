@@ -17,6 +17,7 @@ mod keys;
 mod ledger;
 mod machine;
 mod reader;
+mod recent;
 mod replay;
 mod revocations;
 mod secrets;
@@ -37,6 +38,7 @@ pub use jobs::{JOB_AGE_DAYS_MAX, JOB_BYTES_MAX, JOB_IDS_MAX, JOBS_LISTED_MAX, JO
 pub use ledger::{Ledger, Opening};
 pub use machine::{LocalMachine, Machine, Scribe};
 pub use reader::{Reader, StoredRecord};
+pub use recent::Recent;
 pub use replay::ReplayFile;
 pub use revocations::{Revocation, RevocationFile};
 pub use secrets::Secrets;

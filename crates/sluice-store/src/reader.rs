@@ -100,17 +100,7 @@ impl Reader {
 
     /// What can still be read of a record.
     pub fn open_record(&self, index: u64, master: &dyn MasterKey) -> Result<(Leaf, Vec<(SectionId, OpenedSection)>), StoreFault> {
-        let record = self.record(index)?;
-        let entry = match record.slot {
-            Slot::Gone { .. } => None,
-            Slot::Keys(wrapped) => {
-                let entry = KeyEntry::unwrap(&WrappedKeys(wrapped), &self.facts.origin, record.leaf.record, master);
-                Some(entry.map_err(|error| StoreFault::Key(format!("record {index}: {error}")))?)
-            }
-        };
-        let sections = open(&record.body, &record.leaf, &self.facts.origin, entry.as_ref());
-        let sections = sections.map_err(|error| StoreFault::Damaged(format!("record {index}: {error}")))?;
-        Ok((record.leaf, sections))
+        open_stored(index, self.record(index)?, &self.facts.origin, master)
     }
 
     /// Of the pack that holds this record, as far as it is published.
@@ -150,6 +140,24 @@ impl Reader {
         }
         Ok(entries.into_iter().take(count).map(<[u8]>::to_vec).collect())
     }
+}
+
+pub fn open_stored(
+    index: u64,
+    record: StoredRecord,
+    origin: &str,
+    master: &dyn MasterKey,
+) -> Result<(Leaf, Vec<(SectionId, OpenedSection)>), StoreFault> {
+    let entry = match record.slot {
+        Slot::Gone { .. } => None,
+        Slot::Keys(wrapped) => {
+            let entry = KeyEntry::unwrap(&WrappedKeys(wrapped), origin, record.leaf.record, master);
+            Some(entry.map_err(|error| StoreFault::Key(format!("record {index}: {error}")))?)
+        }
+    };
+    let sections = open(&record.body, &record.leaf, origin, entry.as_ref());
+    let sections = sections.map_err(|error| StoreFault::Damaged(format!("record {index}: {error}")))?;
+    Ok((record.leaf, sections))
 }
 
 /// The text of a small file of the ledger.

@@ -37,6 +37,7 @@ enum Command {
     /// Check, test, explain, compare and activate policy sets
     #[command(subcommand)]
     Policy(command::policy::Policy),
+    Requests(command::requests::Requests),
     Serve(command::serve::Serve),
     /// Serve the embedded warehouse: BigQuery's REST API over synthetic data
     #[cfg(feature = "sandbox")]
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         Command::Ledger(ledger) => command::ledger::run(&ledger),
         Command::Lockdown(lockdown) => command::lockdown::run(&lockdown),
         Command::Policy(policy) => command::policy::run(&policy),
+        Command::Requests(requests) => command::requests::run(&requests),
         Command::Serve(serve) => command::serve::run(&serve),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(serve) => command::sandbox::run(&serve),

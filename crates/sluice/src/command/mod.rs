@@ -11,6 +11,7 @@ pub mod init;
 pub mod ledger;
 pub mod lockdown;
 pub mod policy;
+pub mod requests;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod serve;

@@ -20,3 +20,5 @@ mod ledger_find;
 mod policy;
 #[cfg(test)]
 mod program;
+#[cfg(test)]
+mod requests;

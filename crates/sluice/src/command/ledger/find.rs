@@ -99,10 +99,10 @@ fn kind(word: &str) -> Result<Kind, String> {
     Kind::parse(word).ok_or_else(|| format!("kinds are {}", words.join(", ")))
 }
 
-fn time(text: &str) -> Result<u64, String> {
+pub(in crate::command) fn time(text: &str) -> Result<u64, String> {
     date::parse(text).ok_or_else(|| "a time is written 2026-11-21 or 2026-11-21T09:30:00Z, in UTC".to_owned())
 }
 
-fn request(text: &str) -> Result<Subject, String> {
+pub(in crate::command) fn request(text: &str) -> Result<Subject, String> {
     Subject::parse(text).ok_or_else(|| "a request has 32 hexadecimal digits".to_owned())
 }

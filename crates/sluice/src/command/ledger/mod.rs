@@ -16,8 +16,10 @@ mod status;
 mod upgrade;
 
 use super::Failure;
-use answer::{Answer, Outcome, Stop};
+use answer::{Answer, Outcome};
+pub(super) use answer::{Stop, say};
 use clap::{Args, Subcommand};
+pub(super) use find::{request as request_id, time};
 use serde_json::json;
 use sluice_ledger::record::Draft;
 use sluice_ledger::record::content::Change;
@@ -86,7 +88,7 @@ pub fn run(command: &LedgerCommand) -> Result<ExitCode, Failure> {
         LedgerCommand::RebuildIndex(rebuild) => (rebuild.json, rebuild::run(rebuild)),
         LedgerCommand::Upgrade(upgrade) => (upgrade.json, upgrade::run(upgrade)),
     };
-    answer::say(as_json, outcome)
+    say(as_json, outcome)
 }
 
 /// Who does it and why: it goes on record.
@@ -111,7 +113,7 @@ impl Responsible {
 pub struct Place {
     /// The folder of the ledger
     #[arg(value_name = "LEDGER")]
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
 }
 
 /// The keys that go with it.
@@ -119,10 +121,10 @@ pub struct Place {
 pub struct Keys {
     /// The folder of the ledger's keys
     #[arg(long, value_name = "DIR")]
-    keys: PathBuf,
+    pub(super) keys: PathBuf,
 }
 
-fn disk(folder: &Path) -> Result<Arc<dyn Disk>, Stop> {
+pub(super) fn disk(folder: &Path) -> Result<Arc<dyn Disk>, Stop> {
     let disk = LocalDisk::new(folder).map_err(|error| Stop::at(folder, &error))?;
     Ok(Arc::new(disk))
 }
@@ -131,7 +133,7 @@ fn reader(folder: &Path) -> Result<Reader, Stop> {
     Reader::open(disk(folder)?).map_err(|fault| Stop::of(folder, &fault))
 }
 
-fn secrets(folder: &Path) -> Result<Secrets, Stop> {
+pub(super) fn secrets(folder: &Path) -> Result<Secrets, Stop> {
     Secrets::open(folder).map_err(|fault| Stop::of(folder, &fault))
 }
 
