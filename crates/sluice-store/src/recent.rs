@@ -36,7 +36,7 @@ impl Recent {
                 // A batch was half written when it was read.
                 Err(fault) if looks == LOOKS_MAX => return Err(fault),
                 _ if looks == LOOKS_MAX => return Err(StoreFault::InUse),
-                _ => std::thread::sleep(LOOK_AGAIN_AFTER),
+                _ => std::thread::park_timeout(LOOK_AGAIN_AFTER),
             }
             looks += 1;
         }
