@@ -148,6 +148,8 @@ fn join(asked: &Asked, ended: Option<Kind>, records: Vec<Value>) -> Value {
     let policy = last("/sections/policy").unwrap_or(&empty);
     let outcome = match ended {
         None => json!("open"),
+        // The next start says so, and nothing else.
+        Some(Kind::RequestInterrupted) => json!("interrupted"),
         Some(_) => last("/sections/meta/outcome").cloned().unwrap_or_else(|| json!("erased")),
     };
     let rows: u64 = match last("/sections/result/rows").and_then(Value::as_u64) {
