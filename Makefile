@@ -16,11 +16,11 @@ help: ## what there is to make
 
 setup: ## what the machine needs, then the program and the SQL engine
 	scripts/setup.sh
-	cargo build --workspace --bin sluice --locked
+	cargo build --workspace --bin sluice --bin sluice-verify --locked
 	$(SLUICE) engine install </dev/null
 
 demo: setup ## the gateway in front of a warehouse of its own, with sample data
-	$(SLUICE) demo
+	SLUICE_DEMO_PYTHON=$$(acceptance/python.sh) $(SLUICE) demo
 
 check: setup ## format, lints, tidy rules and unit tests
 	$(style)

@@ -1,4 +1,4 @@
-"""Through the gateway with the official Python client, redirected by configuration alone. usage: door.py DEMO_FOLDER
+"""Through the gateway with the official Python client, redirected by configuration alone. usage: door.py DEMO_FOLDER PROGRAM
 
 Every step asserts what a caller of BigQuery would see, or why it is refused. The first failure ends it.
 """
@@ -6,6 +6,7 @@ Every step asserts what a caller of BigQuery would see, or why it is refused. Th
 import io
 import json
 import os
+import subprocess
 import sys
 import time
 import uuid
@@ -198,6 +199,26 @@ def slow_jobs_are_polled_and_cancelled():
     while not job.done():
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+@step
+def what_was_asked_is_on_record():
+    sql = f"SELECT id, ward FROM clinic.patients WHERE id = @wanted -- {uuid.uuid4()}"
+    config = bigquery.QueryJobConfig(query_parameters=[bigquery.ScalarQueryParameter("wanted", "INT64", 3)])
+    job = ETL.query(sql, job_config=config)
+    assert rows(job.result()) == [(3, "A")]
+    keys = os.path.join(sys.argv[1], "ledger-keys")
+    said = subprocess.run([sys.argv[2], "requests", DEMO["ledger_dir"], "--keys", keys, "--json"], check=True, capture_output=True, text=True)
+    told = [request for request in map(json.loads, said.stdout.splitlines()) if sql in json.dumps(request)]
+    begun = [request for request in told if request["outcome"] == "completed" and request["bytes"]]
+    assert begun, said.stdout[-2000:]
+    for request in begun:
+        assert request["caller"] == "https://ci.demo.sluice.test#repository:456789" and request["kind"] == "pipeline", request
+        assert request["run"]["pipeline"].startswith("acme/warehouse/") and request["run"]["actor"] == "ada", request["run"]
+        assert request["decision"] == "permitted" and request["policy"].startswith("sha256:") and "ci-reads" in request["rules"], request
+        asked = [record["sections"]["request"] for record in request["records"] if "request" in record["sections"]]
+        assert asked and all(part["statement"] == sql for part in asked), asked
+        assert all([(given["name"], json.loads(given["value"])) for given in part["parameters"]] == [("wanted", "3")] for part in asked), asked
 
 
 for number, function in enumerate(STEPS, 1):

@@ -13,19 +13,6 @@ libraries=(google-cloud-bigquery==3.47.0 sqlalchemy-bigquery==1.17.3 pandas-gbq=
 token=acceptance-$RANDOM$RANDOM$RANDOM
 email=ada@acme.example
 
-# python_environment NAME PACKAGE...: a virtual environment for exactly those.
-python_environment() {
-  local environment="$cache/$1"
-  shift
-  if [[ ! -f $environment/.complete ]]; then
-    rm -rf "$environment"
-    python3 -m venv "$environment"
-    "$environment/bin/pip" install --quiet --disable-pip-version-check "$@"
-    touch "$environment/.complete"
-  fi
-  printf '%s' "$environment"
-}
-
 # node_environment: a folder with exactly that client.
 node_environment() {
   local environment="$cache/node-${node_client##*@}"
@@ -52,7 +39,7 @@ trap stop EXIT
 
 cd "$root"
 sluice=${CARGO_TARGET_DIR:-target}/debug/sluice
-cargo build --quiet --workspace --bin sluice --locked
+cargo build --quiet --workspace --bin sluice --bin sluice-verify --locked
 "$sluice" engine install
 
 # started FILE: waits until the server that was started last has written it.
@@ -69,7 +56,7 @@ started() {
 servers+=($!)
 started "$scratch/address"
 url=$(cat "$scratch/address")
-python=$(python_environment "${python_client/==/-}" "$python_client")/bin/python
+python=$("$here/python.sh" "$python_client")
 "$python" "$here/tour.py" "$url" "$token" "$email"
 
 if command -v bq >/dev/null; then
@@ -92,9 +79,9 @@ servers+=($!)
 started "$demo/demo.json"
 gateway=$("$python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["gateway"]["plain"])' "$demo/demo.json")
 
-"$python" "$here/door.py" "$demo"
+"$python" "$here/door.py" "$demo" "$sluice"
 
-libraries_python=$(python_environment "libraries-$(printf '%s ' "${libraries[@]}" | sha256sum | cut -c 1-12)" "${libraries[@]}")/bin/python
+libraries_python=$("$here/python.sh" "${libraries[@]}")
 "$libraries_python" "$here/door_libraries.py" "$demo"
 cp -r "$here/dbt" "$scratch/dbt"
 export GATEWAY=$gateway BIGQUERY_EMULATOR_HOST=$gateway GOOGLE_CLOUD_PROJECT=acme-prod

@@ -5,6 +5,7 @@ Arguments: the folder of the demo, the program `sluice`.
 
 import json
 import os
+import subprocess
 import sys
 import time
 
@@ -49,7 +50,27 @@ def main():
         if not sql.startswith("DROP"):
             print(f"  direct                  {answer(warehouse, sql)}")
         print(f"  as {caller:<20} {answer(client(gateway, credentials), sql)}\n")
+    evidence()
     paste()
+
+
+def evidence():
+    """What is on record of it, and an auditor's look at the whole."""
+    keys = os.path.join(FOLDER, "ledger-keys")
+    print("What the ledger says of it, the newest last:\n", flush=True)
+    subprocess.run([PROGRAM, "requests", DEMO["ledger_dir"], "--keys", keys, "--max", "6"], check=True)
+    verifier = os.path.join(os.path.dirname(PROGRAM), "sluice-verify")
+    if not os.path.exists(verifier):
+        print("\nsluice-verify is not beside sluice, so nobody has verified that.\n", flush=True)
+        return
+    trust = os.path.join(FOLDER, "auditor.trust")
+    with open(trust, "w", encoding="utf-8") as file:
+        file.write(f"log {DEMO['ledger_key']}\nquorum none\n")
+    # What is written this second is in no checkpoint yet.
+    time.sleep(2)
+    print("\nAnd an auditor, with nothing but the ledger's public key:\n", flush=True)
+    subprocess.run([verifier, "ledger", DEMO["ledger_dir"], "--trust", trust], check=True)
+    print(flush=True)
 
 
 def answer(client, sql):
@@ -77,7 +98,7 @@ For bq:
 
 The evidence:
 
-  {PROGRAM} ledger status {DEMO["ledger_dir"]}
+  {PROGRAM} requests {DEMO["ledger_dir"]} --keys {os.path.join(FOLDER, "ledger-keys")}
 """, flush=True)
 
 
