@@ -15,11 +15,13 @@ export CLOUDSDK_CORE_PROJECT=acme-prod
 export CLOUDSDK_CORE_DISABLE_PROMPTS=1
 
 step=0
-# check WHAT CODE EXPECTED COMMAND...: it must end with that code, and its answer must hold the text.
+# check WHAT CODE EXPECTED COMMAND...: it must end with that code, and its answer, on one line, must hold the text.
 check() {
   local what=$1 code=$2 expected=$3 answer ended=0
   shift 3
   answer=$(bq --quiet "$@" 2>&1) || ended=$?
+  # bq breaks lines where a terminal would.
+  answer=$(tr -s ' \n' ' ' <<<"$answer")
   if [[ $ended != "$code" || $answer != *"$expected"* ]]; then
     printf 'bq: %s: ended with %s, wanted %s and `%s` in:\n%s\n' "$what" "$ended" "$code" "$expected" "$answer" >&2
     exit 1
