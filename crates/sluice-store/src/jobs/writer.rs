@@ -9,6 +9,7 @@ use rusqlite::TransactionBehavior;
 use sluice_app::JobsFault;
 use sluice_model::TableName;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
 const QUEUE_MAX: usize = 256;
@@ -33,8 +34,10 @@ pub struct Settle {
     pub result_table: Option<TableName>,
 }
 
+/// The file is closed when it is dropped: whoever opens or moves it next finds no thread that still tidies up behind it.
 pub struct Writer {
-    queue: mpsc::Sender<Work>,
+    queue: Option<mpsc::Sender<Work>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 struct Thread {
@@ -57,15 +60,24 @@ impl Writer {
                 thread.write(std::mem::take(&mut batch));
             }
         };
-        std::thread::Builder::new().name("jobs".to_owned()).spawn(run)?;
-        Ok(Writer { queue })
+        let thread = std::thread::Builder::new().name("jobs".to_owned()).spawn(run)?;
+        Ok(Writer { queue: Some(queue), thread: Some(thread) })
     }
 
     /// Until it is on the disk.
     pub async fn ask(&self, work: impl FnOnce(Told) -> Work) -> Result<(), JobsFault> {
         let (told, answer) = oneshot::channel();
-        self.queue.send(work(told)).await.map_err(|_| unavailable("its writer died"))?;
+        let queue = self.queue.as_ref().ok_or_else(|| unavailable("it is closed"))?;
+        queue.send(work(told)).await.map_err(|_| unavailable("its writer died"))?;
         answer.await.map_err(|_| unavailable("its writer died"))?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        // Whatever it died of has been told to those who asked.
+        drop(self.thread.take().map(JoinHandle::join));
     }
 }
 
