@@ -58,6 +58,8 @@ started "$scratch/address"
 url=$(cat "$scratch/address")
 python=$("$here/python.sh" "$python_client")
 "$python" "$here/tour.py" "$url" "$token" "$email"
+# Google's own library against the token door alone.
+SLUICE_PYTHON=$python cargo test --quiet --workspace --test token --locked -- --ignored
 
 if command -v bq >/dev/null; then
   "$here/tour_bq.sh" "$url" "$token"

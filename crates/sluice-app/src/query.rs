@@ -9,7 +9,7 @@ use crate::labels::{with_ceiling, with_labels};
 use crate::ports::{JobRows, JobState, RowsAsk, Upload, UpstreamFault, UpstreamFaultKind};
 use crate::refusal::{FormReason, Refused, Why};
 use crate::running::Running;
-use crate::understand::{Understood, all_nameable, depends_on_who_asks};
+use crate::understand::{Understood, all_nameable, depends_on_who_asks, tells_of_others};
 use sluice_identity::Caller;
 use sluice_ledger::Recorded;
 use sluice_mask::{Head, MaskedRows};
@@ -115,6 +115,12 @@ impl Gateway {
                 "the result depends on who asks (SESSION_USER, views by user), and this connection asks for everybody with one account";
             return Err(Why::Form { reason: FormReason::Unsupported, text: text.to_owned() });
         }
+        if let Some(view) = tells_of_others(&understood.analysis) {
+            let text = format!(
+                "`{view}` shows what others asked, or values that no label follows: the gateway shows each caller its own jobs by `jobs.list`"
+            );
+            return Err(Why::Form { reason: FormReason::Unsupported, text });
+        }
         all_nameable(&understood.analysis)?;
         let dry_run = ask.dry_run;
         let job = ask.job.clone();
@@ -182,6 +188,10 @@ impl Gateway {
             JobWork::Query(work) if work.part != Part::Unshown => work,
             _ => return Err(Why::Form { reason: FormReason::Invalid, text: "the job is no query, it has no rows".to_owned() }),
         };
+        if work.part == Part::Shown && !self.may_be_told(&known) {
+            let text = "a script that reads labelled columns shows its result whole, and not part by part".to_owned();
+            return Err(Why::Form { reason: FormReason::Unsupported, text });
+        }
         let wants_rows = rows.rows_max != Some(0);
         let running = self.running.find(&passage.connection, &known.name);
         // The record of a job that is over takes no more counts: whoever asks then has a record of its own.

@@ -6,6 +6,7 @@ use crate::refusal::{FormReason, Why};
 use sluice_ledger::record::content::Table;
 use sluice_model::{Analysis, Effect, Exposure, How, Output, Refused, TableName, Type};
 use sluice_policy::Known;
+use sluice_sql::builtin::{self, Flag};
 use sluice_sql::catalog::{Column, Snapshot};
 use sluice_sql::{Cache, Request, Required};
 use std::collections::{HashMap, VecDeque};
@@ -190,6 +191,14 @@ pub(crate) fn all_nameable(analysis: &Analysis) -> Result<(), Why> {
 /// What depends on who asks, in what an analysis found.
 pub(crate) fn depends_on_who_asks(analysis: &Analysis) -> bool {
     analysis.statements.iter().any(|statement| statement.effects.contains(&Effect::Identity))
+}
+
+/// A view of BigQuery's that shows what others asked, with the values in their texts, or values as names of partitions. Jobs belong to who sent
+/// them, and labels do not follow a value into a text.
+pub(crate) fn tells_of_others(analysis: &Analysis) -> Option<&TableName> {
+    let mut reads = analysis.statements.iter().flat_map(|statement| &statement.reads).map(|read| &read.table);
+    let tells = |flag: &Flag| matches!(flag, Flag::ShowsOthers | Flag::ShowsValues);
+    reads.find(|table| builtin::table().view(&table.table).is_some_and(|view| view.flags.iter().any(tells)))
 }
 
 fn understood(analysis: Arc<Analysis>, snapshot: &Snapshot, known: Known, by_syntax: bool) -> Understood {

@@ -23,7 +23,7 @@ print(json.dumps(answer))
 /// `SLUICE_PYTHON` is a Python that has google-auth and requests, as acceptance/run.sh makes one.
 #[tokio::test(flavor = "multi_thread")]
 #[expect(clippy::disallowed_methods, reason = "where that Python is depends on the machine that tests")]
-#[ignore = "needs a Python with google-auth: SLUICE_PYTHON=... cargo test -p sluice-proxy --test token -- --ignored"]
+#[ignore = "needs a Python with google-auth: acceptance/run.sh runs it"]
 async fn the_library_gets_its_tokens() {
     let python = std::env::var("SLUICE_PYTHON").unwrap();
     let world = World::new().await;

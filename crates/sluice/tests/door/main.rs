@@ -19,6 +19,8 @@ mod invariants;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod later;
+#[cfg(test)]
 mod malformed;
 #[cfg(test)]
 mod ownership;
