@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn large_texts() {
-        check("1 MB of columns", &format!("SELECT {}", vec!["id"; 250_000].join(", ")), &["deadline", "Unrecognized"]);
+        check("1 MB of columns", &format!("SELECT {}", vec!["id"; 250_000].join(", ")), &["deadline", "memory", "Unrecognized"]);
         check("1 MB of text", &format!("SELECT '{}'", "x".repeat((1 << 20) - 16)), &["answered"]);
         check("more than 1 MiB", &" ".repeat((1 << 20) + 1), &["oversized"]);
         check("nothing", "", &["Syntax error"]);

@@ -35,7 +35,7 @@ fn records_are_found_by_everything_that_is_asked() {
     let first = &value["found"][0];
     assert_eq!((&value["records"], &value["go_on_after"], &first["request"]), (&json!(15), &json!(6), &json!("01".repeat(16))));
     let time = first["time"].as_str().unwrap();
-    check(&desk, &["--from", time, "--max", "1"], &[first["record"].as_u64().unwrap()]);
+    check(&desk, &["--from", time, "--kind", "request.admitted", "--max", "1"], &[first["record"].as_u64().unwrap()]);
     check(&desk, &["--until", time, "--kind", "request.admitted"], &[]);
     desk.find(&["--kind", "request.admitted", "--max", "2"])
         .check(0, &["request 0606", "2 found, there may be more: go on with --after 6"]);
