@@ -1,13 +1,47 @@
-//! ALTER TABLE within a script: later statements see the columns as they are then, with the sources that they had.
+//! ALTER TABLE: what a rename puts under another name, and what later statements of the script see.
 
 use super::Understood;
 use super::definition::is_temporary_table;
-use crate::analyzer::Analyzer;
+use crate::analyzer::{Analyzer, Refusal};
 use crate::kind;
 use crate::scope::{Scope, temporary_table};
 use crate::tree::{NodeId, Tree};
 use crate::world::{Bound, BoundColumn};
 use sluice_model::TableName;
+
+/// Labels go by name: what gets another one goes there as if it were copied. Who may not copy a labelled column may not rename it.
+pub(super) fn move_columns(
+    tree: &Tree,
+    root: NodeId,
+    done: &mut Understood,
+    analyzer: &mut Analyzer<'_>,
+    scope: &Scope,
+) -> Result<(), Refusal> {
+    let actions = match tree.kind(root) {
+        "ResolvedAlterTableStmt" => tree.children(root, "alter_action_list"),
+        "ResolvedRenameStmt" => Vec::new(),
+        _ => return Ok(()),
+    };
+    let is = |kind: &str| actions.iter().any(|action| tree.kind(*action) == kind);
+    let whole = is("ResolvedRenameToAction") || tree.kind(root) == "ResolvedRenameStmt";
+    if !whole && !is("ResolvedRenameColumnAction") {
+        return Ok(());
+    }
+    let field = if tree.kind(root) == "ResolvedRenameStmt" { "old_name_path" } else { "name_path" };
+    let path: Vec<String> = tree.texts(root, field).into_iter().map(str::to_owned).collect();
+    let Some((_, _, before)) = analyzer.find_table(&path, scope)? else {
+        done.found.unresolved.insert(format!("the columns of `{}`, which is renamed", path.join(".")));
+        return Ok(());
+    };
+    done.found.unresolved.extend(before.unresolved.iter().cloned());
+    let after = altered(tree, &actions, &before, analyzer);
+    let old = |column: &BoundColumn| {
+        before.columns.iter().any(|known| known.name.eq_ignore_ascii_case(&column.name) && known.flow == column.flow)
+    };
+    let moved = after.columns.iter().filter(|column| !column.pseudo && (whole || !old(column)));
+    done.outputs.extend(moved.map(|column| (column.name.clone(), Some(column.kind.clone()), column.flow.clone())));
+    Ok(())
+}
 
 pub(super) fn remember(tree: &Tree, root: NodeId, done: &Understood, analyzer: &mut Analyzer<'_>, scope: &mut Scope) {
     let actions = tree.children(root, "alter_action_list");

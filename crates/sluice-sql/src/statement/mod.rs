@@ -71,6 +71,7 @@ impl Analyzer<'_> {
             done
         };
         self.sources = sources;
+        alteration::move_columns(tree, root, &mut done, self, scope)?;
         self.engine.still_time()?;
         done.found.include_opened(&binding.world);
         if !done.found.reads.columns.is_empty() || !done.found.reads.compound.is_empty() {
