@@ -46,7 +46,7 @@ pub use duty::{Assurance, Duties, HOLD_EXPIRY_SECONDS_MAX, HoldDuty, QUORUM_MAX}
 pub use explain::explain;
 pub use judge::{Difference, DryRun, compare};
 pub use labels::{Known, LABELS_FORMAT, Label, Labels, UNMAPPED_TAG};
-pub use limit::{Amount, Counters, Exceeded, Halt, Limit, LimitRule, MemoryCounters, Who};
+pub use limit::{Amount, Counters, DayUse, Exceeded, Halt, Limit, LimitRule, MemoryCounters, Who};
 pub use mask::Mask;
 pub use plan::{Inherited, MaskedPath};
 pub use problem::Problem;

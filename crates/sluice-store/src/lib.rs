@@ -1,4 +1,4 @@
-//! What the gateway keeps: the ledger's folder, spent tokens, revocations, halts, jobs. The only crate that touches those files.
+//! What the gateway keeps: the ledger's folder, spent tokens, revocations, halts, jobs, what callers used up. The only crate that touches those files.
 //!
 //! `wal` makes records durable, `shelf` holds them, `ledger` is the two in one hand and `store` in two threads; `disk` is the file system as a port.
 //! docs/ledger.md has the write order and what each failure leaves.
@@ -15,16 +15,19 @@ mod index;
 mod jobs;
 mod keys;
 mod ledger;
+mod line_file;
 mod machine;
 mod reader;
 mod recent;
 mod replay;
+mod replay_folder;
 mod revocations;
 mod secrets;
 mod shelf;
 mod standing;
 mod store;
 mod upgrade;
+mod usage;
 mod wal;
 mod writer;
 
@@ -40,9 +43,11 @@ pub use machine::{LocalMachine, Machine, Scribe};
 pub use reader::{Reader, StoredRecord};
 pub use recent::Recent;
 pub use replay::ReplayFile;
+pub use replay_folder::ReplayFolder;
 pub use revocations::{Revocation, RevocationFile};
 pub use secrets::Secrets;
 pub use shelf::{read_checkpoint, read_history};
 pub use store::{Condition, OnDeath, QUEUE_BYTES_MAX, QUEUE_RECORDS_MAX, Status, Store};
 pub use upgrade::{Upgraded, upgrade};
+pub use usage::{UsageFault, UsageFile};
 pub use wal::SegmentSizes;

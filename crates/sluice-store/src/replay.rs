@@ -1,12 +1,11 @@
-//! Tokens that were exchanged, in one file that only grows until it is written anew: one line for each, on the disk before the answer.
+//! Tokens that were exchanged, in one file: one line for each, on the disk before the answer.
 //!
-//! Crash order: a line is appended and synced, then remembered, then answered. A crash in between leaves a token spent that nobody used, never the
-//! other way round. A last line without its end, or with a sector that was never written, was never answered and is cut off; any other damage keeps
-//! the store shut.
+//! A crash between a line and its answer leaves a token spent that nobody used, never the other way round.
 
-use crate::checked_line::{checked, has_lost_sector, sha256, unchecked};
-use crate::disk::{self, Disk, DiskFile, LocalDisk};
+use crate::checked_line::sha256;
+use crate::disk::Disk;
 use crate::facts::{bytes_of, hexadecimal};
+use crate::line_file::{LineFile, place};
 use sluice_identity::{Replay, ReplayFault, ReplayStore};
 use std::collections::HashMap;
 use std::io;
@@ -15,79 +14,45 @@ use std::sync::{Arc, Mutex};
 
 /// Written anew when it holds this many lines, and twice as many as still count.
 const LINES_BEFORE_REWRITE: usize = 10_000;
-/// About three million tokens.
-const FILE_BYTES_MAX: u64 = 256 << 20;
 const HEAD: &str = "sluice replay 1\n";
 
 type Key = [u8; 32];
 
-/// For one gateway: a file beside it is locked, so that a second one cannot spend the same token. Replicas need a store that they share.
+/// For one gateway: a second one cannot open it, and so not spend the same token. Replicas need a store that they share.
 pub struct ReplayFile {
     open: Mutex<Option<Open>>,
 }
 
 struct Open {
-    disk: Arc<dyn Disk>,
-    name: String,
-    file: Box<dyn DiskFile>,
-    /// Behind the last whole line.
-    end: u64,
+    file: LineFile,
     /// Until when each is remembered.
     spent: HashMap<Key, u64>,
-    lines: usize,
-    /// Held for the others' sake.
-    _lock: Box<dyn Send + Sync>,
 }
 
 impl ReplayFile {
     /// Makes the file that `open` expects: a store that is missing must not pass for one that is empty.
     pub fn create(path: &Path) -> Result<(), ReplayFault> {
-        let (disk, name) = place(path)?;
+        let (disk, name) = place(path).map_err(fault)?;
         ReplayFile::create_on(&disk, &name)
     }
 
     pub fn create_on(disk: &dyn Disk, name: &str) -> Result<(), ReplayFault> {
-        match disk.open(name) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => disk::replace(disk, name, HEAD.as_bytes()).map_err(fault),
-            Err(error) => Err(fault(error)),
-            Ok(_) => Err(ReplayFault(format!("`{name}` is there already"))),
-        }
+        LineFile::create(disk, name, HEAD).map_err(fault)
     }
 
     pub fn open(path: &Path) -> Result<ReplayFile, ReplayFault> {
-        let (disk, name) = place(path)?;
+        let (disk, name) = place(path).map_err(fault)?;
         ReplayFile::open_on(Arc::new(disk), &name)
     }
 
-    /// What a process before has written may be gone after the next power cut, so it is made durable before anything is answered by it.
     pub fn open_on(disk: Arc<dyn Disk>, name: &str) -> Result<ReplayFile, ReplayFault> {
-        let lock = disk.lock(&format!("{name}.lock")).map_err(|error| ReplayFault(format!("used by another process: {error}")))?;
-        let file = disk.open(name).map_err(fault)?;
-        let length = file.length().map_err(fault)?;
-        if length > FILE_BYTES_MAX {
-            return Err(ReplayFault("the file is too long".to_owned()));
-        }
-        let bytes = file.read_at(0, usize::try_from(length).unwrap_or(usize::MAX)).map_err(fault)?;
-        let text = String::from_utf8(bytes).map_err(|_| ReplayFault("no text".to_owned()))?;
-        let body = text.strip_prefix(HEAD).ok_or_else(|| ReplayFault("no replay file".to_owned()))?;
         let mut spent = HashMap::new();
-        let (mut lines, mut end) = (0, HEAD.len());
-        for line in body.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
-            let Some((key, forget_at)) = read_line(line) else {
-                if end + line.len() == text.len() && has_lost_sector(line, end) {
-                    break;
-                }
-                return Err(ReplayFault(format!("line {} is damaged", lines + 2)));
-            };
+        let file = LineFile::open(disk, name, HEAD, |line| {
+            let (key, forget_at) = read_line(line)?;
             spent.insert(key, forget_at);
-            lines += 1;
-            end += line.len();
-        }
-        let kept = text.get(..end).unwrap_or_default();
-        disk::replace(disk.as_ref(), name, kept.as_bytes()).map_err(fault)?;
-        let file = disk.open(name).map_err(fault)?;
-        let end = kept.len() as u64;
-        Ok(ReplayFile { open: Mutex::new(Some(Open { disk, name: name.to_owned(), file, end, spent, lines, _lock: lock })) })
+            Some(())
+        });
+        Ok(ReplayFile { open: Mutex::new(Some(Open { file: file.map_err(fault)?, spent })) })
     }
 }
 
@@ -100,52 +65,32 @@ impl ReplayStore for ReplayFile {
         if outcome.is_ok() {
             *held = Some(open);
         }
-        outcome
+        outcome.map_err(fault)
     }
 }
 
 impl Open {
-    fn spend(&mut self, key: Key, forget_at: u64, now: u64) -> Result<Replay, ReplayFault> {
+    fn spend(&mut self, key: Key, forget_at: u64, now: u64) -> io::Result<Replay> {
         if self.spent.contains_key(&key) {
             return Ok(Replay::Again);
         }
-        if self.lines >= LINES_BEFORE_REWRITE && self.lines >= 2 * self.spent.values().filter(|until| **until >= now).count() {
-            self.rewrite(now)?;
+        let lines = self.file.lines();
+        if lines >= LINES_BEFORE_REWRITE && lines >= 2 * self.spent.values().filter(|until| **until >= now).count() {
+            self.spent.retain(|_, until| *until >= now);
+            self.file.rewrite(self.spent.iter().map(|(key, until)| line(key, *until)))?;
         }
-        let line = line(&key, forget_at);
-        self.file.write_at(self.end, line.as_bytes()).map_err(fault)?;
-        self.file.sync().map_err(fault)?;
-        self.end += line.len() as u64;
+        self.file.append(&line(&key, forget_at))?;
         self.spent.insert(key, forget_at);
-        self.lines += 1;
         Ok(Replay::First)
     }
-
-    /// What still counts, in a file beside it that then takes its place. Either of the two is whole.
-    fn rewrite(&mut self, now: u64) -> Result<(), ReplayFault> {
-        self.spent.retain(|_, until| *until >= now);
-        let lines: String = self.spent.iter().map(|(key, until)| line(key, *until)).collect();
-        let text = format!("{HEAD}{lines}");
-        disk::replace(self.disk.as_ref(), &self.name, text.as_bytes()).map_err(fault)?;
-        self.file = self.disk.open(&self.name).map_err(fault)?;
-        self.end = text.len() as u64;
-        self.lines = self.spent.len();
-        Ok(())
-    }
-}
-
-fn place(path: &Path) -> Result<(LocalDisk, String), ReplayFault> {
-    let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| ReplayFault(format!("`{}` names no file", path.display())))?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Ok((LocalDisk::new(folder).map_err(fault)?, name.to_owned()))
 }
 
 fn line(key: &Key, forget_at: u64) -> String {
-    checked(&format!("{} {forget_at}", hexadecimal(key)))
+    format!("{} {forget_at}", hexadecimal(key))
 }
 
 fn read_line(line: &str) -> Option<(Key, u64)> {
-    let (digits, forget_at) = unchecked(line)?.split_once(' ')?;
+    let (digits, forget_at) = line.split_once(' ')?;
     Some((bytes_of(digits)?.try_into().ok()?, forget_at.parse().ok()?))
 }
 
@@ -156,6 +101,7 @@ fn fault(error: io::Error) -> ReplayFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checked_line::checked;
     use std::path::PathBuf;
 
     const LATER: u64 = 2_000_000_000;
@@ -250,8 +196,8 @@ mod tests {
     fn what_has_ended_is_forgotten_and_the_rest_is_not() {
         let path = fresh("rewrite");
         let mut text = HEAD.to_owned();
-        (0..LINES_BEFORE_REWRITE).for_each(|number| text += &line(&sha256(format!("old-{number}").as_bytes()), 100));
-        text += &line(&sha256(b"kept"), LATER);
+        (0..LINES_BEFORE_REWRITE).for_each(|number| text += &checked(&line(&sha256(format!("old-{number}").as_bytes()), 100)));
+        text += &checked(&line(&sha256(b"kept"), LATER));
         std::fs::write(&path, &text).unwrap();
         let store = ReplayFile::open(&path).unwrap();
         assert_eq!(store.spend("new", LATER, 101), Ok(Replay::First));

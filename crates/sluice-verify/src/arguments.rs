@@ -32,7 +32,8 @@ A deletion of the last records, with an older checkpoint put back, is a true led
   --unwitnessed-max N  how many records may lack witnesses
   --alive-within S     how old the last sign of life may be; the log beats at least every two minutes
 
-Not evidence, and not looked at: lock, wal/, standing.json, restored.json, keys/rewrite. Run it on a copy, or on a ledger that is not written to.";
+Not evidence, and not looked at: lock, wal/, standing.json, restored.json, keys/rewrite, and one with .new behind its
+name. Run it on a copy, or on a ledger that is not written to.";
 
 const WITNESS: &str = "Cosigns checkpoints of the logs in a trust file, as long as each continues the one before it (c2sp.org/tlog-witness).
 

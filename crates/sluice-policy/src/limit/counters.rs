@@ -51,13 +51,20 @@ pub struct MemoryCounters {
     used: Mutex<HashMap<String, Used>>,
 }
 
+/// What a caller used up of a day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DayUse {
+    /// Since 1970.
+    pub day: i64,
+    pub bytes: u64,
+    pub cost_micros: u64,
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Used {
     second: i64,
     requests: u64,
-    day: i64,
-    bytes: u64,
-    cost_micros: u64,
+    today: DayUse,
     jobs: u64,
 }
 
@@ -80,8 +87,24 @@ impl Counters for MemoryCounters {
 impl MemoryCounters {
     /// Forgets who used nothing today. To be called now and then.
     pub fn forget_idle(&self, now: i64) {
-        let day = now.div_euclid(SECONDS_PER_DAY);
-        self.used.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, used| used.jobs > 0 || used.day >= day);
+        let day = DayUse::day_of(now);
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, used| used.jobs > 0 || used.today.day >= day);
+    }
+
+    pub fn day_use(&self, caller: &str, now: i64) -> DayUse {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).get(caller).copied().unwrap_or_default().at(now).today
+    }
+
+    /// As if the caller had used this before it was first counted here.
+    pub fn restore(&self, caller: &str, today: DayUse) {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(caller.to_owned(), Used { today, ..Used::default() });
+    }
+}
+
+impl DayUse {
+    /// Of a time in seconds since 1970.
+    pub fn day_of(now: i64) -> i64 {
+        now.div_euclid(SECONDS_PER_DAY)
     }
 }
 
@@ -91,9 +114,9 @@ impl Used {
         if now > self.second {
             (self.second, self.requests) = (now, 0);
         }
-        let day = now.div_euclid(SECONDS_PER_DAY);
-        if day > self.day {
-            (self.day, self.bytes, self.cost_micros) = (day, 0, 0);
+        let day = DayUse::day_of(now);
+        if day > self.today.day {
+            self.today = DayUse { day, ..DayUse::default() };
         }
         self
     }
@@ -107,14 +130,17 @@ impl Used {
                 _ => Ok(total),
             }
         };
+        let today = self.today;
+        let over_cost = |max_micros| Exceeded::CostPerDay { max_micros };
         Ok(Used {
+            second: self.second,
             requests: sum(self.requests, amount.requests, limit.requests_per_second_max, |max| Exceeded::RequestsPerSecond { max })?,
             jobs: sum(self.jobs, amount.jobs, limit.jobs_at_once_max, |max| Exceeded::JobsAtOnce { max })?,
-            bytes: sum(self.bytes, amount.bytes, limit.bytes_per_day_max, |max| Exceeded::BytesPerDay { max })?,
-            cost_micros: sum(self.cost_micros, amount.cost_micros, limit.cost_micros_per_day_max, |max_micros| Exceeded::CostPerDay {
-                max_micros,
-            })?,
-            ..self
+            today: DayUse {
+                day: today.day,
+                bytes: sum(today.bytes, amount.bytes, limit.bytes_per_day_max, |max| Exceeded::BytesPerDay { max })?,
+                cost_micros: sum(today.cost_micros, amount.cost_micros, limit.cost_micros_per_day_max, over_cost)?,
+            },
         })
     }
 }

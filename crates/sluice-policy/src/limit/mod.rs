@@ -3,7 +3,7 @@
 mod counters;
 mod halt;
 
-pub use counters::{Amount, Counters, Exceeded, MemoryCounters};
+pub use counters::{Amount, Counters, DayUse, Exceeded, MemoryCounters};
 pub use halt::Halt;
 
 use sluice_model::principal::{CallerKind, Principal};

@@ -87,6 +87,10 @@ impl Disk for LocalDisk {
         Ok(Box::new(LocalFile { file }))
     }
 
+    fn create_new(&self, path: &str) -> io::Result<()> {
+        OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(self.at(path)).map(drop)
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         std::fs::rename(self.at(from), self.at(to))
     }

@@ -22,6 +22,8 @@ pub trait Disk: Send + Sync {
     fn version(&self, path: &str) -> io::Result<Version>;
     /// Makes an empty file, or empties the one that is there.
     fn create(&self, path: &str) -> io::Result<Box<dyn DiskFile>>;
+    /// Makes an empty file that was not there: of all who ask, one. The others get an error of kind `AlreadyExists`.
+    fn create_new(&self, path: &str) -> io::Result<()>;
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     fn remove(&self, path: &str) -> io::Result<()>;
     /// An empty one.

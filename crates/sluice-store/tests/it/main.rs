@@ -29,4 +29,6 @@ mod simulated;
 #[cfg(test)]
 mod threads;
 #[cfg(test)]
+mod usage;
+#[cfg(test)]
 mod world;

@@ -3,8 +3,8 @@
 use crate::image::Crash;
 use crate::simulated::{Failure, SimulatedDisk};
 use sluice_identity::{Replay, ReplayStore};
-use sluice_store::ReplayFile;
 use sluice_store::disk::Disk;
+use sluice_store::{ReplayFile, ReplayFolder};
 use std::sync::Arc;
 
 const NAME: &str = "spent";
@@ -88,6 +88,34 @@ fn after_a_failed_write_nothing_is_answered_until_the_next_start() {
             assert!(known >= spent, "{failure:?}");
             for crash in Crash::ALL {
                 check(&SimulatedDisk::of(disk.image().crash(crash, number as u64)), 3, &format!("{crash:?} after {failure:?}"));
+            }
+        }
+    }
+}
+
+/// The shared folder, stopped at every operation: what was answered with `First` is never answered so again, by any replica.
+#[test]
+fn a_shared_folder_keeps_what_is_spent_whenever_the_machine_stops() {
+    let disk = SimulatedDisk::default();
+    ReplayFolder::create_on(&disk).unwrap();
+    let replica = |disk: &SimulatedDisk| ReplayFolder::open_on(Arc::new(disk.clone())).unwrap();
+    let (one, other) = (replica(&disk), replica(&disk));
+    disk.take_snapshots();
+    for token in 0..TOKENS {
+        let store = if token % 2 == 0 { &one } else { &other };
+        let forget_at = LATER + 3_600 * (token as u64 / 3);
+        assert_eq!(store.spend(&format!("token-{token}"), forget_at, 1000), Ok(Replay::First));
+        disk.count(token + 1);
+    }
+    let snapshots = disk.snapshots();
+    assert!(snapshots.len() > 2 * TOKENS);
+    for (number, snapshot) in snapshots.iter().enumerate() {
+        for crash in Crash::ALL {
+            let after = SimulatedDisk::of(snapshot.image.crash(crash, number as u64));
+            let store = replica(&after);
+            for token in 0..snapshot.counted {
+                let found = store.spend(&format!("token-{token}"), LATER + 3_600 * (token as u64 / 3), 1000);
+                assert_eq!(found, Ok(Replay::Again), "token {token}, {crash:?} after `{}`", snapshot.operation);
             }
         }
     }

@@ -246,6 +246,13 @@ impl Disk for SimulatedDisk {
         Ok(Box::new(SimulatedFile { disk: self.clone(), path: path.to_owned(), number }))
     }
 
+    fn create_new(&self, path: &str) -> io::Result<()> {
+        if self.lock_state().image.find(path).is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.create(path).map(drop)
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         assert_eq!(folder_of(from), folder_of(to), "the simulation syncs one folder for both names");
         self.change(format!("rename {from}"), false, |image, fails| {

@@ -32,7 +32,7 @@ impl Shelf {
                 shelf.packs.insert((pack.kind, pack.number));
             } else if path.starts_with(HISTORY) {
                 shelf.history.push(path);
-            } else if !WORKING_FILES.contains(&path.as_str()) && !path.starts_with(WORKING_FOLDER) {
+            } else if !is_working_file(&path) {
                 report.find(path, "does not belong to a ledger");
             }
         }
@@ -61,6 +61,11 @@ impl Shelf {
             self.packs.into_iter().for_each(|(kind, number)| report.find(PackName { kind, number }.path(), AHEAD));
         }
     }
+}
+
+/// A store that was killed while it put a file in the place of another leaves the new one beside it.
+fn is_working_file(path: &str) -> bool {
+    WORKING_FILES.contains(&path.strip_suffix(".new").unwrap_or(path)) || path.starts_with(WORKING_FOLDER)
 }
 
 /// Only a path that is written for some pack.

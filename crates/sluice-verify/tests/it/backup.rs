@@ -49,6 +49,10 @@ impl Disk for Between {
         self.disk.create(path)
     }
 
+    fn create_new(&self, path: &str) -> io::Result<()> {
+        self.disk.create_new(path)
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.disk.rename(from, to)
     }

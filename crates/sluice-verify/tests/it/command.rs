@@ -72,6 +72,12 @@ fn a_whole_ledger_and_one_record() {
     let expect = "FAIL record 0 and 5 more: wrapped by master key `";
     assert!(code == Some(1) && out.contains(expect) && out.contains("which was not given: not opened"), "{out}");
 
+    // What a store leaves that is killed while it writes a file anew.
+    for working in ["checkpoint.new", "standing.json.new"] {
+        std::fs::write(folder.join(working), "half of i").unwrap();
+    }
+    assert_eq!(with(&[]).0, Some(0));
+
     std::fs::write(folder.join("tile/0/extra"), "x").unwrap();
     let (code, out, _) = with(&[]);
     assert!(code == Some(1) && out.starts_with("FAIL  ") && out.contains("FAIL tile/0/extra: does not belong to a ledger"), "{out}");

@@ -6,15 +6,16 @@ use super::settings::{ServeSettings, read};
 use crate::command::policy::FolderLog;
 use crate::command::{Failure, start_engine};
 use crate::configuration::{self, Configuration};
-use sluice_app::{Connection, Gateway, Parts};
-use sluice_identity::{AccessTokens, Identity, SigningKey};
+use sluice_app::{Alarm, Connection, Gateway, Parts};
+use sluice_identity::{AccessTokens, Identity, ReplayFault, ReplayStore, SigningKey};
 use sluice_ledger::record::content::Change;
 use sluice_ledger::record::{Draft, Kind};
 use sluice_outbound::{BigQuery, Https, KeyCache, KeysChanged};
 use sluice_sql::engine::Engine;
 use sluice_store::disk::LocalDisk;
 use sluice_store::{
-    HaltFile, JobBook, JobLimits, Ledger, LocalMachine, Opening, Reader, ReplayFile, RevocationFile, Scribe, Secrets, Store,
+    HaltFile, JobBook, JobLimits, Ledger, LocalMachine, Opening, Reader, ReplayFile, ReplayFolder, RevocationFile, Scribe, Secrets, Store,
+    UsageFile,
 };
 use std::collections::BTreeMap;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -24,6 +25,7 @@ use std::sync::Arc;
 const ACCESS_KEY_FILE: &str = "access-token.pem";
 const JOBS_FILE: &str = "jobs.sqlite";
 const REPLAY_FILE: &str = "replay";
+const USAGE_FILE: &str = "usage";
 const REVOCATIONS_FILE: &str = "revocations";
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
@@ -53,6 +55,17 @@ pub fn prepare(folder: &Path) -> Result<(), Failure> {
     let missing = |name: &str| Some(state.join(name)).filter(|path| !path.exists());
     if let Some(path) = missing(REPLAY_FILE) {
         ReplayFile::create(&path).map_err(|error| fault(error.to_string()))?;
+    }
+    if let Some(shared) = &settings.shared_replay {
+        let made = std::fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(shared).and_then(|()| std::fs::read_dir(shared));
+        let mut entries = made.map_err(|error| fault(format!("{}: {error}", shared.display())))?;
+        // Another replica may have made it. One with something else in it is not taken over.
+        if entries.next().is_none() {
+            ReplayFolder::create(shared).map_err(|error| fault(error.to_string()))?;
+        }
+    }
+    if let Some(path) = missing(USAGE_FILE) {
+        UsageFile::create(&path).map_err(|error| fault(error.to_string()))?;
     }
     if let Some(path) = missing(REVOCATIONS_FILE) {
         RevocationFile::create(&path).map_err(|error| fault(error.to_string()))?;
@@ -86,7 +99,6 @@ pub fn compose(folder: &Path) -> Result<Composed, Failure> {
     let jobs_path = settings.state.join(JOBS_FILE);
     let jobs = JobBook::open(&jobs_path, &scribe(&settings, &secrets)?, JobLimits::default())
         .map_err(|fault| Failure::new(format!("{}: {fault}", jobs_path.display())))?;
-    let replay = ReplayFile::open(&settings.state.join(REPLAY_FILE)).map_err(|fault| Failure::new(fault.to_string()))?;
     let recorder = Arc::clone(&store);
     let keys = KeyCache::new(Https::default(), move |changed| record_keys(&recorder, &changed));
     let connections = settings.connections.keys().map(|name| {
@@ -104,7 +116,7 @@ pub fn compose(folder: &Path) -> Result<Composed, Failure> {
         keys: Arc::new(IssuerKeys(keys)),
         log: store.clone(),
         machine: Arc::new(ThisMachine::default()),
-        replay: Arc::new(replay),
+        replay: replay_store(&settings)?,
         sealer: Arc::new(LedgerSealer(store.clone())),
         upstream: bigquery,
     });
@@ -122,6 +134,15 @@ fn settings_of(folder: &Path) -> Result<(ServeSettings, Configuration), Failure>
             let found = [lines(&problems), lines(&settings.err().unwrap_or_default()), lines(&identity.err().unwrap_or_default())];
             Err(Failure::new(found.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(LINE_BREAK)))
         }
+    }
+}
+
+/// For one gateway a file; for replicas the folder that they share.
+fn replay_store(settings: &ServeSettings) -> Result<Arc<dyn ReplayStore>, Failure> {
+    let failed = |fault: ReplayFault| Failure::new(fault.to_string());
+    match &settings.shared_replay {
+        Some(shared) => Ok(Arc::new(ReplayFolder::open(shared).map_err(failed)?)),
+        None => Ok(Arc::new(ReplayFile::open(&settings.state.join(REPLAY_FILE)).map_err(failed)?)),
     }
 }
 
@@ -193,13 +214,19 @@ fn force(configuration: &Configuration, state: &Path) -> Result<Force, Failure> 
     let path: PathBuf = state.join(REVOCATIONS_FILE);
     let revocations = RevocationFile::open(&path).map_err(|fault| stored(&path, &fault))?;
     let halts = HaltFile::open(&configuration.policy.halts).map_err(|fault| stored(&configuration.policy.halts, &fault))?;
-    Force::new(log, halts, revocations)
+    let path = state.join(USAGE_FILE);
+    let usage = UsageFile::open(&path, Box::new(|fault| Alarm::raise(&ErrorLog, fault))).map_err(|fault| stored(&path, &fault))?;
+    Force::new(log, halts, revocations, usage)
 }
 
 fn bigquery(settings: &ServeSettings) -> Result<BigQuery, Failure> {
+    connect(settings).map_err(|faults| Failure::new(lines(&faults)))
+}
+
+/// Reads certificates and credentials; nothing is asked of anybody.
+pub fn connect(settings: &ServeSettings) -> Result<BigQuery, Vec<sluice_outbound::ConnectionFault>> {
     let upstreams = settings.connections.iter().map(|(name, connection)| (name.clone(), connection.upstream.clone())).collect();
-    let said = |faults: Vec<sluice_outbound::ConnectionFault>| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(LINE_BREAK);
-    BigQuery::new(&upstreams).map_err(|faults| Failure::new(said(faults)))
+    BigQuery::new(&upstreams)
 }
 
 fn stored(path: &Path, fault: &sluice_store::StoreFault) -> Failure {

@@ -6,15 +6,15 @@ use crate::command::policy::FolderLog;
 use sluice_app::{Alarm, InForce, SealFault};
 use sluice_identity::Revocations;
 use sluice_ledger::record::Draft;
-use sluice_policy::{ActivationLog, Counters, Halt, Known, MemoryCounters, PolicySet};
-use sluice_store::{HaltFile, Halts, Revocation, RevocationFile, Store};
+use sluice_policy::{ActivationLog, Counters, Halt, Known, PolicySet};
+use sluice_store::{HaltFile, Halts, Revocation, RevocationFile, Store, UsageFile};
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub struct Force {
     log: FolderLog,
     halts: HaltFile,
     revocations: RevocationFile,
-    counters: MemoryCounters,
+    usage: UsageFile,
     now: RwLock<Now>,
 }
 
@@ -30,7 +30,7 @@ struct Now {
 
 impl Force {
     /// Without an activated set nothing is served: default deny begins here.
-    pub fn new(log: FolderLog, halts: HaltFile, revocations: RevocationFile) -> Result<Force, Failure> {
+    pub fn new(log: FolderLog, halts: HaltFile, revocations: RevocationFile, usage: UsageFile) -> Result<Force, Failure> {
         let standing = log.standing().map_err(failure)?;
         let Some(digest) = standing.in_force() else {
             return Err(Failure::new("no policy set is in force: `sluice policy activate` puts one there"));
@@ -43,7 +43,7 @@ impl Force {
             known: Arc::default(),
             revocations: revocations.current().map_err(failure)?,
         };
-        Ok(Force { log, halts, revocations, counters: MemoryCounters::default(), now: RwLock::new(now) })
+        Ok(Force { log, halts, revocations, usage, now: RwLock::new(now) })
     }
 
     /// Looks again. What cannot be read halts everybody: nobody knows then who was shut out. Answers the set that came in force, if one did.
@@ -124,7 +124,7 @@ impl InForce for Force {
     }
 
     fn counters(&self) -> &dyn Counters {
-        &self.counters
+        &self.usage
     }
 
     fn revocations(&self) -> Arc<Revocations> {

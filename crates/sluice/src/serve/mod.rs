@@ -7,7 +7,7 @@ mod local;
 mod routes;
 pub mod settings;
 
-pub use compose::{Composed, compose, prepare};
+pub use compose::{Composed, compose, connect, prepare};
 pub use in_force::Force;
 pub use local::ErrorLog;
 pub use routes::routes;

@@ -17,6 +17,8 @@ pub struct ServeSettings {
     pub server: Server,
     pub ledger: LedgerPlace,
     pub state: PathBuf,
+    /// Spent tokens in a folder that replicas share, in place of a file of this one.
+    pub shared_replay: Option<PathBuf>,
     pub connections: BTreeMap<String, Connection>,
 }
 
@@ -88,6 +90,7 @@ struct LedgerEntry {
 #[serde(deny_unknown_fields)]
 struct StateEntry {
     folder: PathBuf,
+    shared_replay: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -152,7 +155,8 @@ pub fn read(folder: &Path, text: &str) -> Result<ServeSettings, Vec<Problem>> {
         (Some(server), Some(ledger), Some(state)) if problems.is_empty() => {
             let LedgerEntry { folder: ledger, keys, free_bytes_min } = ledger;
             let ledger = LedgerPlace { folder: folder.join(ledger), keys: folder.join(keys), free_bytes_min };
-            Ok(ServeSettings { server, ledger, state: folder.join(state.folder), connections })
+            let shared_replay = state.shared_replay.map(|shared| folder.join(shared));
+            Ok(ServeSettings { server, ledger, state: folder.join(state.folder), shared_replay, connections })
         }
         (server, ledger, state) => {
             let missing = [("server", server.is_none()), ("ledger", ledger.is_none()), ("state", state.is_none())];
