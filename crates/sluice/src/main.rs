@@ -46,6 +46,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    stop_quietly_without_reader();
     let result = match Arguments::parse().command {
         Command::Analyze(analyze) => command::analyze::run(&analyze),
         Command::Check(check) => command::check::run(&check),
@@ -71,4 +72,17 @@ fn main() -> ExitCode {
             ExitCode::from(command::EXIT_FAILED)
         }
     }
+}
+
+/// `sluice ... | head`: whoever reads has heard enough, and that is no fault to show a backtrace for.
+#[expect(clippy::disallowed_methods, reason = "printing has failed, so nobody is left to be told")]
+fn stop_quietly_without_reader() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let text = panic.payload().downcast_ref::<String>().map_or("", String::as_str);
+        if text.starts_with("failed printing to stdout") && text.contains("Broken pipe") {
+            std::process::exit(0);
+        }
+        before(panic);
+    }));
 }

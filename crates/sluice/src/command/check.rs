@@ -13,7 +13,8 @@ use std::process::ExitCode;
 /// Check a whole configuration, and say everything that is wrong with it.
 ///
 /// Reads sluice.toml (issuers and tokens in its identity section, the policy set and who may activate it in its policy section), the
-/// policy set with its rules, labels, limits and cases, and whether they fit together. Nothing is fetched and nothing is started.
+/// policy set with its rules, labels, limits and cases, and whether they fit together. Where the file also says how to serve, everything
+/// that `sluice serve` would refuse to start with, but for ports that are taken. Nothing is fetched and nothing is started.
 /// Exit code 0: nothing is wrong. 1: something is.
 #[derive(Args)]
 #[command(after_help = "Example:\n  sluice check examples/configuration")]
@@ -39,6 +40,7 @@ pub fn run(check: &Check) -> Result<ExitCode, Failure> {
     let mut sound = Sound { signers: configuration.policy.keys.current.len(), ..Sound::default() };
     let issuers = issuers(&configuration, &mut sound, &mut problems);
     let set = set(&configuration, &check.folder, &mut sound, &mut problems);
+    problems.extend(served(&configuration, &check.folder));
     if let (Some(issuers), Some(set)) = (issuers, set) {
         problems.extend(strangers(&issuers, &set));
     }
@@ -106,6 +108,27 @@ fn set(configuration: &Configuration, folder: &Path, sound: &mut Sound, problems
             None
         }
     }
+}
+
+/// What `sluice serve` needs beside, if the file is meant for it.
+fn served(configuration: &Configuration, folder: &Path) -> Vec<Problem> {
+    let Ok(file) = configuration.text.parse::<toml::Table>() else { return Vec::new() };
+    if !["connections", "ledger", "server", "state"].iter().any(|name| file.contains_key(*name)) {
+        return Vec::new();
+    }
+    let settings = match crate::serve::settings::read(folder, &configuration.text) {
+        Ok(settings) => settings,
+        Err(problems) => return problems,
+    };
+    let places = [
+        (settings.ledger.folder.join("ledger.json"), "ledger.folder", "`sluice ledger init` makes a ledger"),
+        (settings.ledger.keys.clone(), "ledger.keys", "`sluice ledger init` makes them"),
+        (settings.state.clone(), "state.folder", "`sluice init` makes it"),
+    ];
+    let missing = places.iter().filter(|(path, ..)| !path.exists());
+    let missing = missing.map(|(path, field, advice)| format!("{field}: `{}` is not there; {advice}", path.display()));
+    let unreachable = crate::serve::connect(&settings).err().unwrap_or_default();
+    missing.chain(unreachable.iter().map(ToString::to_string)).map(|text| Problem::new(configuration::FILE, text)).collect()
 }
 
 /// Limits for callers whom no issuer could name: they would limit nobody.

@@ -33,13 +33,13 @@ pub struct Requests {
     #[command(flatten)]
     keys: Keys,
     /// ISSUER#SUBJECT of whoever called, or on whose behalf an agent called
-    #[arg(long, value_name = "CALLER")]
+    #[arg(long, value_name = "CALLER", value_parser = caller)]
     caller: Option<String>,
     /// Only this request, by its 32 hexadecimal digits: the id that a refusal names
     #[arg(long, value_name = "ID", value_parser = request_id)]
     request: Option<Subject>,
     /// Only those that ended so: completed, refused, failed, lost, interrupted; or `open`
-    #[arg(long, value_name = "WORD")]
+    #[arg(long, value_name = "WORD", value_parser = ["completed", "refused", "failed", "lost", "interrupted", "open"])]
     outcome: Option<String>,
     /// Only those that began at this time or later, in UTC: 2026-11-21 or 2026-11-21T09:30:00Z
     #[arg(long, value_name = "TIME", value_parser = time)]
@@ -64,11 +64,21 @@ pub fn run(requests: &Requests) -> Result<ExitCode, Failure> {
         Ok(found) => found,
         Err(stop) => return say(requests.json, Err(stop)),
     };
+    if found.is_empty() {
+        eprintln!("no request on record is like that");
+    }
     let line = |told: &Value| if requests.json { told.to_string() } else { render::line(told) };
     let text: String = found.iter().map(|told| line(told) + "\n").collect();
     // Whoever reads may have heard enough.
     drop(std::io::stdout().lock().write_all(text.as_bytes()));
     Ok(ExitCode::SUCCESS)
+}
+
+fn caller(text: &str) -> Result<String, String> {
+    match text.split_once('#') {
+        Some((issuer, subject)) if !issuer.is_empty() && !subject.is_empty() => Ok(text.to_owned()),
+        _ => Err("a caller is its issuer's URL, `#`, and its subject, as the lines of this command show it".to_owned()),
+    }
 }
 
 /// The newest that fit, in the order in which they began.

@@ -62,6 +62,22 @@ fn parts_that_do_not_fit_together_are_a_problem() {
     run(&["check", &with("check_known", &known)]).check(0, &[]);
 }
 
+/// A file that also says how to serve is judged as `serve` would judge it.
+#[test]
+fn what_serve_would_refuse_is_said() {
+    let served = "[server]\nplain = \"127.0.0.1:0\"\n[ledger]\nfolder = \"ledger\"\nkeys = \"keys\"\n[state]\nfolder = \"state\"\n\
+        [connections.main]\nprojects = [\"acme-prod\"]\ncredential = { kind = \"metadata\" }\n[policy]";
+    let with = |name: &str, served: &str| configuration(&folder(name), &[("[policy]", served)], &[]);
+    let nothing = ["ledger.folder: ", "`sluice ledger init` makes a ledger", "ledger.keys: ", "state.folder: ", "3 problems\n"];
+    run(&["check", &with("check_served", served)]).check(1, &nothing);
+    let unknown = served.replace("plain = \"127.0.0.1:0\"", "plain = \"127.0.0.1:0\"\nfoo = 1");
+    run(&["check", &with("check_unknown", &unknown)]).check(1, &["foo"]);
+    let open = served.replace("127.0.0.1:0", "0.0.0.0:80");
+    run(&["check", &with("check_open", &open)]).check(1, &["plain"]);
+    let secret = served.replace("kind = \"metadata\"", "kind = \"key_file\", file = \"absent.json\"");
+    run(&["check", &with("check_secret", &secret)]).check(1, &["absent.json"]);
+}
+
 #[test]
 fn what_is_not_there_is_said() {
     let empty = folder("check_empty");

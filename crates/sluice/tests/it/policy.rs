@@ -177,6 +177,8 @@ fn a_difference_is_shown_by_text_and_by_decision() {
         ("agents.cedar", "context.dry_run.bytes > 107374182400", "context.dry_run.bytes > 1000"),
         ("labels.toml", "mask = \"last_four\"", "mask = \"sha256\""),
     ];
+    // Without a catalog no statement can be asked: that is no difference.
+    run(&["policy", "diff", STARTER, STARTER]).check(0, &[" 0 decided otherwise\n", "requests could not be asked: "]);
     let folder = folder("diff");
     let new = starter(&folder.join("new"), &changes);
     let recorded = folder.join("recorded.jsonl");

@@ -191,5 +191,8 @@ fn what_cannot_be_asked() {
     run(&["requests", &desk.path("nowhere"), "--keys", &desk.path("keys"), "--json"]).check(1, &["\"failed\""]);
     ask(&desk, &["--since", "yesterday"]).check(2, &["in UTC"]);
     ask(&desk, &["--request", "12"]).check(2, &["32 hexadecimal digits"]);
+    ask(&desk, &["--outcome", "refsued"]).check(2, &["completed, refused, failed"]);
+    ask(&desk, &["--caller", "nobody"]).check(2, &["its issuer's URL, `#`, and its subject"]);
+    ask(&desk, &["--caller", "https://issuer.example#nobody"]).check(0, &["no request on record is like that"]);
     ask(&desk, &["--max", "0"]).check(2, &["not in 1..=100000"]);
 }

@@ -12,13 +12,17 @@ use serde_json::{Value, json};
 use sluice_policy::{Activated, Activation, ActivationKeys, ActivationLog};
 use sluice_store::{LedgerFacts, LocalMachine, Machine, Secrets, SegmentSizes, create};
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub const READY_FILE: &str = "demo.json";
 const ORIGIN: &str = "sluice.demo/log";
 /// Small enough for a laptop: a demo writes some thousand records.
+const FILE_MODE: u32 = 0o600;
 const SEGMENT_BYTES: u64 = 8 << 20;
 const CLOSING_BYTES: u64 = 2 << 20;
 
@@ -138,10 +142,10 @@ impl DemoFolder {
             "ledger_key": self.verifier_key()?,
             "callers": callers,
         });
-        let beside = self.path.join(".demo.json.new");
-        let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", beside.display()));
-        std::fs::write(&beside, format!("{ready:#}\n")).map_err(failed)?;
-        std::fs::rename(&beside, self.path.join(READY_FILE)).map_err(failed)
+        const BESIDE: &str = ".demo.json.new";
+        self.put(BESIDE, &format!("{ready:#}\n"))?;
+        let failed = |error: std::io::Error| Failure::new(format!("{BESIDE}: {error}"));
+        std::fs::rename(self.path.join(BESIDE), self.path.join(READY_FILE)).map_err(failed)
     }
 
     pub fn clean(&self) {
@@ -304,6 +308,8 @@ when = {{ sub = "svc-reports" }}
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
-        std::fs::write(&path, text).map_err(failed)
+        // Tokens and keys are among them.
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(&path);
+        file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed)
     }
 }

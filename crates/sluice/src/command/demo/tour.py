@@ -89,6 +89,9 @@ def paste():
 
   export BIGQUERY_EMULATOR_HOST={gateway["plain"]} GOOGLE_CLOUD_PROJECT={DEMO["project"]}
   export GOOGLE_APPLICATION_CREDENTIALS={caller["credentials"]}
+  export grpc_proxy=http://127.0.0.1:9 no_grpc_proxy=localhost
+
+The last line keeps Python's Storage API from dialling Google; `{PROGRAM} client-config --help` has more.
 
 For bq:
 

@@ -55,11 +55,18 @@ pub fn run(diff: &Diff) -> Result<ExitCode, Failure> {
     let understanding = diff.catalog.open()?;
     let cases: Vec<Case> = cases.into_iter().map(|case| understanding.completed(case)).collect();
     let changes = changes(&old, &new);
-    let decided: Vec<Decided> = cases.iter().map(|case| decide(&old, &new, case, &understanding)).filter(Decided::differs).collect();
+    let all: Vec<Decided> = cases.iter().map(|case| decide(&old, &new, case, &understanding)).collect();
+    let silent = all.iter().filter_map(|one| one.before.as_ref().err().filter(|_| !one.differs())).collect::<Vec<_>>();
+    let (silent, why) = (silent.len(), silent.first().map(|why| (*why).clone()));
+    let asked = all.len() - silent;
+    let decided: Vec<Decided> = all.into_iter().filter(Decided::differs).collect();
     if diff.json {
-        println!("{}", described(&old, &new, &changes, cases.len(), &decided));
+        println!("{}", described(&old, &new, &changes, (asked, silent), &decided));
     } else {
-        print(&changes, cases.len(), &decided);
+        print(&changes, asked, &decided);
+        if let Some(why) = why {
+            println!("{silent} requests could not be asked: {why}");
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -102,6 +109,8 @@ impl Decided {
         };
         match (&self.before, &self.after) {
             (Ok(before), Ok(after)) => seen(before) != seen(after),
+            // Neither was asked: that says nothing.
+            (Err(before), Err(after)) => before != after,
             _ => true,
         }
     }
@@ -151,7 +160,7 @@ fn in_short(decided: &Result<Evaluation, String>) -> String {
     }
 }
 
-fn described(old: &PolicySet, new: &PolicySet, changes: &[Change], asked: usize, decided: &[Decided]) -> Value {
+fn described(old: &PolicySet, new: &PolicySet, changes: &[Change], (asked, silent): (usize, usize), decided: &[Decided]) -> Value {
     let side = |set: &PolicySet, decided: &Result<Evaluation, String>| match decided {
         Ok(evaluation) => render::policy::evaluation(set, "", evaluation),
         Err(why) => json!({ "failed": why }),
@@ -160,6 +169,7 @@ fn described(old: &PolicySet, new: &PolicySet, changes: &[Change], asked: usize,
     json!({
         "changes": changes.iter().map(render::policy::change).collect::<Vec<_>>(),
         "asked": asked,
+        "not_asked": silent,
         "decided_otherwise": decided.collect::<Vec<_>>(),
     })
 }
