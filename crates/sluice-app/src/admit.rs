@@ -3,7 +3,8 @@
 use crate::asked::{MethodAsk, Reads, Visit};
 use crate::decide::{Background, failed};
 use crate::gateway::{Gateway, Passage};
-use crate::job::{JobName, JobWork, KnownJob};
+use crate::job::{JobName, JobWork, KnownJob, owner_of};
+use crate::jobs::absent;
 use crate::labels::with_labels;
 use crate::ports::{JobState, Resource, RowsAsk, Upload};
 use crate::query::Results;
@@ -49,12 +50,13 @@ impl Gateway {
             let job = KnownJob {
                 connection: ask.connection,
                 name: name.clone(),
-                owner: passage.caller.principal().to_string(),
+                owner: owner_of(&passage.caller),
                 subject: passage.subject,
                 request_id: ask.request_id,
                 created_ms: self.parts.machine.now_ms(),
                 work: JobWork::Other,
                 result_table: None,
+                arrived: false,
             };
             let running = self.begin(passage, admission, job, upload, false, name).await?;
             self.forget(passage, &ask.changes);
@@ -80,7 +82,7 @@ impl Gateway {
     /// A table that a job of the caller's made is read as a page of that job; another's is not there.
     async fn method_request(&self, passage: &Passage, ask: &MethodAsk) -> Result<(Request, Known), Why> {
         if let Some(table) = anonymous(&ask.resource) {
-            let owner = passage.caller.principal().to_string();
+            let owner = owner_of(&passage.caller);
             let found = self.parts.jobs.find_by_destination(&ask.connection, table).await?;
             let found = found.filter(|known| known.owner == owner);
             let known = found.ok_or_else(|| Why::NotFound { what: format!("table {table}") })?;
@@ -97,7 +99,11 @@ impl Gateway {
         let mut resource = ask.resource.clone();
         if let policy::Resource::Job { project, id, mine } = &mut resource {
             let name = JobName { project: project.clone(), id: id.clone(), location: None };
-            self.own_job(passage, &name).await?;
+            let known = self.own_job(passage, &name).await?;
+            // Whoever only claimed the name asks for the job first, and is told whether it is one of theirs.
+            if !known.arrived {
+                return Err(absent(&name));
+            }
             *mine = true;
         }
         let (columns, known) = match &ask.reads {

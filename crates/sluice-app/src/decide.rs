@@ -1,7 +1,7 @@
 //! From a request to a permit that is on record: policy, a dry run where anybody asks for it, policy again.
 
 use crate::gateway::{Gateway, Passage};
-use crate::ports::{UpstreamFault, UpstreamFaultKind};
+use crate::ports::{InForce, UpstreamFault, UpstreamFaultKind};
 use crate::record;
 use crate::refusal::{FormReason, Why};
 use crate::understand::Understood;
@@ -9,16 +9,31 @@ use sluice_ledger::Recorded;
 use sluice_ledger::record::content::{Meta, Steps, Table};
 use sluice_mask::MaskFault;
 use sluice_model::TableName;
-use sluice_policy::{Circumstances, Decision, DryRun, Known, MaskedPath, Method, Outcome, Permit, Request, Resource, Sends, Verdict, Work};
+use sluice_policy::{
+    Amount, Circumstances, Counters, Decision, DryRun, Exceeded, Known, Limit, MaskedPath, Method, Outcome, Permit, Request, Resource,
+    Sends, Verdict, Work,
+};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// A permit on record, with what the second judge said.
 pub(crate) struct Admission {
     pub permit: Recorded<Permit>,
+    /// Until the job is done, or is known not to run.
+    pub slot: Option<Slot>,
     pub dry_run: Option<DryRun>,
     /// Nothing that BigQuery says of this request can hold a labelled value.
     pub may_be_told: bool,
 }
+
+/// One of the jobs that its caller may have at once: given back when it is dropped, whatever became of the request.
+pub(crate) struct Slot {
+    in_force: Arc<dyn InForce>,
+    caller: String,
+}
+
+/// Counts no request: the one that is decided on has been counted.
+struct Counted<'a>(&'a dyn Counters);
 
 /// What is known of a request beside itself.
 pub(crate) struct Background<'a> {
@@ -43,7 +58,8 @@ impl Gateway {
         if let Verdict::ToEstimate(estimate) = verdict {
             passage.decision = Some(estimate.decision().clone());
             let estimate = self.recorded_estimate(passage, estimate).await?;
-            let said = self.parts.upstream.estimate(&estimate).await.map_err(|fault| failed(fault, may_be_told))?;
+            // It reads no rows: what BigQuery says of it is of the statement and of schemas, which have been decided on.
+            let said = self.parts.upstream.estimate(&estimate).await.map_err(|fault| failed(fault, true))?;
             let (estimate, _) = estimate.into_parts();
             self.ask_shadows(passage, estimate.request(), Some(&said), background.known);
             verdict = self.second(passage, estimate, &said, background.known);
@@ -56,6 +72,8 @@ impl Gateway {
             // A second decision never asks for a third.
             Verdict::ToEstimate(estimate) => return Err(refuse(passage, estimate.decision().clone())),
         };
+        let caller = permit.decision().caller.clone();
+        let slot = permit.request().begins_job().then(|| Slot { in_force: Arc::clone(&self.parts.in_force), caller });
         passage.decision = Some(permit.decision().clone());
         // Until masks are applied, nothing that needs one is sent at all.
         if let Err(fault) = sluice_mask::Masker::new(&permit) {
@@ -65,7 +83,7 @@ impl Gateway {
             });
         }
         let permit = self.recorded_permit(passage, permit).await?;
-        Ok(Admission { permit, dry_run, may_be_told })
+        Ok(Admission { permit, slot, dry_run, may_be_told })
     }
 
     /// A poll: decided like everything else, and counted in its job's record instead of being one.
@@ -111,10 +129,13 @@ impl Gateway {
         }
     }
 
-    fn first(&self, passage: &Passage, request: Request, known: &Known) -> Verdict {
+    fn first(&self, passage: &mut Passage, request: Request, known: &Known) -> Verdict {
         let halt = self.parts.in_force.halt();
+        let counters = self.parts.in_force.counters();
+        let counted = std::mem::replace(&mut passage.counted, true);
         let circumstances = self.circumstances(passage, known, &halt);
-        self.parts.in_force.policy().decide(&passage.caller, request, &circumstances, self.parts.in_force.counters())
+        let counters: &dyn Counters = if counted { &Counted(counters) } else { counters };
+        self.parts.in_force.policy().decide(&passage.caller, request, &circumstances, counters)
     }
 
     fn second(&self, passage: &Passage, estimate: sluice_policy::Estimate, dry_run: &DryRun, known: &Known) -> Verdict {
@@ -168,6 +189,22 @@ impl Gateway {
     }
 }
 
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.in_force.counters().job_done(&self.caller);
+    }
+}
+
+impl Counters for Counted<'_> {
+    fn take(&self, caller: &str, amount: Amount, limit: &Limit, now: i64) -> Result<(), Exceeded> {
+        self.0.take(caller, Amount { requests: 0, ..amount }, limit, now)
+    }
+
+    fn job_done(&self, caller: &str) {
+        self.0.job_done(caller);
+    }
+}
+
 /// A fault of BigQuery's, with its text only where that cannot hold what the caller may not see.
 pub(crate) fn failed(fault: UpstreamFault, may_be_told: bool) -> Why {
     let refused = fault.kind == UpstreamFaultKind::Refused;
@@ -177,10 +214,13 @@ pub(crate) fn failed(fault: UpstreamFault, may_be_told: bool) -> Why {
 
 /// By the names that the caller gave them.
 fn masked_outputs(decision: &Decision) -> Vec<String> {
-    let name = |masked: &MaskedPath| [std::slice::from_ref(&masked.name), &masked.at].concat().join(".");
+    let name = |masked: &MaskedPath| match masked.name.as_str() {
+        "" => format!("column {}", masked.output + 1),
+        name => format!("`{}`", [&[name.to_owned()], masked.at.as_slice()].concat().join(".")),
+    };
     let labels = |masked: &MaskedPath| masked.labels.iter().cloned().collect::<Vec<_>>().join(", ");
     let outputs: BTreeSet<String> =
-        decision.evaluation.masks.iter().map(|masked| format!("`{}` ({})", name(masked), labels(masked))).collect();
+        decision.evaluation.masks.iter().map(|masked| format!("{} ({})", name(masked), labels(masked))).collect();
     outputs.into_iter().collect()
 }
 

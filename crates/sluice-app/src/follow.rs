@@ -4,7 +4,8 @@ use crate::asked::Visit;
 use crate::decide::Admission;
 use crate::gateway::Gateway;
 use crate::job::{JobWork, KnownJob};
-use crate::ports::{JobState, UpstreamFault, UpstreamFaultKind};
+use crate::labels::is_of_request;
+use crate::ports::{JobState, UpstreamError, UpstreamFault, UpstreamFaultKind};
 use crate::record;
 use crate::running::Running;
 use sluice_ledger::record::Subject;
@@ -34,7 +35,7 @@ pub(crate) struct Followed {
 }
 
 impl Gateway {
-    pub(crate) async fn follow(self: Arc<Self>, running: Arc<Running>, admission: Admission, followed: Followed) {
+    pub(crate) async fn follow(self: Arc<Self>, running: Arc<Running>, mut admission: Admission, followed: Followed) {
         self.record_dispatch(&running, followed.subject).await;
         let (mut failures, mut refusals) = (0, 0);
         let mut outcome = "completed";
@@ -42,6 +43,10 @@ impl Gateway {
             let name = running.state().name;
             let patience = Duration::from_secs(FOLLOW_PATIENCE_SECONDS);
             match self.parts.upstream.job(&admission.permit, &name, patience).await {
+                // Another's job has the name: ours never arrived.
+                Ok(state) if !followed.arrived && !is_of_request(&state.resource.0, running.known.subject) => {
+                    running.set(JobState { done: true, error: Some(taken()), ..running.state() });
+                }
                 Ok(state) => {
                     (failures, refusals) = (0, 0);
                     if state.done {
@@ -68,11 +73,11 @@ impl Gateway {
                 }
             }
         }
-        self.parts.in_force.counters().job_done(&running.known.owner);
+        drop(admission.slot.take());
         let state = running.state();
         let outcome = if state.error.is_some() { "failed" } else { outcome };
         self.end_job(&running, &followed, &state, outcome).await;
-        self.running.done(&running);
+        self.running.ended(&running);
     }
 
     /// What a job that is done changed.
@@ -105,6 +110,10 @@ impl Gateway {
             Err(error) => self.parts.alarm.raise(&format!("a job's end has no record: {error}")),
         }
     }
+}
+
+fn taken() -> UpstreamError {
+    UpstreamError { reason: "duplicate".to_owned(), message: "Already Exists: a job of this name".to_owned() }
 }
 
 fn refusals_max(followed: &Followed, fault: &UpstreamFault) -> u32 {

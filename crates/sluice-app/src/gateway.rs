@@ -63,6 +63,8 @@ pub(crate) struct Passage {
     pub connection: String,
     /// Something was permitted on record, so an end is owed.
     pub admitted: bool,
+    /// Its caller's limit of requests has been told of it: the decisions behind the first one are of the same request.
+    pub counted: bool,
     /// For the record of a refusal.
     pub asked: Option<content::Request>,
     pub decision: Option<Decision>,
@@ -72,9 +74,10 @@ pub(crate) struct Passage {
 
 impl Gateway {
     pub fn new(parts: Parts) -> Arc<Gateway> {
+        let understanding = Understanding::new(parts.engine.calls_at_once());
         Arc::new(Gateway {
             parts,
-            understanding: Understanding::default(),
+            understanding,
             running: RunningJobs::default(),
             sessions: Sessions::default(),
             strangers: Strangers::default(),
@@ -117,8 +120,17 @@ impl Gateway {
     {
         let subject = self.subject()?;
         let connection = connection.to_owned();
-        let passage =
-            Passage { subject, visit, caller, connection, admitted: false, asked: None, decision: None, shadows: BTreeMap::new() };
+        let passage = Passage {
+            subject,
+            visit,
+            caller,
+            connection,
+            admitted: false,
+            counted: false,
+            asked: None,
+            decision: None,
+            shadows: BTreeMap::new(),
+        };
         let gateway = Arc::clone(self);
         let passing = tokio::spawn(async move {
             let (passage, outcome) = work(Arc::clone(&gateway), passage).await;

@@ -1,5 +1,6 @@
 //! Jobs as the gateway knows them: who owns one, and what was understood when it was dispatched.
 
+use sluice_identity::Caller;
 use sluice_ledger::record::Subject;
 use sluice_model::{Analysis, TableName};
 use sluice_policy::{Destination, DryRun, Parameter};
@@ -18,7 +19,7 @@ pub struct JobName {
 pub struct KnownJob {
     pub connection: String,
     pub name: JobName,
-    /// Issuer, `#`, subject.
+    /// As `owner_of` says it.
     pub owner: String,
     /// The request that began it.
     pub subject: Subject,
@@ -27,6 +28,8 @@ pub struct KnownJob {
     pub work: JobWork,
     /// Where its result is, once that is known.
     pub result_table: Option<TableName>,
+    /// BigQuery took it from the gateway under this name. Until then the name is only claimed: the job that has it may be anybody's.
+    pub arrived: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -53,10 +56,21 @@ pub struct QueryWork {
 pub enum Part {
     #[default]
     Whole,
+    /// One statement of the script that gives no rows: INSERT, CREATE.
+    Silent,
     /// One statement of the script, whose rows are an output of it.
     Shown,
     /// Anything else in a script, the value of a variable for one: nobody decided that its rows may be seen.
     Unshown,
+}
+
+/// Whose a job is. An agent's jobs for one person are not its jobs for another: what it asked for the one, the other may not see.
+pub fn owner_of(caller: &Caller) -> String {
+    let principal = caller.principal();
+    match &principal.delegation {
+        None => principal.to_string(),
+        Some(delegation) => format!("{principal} for {}#{}", delegation.on_behalf_of.issuer, delegation.on_behalf_of.subject),
+    }
 }
 
 impl fmt::Display for JobName {

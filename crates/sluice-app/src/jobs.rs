@@ -1,13 +1,15 @@
 //! Jobs of one's own: whoever else asks is told that there is none.
 
 use crate::asked::Visit;
+use crate::decide::Admission;
 use crate::decide::{Background, failed};
 use crate::gateway::{Gateway, Passage};
-use crate::job::{JobName, JobWork, KnownJob, Part};
+use crate::job::{JobName, JobWork, KnownJob, Part, owner_of};
+use crate::labels::is_of_request;
 use crate::ports::JobState;
 use crate::query::told;
 use crate::refusal::{Refused, Why};
-use crate::script::{text, without_foreign_text};
+use crate::script::without_foreign_text;
 use sluice_identity::Caller;
 use sluice_policy::{Method, Request, Resource, Sends, Verb, Work};
 use std::sync::Arc;
@@ -15,6 +17,14 @@ use std::time::Duration;
 
 /// How many jobs one answer lists.
 pub const JOBS_LISTED_MAX: usize = 100;
+
+/// A part of a list.
+#[derive(Debug, Default)]
+pub struct JobPage {
+    pub jobs: Vec<JobState>,
+    /// The id to go on behind, where there may be more. Not of the last job that is shown: some are left out.
+    pub next: Option<String>,
+}
 
 impl Gateway {
     /// `jobs.get`.
@@ -44,7 +54,7 @@ impl Gateway {
         project: &str,
         before: Option<String>,
         jobs_max: usize,
-    ) -> Result<Vec<JobState>, Refused> {
+    ) -> Result<JobPage, Refused> {
         let project = project.to_owned();
         self.pass(visit, Arc::new(caller), connection, move |gateway, mut passage| async move {
             let outcome = gateway.list(&mut passage, &project, before.as_deref(), jobs_max.min(JOBS_LISTED_MAX)).await;
@@ -55,13 +65,36 @@ impl Gateway {
 
     /// The same answer for a job that is not there and for one that is another's.
     pub(crate) async fn own_job(&self, passage: &Passage, job: &JobName) -> Result<Arc<KnownJob>, Why> {
-        let owner = passage.caller.principal().to_string();
+        let owner = owner_of(&passage.caller);
         let known = match self.running.find(&passage.connection, job) {
             Some(running) => Some(Arc::clone(&running.known)),
             None => self.parts.jobs.find(&passage.connection, job).await?,
         };
         let is_there = |known: &Arc<KnownJob>| known.owner == owner && same_place(&known.name, job);
-        known.filter(is_there).ok_or_else(|| Why::NotFound { what: format!("job {job}") })
+        known.filter(is_there).ok_or_else(|| absent(job))
+    }
+
+    /// A name that was claimed and never confirmed, because the gateway died or was not answered: the job that has it is the caller's only if it
+    /// carries the label of the caller's request. Without this whoever sends a job under the name of another's would be told all about that one.
+    pub(crate) async fn confirm(&self, known: &KnownJob, state: &JobState) -> Result<(), Why> {
+        if known.arrived {
+            return Ok(());
+        }
+        if !is_of_request(&state.resource.0, known.subject) {
+            return Err(absent(&known.name));
+        }
+        self.settle(known, state).await;
+        Ok(())
+    }
+
+    /// Before anything is done to a job.
+    pub(crate) async fn confirm_first(&self, known: &KnownJob, admission: &Admission, name: &JobName) -> Result<(), Why> {
+        if known.arrived {
+            return Ok(());
+        }
+        let may_be_told = self.may_be_told(known);
+        let state = self.parts.upstream.job(&admission.permit, name, Duration::ZERO).await;
+        self.confirm(known, &state.map_err(|fault| failed(fault, may_be_told))?).await
     }
 
     async fn look_at(&self, passage: &mut Passage, job: &JobName) -> Result<JobState, Why> {
@@ -82,6 +115,7 @@ impl Gateway {
             None => self.parts.upstream.job(&admission.permit, &placed(&known.name, job), Duration::ZERO).await,
         };
         let state = state.map_err(|fault| failed(fault, may_be_told))?;
+        self.confirm(&known, &state).await?;
         self.complete(passage, &state, "completed", 0).await;
         Ok(told_of(&known, state, may_be_told))
     }
@@ -93,6 +127,7 @@ impl Gateway {
         let request = method(passage, "jobs.cancel", &name, Verb::Post, "/cancel");
         let known_now = self.parts.in_force.known();
         let admission = self.admit_request(passage, request, Background { known: &known_now, tables: &[] }).await?;
+        self.confirm_first(&known, &admission, &name).await?;
         let may_be_told = self.may_be_told(&known);
         self.parts.upstream.send(&admission.permit).await.map_err(|fault| failed(fault, may_be_told))?;
         let state = self.parts.upstream.job(&admission.permit, &name, Duration::ZERO).await;
@@ -101,28 +136,35 @@ impl Gateway {
         Ok(told_of(&known, state, may_be_told))
     }
 
-    async fn list(&self, passage: &mut Passage, project: &str, before: Option<&str>, jobs_max: usize) -> Result<Vec<JobState>, Why> {
+    async fn list(&self, passage: &mut Passage, project: &str, before: Option<&str>, jobs_max: usize) -> Result<JobPage, Why> {
         let work = Method { name: "jobs.list".to_owned(), resource: Resource::Project(project.to_owned()), columns: Vec::new() };
         let sends = Sends { path: format!("projects/{project}/jobs"), ..Sends::default() };
         let request = asked(passage, project, work, sends);
         let known_now = self.parts.in_force.known();
         let admission = self.admit_request(passage, request, Background { known: &known_now, tables: &[] }).await?;
-        let owner = passage.caller.principal().to_string();
-        let mut states = Vec::new();
-        for known in self.parts.jobs.list(&owner, project, before, jobs_max).await? {
-            if known.connection != passage.connection {
+        let owner = owner_of(&passage.caller);
+        let mut page = JobPage::default();
+        let listed = self.parts.jobs.list(&owner, project, before, jobs_max).await?;
+        page.next = listed.last().filter(|_| listed.len() >= jobs_max).map(|known| known.name.id.clone());
+        for known in listed {
+            // Parts of a script are listed with it alone.
+            let is_part = matches!(&known.work, JobWork::Query(work) if work.part != Part::Whole);
+            if is_part || known.connection != passage.connection {
                 continue;
             }
             let state = match self.running.find(&passage.connection, &known.name) {
                 Some(running) => Ok(running.state()),
                 None => self.parts.upstream.job(&admission.permit, &known.name, Duration::ZERO).await,
             };
-            // BigQuery forgets jobs after half a year. Parts of a script are listed with it alone.
-            let state = state.ok().filter(|state| text(state, "/statistics/parentJobId").is_none());
-            states.extend(state.map(|state| told(state, self.may_be_told(&known))));
+            // BigQuery forgets jobs after half a year.
+            let Ok(state) = state else { continue };
+            if self.confirm(&known, &state).await.is_err() {
+                continue;
+            }
+            page.jobs.push(told(state, self.may_be_told(&known)));
         }
         self.complete(passage, &JobState::default(), "completed", 0).await;
-        Ok(states)
+        Ok(page)
     }
 
     /// Whether nothing that BigQuery says of a job can hold a labelled value.
@@ -135,6 +177,10 @@ impl Gateway {
             }
         }
     }
+}
+
+pub(crate) fn absent(job: &JobName) -> Why {
+    Why::NotFound { what: format!("job {job}") }
 }
 
 /// A part of a script can be of a procedure, whose body is not the caller's own text.

@@ -4,10 +4,12 @@ use crate::gateway::{Gateway, Passage};
 use crate::record;
 use crate::refusal::{FormReason, Why};
 use serde_json::{Map, Value};
+use sluice_ledger::record::Subject;
 use sluice_policy::Sends;
 
 /// Of every label that the gateway sets.
 pub const LABEL_PREFIX: &str = "sluice_";
+const REQUEST_LABEL: &str = "request";
 /// Whose digest is shown in a label has this many digits.
 const LABEL_DIGEST_DIGITS: usize = 16;
 
@@ -16,12 +18,18 @@ impl Gateway {
     pub(crate) fn job_labels(&self, passage: &Passage) -> Vec<(&'static str, String)> {
         let digest = self.parts.in_force.policy().digest.to_string();
         let policy = digest.rsplit(':').next().unwrap_or_default().chars().take(LABEL_DIGEST_DIGITS).collect();
-        let mut labels = vec![("request", record::hex(&passage.subject.0)), ("policy", policy)];
+        let mut labels = vec![(REQUEST_LABEL, record::hex(&passage.subject.0)), ("policy", policy)];
         if let Some(session) = passage.caller.session() {
             labels.push(("session", record::hex(&record::sha256(session.id.as_bytes())).chars().take(LABEL_DIGEST_DIGITS).collect()));
         }
         labels
     }
+}
+
+/// Whether a job, as BigQuery describes it, was sent for this request. Clients cannot set the label, and nobody can guess it.
+pub(crate) fn is_of_request(job: &Value, subject: Subject) -> bool {
+    let label = job.pointer(&format!("/configuration/labels/{LABEL_PREFIX}{REQUEST_LABEL}")).and_then(Value::as_str);
+    label == Some(record::hex(&subject.0).as_str())
 }
 
 /// The smaller of what the client and policy let a query bill.

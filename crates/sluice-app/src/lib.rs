@@ -24,7 +24,7 @@ pub use admit::Admitted;
 pub use asked::{MethodAsk, QueryAsk, Reads, Visit};
 pub use gateway::{Connection, Gateway, Parts};
 pub use job::{JobName, JobWork, KnownJob, Part, QueryWork};
-pub use jobs::JOBS_LISTED_MAX;
+pub use jobs::{JOBS_LISTED_MAX, JobPage};
 pub use labels::LABEL_PREFIX;
 pub use ports::{
     Alarm, Asking, Catalog, CatalogFault, CatalogPart, InForce, JobRows, JobState, Jobs, JobsFault, Keys, Machine, Resource, RowsAsk,

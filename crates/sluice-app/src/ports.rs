@@ -198,7 +198,10 @@ pub trait Jobs: Send + Sync {
         jobs_max: usize,
     ) -> Asking<'a, Result<Vec<Arc<KnownJob>>, JobsFault>>;
 
-    /// What became of it.
+    /// BigQuery did not take the job: its id and its request id are free again, and nobody owns whatever has that id.
+    fn release<'a>(&'a self, connection: &'a str, job: &'a JobName) -> Asking<'a, Result<(), JobsFault>>;
+
+    /// It has arrived, and what became of it.
     fn settle<'a>(&'a self, connection: &'a str, job: &'a JobName, destination: Option<TableName>) -> Asking<'a, Result<(), JobsFault>>;
 }
 

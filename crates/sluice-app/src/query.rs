@@ -4,7 +4,7 @@
 use crate::asked::{QueryAsk, Visit};
 use crate::decide::{Admission, Background, failed};
 use crate::gateway::{Gateway, Passage};
-use crate::job::{JobName, JobWork, KnownJob, Part, QueryWork};
+use crate::job::{JobName, JobWork, KnownJob, Part, QueryWork, owner_of};
 use crate::labels::{with_ceiling, with_labels};
 use crate::ports::{JobRows, JobState, RowsAsk, Upload, UpstreamFault, UpstreamFaultKind};
 use crate::refusal::{FormReason, Refused, Why};
@@ -44,8 +44,11 @@ impl Gateway {
     pub async fn submit(self: &Arc<Self>, visit: Visit, caller: Caller, ask: QueryAsk) -> Result<JobState, Refused> {
         let connection = ask.connection.clone();
         self.pass(visit, Arc::new(caller), &connection, |gateway, mut passage| async move {
+            let dry_run = ask.dry_run;
             let outcome = gateway.submit_now(&mut passage, ask).await;
-            (passage, outcome.map(|running| running.state()))
+            // A job can fail before it is answered for.
+            let outcome = outcome.map(|running| told(running.state(), dry_run || gateway.may_be_told(&running.known)));
+            (passage, outcome)
         })
         .await
     }
@@ -68,7 +71,7 @@ impl Gateway {
             Sent::DryRun(state) => return Ok(of_state(*state)),
             Sent::Job(name) => rows.job = name,
         }
-        self.results_for(visit, caller, &connection, rows, patience).await
+        self.results_for(visit, caller, &connection, rows, patience, true).await
     }
 
     /// `jobs.getQueryResults`.
@@ -80,7 +83,7 @@ impl Gateway {
         rows: JobRows,
         patience: Duration,
     ) -> Result<Results, Refused> {
-        self.results_for(visit, Arc::new(caller), connection, rows, patience).await
+        self.results_for(visit, Arc::new(caller), connection, rows, patience, false).await
     }
 
     async fn results_for(
@@ -90,8 +93,10 @@ impl Gateway {
         connection: &str,
         rows: JobRows,
         patience: Duration,
+        counted: bool,
     ) -> Result<Results, Refused> {
         self.pass(visit, caller, connection, move |gateway, mut passage| async move {
+            passage.counted = counted;
             let outcome = gateway.fetch(&mut passage, rows, patience).await;
             (passage, outcome)
         })
@@ -153,13 +158,17 @@ impl Gateway {
             }
             other => other,
         };
-        if sent.is_err() && !dry_run {
-            self.parts.in_force.counters().job_done(&known.owner);
+        if matches!(&sent, Err(Why::Upstream { .. })) && !dry_run {
+            self.release_name(&known).await;
         }
         let state = sent?;
+        known.arrived = arrived;
         if !dry_run && !state.name.id.is_empty() && state.name.id != known.name.id {
-            // A server that names jobs itself: this one is the caller's too.
-            self.parts.jobs.begin(KnownJob { name: state.name.clone(), request_id: None, ..known.clone() }).await?;
+            // A server that names jobs itself: this one is the caller's too. It runs, and is followed, also where the book cannot say so.
+            let renamed = KnownJob { name: state.name.clone(), request_id: None, ..known.clone() };
+            if let Err(fault) = self.parts.jobs.begin(renamed).await {
+                self.parts.alarm.raise(&format!("the book of jobs does not take the name that a server gave a job: {fault:?}"));
+            }
         }
         known.name = if state.name.id.is_empty() { job } else { state.name.clone() };
         let running = Arc::new(known);
@@ -173,12 +182,19 @@ impl Gateway {
         Ok(running)
     }
 
+    /// BigQuery has not taken the job. Something else may have its name there, and is not the caller's.
+    async fn release_name(&self, known: &KnownJob) {
+        if let Err(fault) = self.parts.jobs.release(&known.connection, &known.name).await {
+            self.parts.alarm.raise(&format!("the book of jobs keeps a name that was only claimed: {fault:?}"));
+        }
+    }
+
     async fn send_job(&self, admission: &Admission, known: &KnownJob, upload: Option<Upload>, dry_run: bool) -> Result<JobState, Why> {
         if !dry_run {
             self.parts.jobs.begin(known.clone()).await?;
         }
         let sent = self.parts.upstream.dispatch(&admission.permit, upload).await;
-        sent.map_err(|fault| failed(fault, admission.may_be_told))
+        sent.map_err(|fault| failed(fault, dry_run || admission.may_be_told))
     }
 
     /// One look at a job: whether it is done, and its rows if it is. Never analysed afresh: what was understood at dispatch is decided on again.
@@ -192,7 +208,7 @@ impl Gateway {
             let text = "a script that reads labelled columns shows its result whole, and not part by part".to_owned();
             return Err(Why::Form { reason: FormReason::Unsupported, text });
         }
-        let wants_rows = rows.rows_max != Some(0);
+        let wants_rows = rows.rows_max != Some(0) && work.part != Part::Silent;
         let running = self.running.find(&passage.connection, &known.name);
         // The record of a job that is over takes no more counts: whoever asks then has a record of its own.
         if let Some(running) = running.as_ref().filter(|running| !running.state().done) {
@@ -213,6 +229,7 @@ impl Gateway {
             Some(running) => running.state(),
             None => self.parts.upstream.job(&admission.permit, &rows.job, patience).await.map_err(fault)?,
         };
+        self.confirm(&known, &state).await?;
         succeeded(&state, admission.may_be_told)?;
         if !state.done || !wants_rows {
             self.complete(passage, &state, "completed", 0).await;
@@ -303,7 +320,7 @@ impl Gateway {
 
     async fn sent_before(&self, passage: &Passage, ask: &QueryAsk) -> Result<Option<Arc<KnownJob>>, Why> {
         let Some(request_id) = &ask.request_id else { return Ok(None) };
-        let owner = passage.caller.principal().to_string();
+        let owner = owner_of(&passage.caller);
         let found = self.parts.jobs.find_by_request_id(&owner, &ask.job.project, request_id).await?;
         match found {
             Some(known) if matches!(&known.work, JobWork::Query(work) if work.text == ask.query.text) => Ok(Some(known)),
@@ -328,12 +345,13 @@ fn known_job(passage: &Passage, ask: &QueryAsk, understood: &Understood, now_ms:
     KnownJob {
         connection: ask.connection.clone(),
         name: ask.job.clone(),
-        owner: passage.caller.principal().to_string(),
+        owner: owner_of(&passage.caller),
         subject: passage.subject,
         request_id: ask.request_id.clone(),
         created_ms: now_ms,
         work: JobWork::Query(Box::new(work)),
         result_table: None,
+        arrived: false,
     }
 }
 

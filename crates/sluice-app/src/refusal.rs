@@ -15,6 +15,8 @@ pub struct Refused {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Why {
+    /// Nothing was done: too many statements wait to be analysed.
+    Busy,
     /// Names could not be looked up.
     Catalog(CatalogFault),
     /// The job does not stand for what was decided on: its schema, tables or routines differ.
@@ -66,6 +68,7 @@ impl Why {
     /// For the record: one word.
     pub fn word(&self) -> &'static str {
         match self {
+            Why::Busy => "busy",
             Why::Catalog(_) => "catalog",
             Why::Drift(_) => "drift",
             Why::Form { reason, .. } => match reason {
@@ -110,7 +113,7 @@ impl From<CatalogFault> for Why {
 impl From<JobsFault> for Why {
     fn from(fault: JobsFault) -> Why {
         match fault {
-            JobsFault::Taken => Why::Form { reason: FormReason::Duplicate, text: "this job id is taken".to_owned() },
+            JobsFault::Taken => Why::Form { reason: FormReason::Duplicate, text: "Already Exists: this job id is taken".to_owned() },
             fault @ JobsFault::Unavailable(_) => Why::Jobs(fault),
         }
     }

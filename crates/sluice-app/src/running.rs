@@ -3,7 +3,7 @@
 use crate::job::{JobName, KnownJob};
 use crate::ports::JobState;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -28,27 +28,30 @@ pub(crate) struct Running {
     pub known: Arc<KnownJob>,
     state: watch::Sender<JobState>,
     polls: AtomicU64,
+    /// Its last record is written.
+    has_ended: AtomicBool,
 }
 
 impl RunningJobs {
     pub fn begin(&self, known: Arc<KnownJob>, state: JobState) -> Arc<Running> {
         let key = key(&known.connection, &known.name);
-        let running = Arc::new(Running { known, state: watch::Sender::new(state), polls: AtomicU64::new(0) });
+        let running = Arc::new(Running::new(known, state));
         self.kept().jobs.insert(key, Arc::clone(&running));
         running
     }
 
     /// Not kept: nobody will ask for it again.
     pub fn alone(&self, known: Arc<KnownJob>, state: JobState) -> Arc<Running> {
-        Arc::new(Running { known, state: watch::Sender::new(state), polls: AtomicU64::new(0) })
+        Arc::new(Running::new(known, state))
     }
 
     pub fn find(&self, connection: &str, job: &JobName) -> Option<Arc<Running>> {
         self.kept().jobs.get(&key(connection, job)).cloned()
     }
 
-    /// Kept for a while: clients ask for a job that is done.
-    pub fn done(&self, running: &Running) {
+    /// Kept for a while: clients ask for a job that is done. Also one that was given up has ended, and holds nobody any more.
+    pub fn ended(&self, running: &Running) {
+        running.has_ended.store(true, Ordering::Release);
         let mut kept = self.kept();
         kept.done.push_back(key(&running.known.connection, &running.known.name));
         while kept.done.len() > DONE_KEPT_MAX {
@@ -60,7 +63,7 @@ impl RunningJobs {
 
     /// Requests that still owe their end.
     pub fn open(&self) -> usize {
-        self.kept().jobs.values().filter(|running| !running.state().done).count()
+        self.kept().jobs.values().filter(|running| !running.has_ended.load(Ordering::Acquire)).count()
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
@@ -69,6 +72,10 @@ impl RunningJobs {
 }
 
 impl Running {
+    fn new(known: Arc<KnownJob>, state: JobState) -> Running {
+        Running { known, state: watch::Sender::new(state), polls: AtomicU64::new(0), has_ended: AtomicBool::new(false) }
+    }
+
     pub fn state(&self) -> JobState {
         self.state.borrow().clone()
     }

@@ -46,6 +46,7 @@ impl Gateway {
         let request = asked(passage, &parent.project, work, sends);
         let known_now = self.parts.in_force.known();
         let admission = self.admit_request(passage, request, Background { known: &known_now, tables: &[] }).await?;
+        self.confirm_first(&script, &admission, &script.name).await?;
         let may_be_told = self.may_be_told(&script);
         let fault = |fault| failed(fault, may_be_told);
         let listed = self.parts.upstream.send(&admission.permit).await.map_err(fault)?;
@@ -67,12 +68,16 @@ impl Gateway {
     /// Rows of a part are asked for by its own name: they are decided by the analysis of the whole script.
     async fn take_in(&self, script: &KnownJob, state: &JobState) -> Result<(), Why> {
         // What a variable was given is a job too: its value is no output of the script, and nothing was decided about it.
-        let gives_rows = state.statement_type.as_deref() == Some("SELECT")
-            && text(state, "/statistics/scriptStatistics/evaluationKind") == Some("STATEMENT");
+        let is_statement = text(state, "/statistics/scriptStatistics/evaluationKind") == Some("STATEMENT");
+        let kind = match state.statement_type.as_deref() {
+            Some("SELECT") if is_statement => Part::Shown,
+            Some(_) if is_statement => Part::Silent,
+            _ => Part::Unshown,
+        };
         let work = match &script.work {
             JobWork::Query(work) => {
                 let mut work = work.clone();
-                work.part = if gives_rows { Part::Shown } else { Part::Unshown };
+                work.part = kind;
                 work.destination = None;
                 JobWork::Query(work)
             }
@@ -82,6 +87,7 @@ impl Gateway {
             name: JobName { location: script.name.location.clone().or_else(|| state.name.location.clone()), ..state.name.clone() },
             request_id: None,
             result_table: None,
+            arrived: true,
             work,
             ..script.clone()
         };

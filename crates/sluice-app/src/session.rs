@@ -2,7 +2,7 @@
 
 use crate::asked::Visit;
 use crate::gateway::Gateway;
-use crate::job::JobName;
+use crate::job::{JobName, owner_of};
 use crate::record;
 use crate::refusal::{Refused, Why};
 use sluice_identity::{AccessToken, Caller, Fault, Presented, Reason, Refusal, Spent, Ticket};
@@ -149,7 +149,7 @@ impl Gateway {
             None => self.parts.jobs.find(connection, job).await.ok()?,
         };
         let expires_ms = caller.token().expires_at.saturating_mul(MILLISECONDS_PER_SECOND);
-        let own = known.is_some_and(|known| known.owner == caller.principal().to_string() && known.created_ms < expires_ms);
+        let own = known.is_some_and(|known| known.owner == owner_of(&caller) && known.created_ms < expires_ms);
         own.then_some(caller)
     }
 

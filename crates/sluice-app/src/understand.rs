@@ -11,19 +11,24 @@ use sluice_sql::catalog::{Column, Snapshot};
 use sluice_sql::{Cache, Request, Required};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// What is opened names more, and that again: views over views over functions.
 const ROUNDS_MAX: usize = 40;
 /// Texts whose names are remembered, so that a known one need not be read again.
 const NAMES_KEPT_MAX: usize = 4_096;
 const TEXT_KEPT_BYTES_MAX: usize = 64 << 10;
+/// For a place among those that are analysed.
+const PLACE_SECONDS_MAX: u64 = 30;
 /// Of tables that last as long as their script.
 const TEMPORARY_DATASET: &str = "_SESSION";
 
-#[derive(Default)]
 pub(crate) struct Understanding {
     analyses: Arc<Cache>,
     names: Mutex<Names>,
+    /// As many as the engine works on: a statement's time begins when it is its turn, and a crowd makes nobody's statement too slow.
+    places: Arc<Semaphore>,
 }
 
 #[derive(Default)]
@@ -126,12 +131,23 @@ impl Gateway {
 
     async fn names(&self, query: &Request, snapshot: &Snapshot) -> Result<Result<Required, Refused>, Why> {
         let (engine, query, snapshot) = (Arc::clone(&self.parts.engine), query.clone(), snapshot.clone());
-        blocking(move || sluice_sql::required(engine.as_ref(), &query, &snapshot)).await
+        self.blocking(move || sluice_sql::required(engine.as_ref(), &query, &snapshot)).await
     }
 
     async fn analysis(&self, query: &Request, snapshot: Snapshot) -> Result<Arc<Analysis>, Why> {
         let (engine, analyses, query) = (Arc::clone(&self.parts.engine), Arc::clone(&self.understanding.analyses), query.clone());
-        blocking(move || analyses.analyze(engine.as_ref(), &query, &snapshot)).await
+        self.blocking(move || analyses.analyze(engine.as_ref(), &query, &snapshot)).await
+    }
+
+    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Why> {
+        let place = Arc::clone(&self.understanding.places).acquire_owned();
+        let place = tokio::time::timeout(Duration::from_secs(PLACE_SECONDS_MAX), place).await.map_err(|_| Why::Busy)?;
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(place);
+            done
+        });
+        done.await.map_err(|_| Why::Catalog(CatalogFault::Unavailable("the analysis broke off".to_owned())))
     }
 }
 
@@ -141,6 +157,11 @@ pub(crate) struct Columns {
 }
 
 impl Understanding {
+    pub fn new(calls_at_once: usize) -> Understanding {
+        let places = Arc::new(Semaphore::new(calls_at_once.clamp(1, Semaphore::MAX_PERMITS)));
+        Understanding { analyses: Arc::default(), names: Mutex::default(), places }
+    }
+
     fn remembered(&self, connection: &str, query: &Request) -> Option<Arc<Required>> {
         self.names().known.get(&(connection.to_owned(), query.clone())).cloned()
     }
@@ -248,9 +269,4 @@ fn leaves(table: &TableName, kind: &Type, path: &mut Vec<String>, exposures: &mu
             exposures.push(Exposure { at, column, how: How::Direct });
         }
     }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Why> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|_| Why::Catalog(CatalogFault::Unavailable("the analysis broke off".to_owned())))
 }

@@ -106,6 +106,10 @@ impl GoogleSql {
 }
 
 impl Engine for GoogleSql {
+    fn calls_at_once(&self) -> usize {
+        self.settings.instances.max(1)
+    }
+
     fn parse(&self, text: &str) -> Result<Tree, Fault> {
         self.parse_within(text, self.settings.analysis)
     }

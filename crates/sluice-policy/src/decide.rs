@@ -8,7 +8,7 @@ use crate::judge::DryRun;
 use crate::limit::{Amount, Counters, Exceeded, Limit};
 use crate::plan::MaskedPath;
 use crate::reason::{Need, Reason, ReasonKind};
-use crate::request::{Purpose, Request, Work};
+use crate::request::Request;
 use crate::set::PolicySet;
 use crate::weigh::{Evaluation, Outcome};
 use sluice_identity::Caller;
@@ -141,29 +141,25 @@ impl PolicySet {
     }
 
     fn over_limit(&self, principal: &Principal, request: &Request, exceeded: Exceeded, at: i64) -> Decision {
-        let mut reason = Reason::plain(ReasonKind::Limit, exceeded.to_string());
-        reason.accepted.push(
-            match exceeded {
-                Exceeded::BytesPerDay { .. } | Exceeded::CostPerDay { .. } => "the same tomorrow, by UTC",
-                Exceeded::JobsAtOnce { .. } => "the same when a job is done",
-                Exceeded::RequestsPerSecond { .. } => "the same in a second",
-                Exceeded::Unavailable => "the same later",
-            }
-            .to_owned(),
-        );
+        let (kind, accepted) = match exceeded {
+            Exceeded::BytesPerDay { .. } | Exceeded::CostPerDay { .. } => (ReasonKind::Limit, "the same tomorrow, by UTC"),
+            Exceeded::JobsAtOnce { .. } => (ReasonKind::Pace, "the same when a job is done"),
+            Exceeded::RequestsPerSecond { .. } => (ReasonKind::Pace, "the same in a second"),
+            Exceeded::Unavailable => (ReasonKind::Limit, "the same later"),
+        };
+        let mut reason = Reason::plain(kind, exceeded.to_string());
+        reason.accepted.push(accepted.to_owned());
         self.decision(principal, Evaluation::refused(reason, self.settings.judge(&request.connection)), at)
     }
 }
 
 /// A job is counted once, when it is dispatched; its pages are not.
 fn amount(request: &Request, evaluation: &Evaluation) -> Amount {
-    match &request.work {
-        Work::Statement(statement) if statement.purpose == Purpose::Dispatch => {
-            let (bytes, cost_micros) = evaluation.cost.map_or((0, 0), |cost| (cost.bytes, cost.micros));
-            Amount { requests: 0, jobs: 1, bytes, cost_micros }
-        }
-        _ => Amount::default(),
+    if !request.begins_job() {
+        return Amount::default();
     }
+    let (bytes, cost_micros) = evaluation.cost.map_or((0, 0), |cost| (cost.bytes, cost.micros));
+    Amount { requests: 0, jobs: 1, bytes, cost_micros }
 }
 
 impl Estimate {

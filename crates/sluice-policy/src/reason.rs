@@ -42,6 +42,8 @@ pub enum ReasonKind {
     Limit,
     /// No rule permits it.
     NotPermitted,
+    /// The caller asks for more at once than it may. The same passes a moment later.
+    Pace,
     /// The analysis does not understand a part of it.
     Unresolved,
 }
@@ -76,6 +78,7 @@ impl ReasonKind {
             ReasonKind::Hold => "hold",
             ReasonKind::Limit => "limit",
             ReasonKind::NotPermitted => "not_permitted",
+            ReasonKind::Pace => "pace",
             ReasonKind::Unresolved => "unresolved",
         }
     }
@@ -94,6 +97,7 @@ impl ReasonKind {
             ReasonKind::Hold => "it needs approval",
             ReasonKind::Limit => "a limit is reached",
             ReasonKind::NotPermitted => "it is not permitted",
+            ReasonKind::Pace => "you ask too fast",
             ReasonKind::Unresolved => "a part of the statement is not understood",
         }
     }

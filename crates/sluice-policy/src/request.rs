@@ -16,6 +16,16 @@ pub struct Request {
     pub sends: Sends,
 }
 
+impl Request {
+    /// It counts among its caller's jobs at once until it is done.
+    pub fn begins_job(&self) -> bool {
+        match &self.work {
+            Work::Method(method) => matches!(method.name.as_str(), "jobs.copy" | "jobs.extract" | "jobs.load"),
+            Work::Statement(statement) => statement.purpose == Purpose::Dispatch,
+        }
+    }
+}
+
 /// A call of BigQuery's REST API, built by a door out of what it understood. Policy does not read it; whoever holds the permit sends it as it stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sends {

@@ -12,6 +12,10 @@ use std::collections::BTreeSet;
 /// Reasons in one refusal. More would be read by nobody.
 pub const TOLD_REASONS_MAX: usize = 5;
 
+/// It is of the statement's own text, and tells nothing of what that stands on.
+const TOLD_UNRESOLVED: &str = "SQL text that is put together at run time";
+const ADVICE_AFTER_DISAGREEMENT: &str = "the columns by their names where it says `*`; the same again, if a table was changed just now";
+
 /// One line for each reason: what is refused, why, what would be accepted.
 pub fn tell(evaluation: &Evaluation) -> String {
     let mut lines: Vec<String> = evaluation.reasons.iter().map(told).collect();
@@ -35,14 +39,16 @@ fn told(reason: &Reason) -> String {
         ReasonKind::Forbidden | ReasonKind::Hold => {
             reason.rules.iter().map(|rule| format!("{} (rule `{}`)", rule.reason, rule.id)).collect()
         }
-        ReasonKind::Ceiling | ReasonKind::Halted | ReasonKind::Limit => vec![reason.fact.clone()],
+        ReasonKind::Ceiling | ReasonKind::Halted | ReasonKind::Limit | ReasonKind::Pace => vec![reason.fact.clone()],
         ReasonKind::NotPermitted => vec!["no rule permits it".to_owned()],
+        ReasonKind::Unresolved if reason.fact == TOLD_UNRESOLVED => vec![reason.fact.clone()],
         // What these found may name what the caller does not know.
         ReasonKind::Analysis | ReasonKind::Disagreement | ReasonKind::Error | ReasonKind::Unresolved => Vec::new(),
     };
     let accepted: Vec<&str> = match reason.kind {
         // Of rules that nearly applied, with what they found.
         ReasonKind::NotPermitted => reason.without.into_iter().collect(),
+        ReasonKind::Disagreement => vec![ADVICE_AFTER_DISAGREEMENT],
         _ => reason.accepted.iter().map(String::as_str).collect(),
     };
     let advice = if accepted.is_empty() { String::new() } else { format!("; accepted: {}", accepted.join(", or ")) };

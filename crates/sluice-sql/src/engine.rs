@@ -19,6 +19,11 @@ pub trait Engine: Send + Sync {
     /// The resolved tree of one statement or expression. Root: a `Resolved...Stmt` or an expression.
     fn analyze(&self, question: &Question<'_>) -> Result<Tree, Fault>;
 
+    /// How many calls it works on at the same time. More wait, and their waiting counts as theirs.
+    fn calls_at_once(&self) -> usize {
+        1
+    }
+
     /// A fault once the time for the whole analysis is over, from then on always. What works between calls asks this now and then, for it
     /// has no clock of its own. An engine that bounds single calls alone always has time.
     fn still_time(&self) -> Result<(), Fault> {

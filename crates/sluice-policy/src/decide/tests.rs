@@ -5,6 +5,7 @@ use crate::bundle::Bundle;
 use crate::labels::Known;
 use crate::limit::{Halt, MemoryCounters};
 use crate::request::Statement;
+use crate::request::{Purpose, Work};
 use sluice_model::{Analysis, CallerKind, Effect, Read, StatementAnalysis, TableName};
 
 const SETTINGS: &str = "format = 1\nname = \"x\"\n[cost]\nmicros_per_tib = 1000000\n\
@@ -93,7 +94,7 @@ fn a_statement_is_estimated_then_permitted_and_uses_something_up() {
     assert_eq!(run(40), "permitted");
     assert_eq!(run(51), "held", "what is held uses nothing up");
     assert_eq!(run(50), "permitted");
-    assert_eq!(run(1), "limit", "two jobs at once");
+    assert_eq!(run(1), "pace", "two jobs at once");
     counters.job_done(&principal("1").to_string());
     assert_eq!(run(11), "limit", "a hundred bytes a day");
     assert_eq!(run(10), "permitted");
@@ -104,7 +105,7 @@ fn requests_are_counted_whatever_becomes_of_them() {
     let (set, counters) = (set(), MemoryCounters::default());
     let halt = Halt::everyone();
     let said: Vec<&str> = (0..4).map(|_| both(&set, &counters, &halt, 5, 1)).collect();
-    assert_eq!(said, ["halted", "halted", "halted", "limit"]);
+    assert_eq!(said, ["halted", "halted", "halted", "pace"]);
 }
 
 #[test]

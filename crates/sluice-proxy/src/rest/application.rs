@@ -1,6 +1,8 @@
 //! What the door asks, and of whom. The gateway answers; tests put something simpler in its place.
 
-use sluice_app::{Admitted, Asking, Gateway, JobName, JobRows, JobState, MethodAsk, QueryAsk, Refused, Results, Upload, Visit, Why};
+use sluice_app::{
+    Admitted, Asking, Gateway, JobName, JobPage, JobRows, JobState, MethodAsk, QueryAsk, Refused, Results, Upload, Visit, Why,
+};
 use sluice_identity::Caller;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +23,7 @@ pub trait Application: Send + Sync {
     ) -> Asking<'_, Result<Results, Refused>>;
     fn job(&self, visit: Visit, caller: Caller, connection: String, job: JobName) -> Asking<'_, Result<JobState, Refused>>;
     fn cancel(&self, visit: Visit, caller: Caller, connection: String, job: JobName) -> Asking<'_, Result<JobState, Refused>>;
-    fn jobs(&self, visit: Visit, caller: Caller, list: JobList) -> Asking<'_, Result<Vec<JobState>, Refused>>;
+    fn jobs(&self, visit: Visit, caller: Caller, list: JobList) -> Asking<'_, Result<JobPage, Refused>>;
     fn admit(&self, visit: Visit, caller: Caller, ask: MethodAsk, upload: Option<Upload>) -> Asking<'_, Result<Admitted, Refused>>;
     fn refuse<'a>(&'a self, visit: Visit, caller: Option<&'a Caller>, why: Why) -> Asking<'a, Refused>;
 }
@@ -94,13 +96,14 @@ impl Application for Arc<Gateway> {
         Box::pin(async move { Gateway::cancel(self, visit, caller, &connection, job).await })
     }
 
-    fn jobs(&self, visit: Visit, caller: Caller, list: JobList) -> Asking<'_, Result<Vec<JobState>, Refused>> {
+    fn jobs(&self, visit: Visit, caller: Caller, list: JobList) -> Asking<'_, Result<JobPage, Refused>> {
         Box::pin(async move {
             let JobList { connection, project, before, parent, jobs_max } = list;
             match parent {
                 Some(id) => {
                     let parent = JobName { project, location: None, id };
-                    Gateway::parts_of_script(self, visit, caller, &connection, parent, jobs_max).await
+                    let jobs = Gateway::parts_of_script(self, visit, caller, &connection, parent, jobs_max).await?;
+                    Ok(JobPage { jobs, next: None })
                 }
                 None => Gateway::jobs(self, visit, caller, &connection, &project, before, jobs_max).await,
             }

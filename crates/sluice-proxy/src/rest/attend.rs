@@ -13,7 +13,7 @@ use axum::http::{Response, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use sluice_app::{Admitted, JOBS_LISTED_MAX, JobName, JobRows, JobState, MethodAsk, Reads, Refused, Why};
+use sluice_app::{Admitted, JOBS_LISTED_MAX, JobName, JobPage, JobRows, JobState, MethodAsk, Reads, Refused, Why};
 use sluice_policy::{Resource, Sends};
 use std::time::Duration;
 
@@ -162,10 +162,9 @@ impl Visitor<'_> {
             Ok(list) => list,
             Err(fault) => return Err(self.refuse(fault.into()).await),
         };
-        // Parts of a script come in one answer.
-        let (owner, jobs_max) = (self.owner(), if list.parent.is_some() { usize::MAX } else { list.jobs_max });
-        let states = self.rest.application.jobs(self.visit, self.caller, list).await?;
-        let last = states.last().filter(|_| states.len() >= jobs_max).map(|state| URL_SAFE_NO_PAD.encode(&state.name.id));
+        let owner = self.owner();
+        let JobPage { jobs: states, next } = self.rest.application.jobs(self.visit, self.caller, list).await?;
+        let last = next.map(|id| URL_SAFE_NO_PAD.encode(id));
         let full = self.parameters.text("projection").is_some_and(|word| word.eq_ignore_ascii_case("full"));
         let (mut jobs, dropped) = encode::job_list(states, &owner, &self.base, full);
         self.rest.count_dropped(dropped);

@@ -67,12 +67,18 @@ pub fn told(refused: &Refused) -> Told {
         return Told { code, reason: reason.to_owned(), status, message: bounded(&message) };
     }
     let (code, reason, status, text) = of(&refused.why);
-    Told { code, reason, status, message: bounded(&format!("{text}. Quote `{reference}` to the operator of this gateway")) }
+    Told {
+        code,
+        reason,
+        status,
+        message: bounded(&format!("{}. Quote `{reference}` to the operator of this gateway", text.trim_end_matches('.'))),
+    }
 }
 
 /// The one place where a refusal becomes an error of the REST API.
 fn of(why: &Why) -> (u16, String, &'static str, String) {
     let ((code, reason, status), text) = match why {
+        Why::Busy => (AGAIN, "too many statements wait to be analysed, so nothing was done: try again".to_owned()),
         Why::Catalog(CatalogFault::TooMany { names_max }) => (INVALID, format!("the statement names more than {names_max} tables and routines")),
         Why::Catalog(CatalogFault::Unavailable(_)) => (AGAIN, "names could not be looked up, so nothing was done: try again".to_owned()),
         Why::Catalog(CatalogFault::UnknownConnection) => (NOT_FOUND, "this project is none that the gateway serves".to_owned()),
@@ -83,7 +89,7 @@ fn of(why: &Why) -> (u16, String, &'static str, String) {
             "rows are withheld: the job is not what was decided on, because a table, view or routine changed meanwhile. Send the statement again".to_owned(),
         ),
         Why::Form { reason, text } => (of_form(*reason), text.clone()),
-        Why::Jobs(JobsFault::Taken) => (of_form(FormReason::Duplicate), "this job id is taken".to_owned()),
+        Why::Jobs(JobsFault::Taken) => (of_form(FormReason::Duplicate), "Already Exists: this job id is taken".to_owned()),
         Why::Jobs(JobsFault::Unavailable(_)) => (AGAIN, "the book of jobs could not be read: try again".to_owned()),
         Why::Masked { outputs } => (ACCESS_DENIED, masked_text(outputs)),
         Why::Masking(fault @ MaskFault::NotYet) => (ACCESS_DENIED, fault.to_string()),
@@ -116,12 +122,20 @@ fn of_decision(decision: &Decision) -> (u16, &'static str, &'static str) {
     if only(ReasonKind::Limit) {
         return (403, "quotaExceeded", "RESOURCE_EXHAUSTED");
     }
+    // Clients wait and try again, as they do when BigQuery says it: here that helps.
+    if only(ReasonKind::Pace) {
+        return (403, "rateLimitExceeded", "RESOURCE_EXHAUSTED");
+    }
     ACCESS_DENIED
 }
 
 /// The rule, the reason, what would be accepted, in words that this caller may read.
 fn decision_text(decision: &Decision) -> String {
     let text = sluice_policy::tell(&decision.evaluation).replace('\n', "; ");
+    let reasons = &decision.evaluation.reasons;
+    if reasons.iter().any(|reason| reason.kind == ReasonKind::Pace) {
+        return format!("Exceeded rate limits: {text}");
+    }
     format!("Access Denied: {}", if text.is_empty() { "no rule permits it" } else { text.as_str() })
 }
 
@@ -144,7 +158,7 @@ fn of_upstream(fault: &UpstreamFault, told: Option<&str>) -> (u16, String, &'sta
             let said = fault.error.as_ref().map_or("", |error| error.reason.as_str());
             let known = UPSTREAM_REASONS.iter().find(|(reason, ..)| *reason == said);
             let known = known.map_or(INVALID, |(reason, code, status)| (*code, *reason, *status));
-            (known, text("BigQuery refused it. Its message is withheld: it can hold values of columns that you may not see"))
+            (known, text(&withheld(said)))
         }
         UpstreamFaultKind::TooLarge => (
             (403, "responseTooLarge", "RESOURCE_EXHAUSTED"),
@@ -153,6 +167,17 @@ fn of_upstream(fault: &UpstreamFault, told: Option<&str>) -> (u16, String, &'sta
         UpstreamFaultKind::Unavailable => (AGAIN, text("BigQuery could not be reached, or is busy: try again")),
     };
     (code, reason.to_owned(), status, text)
+}
+
+/// In words of our own, which hold nothing of the data.
+fn withheld(reason: &str) -> String {
+    let what = match reason {
+        "duplicate" => "Already Exists: what the statement makes is there already",
+        "notFound" => "Not found: something that the statement names",
+        "resourcesExceeded" => "Resources exceeded: the statement takes more than BigQuery gives",
+        _ => "BigQuery refused it",
+    };
+    format!("{what}. Its message is withheld: it can hold values of columns that you may not see")
 }
 
 impl Told {

@@ -5,7 +5,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use sluice_app::{
-    Admitted, Asking, JobName, JobRows, JobState, MethodAsk, QueryAsk, Reads, Refused, Resource, Results, Upload, UpstreamError, Visit, Why,
+    Admitted, Asking, JobName, JobPage, JobRows, JobState, MethodAsk, QueryAsk, Reads, Refused, Resource, Results, Upload, UpstreamError,
+    Visit, Why,
 };
 use sluice_identity::{Caller, Identity, KeySet, Presented, Reason, Refusal, Revocations, check};
 use sluice_ledger::record::Subject;
@@ -79,11 +80,12 @@ impl Application for Fake {
         Box::pin(async move { Ok(state(job)) })
     }
 
-    fn jobs(&self, visit: Visit, caller: Caller, list: JobList) -> Asking<'_, Result<Vec<JobState>, Refused>> {
+    fn jobs(&self, visit: Visit, caller: Caller, list: JobList) -> Asking<'_, Result<JobPage, Refused>> {
         self.note(&visit, &caller, format!("jobs {} before {:?} at most {}", list.project, list.before, list.jobs_max));
         let name = |number: usize| JobName { project: list.project.clone(), location: None, id: format!("job{number}") };
-        let states = (0..list.jobs_max.min(3)).map(|number| state(name(number))).collect();
-        Box::pin(async move { Ok(states) })
+        let jobs: Vec<JobState> = (0..list.jobs_max.min(3)).map(|number| state(name(number))).collect();
+        let next = jobs.last().filter(|_| jobs.len() >= list.jobs_max).map(|state| state.name.id.clone());
+        Box::pin(async move { Ok(JobPage { jobs, next }) })
     }
 
     fn admit(&self, visit: Visit, caller: Caller, ask: MethodAsk, upload: Option<Upload>) -> Asking<'_, Result<Admitted, Refused>> {

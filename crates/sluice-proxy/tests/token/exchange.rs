@@ -116,6 +116,7 @@ async fn a_late_token_serves_its_callers_own_job_alone() {
         created_ms: (NOW + seconds) * 1000,
         work: JobWork::Other,
         result_table: None,
+        arrived: true,
     };
     let other = JobName { id: "other".to_owned(), ..name.clone() };
     let late = async |token: &str, connection: &str, job: &JobName| {

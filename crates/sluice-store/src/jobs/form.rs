@@ -19,6 +19,7 @@ const VERSION: u32 = 1;
 pub struct Fate {
     pub location: Option<String>,
     pub result_table: Option<TableName>,
+    pub arrived: bool,
 }
 
 /// Project, dataset, table.
@@ -31,6 +32,7 @@ struct FateText {
     version: u32,
     location: Option<String>,
     result_table: Option<Table>,
+    arrived: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -150,17 +152,19 @@ pub fn read(text: &[u8], fate: Fate) -> Option<KnownJob> {
         created_ms: text.created_ms,
         work,
         result_table: fate.result_table,
+        arrived: fate.arrived,
     })
 }
 
 pub fn write_fate(fate: &Fate) -> Result<Vec<u8>, String> {
-    let text = FateText { version: VERSION, location: fate.location.clone(), result_table: fate.result_table.as_ref().map(table) };
+    let result_table = fate.result_table.as_ref().map(table);
+    let text = FateText { version: VERSION, location: fate.location.clone(), result_table, arrived: fate.arrived };
     serde_json::to_vec(&text).map_err(|error| error.to_string())
 }
 
 pub fn read_fate(text: &[u8]) -> Option<Fate> {
     let text: FateText = serde_json::from_slice(text).ok().filter(|text: &FateText| text.version == VERSION)?;
-    Some(Fate { location: text.location, result_table: text.result_table.map(read_table) })
+    Some(Fate { location: text.location, result_table: text.result_table.map(read_table), arrived: text.arrived })
 }
 
 fn write_query(work: &QueryWork) -> Option<QueryText> {
@@ -199,13 +203,14 @@ fn read_query(text: QueryText) -> Option<QueryWork> {
 fn part_word(part: Part) -> &'static str {
     match part {
         Part::Whole => "",
+        Part::Silent => "silent",
         Part::Shown => "shown",
         Part::Unshown => "unshown",
     }
 }
 
 fn part_of(word: &str) -> Option<Part> {
-    [Part::Whole, Part::Shown, Part::Unshown].into_iter().find(|part| part_word(*part) == word)
+    [Part::Whole, Part::Silent, Part::Shown, Part::Unshown].into_iter().find(|part| part_word(*part) == word)
 }
 
 fn write_dry_run(dry_run: &DryRun) -> Option<DryRunText> {

@@ -163,6 +163,11 @@ impl Jobs for JobBook {
         Box::pin(self.read(move |rows, oldest_ms| rows.of_owner(&owner, before.as_ref(), oldest_ms, jobs_max.min(JOBS_LISTED_MAX))))
     }
 
+    fn release<'a>(&'a self, connection: &'a str, job: &'a JobName) -> Asking<'a, Result<(), JobsFault>> {
+        let tag = self.veil.job(connection, &job.project, &job.id);
+        Box::pin(self.writer.ask(move |told| Work::Release(tag, told)))
+    }
+
     fn settle<'a>(&'a self, connection: &'a str, job: &'a JobName, destination: Option<TableName>) -> Asking<'a, Result<(), JobsFault>> {
         let settle = Settle {
             job: self.veil.job(connection, &job.project, &job.id),

@@ -148,6 +148,11 @@ impl Rows {
         self.connection.prepare(text)?.execute(params![job, fate, destination]).map(drop)
     }
 
+    /// How many ids are free again.
+    pub fn release(&self, job: &Tag) -> rusqlite::Result<u64> {
+        self.connection.prepare("DELETE FROM jobs WHERE job = ?1")?.execute([job]).map(|count| count as u64)
+    }
+
     /// Ids that are older than BigQuery's memory are free again.
     pub fn forget_aged(&self, oldest_ms: u64) -> rusqlite::Result<()> {
         let text = "DELETE FROM jobs WHERE number IN (SELECT number FROM jobs WHERE created_ms < ?1 ORDER BY created_ms LIMIT ?2)";

@@ -162,8 +162,8 @@ fn work() -> impl Strategy<Value = QueryWork> {
 fn job() -> impl Strategy<Value = KnownJob> {
     let name_of = (name(), option::of(name()), name()).prop_map(|(project, location, id)| JobName { project, location, id });
     let work = prop_oneof![Just(JobWork::Other), work().prop_map(|work| JobWork::Query(Box::new(work)))];
-    (name(), name_of, name(), any::<[u8; 16]>(), option::of(name()), any::<u64>(), work, option::of(table())).prop_map(
-        |(connection, name, owner, subject, request_id, created_ms, work, result_table)| KnownJob {
+    (name(), name_of, name(), any::<[u8; 16]>(), option::of(name()), any::<u64>(), work, (option::of(table()), any::<bool>())).prop_map(
+        |(connection, name, owner, subject, request_id, created_ms, work, (result_table, arrived))| KnownJob {
             connection,
             name,
             owner,
@@ -172,6 +172,7 @@ fn job() -> impl Strategy<Value = KnownJob> {
             created_ms,
             work,
             result_table,
+            arrived,
         },
     )
 }
@@ -180,7 +181,8 @@ proptest! {
     #[test]
     fn any_job_comes_back_equal(job in job()) {
         let text = form::write(&job).unwrap();
-        let fate = form::write_fate(&Fate { location: job.name.location.clone(), result_table: job.result_table.clone() }).unwrap();
+        let (location, result_table) = (job.name.location.clone(), job.result_table.clone());
+        let fate = form::write_fate(&Fate { location, result_table, arrived: job.arrived }).unwrap();
         let fate = form::read_fate(&fate).unwrap();
         prop_assert_eq!(form::read(&text, fate), Some(job));
     }
@@ -202,6 +204,7 @@ fn nested(levels: usize) -> KnownJob {
         created_ms: 0,
         work: JobWork::Query(Box::new(work)),
         result_table: None,
+        arrived: false,
     }
 }
 

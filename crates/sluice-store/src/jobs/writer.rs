@@ -19,6 +19,7 @@ type Told = oneshot::Sender<Result<(), JobsFault>>;
 
 pub enum Work {
     Begin(Begin),
+    Release(Tag, Told),
     Settle(Settle, Told),
 }
 
@@ -92,7 +93,7 @@ impl Thread {
             }
         };
         for (work, outcome) in told.into_iter().zip(outcomes) {
-            let (Work::Begin(Begin { told, .. }) | Work::Settle(_, told)) = work;
+            let (Work::Begin(Begin { told, .. }) | Work::Release(_, told) | Work::Settle(_, told)) = work;
             // Whoever asked may have left.
             let _ = told.send(outcome);
         }
@@ -115,6 +116,10 @@ impl Thread {
                     Ok(())
                 }
                 Work::Begin(_) => Err(JobsFault::Taken),
+                Work::Release(job, _) => {
+                    ids = ids.saturating_sub(self.rows.release(job)?);
+                    Ok(())
+                }
                 Work::Settle(settle, _) => self.settle(settle)?,
             });
         }
@@ -142,7 +147,7 @@ impl Thread {
         let Some(before) = self.rows.fate(&settle.job)? else { return Ok(Ok(())) };
         let sealed = self.veil.open_fate(&settle.job, &before).and_then(|before| {
             let location = settle.location.clone().or(before.location);
-            let fate = Fate { location, result_table: settle.result_table.clone().or(before.result_table) };
+            let fate = Fate { location, result_table: settle.result_table.clone().or(before.result_table), arrived: true };
             self.veil.seal(&settle.job, Part::Fate, form::write_fate(&fate).map_err(|text| unavailable(&text))?)
         });
         let destination = settle.result_table.as_ref().map(|table| self.veil.destination(&settle.connection, table));

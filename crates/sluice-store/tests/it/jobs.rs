@@ -66,6 +66,7 @@ fn job(owner: &str, id: &str, request_id: Option<&str>) -> KnownJob {
         created_ms: NOON_MS,
         work: JobWork::Query(Box::new(work)),
         result_table: None,
+        arrived: false,
     }
 }
 
@@ -87,7 +88,7 @@ fn a_restart_forgets_nothing() {
         assert_eq!(book.settle("connection-of-jobs", &name("one"), None).await, Ok(()));
         drop(book);
         let book = JobBook::open(&path, &scribe, JobLimits::default()).unwrap();
-        let settled = Some(Arc::new(KnownJob { name: placed.clone(), result_table: Some(result(1)), ..ana.clone() }));
+        let settled = Some(Arc::new(KnownJob { name: placed.clone(), result_table: Some(result(1)), arrived: true, ..ana.clone() }));
         assert_eq!(book.find("connection-of-jobs", &name("one")).await, Ok(settled.clone()));
         assert_eq!(book.find_by_request_id(&ana.owner, "project-of-jobs", "r").await, Ok(settled.clone()));
         assert_eq!(book.find_by_destination("connection-of-jobs", &result(1)).await, Ok(settled));
@@ -288,6 +289,7 @@ fn lists_go_on_behind_a_job_of_ones_own() {
 #[derive(Clone, Debug)]
 enum Step {
     Begin { owner: usize, id: usize, request: Option<usize> },
+    Release { id: usize },
     Settle { id: usize, table: Option<u64> },
     Look { owner: usize, id: usize, request: usize, table: u64, listed: usize },
     Reopen,
@@ -297,6 +299,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         5 => (0..3_usize, 0..8_usize, prop::option::of(0..3_usize)).prop_map(|(owner, id, request)| Step::Begin { owner, id, request }),
         3 => (0..8_usize, prop::option::of(0..3_u64)).prop_map(|(id, table)| Step::Settle { id, table }),
+        1 => (0..8_usize).prop_map(|id| Step::Release { id }),
         4 => (0..3_usize, 0..8_usize, 0..3_usize, 0..3_u64, 0..5_usize)
             .prop_map(|(owner, id, request, table, listed)| Step::Look { owner, id, request, table, listed }),
         1 => Just(Step::Reopen),
@@ -325,11 +328,16 @@ proptest! {
                         prop_assert_eq!(open.begin(new.clone()).await, if taken { Err(JobsFault::Taken) } else { Ok(()) });
                         naive.extend((!taken).then_some(new));
                     }
+                    Step::Release { id } => {
+                        prop_assert_eq!(open.release("connection-of-jobs", &name(&format!("j{id}"))).await, Ok(()));
+                        naive.retain(|known| known.name.id != format!("j{id}"));
+                    }
                     Step::Settle { id, table } => {
                         let placed = JobName { location: Some("eu".to_owned()), ..name(&format!("j{id}")) };
                         prop_assert_eq!(open.settle("connection-of-jobs", &placed, table.map(result)).await, Ok(()));
                         if let Some(known) = naive.iter_mut().find(|known| known.name.id == placed.id) {
                             known.name = placed;
+                            known.arrived = true;
                             known.result_table = table.map(result).or(known.result_table.clone());
                         }
                     }
@@ -356,4 +364,26 @@ proptest! {
             Ok(())
         })?;
     }
+}
+
+/// A name that BigQuery did not take is free again, with its request id; one that it took is not only claimed any more.
+#[test]
+fn a_claim_is_released_or_becomes_a_job() {
+    let (path, _, scribe) = made("claims");
+    runtime().block_on(async {
+        let book = JobBook::open(&path, &scribe, JobLimits::default()).unwrap();
+        let ana = job("ana", "one", Some("r"));
+        assert_eq!(book.begin(ana.clone()).await, Ok(()));
+        assert_eq!(book.begin(job("bob", "one", None)).await, Err(JobsFault::Taken));
+        assert!(book.find("connection-of-jobs", &name("one")).await.unwrap().is_some_and(|known| !known.arrived));
+        assert_eq!(book.release("connection-of-jobs", &name("one")).await, Ok(()));
+        assert_eq!(book.release("connection-of-jobs", &name("one")).await, Ok(()), "nothing is there to release");
+        assert_eq!(book.find("connection-of-jobs", &name("one")).await, Ok(None));
+        assert_eq!(book.find_by_request_id(&ana.owner, "project-of-jobs", "r").await, Ok(None));
+        assert_eq!(book.begin(ana).await, Ok(()));
+        assert_eq!(book.settle("connection-of-jobs", &name("one"), None).await, Ok(()));
+        drop(book);
+        let book = JobBook::open(&path, &scribe, JobLimits::default()).unwrap();
+        assert!(book.find("connection-of-jobs", &name("one")).await.unwrap().is_some_and(|known| known.arrived));
+    });
 }

@@ -62,3 +62,179 @@ fn parts_of_a_script_show_no_more_than_the_script() {
         assert!(statuses.iter().all(|status| *status == 400), "{statement}: {statuses:?}");
     }
 }
+
+/// Somebody else's job, sent to the warehouse past the gateway.
+fn begin_direct(world: &World, id: &str, statement: &str) {
+    let body = json!({
+        "jobReference": { "projectId": "acme-prod", "jobId": id },
+        "configuration": { "query": { "query": statement, "useLegacySql": false } },
+    });
+    let answer = world.direct("POST", &format!("{API}/jobs"), Some(&body));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+/// Who sends a job under a name that is taken is told so, and of the job that has it nothing: as if there were none.
+#[test]
+fn a_name_that_is_taken_makes_no_job_ones_own() {
+    let world = World::start("taken");
+    begin_direct(&world, "nightly_done", "SELECT id, ssn AS name FROM clinic.patients WHERE id = 1001");
+    begin_direct(&world, "nightly_failed", "SELECT ERROR(ssn) FROM clinic.patients LIMIT 1");
+    let query = json!({ "query": { "query": "SELECT id, name FROM clinic.patients LIMIT 1", "useLegacySql": false } });
+    let table = |dataset: &str, table: &str| json!({ "projectId": "acme-prod", "datasetId": dataset, "tableId": table });
+    let copy = json!({ "copy": { "sourceTable": table("shop", "products"), "destinationTable": table("staging", "copied") } });
+    for (caller, id, configuration) in [
+        ("report-job", "nightly_done", &query),
+        ("etl-nightly", "nightly_done", &copy),
+        ("etl-nightly", "nightly_failed", &copy),
+        ("report-job", "nightly_failed", &query),
+    ] {
+        let body = json!({ "jobReference": { "projectId": "acme-prod", "jobId": id }, "configuration": configuration });
+        // Also the second time: the name is not the caller's in between.
+        for _ in 0..2 {
+            let answer = world.call(caller, "POST", &format!("{API}/jobs"), Some(&body));
+            assert_eq!(answer.class(), "409 duplicate", "{caller} {id}: {}", answer.text());
+        }
+        for (verb, path) in [
+            ("GET", format!("jobs/{id}")),
+            ("GET", format!("jobs/{id}?location=US")),
+            ("GET", format!("queries/{id}")),
+            ("GET", format!("queries/{id}?location=US&maxResults=0")),
+            ("GET", format!("jobs?parentJobId={id}")),
+            ("POST", format!("jobs/{id}/cancel")),
+            ("DELETE", format!("jobs/{id}/delete")),
+        ] {
+            let answer = world.call(caller, verb, &format!("{API}/{path}"), None);
+            assert_eq!(answer.class(), "404 notFound", "{caller} {verb} {path}: {}", answer.text());
+        }
+        let listed = world.call(caller, "GET", &format!("{API}/jobs?projection=full"), None);
+        assert!(listed.status == 200 && !listed.text().contains(id), "{caller}: {}", listed.text());
+    }
+    assert_eq!(world.direct("GET", &format!("{API}/jobs/nightly_done"), None).status, 200, "it is as it was");
+}
+
+/// Labels go by name, so a name is not changed by whoever may not copy the column.
+#[test]
+fn a_rename_takes_no_label_off() {
+    let world = World::start("renamed");
+    for statement in [
+        "ALTER TABLE staging.raw_visits RENAME COLUMN diagnosis TO remark",
+        "ALTER TABLE staging.raw_patients RENAME COLUMN ssn TO code",
+        "ALTER TABLE staging.raw_patients RENAME COLUMN name TO n, RENAME COLUMN ssn TO name, RENAME COLUMN n TO ssn",
+        "ALTER TABLE staging.raw_visits RENAME TO other_visits",
+        "ALTER TABLE IF EXISTS staging.raw_patients RENAME TO people",
+        "BEGIN ALTER TABLE staging.raw_visits RENAME TO other_visits; END",
+        "CREATE PROCEDURE staging.rename() BEGIN ALTER TABLE staging.raw_visits RENAME TO other_visits; END; CALL staging.rename()",
+        "EXECUTE IMMEDIATE 'ALTER TABLE staging.raw_visits RENAME COLUMN diagnosis TO remark'",
+    ] {
+        let (status, text) = query(&world, "etl-nightly", statement);
+        assert!(status == 403 || status == 400, "{statement}: {status} {text}");
+    }
+    for statement in [
+        "CREATE TABLE staging.plain AS SELECT 1 AS a, 'x' AS b",
+        "ALTER TABLE staging.plain RENAME COLUMN a TO c",
+        "ALTER TABLE staging.plain RENAME TO plainer",
+    ] {
+        let (status, text) = query(&world, "etl-nightly", statement);
+        assert_eq!(status, 200, "{statement}: {text}");
+    }
+    assert_eq!(query(&world, "etl-nightly", "SELECT c, b FROM staging.plainer").0, 200);
+}
+
+/// What is refused after policy has let it through holds none of its caller's places; and one request counts as one.
+#[test]
+fn a_refusal_uses_nothing_up() {
+    let world = World::start("places");
+    for _ in 0..6 {
+        let (status, text) = query(&world, "support-agent", "SELECT ssn FROM clinic.patients");
+        assert!(status == 403 && text.contains("masks are not applied yet"), "{status} {text}");
+    }
+    let body = json!({ "query": "SELECT 1 AS one", "useLegacySql": false });
+    let asked: Vec<String> =
+        (0..9).map(|_| world.call_at_once("support-agent", "POST", &format!("{API}/queries"), &body).class()).collect();
+    assert_eq!(asked, vec!["200"; 9], "an agent may ask ten times in a second");
+}
+
+/// A list goes on until the last job, whatever is left out of it on the way.
+#[test]
+fn a_list_of_jobs_is_whole() {
+    let world = World::start("listed");
+    for number in 0..4 {
+        assert_eq!(query(&world, "analyst", &format!("SELECT {number} AS n")).0, 200);
+    }
+    let (status, text) = query(&world, "analyst", "SELECT 1 AS a; SELECT 2 AS b; SELECT 3 AS c");
+    assert_eq!(status, 200, "{text}");
+    let script = serde_json::from_str::<serde_json::Value>(&text).unwrap()["jobReference"]["jobId"].as_str().unwrap().to_owned();
+    // From here on its parts are the caller's jobs too.
+    let parts = world.call("analyst", "GET", &format!("{API}/jobs?parentJobId={script}&projection=full"), None).json();
+    assert_eq!(parts["jobs"].as_array().unwrap().len(), 3, "{parts}");
+    for at_once in 1..=3 {
+        let (mut listed, mut token) = (Vec::new(), String::new());
+        for _ in 0..20 {
+            let path = format!("{API}/jobs?maxResults={at_once}{token}");
+            let page = world.call("analyst", "GET", &path, None).json();
+            let ids = page["jobs"].as_array().unwrap().iter().map(|job| job["jobReference"]["jobId"].as_str().unwrap().to_owned());
+            listed.extend(ids);
+            let Some(next) = page["nextPageToken"].as_str() else { break };
+            token = format!("&pageToken={next}");
+        }
+        let distinct: std::collections::BTreeSet<&String> = listed.iter().collect();
+        assert_eq!((listed.len(), distinct.len()), (5, 5), "{at_once} at once: {listed:?}");
+    }
+}
+
+/// A part that gives no rows has none, and is no mistake.
+#[test]
+fn a_part_without_rows_has_an_empty_result() {
+    let world = World::start("silent-parts");
+    let statement =
+        "CREATE TABLE staging.silent (id INT64); INSERT INTO staging.silent (id) VALUES (1), (2); SELECT COUNT(*) AS n FROM staging.silent";
+    let (status, text) = query(&world, "etl-nightly", statement);
+    assert_eq!(status, 200, "{text}");
+    let script = serde_json::from_str::<serde_json::Value>(&text).unwrap()["jobReference"]["jobId"].as_str().unwrap().to_owned();
+    let parts = world.call("etl-nightly", "GET", &format!("{API}/jobs?parentJobId={script}&projection=full"), None).json();
+    let parts = parts["jobs"].as_array().unwrap();
+    assert_eq!(parts.len(), 3);
+    for part in parts {
+        let id = part["jobReference"]["jobId"].as_str().unwrap();
+        let answer = world.call("etl-nightly", "GET", &format!("{API}/queries/{id}?location=US"), None);
+        let rows = answer.json()["rows"].as_array().map_or(0, Vec::len);
+        let is_query = part["statistics"]["query"]["statementType"] == "SELECT";
+        assert_eq!((answer.status, rows), (200, usize::from(is_query)), "{part}: {}", answer.text());
+    }
+}
+
+/// A dry run reads no rows: what BigQuery says of it is told also where the statement uses a labelled column.
+#[test]
+fn what_a_dry_run_says_is_told() {
+    let world = World::start("dry-told");
+    let twice = "SELECT p.id, v.id FROM clinic.patients AS p JOIN clinic.visits AS v ON p.id = v.patient_id WHERE v.diagnosis = 'x'";
+    let (status, text) = query(&world, "etl-nightly", twice);
+    assert!(status == 400 && text.contains("Duplicate column names"), "{status} {text}");
+    // What a job says when it runs can hold values; what kind of thing went wrong is said all the same.
+    let made = query(&world, "etl-nightly", "CREATE TABLE staging.taken AS SELECT 1 AS id");
+    assert_eq!(made.0, 200, "{}", made.1);
+    let (status, text) = query(&world, "etl-nightly", "CREATE TABLE staging.taken AS SELECT id FROM clinic.visits WHERE diagnosis = 'x'");
+    assert!(status == 409 && text.contains("Already Exists: what the statement makes is there already"), "{status} {text}");
+}
+
+/// Statements that wait for others are not blamed for it.
+#[test]
+fn a_crowd_makes_no_statement_too_slow() {
+    let world = World::start("crowd");
+    world.token("analyst");
+    let parts: Vec<String> =
+        (0..15).map(|number| format!("c{number} AS (SELECT id, name FROM clinic.patients WHERE id > {number})")).collect();
+    let unions: Vec<String> = (0..15).map(|number| format!("SELECT id FROM c{number}")).collect();
+    let classes: Vec<String> = std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..16)
+            .map(|number| {
+                let text = format!("WITH {} SELECT COUNT(*) AS n{number} FROM ({})", parts.join(", "), unions.join(" UNION ALL "));
+                let body = json!({ "query": text, "useLegacySql": false, "dryRun": true });
+                let world = &world;
+                scope.spawn(move || world.call_at_once("analyst", "POST", &format!("{API}/queries"), &body).class())
+            })
+            .collect();
+        asked.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert_eq!(classes, vec!["200"; 16]);
+}

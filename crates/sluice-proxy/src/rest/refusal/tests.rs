@@ -44,6 +44,7 @@ fn each_refusal_has_its_shape() {
     check(Why::Recording(AppendFault::Full), 503, "backendError", "UNAVAILABLE", "not done");
     check(Why::Recording(AppendFault::Refused("CANARY".to_owned())), 500, "invalidState", "INTERNAL", "not done");
     check(Why::Catalog(CatalogFault::Unavailable("CANARY".to_owned())), 503, "backendError", "UNAVAILABLE", "nothing was done");
+    check(Why::Busy, 503, "backendError", "UNAVAILABLE", "nothing was done");
     check(Why::Catalog(CatalogFault::TooMany { names_max: 7 }), 400, "invalid", "INVALID_ARGUMENT", "more than 7");
     check(Why::Jobs(JobsFault::Taken), 409, "duplicate", "ALREADY_EXISTS", "taken");
     check(Why::Jobs(JobsFault::Unavailable("CANARY".to_owned())), 503, "backendError", "UNAVAILABLE", "try again");
