@@ -170,7 +170,7 @@ pub enum CatalogFault {
     UnknownConnection,
 }
 
-/// What jobs callers have, durable before it answers: a restart forgets nothing, and two replicas share one book.
+/// What jobs callers have: a job is durable before it answers, a restart forgets nothing, and two replicas share one book.
 pub trait Jobs: Send + Sync {
     /// Takes the job's id for its owner. `Taken` tells nothing of whose it is.
     fn begin<'a>(&'a self, job: KnownJob) -> Asking<'a, Result<(), JobsFault>>;
@@ -198,7 +198,7 @@ pub trait Jobs: Send + Sync {
         jobs_max: usize,
     ) -> Asking<'a, Result<Vec<Arc<KnownJob>>, JobsFault>>;
 
-    /// What became of it.
+    /// What became of it. Found from then on; a crash of the machine may lose it, and then its result is found by its name alone.
     fn settle<'a>(&'a self, connection: &'a str, job: &'a JobName, destination: Option<TableName>) -> Asking<'a, Result<(), JobsFault>>;
 }
 
