@@ -3,13 +3,37 @@
 use crate::job::{JobName, KnownJob};
 use crate::ports::JobState;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
 /// Of jobs that are done. Older ones are asked for again.
 const DONE_KEPT_MAX: usize = 10_000;
+
+/// How many requests still owe their end to the ledger.
+#[derive(Default)]
+pub(crate) struct Owing(Arc<AtomicUsize>);
+
+/// One of them, until it is dropped.
+pub(crate) struct Owed(Arc<AtomicUsize>);
+
+impl Owing {
+    pub fn one(&self) -> Owed {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Owed(Arc::clone(&self.0))
+    }
+
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
 
 #[derive(Default)]
 pub(crate) struct RunningJobs {
@@ -58,11 +82,6 @@ impl RunningJobs {
         }
     }
 
-    /// Requests that still owe their end.
-    pub fn open(&self) -> usize {
-        self.kept().jobs.values().filter(|running| !running.state().done).count()
-    }
-
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -96,4 +115,20 @@ impl Running {
 
 fn key(connection: &str, job: &JobName) -> Key {
     (connection.to_owned(), job.project.to_lowercase(), job.id.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_owed_is_counted_until_it_is_dropped() {
+        let owing = Owing::default();
+        let (one, other) = (owing.one(), owing.one());
+        assert_eq!(owing.count(), 2);
+        drop(one);
+        assert_eq!(owing.count(), 1);
+        drop(other);
+        assert_eq!(owing.count(), 0);
+    }
 }
