@@ -33,7 +33,8 @@ test: setup ## everything: check, documentation, dependencies, all tests, real c
 	if [[ -f acceptance/run.sh ]]; then acceptance/run.sh </dev/null; fi
 	scripts/tests.sh
 
-bench: ## measurements
+bench: ## measurements; the gateway beside a plain nginx
+	scripts/nginx.sh
 	cargo bench --profile dev --workspace --bench "*" --locked
 
 fuzz: ## random input against the parsers, SECONDS (60) for each

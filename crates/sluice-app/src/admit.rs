@@ -75,7 +75,7 @@ impl Gateway {
         let head = page.head.clone();
         let rows = self.release(passage, &admission.permit, page).await?;
         let count = rows.iter().map(|rows| rows.value().count()).sum();
-        self.complete(passage, &JobState::default(), "completed", count).await;
+        self.complete_later(passage, &JobState::default(), count);
         Ok(Admitted::Rows(Box::new(Results { complete: true, head, rows, ..Results::default() })))
     }
 

@@ -36,9 +36,17 @@ pub(crate) struct Followed {
 
 impl Gateway {
     pub(crate) async fn follow(self: Arc<Self>, running: Arc<Running>, mut admission: Admission, followed: Followed) {
-        self.record_dispatch(&running, followed.subject).await;
+        // The record goes first; whether the job is done is asked while it is written.
+        let (_, outcome) = tokio::join!(self.record_dispatch(&running, followed.subject), self.until_done(&running, &admission, &followed));
+        drop(admission.slot.take());
+        let state = running.state();
+        let outcome = if state.error.is_some() { "failed" } else { outcome };
+        self.end_job(&running, &followed, &state, outcome).await;
+        self.running.done(&running);
+    }
+
+    async fn until_done(&self, running: &Running, admission: &Admission, followed: &Followed) -> &'static str {
         let (mut failures, mut refusals) = (0, 0);
-        let mut outcome = "completed";
         while !running.state().done {
             let name = running.state().name;
             let patience = Duration::from_secs(FOLLOW_PATIENCE_SECONDS);
@@ -55,7 +63,7 @@ impl Gateway {
                     running.set(state);
                 }
                 // There is no such job. One that was taken may have done its work all the same: what is said of it is believed only if it is said again.
-                Err(fault) if fault.kind == UpstreamFaultKind::Refused && refusals >= refusals_max(&followed, &fault) => {
+                Err(fault) if fault.kind == UpstreamFaultKind::Refused && refusals >= refusals_max(followed, &fault) => {
                     let state = JobState { done: true, error: fault.error, ..running.state() };
                     running.set(state);
                 }
@@ -66,18 +74,13 @@ impl Gateway {
                         self.parts.alarm.raise(&format!("a job cannot be followed: {fault}"));
                     }
                     if failures > FOLLOW_FAILURES_MAX {
-                        outcome = "lost";
-                        break;
+                        return "lost";
                     }
                     tokio::time::sleep(Duration::from_secs(FOLLOW_RETRY_SECONDS)).await;
                 }
             }
         }
-        drop(admission.slot.take());
-        let state = running.state();
-        let outcome = if state.error.is_some() { "failed" } else { outcome };
-        self.end_job(&running, &followed, &state, outcome).await;
-        self.running.ended(&running);
+        "completed"
     }
 
     /// What a job that is done changed.

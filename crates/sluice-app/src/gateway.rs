@@ -6,7 +6,7 @@ use crate::identify::Strangers;
 use crate::ports::{Alarm, Catalog, InForce, Jobs, Keys, Machine, SealFault, Sealer, Upstream};
 use crate::record;
 use crate::refusal::{Refused, Why};
-use crate::running::RunningJobs;
+use crate::running::{Owing, RunningJobs};
 use crate::session::Sessions;
 use crate::understand::Understanding;
 use sluice_identity::{Caller, Identity, ReplayStore};
@@ -50,6 +50,7 @@ pub struct Connection {
 pub struct Gateway {
     pub(crate) parts: Parts,
     pub(crate) understanding: Understanding,
+    pub(crate) owing: Owing,
     pub(crate) running: RunningJobs,
     pub(crate) sessions: Sessions,
     pub(crate) strangers: Strangers,
@@ -78,6 +79,7 @@ impl Gateway {
         Arc::new(Gateway {
             parts,
             understanding,
+            owing: Owing::default(),
             running: RunningJobs::default(),
             sessions: Sessions::default(),
             strangers: Strangers::default(),
@@ -200,7 +202,7 @@ impl Gateway {
 
     /// Requests that this process still owes an end: zero before it may stop.
     pub fn open_jobs(&self) -> usize {
-        self.running.open()
+        self.owing.count()
     }
 
     pub(crate) fn impersonates(&self, connection: &str) -> bool {

@@ -170,7 +170,7 @@ pub enum CatalogFault {
     UnknownConnection,
 }
 
-/// What jobs callers have, durable before it answers: a restart forgets nothing, and two replicas share one book.
+/// What jobs callers have: a job is durable before it answers, a restart forgets nothing, and two replicas share one book.
 pub trait Jobs: Send + Sync {
     /// Takes the job's id for its owner. `Taken` tells nothing of whose it is.
     fn begin<'a>(&'a self, job: KnownJob) -> Asking<'a, Result<(), JobsFault>>;
@@ -201,7 +201,8 @@ pub trait Jobs: Send + Sync {
     /// BigQuery did not take the job: its id and its request id are free again, and nobody owns whatever has that id.
     fn release<'a>(&'a self, connection: &'a str, job: &'a JobName) -> Asking<'a, Result<(), JobsFault>>;
 
-    /// It has arrived, and what became of it.
+    /// It has arrived, and what became of it. Found from then on; a crash of the machine may lose it: then the job's own labels say whose it is, and
+    /// its result is found by its name alone.
     fn settle<'a>(&'a self, connection: &'a str, job: &'a JobName, destination: Option<TableName>) -> Asking<'a, Result<(), JobsFault>>;
 }
 

@@ -178,7 +178,11 @@ impl Gateway {
             return Ok(running);
         }
         let running = self.running.begin(running, state);
-        tokio::spawn(Arc::clone(self).follow(Arc::clone(&running), admission, passage.of_job(arrived)));
+        let (owed, following) = (self.owing.one(), Arc::clone(self).follow(Arc::clone(&running), admission, passage.of_job(arrived)));
+        tokio::spawn(async move {
+            following.await;
+            drop(owed);
+        });
         Ok(running)
     }
 
@@ -198,7 +202,7 @@ impl Gateway {
     }
 
     /// One look at a job: whether it is done, and its rows if it is. Never analysed afresh: what was understood at dispatch is decided on again.
-    pub(crate) async fn fetch(&self, passage: &mut Passage, mut rows: JobRows, patience: Duration) -> Result<Results, Why> {
+    pub(crate) async fn fetch(self: &Arc<Self>, passage: &mut Passage, mut rows: JobRows, patience: Duration) -> Result<Results, Why> {
         let known = self.own_job(passage, &rows.job).await?;
         let work = match &known.work {
             JobWork::Query(work) if work.part != Part::Unshown => work,
@@ -232,14 +236,14 @@ impl Gateway {
         self.confirm(&known, &state).await?;
         succeeded(&state, admission.may_be_told)?;
         if !state.done || !wants_rows {
-            self.complete(passage, &state, "completed", 0).await;
+            self.complete_later(passage, &state, 0);
             return Ok(of_state(told(state, admission.may_be_told)));
         }
         self.hold_to(&passage.connection, work, &state)?;
         let page = self.parts.upstream.rows(&admission.permit, &RowsAsk::OfJob(rows)).await.map_err(fault)?;
         let head = page.head.clone();
         let rows = self.release(passage, &admission.permit, page).await?;
-        self.complete(passage, &state, "completed", rows.iter().map(|rows| rows.value().count()).sum()).await;
+        self.complete_later(passage, &state, rows.iter().map(|rows| rows.value().count()).sum());
         Ok(Results { job: Some(state.name.clone()), complete: true, head, rows, state: Some(told(state, admission.may_be_told)) })
     }
 

@@ -6,9 +6,11 @@ use crate::record;
 use crate::refusal::Why;
 use sluice_ledger::Recorded;
 use sluice_ledger::record::content::{Page, Steps, Totals};
+use sluice_ledger::record::{Draft, DraftError};
 use sluice_mask::{MaskedRows, Masker, RawPage};
 use sluice_policy::Permit;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 
 impl Gateway {
@@ -30,14 +32,33 @@ impl Gateway {
         all(commits).await.into_iter().collect()
     }
 
-    /// The end of a request that is no job: nobody waits for it.
+    /// The end of a request that only read: what left is on record, so its client need not wait for this as well. A gateway that stops does.
+    pub(crate) fn complete_later(self: &Arc<Self>, passage: &Passage, state: &JobState, rows: u64) {
+        let (gateway, owed) = (Arc::clone(self), self.owing.one());
+        let draft = self.completed(passage, state, "completed", rows);
+        tokio::spawn(async move {
+            gateway.put_completed(draft).await;
+            drop(gateway);
+            drop(owed);
+        });
+    }
+
+    /// The end of a request that is no job.
     pub(crate) async fn complete(&self, passage: &Passage, state: &JobState, outcome: &str, rows: u64) {
+        self.put_completed(self.completed(passage, state, outcome, rows)).await;
+    }
+
+    fn completed(&self, passage: &Passage, state: &JobState, outcome: &str, rows: u64) -> Result<Draft, DraftError> {
         let mut meta = record::meta(&passage.visit, &passage.connection, outcome, None);
         if !state.name.id.is_empty() {
             meta = record::of_job(meta, &state.name);
         }
         let totals = Totals { rows, ..Totals::default() };
-        match (Steps { subject: passage.subject }).completed(&meta, &totals, &record::upstream(state)) {
+        Steps { subject: passage.subject }.completed(&meta, &totals, &record::upstream(state))
+    }
+
+    async fn put_completed(&self, draft: Result<Draft, DraftError>) {
+        match draft {
             Ok(draft) => self.put_outcome(draft).await,
             Err(error) => self.parts.alarm.raise(&format!("an end has no record: {error}")),
         }

@@ -3,13 +3,37 @@
 use crate::job::{JobName, KnownJob};
 use crate::ports::JobState;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
 /// Of jobs that are done. Older ones are asked for again.
 const DONE_KEPT_MAX: usize = 10_000;
+
+/// How many requests still owe their end to the ledger.
+#[derive(Default)]
+pub(crate) struct Owing(Arc<AtomicUsize>);
+
+/// One of them, until it is dropped.
+pub(crate) struct Owed(Arc<AtomicUsize>);
+
+impl Owing {
+    pub fn one(&self) -> Owed {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Owed(Arc::clone(&self.0))
+    }
+
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
 
 #[derive(Default)]
 pub(crate) struct RunningJobs {
@@ -28,8 +52,6 @@ pub(crate) struct Running {
     pub known: Arc<KnownJob>,
     state: watch::Sender<JobState>,
     polls: AtomicU64,
-    /// Its last record is written.
-    has_ended: AtomicBool,
 }
 
 impl RunningJobs {
@@ -49,9 +71,8 @@ impl RunningJobs {
         self.kept().jobs.get(&key(connection, job)).cloned()
     }
 
-    /// Kept for a while: clients ask for a job that is done. Also one that was given up has ended, and holds nobody any more.
-    pub fn ended(&self, running: &Running) {
-        running.has_ended.store(true, Ordering::Release);
+    /// Kept for a while: clients ask for a job that is done.
+    pub fn done(&self, running: &Running) {
         let mut kept = self.kept();
         kept.done.push_back(key(&running.known.connection, &running.known.name));
         while kept.done.len() > DONE_KEPT_MAX {
@@ -61,11 +82,6 @@ impl RunningJobs {
         }
     }
 
-    /// Requests that still owe their end.
-    pub fn open(&self) -> usize {
-        self.kept().jobs.values().filter(|running| !running.has_ended.load(Ordering::Acquire)).count()
-    }
-
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -73,7 +89,7 @@ impl RunningJobs {
 
 impl Running {
     fn new(known: Arc<KnownJob>, state: JobState) -> Running {
-        Running { known, state: watch::Sender::new(state), polls: AtomicU64::new(0), has_ended: AtomicBool::new(false) }
+        Running { known, state: watch::Sender::new(state), polls: AtomicU64::new(0) }
     }
 
     pub fn state(&self) -> JobState {
@@ -103,4 +119,20 @@ impl Running {
 
 fn key(connection: &str, job: &JobName) -> Key {
     (connection.to_owned(), job.project.to_lowercase(), job.id.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_owed_is_counted_until_it_is_dropped() {
+        let owing = Owing::default();
+        let (one, other) = (owing.one(), owing.one());
+        assert_eq!(owing.count(), 2);
+        drop(one);
+        assert_eq!(owing.count(), 1);
+        drop(other);
+        assert_eq!(owing.count(), 0);
+    }
 }

@@ -52,15 +52,10 @@ pub(crate) struct Understood {
 
 impl Gateway {
     pub(crate) async fn understand(&self, connection: &str, query: &Request) -> Result<Understood, Why> {
-        let mut known = (*self.parts.in_force.known()).clone();
-        let remembered = self.understanding.remembered(connection, query);
-        if let Some(names) = &remembered {
-            let mut snapshot = Snapshot::default();
-            self.look_up(connection, names, &mut snapshot, &mut known).await?;
-            if let Some(analysis) = self.understanding.analyses.find(query, &snapshot) {
-                return Ok(understood(analysis, &snapshot, known, false));
-            }
+        if let Some(understood) = self.understood_before(connection, query).await {
+            return Ok(understood);
         }
+        let mut known = (*self.parts.in_force.known()).clone();
         let mut snapshot = Snapshot::default();
         let mut all = Required::default();
         for _ in 0..ROUNDS_MAX {
@@ -73,17 +68,27 @@ impl Gateway {
                 }
             };
             let missing = missing(&names, &snapshot);
-            all = names;
             if missing == Required::default() {
                 self.understanding.remember(connection, query, all);
                 let analysis = self.analysis(query, snapshot.clone()).await?;
                 return Ok(understood(analysis, &snapshot, known, false));
             }
+            add(&mut all, &missing);
             self.look_up(connection, &missing, &mut snapshot, &mut known).await?;
         }
         let reason = format!("views and functions open each other more than {ROUNDS_MAX} times");
         let analysis = Analysis { statements: Vec::new(), refused: Some(Refused { reason }) };
         Ok(understood(Arc::new(analysis), &snapshot, known, true))
+    }
+
+    /// By the names that it took the last time. Where one of them cannot be looked up now, or means something else, the names are found anew: what
+    /// was behind a view then need not matter any more.
+    async fn understood_before(&self, connection: &str, query: &Request) -> Option<Understood> {
+        let names = self.understanding.remembered(connection, query)?;
+        let (mut snapshot, mut known) = (Snapshot::default(), (*self.parts.in_force.known()).clone());
+        self.look_up(connection, &names, &mut snapshot, &mut known).await.ok()?;
+        let analysis = self.understanding.analyses.find(query, &snapshot)?;
+        Some(understood(analysis, &snapshot, known, false))
     }
 
     /// The columns of whole tables, or some of one, as outputs that show them.
@@ -242,6 +247,13 @@ fn missing(wanted: &Required, snapshot: &Snapshot) -> Required {
     }
 }
 
+/// Each round names only what the rounds before have not looked up.
+fn add(all: &mut Required, more: &Required) {
+    all.tables.extend_from_slice(&more.tables);
+    all.routines.extend_from_slice(&more.routines);
+    all.models.extend_from_slice(&more.models);
+}
+
 fn is_wanted(column: &Column, paths: Option<&[Vec<String>]>) -> bool {
     paths.is_none_or(|paths| paths.iter().any(|path| path.first().is_some_and(|first| first.eq_ignore_ascii_case(&column.name))))
 }
@@ -268,5 +280,26 @@ fn leaves(table: &TableName, kind: &Type, path: &mut Vec<String>, exposures: &mu
             let column = sluice_model::ColumnPath { table: table.clone(), path: path.clone() };
             exposures.push(Exposure { at, column, how: How::Direct });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a text needs is found in rounds, and known at once the next time.
+    #[test]
+    fn names_of_all_rounds_are_remembered() {
+        let names = |tables: &[&str], routines: &[&str]| Required {
+            tables: tables.iter().map(|name| TableName::new("p", "d", name)).collect(),
+            routines: routines.iter().map(|name| TableName::new("p", "d", name)).collect(),
+            models: Vec::new(),
+        };
+        let (understanding, query) = (Understanding::new(1), Request::default());
+        let mut all = Required::default();
+        [names(&["view"], &["function"]), names(&["behind"], &[])].iter().for_each(|round| add(&mut all, round));
+        understanding.remember("c", &query, all);
+        assert_eq!(understanding.remembered("c", &query).as_deref(), Some(&names(&["view", "behind"], &["function"])));
+        assert_eq!(understanding.remembered("another", &query), None);
     }
 }

@@ -1,10 +1,11 @@
 //! MINT: `MaskedRows`.
 
-use crate::page::{PageJob, RawPage};
+use crate::page::{PageJob, Pieces, RawPage};
 use crate::scan::Odd;
 use crate::schema::Columns;
 use sluice_policy::{Permit, Purpose, Resource, Work};
 use std::fmt;
+use std::sync::Arc;
 
 /// Rows leave in pieces of at most this, each with its own record. A single row may be longer.
 pub const ROWS_BYTES_MAX: usize = 1 << 20;
@@ -27,7 +28,10 @@ enum Of {
 /// Rows that may leave: each a JSON object as BigQuery writes it, with commas between them.
 pub struct MaskedRows {
     count: u64,
-    text: String,
+    /// Of the whole page: its pieces share it, and nobody copies them.
+    page: Arc<str>,
+    from: usize,
+    to: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,16 +80,17 @@ impl Masker {
 }
 
 pub(crate) fn pieces(page: &RawPage, columns: Option<&Columns>) -> Result<Vec<MaskedRows>, MaskFault> {
-    let mut ends: Vec<(usize, usize, u64)> = Vec::new();
-    page.each_row(columns, |from, to| match ends.last_mut() {
-        Some((start, end, count)) if to - *start <= ROWS_BYTES_MAX => {
-            *end = to;
-            *count += 1;
+    let ends = match (&page.checked, columns) {
+        // Looked at when it was read, with these very columns.
+        (Some(checked), Some(columns)) if checked.columns == *columns => checked.pieces.clone(),
+        _ => {
+            let mut ends = Pieces::default();
+            page.each_row(columns, |from, to| ends.add(from, to))?;
+            ends
         }
-        _ => ends.push((from, to, 1)),
-    })?;
-    let piece = |(from, to, count)| Some(MaskedRows { count, text: page.rows.get(from..to)?.to_owned() });
-    ends.into_iter().map(piece).collect::<Option<_>>().ok_or(MaskFault::Shape)
+    };
+    let piece = |(from, to, count)| page.rows.get(from..to).map(|_| MaskedRows { count, page: Arc::clone(&page.rows), from, to });
+    ends.0.into_iter().map(piece).collect::<Option<_>>().ok_or(MaskFault::Shape)
 }
 
 impl MaskedRows {
@@ -94,14 +99,15 @@ impl MaskedRows {
     }
 
     pub fn text(&self) -> &str {
-        &self.text
+        // It was there when the piece was made.
+        self.page.get(self.from..self.to).unwrap_or_default()
     }
 }
 
 /// Rows do not reach a log.
 impl fmt::Debug for MaskedRows {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("MaskedRows").field("count", &self.count).field("bytes", &self.text.len()).finish_non_exhaustive()
+        formatter.debug_struct("MaskedRows").field("count", &self.count).field("bytes", &(self.to - self.from)).finish_non_exhaustive()
     }
 }
 

@@ -1,10 +1,11 @@
 //! A page of rows as BigQuery answers it: `jobs.getQueryResults`, `jobs.query` and `tabledata.list`.
 
-use crate::masker::MaskFault;
+use crate::masker::{MaskFault, ROWS_BYTES_MAX};
 use crate::scan::{Odd, Scan};
 use crate::schema::{self, Columns};
 use serde_json::{Map, Value, json};
 use std::fmt;
+use std::sync::Arc;
 
 /// BigQuery's own pages end at some ten megabytes.
 pub const PAGE_BYTES_MAX: usize = 64 << 20;
@@ -36,7 +37,32 @@ pub struct RawPage {
     pub head: Head,
     pub(crate) job: Option<PageJob>,
     /// What stands between the brackets: JSON, and no more is known of it.
-    pub(crate) rows: String,
+    pub(crate) rows: Arc<str>,
+    /// Where the schema stood before the rows they were looked at once, and this is what was found.
+    pub(crate) checked: Option<Checked>,
+}
+
+/// Rows that have the shape of these columns, in pieces.
+pub(crate) struct Checked {
+    pub(crate) columns: Columns,
+    pub(crate) pieces: Pieces,
+}
+
+/// Where each piece begins and ends in the rows, and how many it has of them.
+#[derive(Clone, Default)]
+pub(crate) struct Pieces(pub(crate) Vec<(usize, usize, u64)>);
+
+impl Pieces {
+    /// The next row.
+    pub(crate) fn add(&mut self, from: usize, to: usize) {
+        match self.0.last_mut() {
+            Some((start, end, count)) if to - *start <= ROWS_BYTES_MAX => {
+                *end = to;
+                *count += 1;
+            }
+            _ => self.0.push((from, to, 1)),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,20 +109,24 @@ impl RawPage {
     }
 
     /// Tells where each row begins and ends, after its shape is checked.
-    pub(crate) fn each_row(&self, columns: Option<&Columns>, mut found: impl FnMut(usize, usize)) -> Result<(), MaskFault> {
+    pub(crate) fn each_row(&self, columns: Option<&Columns>, found: impl FnMut(usize, usize)) -> Result<(), MaskFault> {
         let mut scan = Scan::new(&self.rows);
         if scan.peek().is_none() {
             return Ok(());
         }
-        let columns = columns.ok_or(MaskFault::Shape)?;
-        loop {
-            scan.peek();
-            let from = scan.at();
-            columns.row(&mut scan)?;
-            found(from, scan.at());
-            if !scan.eat(b',') {
-                return Ok(scan.end()?);
-            }
+        each_row(&mut scan, columns.ok_or(MaskFault::Shape)?, found)?;
+        Ok(scan.end()?)
+    }
+}
+
+fn each_row(scan: &mut Scan<'_>, columns: &Columns, mut found: impl FnMut(usize, usize)) -> Result<(), Odd> {
+    loop {
+        scan.peek();
+        let from = scan.at();
+        columns.row(scan)?;
+        found(from, scan.at());
+        if !scan.eat(b',') {
+            return Ok(());
         }
     }
 }
@@ -109,6 +139,7 @@ struct Reading<'a> {
     complete: Option<bool>,
     job: Option<PageJob>,
     rows: Option<&'a str>,
+    checked: Option<Checked>,
 }
 
 impl<'a> Reading<'a> {
@@ -117,7 +148,10 @@ impl<'a> Reading<'a> {
         scan.take(b':')?;
         scan.peek();
         let from = scan.at();
-        scan.skip()?;
+        let checked = if name == "rows" { self.check(scan) } else { None };
+        if checked.is_none() {
+            scan.skip()?;
+        }
         let text = scan.since(from)?;
         if self.names.contains(&name) {
             return Err(PageFault::Shape("a member stands twice"));
@@ -126,6 +160,7 @@ impl<'a> Reading<'a> {
             return Err(PageFault::Shape("more members than there may be"));
         }
         if name == "rows" {
+            self.checked = checked;
             self.rows = match text {
                 "null" => None,
                 _ => Some(text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).ok_or(PageFault::Shape("rows"))?),
@@ -141,6 +176,18 @@ impl<'a> Reading<'a> {
         }
         self.names.push(name);
         Ok(())
+    }
+
+    /// The rows, over to their other side, if the schema is known and they have its shape. What is odd about them is for the masker to say.
+    fn check(&self, scan: &mut Scan<'a>) -> Option<Checked> {
+        let columns = Columns::of_schema(self.head.schema.as_ref()?)?;
+        let mut ahead = scan.clone();
+        ahead.take(b'[').ok()?;
+        let (start, mut pieces) = (ahead.at(), Pieces::default());
+        each_row(&mut ahead, &columns, |from, to| pieces.add(from - start, to - start)).ok()?;
+        ahead.take(b']').ok()?;
+        *scan = ahead;
+        Some(Checked { columns, pieces })
     }
 
     fn known(&mut self, name: &str, value: Value) -> Result<(), PageFault> {
@@ -220,7 +267,7 @@ impl<'a> Reading<'a> {
         if !self.head.complete && Scan::new(rows).peek().is_some() {
             return Err(PageFault::Shape("rows before the job is complete"));
         }
-        Ok(RawPage { head: self.head, job: self.job, rows: rows.to_owned() })
+        Ok(RawPage { head: self.head, job: self.job, rows: rows.into(), checked: self.checked })
     }
 }
 

@@ -37,10 +37,10 @@ const SCALARS: [&str; 19] = [
 /// Members that say how a value is written, and nothing of what it is: descriptions and default values can quote data.
 const DIGITS: [&str; 4] = ["maxLength", "precision", "scale", "timestampPrecision"];
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Columns(Vec<Column>);
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Column {
     repeated: bool,
     required: bool,
@@ -135,6 +135,9 @@ impl Columns {
             if position > 0 {
                 scan.take(b',')?;
             }
+            if column.is_plain() && scan.plain_cell() {
+                continue;
+            }
             open(scan, b'v')?;
             column.value(scan)?;
             scan.take(b'}')?;
@@ -158,6 +161,10 @@ impl Column {
             }
             _ => Some(Column { repeated: false, required: false, fields: None }),
         }
+    }
+
+    fn is_plain(&self) -> bool {
+        !self.repeated && self.fields.is_none()
     }
 
     fn value(&self, scan: &mut Scan<'_>) -> Result<(), Odd> {

@@ -30,7 +30,7 @@ fn known_members_are_kept_and_others_counted() {
         "dmlStats": { "insertedRowCount": "3" }, "jobReference": { "projectId": "p", "jobId": "j", "location": "EU" } });
     assert_eq!(Value::Object(page.head.rest.clone()), rest);
     assert_eq!(page.head.dropped, 8);
-    assert_eq!(page.rows, r#"{"f":[{"v":"1"}]}"#);
+    assert_eq!(&*page.rows, r#"{"f":[{"v":"1"}]}"#);
     assert!(!format!("{:?}", page.head).contains("secret"));
     assert!(!format!("{page:?}").contains(r#""v":"#));
 }

@@ -6,10 +6,16 @@ use sluice_mask::{MaskFault, MaskedRows, Masker, ROWS_BYTES_MAX, RawPage};
 use sluice_policy::{Purpose, Resource};
 
 fn of_job(project: &str, job: &str, rows: &[String]) -> RawPage {
+    in_order(project, job, rows, false)
+}
+
+/// What a page says stands in any order; what it has said of its columns before the rows is used while they are read.
+fn in_order(project: &str, job: &str, rows: &[String], schema_first: bool) -> RawPage {
     let reference = json!({ "projectId": project, "jobId": job });
-    let schema = json!({ "fields": [{ "name": "a", "type": "STRING" }] });
-    let text = format!(r#"{{"jobComplete":true,"jobReference":{reference},"rows":[{}],"schema":{schema}}}"#, rows.join(","));
-    RawPage::read(text.as_bytes()).unwrap()
+    let schema = format!(r#""schema":{}"#, json!({ "fields": [{ "name": "a", "type": "STRING" }] }));
+    let rows = format!(r#""rows":[{}]"#, rows.join(","));
+    let (first, second) = if schema_first { (schema, rows) } else { (rows, schema) };
+    RawPage::read(format!(r#"{{"jobComplete":true,"jobReference":{reference},{first},{second}}}"#).as_bytes()).unwrap()
 }
 
 fn of_table(rows: &str) -> RawPage {
@@ -80,6 +86,27 @@ fn a_permit_that_wants_masks_lets_no_row_pass() {
 }
 
 #[test]
+fn a_row_of_another_shape_ends_the_page() {
+    let masker = Masker::new(&permit(page("job_1"), "")).unwrap();
+    for (cells, expect) in [
+        (r#"{"f":[{"v":"x"}]}"#, Ok(vec![1])),
+        (r#" { "f" : [ { "v" : "x" } ] } "#, Ok(vec![1])),
+        (r#"{"f":[{"v":"\"}"}]}"#, Ok(vec![1])),
+        (r#"{"f":[{"v":null}]}"#, Ok(vec![1])),
+        (r#"{"f":[{"v":"x"},{"v":"y"}]}"#, Err(MaskFault::Shape)),
+        (r#"{"f":[{"v":"x","w":"y"}]}"#, Err(MaskFault::Shape)),
+        (r#"{"f":[{"v":["x"]}]}"#, Err(MaskFault::Shape)),
+        (r#"{"f":[{"v":1}]}"#, Err(MaskFault::Shape)),
+        (r#"{"f":[]}"#, Err(MaskFault::Shape)),
+        (r#""x""#, Err(MaskFault::Shape)),
+    ] {
+        for schema_first in [false, true] {
+            assert_eq!(counts(masker.mask(in_order("p", "job_1", &[cells.to_owned()], schema_first))), expect, "{cells} {schema_first}");
+        }
+    }
+}
+
+#[test]
 fn rows_leave_in_pieces() {
     let masker = Masker::new(&permit(page("job_1"), "")).unwrap();
     let mib = 1 << 20;
@@ -95,10 +122,12 @@ fn rows_leave_in_pieces() {
         (vec![1000; 5000], vec![1031, 1031, 1031, 1031, 876]),
     ] {
         let rows: Vec<String> = cells.iter().map(|bytes| row(&"x".repeat(*bytes))).collect();
-        let pieces = masker.mask(of_job("p", "job_1", &rows)).unwrap();
-        assert_eq!(pieces.iter().map(MaskedRows::count).collect::<Vec<_>>(), expect, "{:?}", &cells[..1]);
-        assert!(pieces.iter().all(|piece| piece.count() == 1 || piece.text().len() <= ROWS_BYTES_MAX));
-        assert_eq!(pieces.iter().map(MaskedRows::text).collect::<Vec<_>>().join(","), rows.join(","));
-        assert!(pieces.iter().all(|piece| !format!("{piece:?}").contains('x')));
+        for schema_first in [false, true] {
+            let pieces = masker.mask(in_order("p", "job_1", &rows, schema_first)).unwrap();
+            assert_eq!(pieces.iter().map(MaskedRows::count).collect::<Vec<_>>(), expect, "{:?}", &cells[..1]);
+            assert!(pieces.iter().all(|piece| piece.count() == 1 || piece.text().len() <= ROWS_BYTES_MAX));
+            assert_eq!(pieces.iter().map(MaskedRows::text).collect::<Vec<_>>().join(","), rows.join(","));
+            assert!(pieces.iter().all(|piece| !format!("{piece:?}").contains('x')));
+        }
     }
 }

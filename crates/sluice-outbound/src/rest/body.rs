@@ -25,10 +25,12 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Display,
 {
-    let bounded = Bounded { bytes: Vec::new(), bytes_max, full: false };
+    // What the head promises is room that is there at once: a page of rows would be copied again and again while it grows. It is no memory yet.
+    let promised = body.size_hint().exact().and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
+    let bounded = |bytes: usize| Bounded { bytes: Vec::with_capacity(bytes.min(bytes_max)), bytes_max, full: false };
     let mut reader = match headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase()).as_deref() {
-        None | Some(b"identity") => Reader::Plain(bounded),
-        Some(b"gzip" | b"x-gzip") => Reader::Gzip(Box::new(GzDecoder::new(bounded))),
+        None | Some(b"identity") => Reader::Plain(bounded(promised)),
+        Some(b"gzip" | b"x-gzip") => Reader::Gzip(Box::new(GzDecoder::new(bounded(0)))),
         Some(_) => return Err(ExchangeFault::Nonsense("an encoding that was not asked for".to_owned())),
     };
     let mut is_empty = true;

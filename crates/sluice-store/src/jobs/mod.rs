@@ -1,4 +1,5 @@
-//! The book of jobs: whose a job is, and what was understood when it was sent. On the disk before it answers.
+//! The book of jobs: whose a job is, and what was understood when it was sent. A job is on the disk before it answers; what became
+//! of it outlives a crash of the process at once, one of the machine with the next job.
 //!
 //! One SQLite file, for all gateways of one machine. It holds no names and no SQL: what is looked up is an HMAC, the rest is encrypted, and the key
 //! to both is wrapped by the master key. `rows` is the file, `form` the text that is encrypted, `veil` the keys, `writer` the one thread that writes.

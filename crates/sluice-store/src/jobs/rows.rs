@@ -119,6 +119,11 @@ impl Rows {
         self.connection.execute("UPDATE state SET key = ?2 WHERE key = ?1", params![before, after]).map(drop).map_err(fault)
     }
 
+    /// Whether transactions from now on wait for the disk. Those that do not survive a crash of the process, and in their order one of the machine.
+    pub fn sync_each(&self, does: bool) -> rusqlite::Result<()> {
+        self.connection.pragma_update(None, "synchronous", if does { "FULL" } else { "NORMAL" })
+    }
+
     /// Whether the id and the request id were both free.
     pub fn insert(&self, row: &NewRow) -> rusqlite::Result<bool> {
         let text = "INSERT INTO jobs (job, owner, listed, request, destination, created_ms, fate, body)

@@ -102,6 +102,8 @@ impl Thread {
     /// All in one transaction. An error is everybody's; that an id is taken is not an error.
     fn write_all(&mut self, batch: &[Work]) -> rusqlite::Result<Vec<Result<(), JobsFault>>> {
         let oldest_ms = self.veil.oldest_ms(self.limits.age_days_max);
+        // A job is on the disk before it is sent. Where its result lies only has to be found from now on; the next sync takes it along.
+        self.rows.sync_each(batch.iter().any(|work| matches!(work, Work::Begin(_))))?;
         // Dropped without its commit, it changes nothing.
         let transaction = rusqlite::Transaction::new_unchecked(&self.rows.connection, TransactionBehavior::Immediate)?;
         self.rows.forget_aged(oldest_ms)?;
