@@ -43,6 +43,6 @@ pub use replay::ReplayFile;
 pub use revocations::{Revocation, RevocationFile};
 pub use secrets::Secrets;
 pub use shelf::{read_checkpoint, read_history};
-pub use store::{Condition, OnDeath, QUEUE_BYTES_MAX, QUEUE_RECORDS_MAX, Status, Store};
+pub use store::{Appended, Condition, OnDeath, QUEUE_BYTES_MAX, QUEUE_RECORDS_MAX, Status, Store};
 pub use upgrade::{Upgraded, upgrade};
 pub use wal::SegmentSizes;
