@@ -60,7 +60,7 @@ impl RunningJobs {
 
     /// Requests that still owe their end.
     pub fn open(&self) -> usize {
-        self.kept().jobs.values().filter(|running| !running.state().done).count()
+        self.kept().jobs.values().filter(|running| !running.state.borrow().done).count()
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
