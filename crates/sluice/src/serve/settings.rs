@@ -1,5 +1,6 @@
 //! What `sluice serve` is told beside identity and policy: its doors, where it keeps things, whom it serves for. Every problem is said at once.
 
+use super::watch::{LogEntry, LogSettings, TracesEntry, TracesSettings};
 use serde::Deserialize;
 use sluice_outbound::{CallerAccount, ConnectionSettings, CredentialsSettings, Impersonate, ImpersonationSettings, Secret};
 use sluice_policy::Problem;
@@ -18,6 +19,9 @@ pub struct ServeSettings {
     pub ledger: LedgerPlace,
     pub state: PathBuf,
     pub connections: BTreeMap<String, Connection>,
+    pub log: LogSettings,
+    /// Without it none are sent.
+    pub traces: Option<TracesSettings>,
 }
 
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub struct Server {
     /// Proxies whose `X-Forwarded-For` is believed.
     pub proxies: Vec<IpAddr>,
     pub gzip: bool,
+    /// A port for numbers alone, beside `plain`.
+    pub metrics: Option<SocketAddr>,
 }
 
 #[derive(Debug)]
@@ -59,6 +65,9 @@ struct ServeFile {
     state: Option<StateEntry>,
     #[serde(default)]
     connections: BTreeMap<String, ConnectionEntry>,
+    #[serde(default)]
+    log: LogEntry,
+    traces: Option<TracesEntry>,
 }
 
 #[derive(Deserialize)]
@@ -73,6 +82,7 @@ struct ServerEntry {
     proxies: Vec<IpAddr>,
     #[serde(default = "yes")]
     gzip: bool,
+    metrics: Option<SocketAddr>,
 }
 
 #[derive(Deserialize)]
@@ -140,6 +150,8 @@ pub fn read(folder: &Path, text: &str) -> Result<ServeSettings, Vec<Problem>> {
         toml::from_str(text).map_err(|error| vec![problem(error.to_string().split_whitespace().collect::<Vec<_>>().join(" "))])?;
     let mut problems = Vec::new();
     let server = file.server.map(|entry| entry.read(folder, &mut problems));
+    let log = file.log.read(&mut problems);
+    let traces = file.traces.map(|entry| entry.read(folder, &mut problems));
     let mut connections = BTreeMap::new();
     for (name, entry) in file.connections {
         connections.extend(entry.read(folder, &name, &mut problems).map(|connection| (name, connection)));
@@ -152,7 +164,7 @@ pub fn read(folder: &Path, text: &str) -> Result<ServeSettings, Vec<Problem>> {
         (Some(server), Some(ledger), Some(state)) if problems.is_empty() => {
             let LedgerEntry { folder: ledger, keys, free_bytes_min } = ledger;
             let ledger = LedgerPlace { folder: folder.join(ledger), keys: folder.join(keys), free_bytes_min };
-            Ok(ServeSettings { server, ledger, state: folder.join(state.folder), connections })
+            Ok(ServeSettings { server, ledger, state: folder.join(state.folder), connections, log, traces })
         }
         (server, ledger, state) => {
             let missing = [("server", server.is_none()), ("ledger", ledger.is_none()), ("state", state.is_none())];
@@ -181,11 +193,15 @@ impl ServerEntry {
             problems
                 .push(format!("server.plain: {address} is not of this machine alone, and tokens would travel in clear: use `tls` there"));
         }
+        if let Some(address) = self.metrics.filter(|address| !address.ip().is_loopback()) {
+            problems.push(format!("server.metrics: {address} is not of this machine alone, and nobody is asked there who they are"));
+        }
         let is_url = |url: &String| (url.starts_with("https://") || url.starts_with("http://")) && !url.ends_with('/');
         if let Some(url) = self.public_url.as_ref().filter(|url| !is_url(url)) {
             problems.push(format!("server.public_url: `{}` is not a URL without a slash at its end", url.escape_debug()));
         }
-        Server { plain: self.plain, tls, public_url: self.public_url, proxies: self.proxies, gzip: self.gzip }
+        let ServerEntry { plain, public_url, proxies, gzip, metrics, .. } = self;
+        Server { plain, tls, public_url, proxies, gzip, metrics }
     }
 }
 
