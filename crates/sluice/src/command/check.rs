@@ -4,16 +4,21 @@ use super::policy::{print_problems, summary};
 use super::{EXIT_FAILED, Failure};
 use crate::configuration::{self, Configuration};
 use crate::policy_folder;
+use crate::serve::settings;
 use clap::Args;
 use serde_json::{Value, json};
 use sluice_policy::{PolicySet, Problem, Who};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+/// The table that every gateway has.
+const SERVER: &str = "server";
+
 /// Check a whole configuration, and say everything that is wrong with it.
 ///
-/// Reads sluice.toml (issuers and tokens in its identity section, the policy set and who may activate it in its policy section), the
-/// policy set with its rules, labels, limits and cases, and whether they fit together. Nothing is fetched and nothing is started.
+/// Reads sluice.toml (issuers and tokens in its identity section, the policy set and who may activate it in its policy section; with a server
+/// section everything that `sluice serve` is told), the policy set with its rules, labels, limits and cases, and whether they fit together.
+/// Nothing is fetched and nothing is started.
 /// Exit code 0: nothing is wrong. 1: something is.
 #[derive(Args)]
 #[command(after_help = "Example:\n  sluice check examples/configuration")]
@@ -38,6 +43,7 @@ pub fn run(check: &Check) -> Result<ExitCode, Failure> {
     let (configuration, mut problems) = configuration::read(&check.folder)?;
     let mut sound = Sound { signers: configuration.policy.keys.current.len(), ..Sound::default() };
     let issuers = issuers(&configuration, &mut sound, &mut problems);
+    problems.extend(serving(&configuration, &check.folder));
     let set = set(&configuration, &check.folder, &mut sound, &mut problems);
     if let (Some(issuers), Some(set)) = (issuers, set) {
         problems.extend(strangers(&issuers, &set));
@@ -84,6 +90,12 @@ fn issuers(configuration: &Configuration, sound: &mut Sound, problems: &mut Vec<
             None
         }
     }
+}
+
+/// What `sluice serve` is told. Rules can be checked before there is a gateway to serve them.
+fn serving(configuration: &Configuration, folder: &Path) -> Vec<Problem> {
+    let serves = configuration.text.parse::<toml::Table>().is_ok_and(|tables| tables.contains_key(SERVER));
+    if serves { settings::read(folder, &configuration.text).err().unwrap_or_default() } else { Vec::new() }
 }
 
 fn set(configuration: &Configuration, folder: &Path, sound: &mut Sound, problems: &mut Vec<Problem>) -> Option<PolicySet> {
