@@ -146,6 +146,16 @@ impl Log {
     }
 }
 
+#[cfg(test)]
+impl Log {
+    /// However long it takes.
+    pub fn wait_until_written(&self) {
+        let (done, written) = sync_channel(1);
+        self.entries.send(Entry::Flush(done)).unwrap();
+        written.recv().unwrap();
+    }
+}
+
 fn write(entries: &Receiver<Entry>, out: &mut impl Write, counts: &Counts) {
     let mut told = 0;
     for entry in entries {
@@ -214,13 +224,6 @@ mod tests {
         }
     }
 
-    /// However long it takes.
-    fn wait_for(log: &Log) {
-        let (done, written) = sync_channel(1);
-        log.entries.send(Entry::Flush(done)).unwrap();
-        written.recv().unwrap();
-    }
-
     #[test]
     fn an_event_is_one_line() {
         let line = Line { at_ms: 1_000, event: Event::Alarm, facts: vec![("text", json!("a\nb\u{1b}\"")), ("jobs", json!(3))] };
@@ -241,7 +244,7 @@ mod tests {
         log.say(Event::Alarm, vec![]);
         assert_eq!(log.dropped(), 10, "requests that do not fit are dropped, and an alarm still fits");
         drop(stopped);
-        wait_for(&log);
+        log.wait_until_written();
         let lines = reader.lines();
         let count = |event: &str| lines.iter().filter(|line| line["event"] == event).count();
         assert_eq!((count("request"), count("alarm"), count("lines_dropped")), (REQUESTS_WAITING_MAX, 1, 1));
@@ -259,7 +262,7 @@ mod tests {
                 }
             }
             [Event::Start, Event::ConnectionsCutOff, Event::Alarm].into_iter().for_each(|event| log.say(event, vec![]));
-            wait_for(&log);
+            log.wait_until_written();
             let word = |line: &Value| line.get("outcome").unwrap_or(&line["event"]).as_str().unwrap().to_owned();
             assert_eq!(reader.lines().iter().map(word).collect::<Vec<_>>(), expect, "{level:?} {requests:?}");
         };

@@ -42,10 +42,17 @@ pub struct Watch {
 
 impl Watch {
     pub fn start(log: LogSettings, traces: Option<&TracesSettings>) -> Result<Arc<Watch>, Failure> {
-        let failed = |error: std::io::Error| Failure::new(format!("no log: {error}"));
         // A descriptor of its own: whoever reads it slowly holds no lock that others need.
-        let out = std::io::stderr().as_fd().try_clone_to_owned().map_err(failed)?;
-        let log = Arc::new(Log::start(log, std::fs::File::from(out)).map_err(failed)?);
+        let out = std::io::stderr().as_fd().try_clone_to_owned().map_err(no_log)?;
+        Watch::start_writing(log, traces, std::fs::File::from(out))
+    }
+
+    fn start_writing(
+        log: LogSettings,
+        traces: Option<&TracesSettings>,
+        out: impl std::io::Write + Send + 'static,
+    ) -> Result<Arc<Watch>, Failure> {
+        let log = Arc::new(Log::start(log, out).map_err(no_log)?);
         let standing = Arc::new(Standing::default());
         let lines = Arc::clone(&log);
         drop(standing.lines_dropped.set(Box::new(move || lines.dropped())));
@@ -121,6 +128,10 @@ impl Alarm for Watch {
     }
 }
 
+fn no_log(error: std::io::Error) -> Failure {
+    Failure::new(format!("no log: {error}"))
+}
+
 fn facts(ended: &Ended<'_>, took: Duration) -> Facts {
     let milliseconds = f64::from(u32::try_from(took.as_micros()).unwrap_or(u32::MAX)) / MICROSECONDS_PER_MILLISECOND;
     let mut facts = Facts::with_capacity(8);
@@ -137,4 +148,43 @@ fn facts(ended: &Ended<'_>, took: Duration) -> Facts {
     }
     facts.push(("milliseconds", json!(milliseconds)));
     facts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    const SECRET: &str = "what a client sent";
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_panic_is_an_event_without_its_words() {
+        let kept = Kept::default();
+        let watch = Watch::start_writing(LogSettings::default(), None, kept.clone()).unwrap();
+        let before = std::panic::take_hook();
+        watch.take_panics();
+        let broken = std::thread::spawn(|| panic!("{SECRET}")).join();
+        std::panic::set_hook(before);
+        assert!(broken.is_err());
+        watch.log.wait_until_written();
+        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let is_told = |event: &Value| event["event"] == "panic" && event["place"].as_str().is_some_and(|place| place.contains(file!()));
+        assert!(events.iter().any(is_told) && !text.contains(SECRET), "{text}");
+        assert!(watch.page().unwrap().contains("sluice_alarms_total 1\n"));
+    }
 }

@@ -93,7 +93,8 @@ impl Traces {
             ended_at: now_at,
         };
         if let Err(unsent) = self.queue.try_send(trace) {
-            self.counts.drop_spans(std::slice::from_ref(&unsent.into_inner()));
+            let spans = spans(std::slice::from_ref(&unsent.into_inner()));
+            self.counts.count(spans, spans);
         }
     }
 }
@@ -137,14 +138,12 @@ impl Exporter {
 
     async fn send(&mut self, batch: Vec<Trace>, log: &Log) {
         let sent = self.collector.send(otlp::request(&batch).to_string().into_bytes()).await;
-        match &sent {
-            Ok(()) => self.counts.send_spans(&batch),
-            Err(_) => self.counts.drop_spans(&batch),
-        }
+        let spans = spans(&batch);
+        self.counts.count(spans, sent.as_ref().map_or(spans, |rejected| *rejected));
         // Said when it changes: a collector that is away for a day is one line.
         match (sent, self.is_failing) {
             (Err(fault), false) => log.say(Event::TracesFail, vec![("text", json!(fault))]),
-            (Ok(()), true) => log.say(Event::TracesSent, vec![("dropped", json!(self.counts.dropped()))]),
+            (Ok(_), true) => log.say(Event::TracesSent, vec![("dropped", json!(self.counts.dropped()))]),
             _ => return,
         }
         self.is_failing = !self.is_failing;
@@ -170,12 +169,10 @@ impl SpanCounts {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    fn send_spans(&self, traces: &[Trace]) {
-        self.sent.fetch_add(spans(traces), Ordering::Relaxed);
-    }
-
-    fn drop_spans(&self, traces: &[Trace]) {
-        self.dropped.fetch_add(spans(traces), Ordering::Relaxed);
+    fn count(&self, spans: u64, dropped: u64) {
+        let dropped = dropped.min(spans);
+        self.sent.fetch_add(spans - dropped, Ordering::Relaxed);
+        self.dropped.fetch_add(dropped, Ordering::Relaxed);
     }
 }
 
