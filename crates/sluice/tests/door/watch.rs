@@ -15,6 +15,8 @@ use std::time::Duration;
 const STOPPED_WITHIN: Duration = Duration::from_secs(60);
 const WAREHOUSE_USER: &str = "gateway@acme-prod.iam.gserviceaccount.com";
 const WAREHOUSE_TOKEN: &str = "fedcba9876543210fedcba9876543210";
+/// A port that is given out to nobody.
+const NOBODY: &str = "http://127.0.0.1:1";
 const LITERAL: &str = "a literal of the analyst's";
 const PARAMETER: &str = "a parameter of the analyst's";
 const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -259,9 +261,8 @@ fn refuse(plain: SocketAddr, token: &str) {
 fn a_collector_that_hangs_or_is_away_holds_up_nothing() {
     let (folder, plain, tokens) = World::prepare("watch-away", &["analyst"]);
     let hanging = FakeCollector::start(Manner::Hangs);
-    let away = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let dropped = "sluice_trace_spans_total{outcome=\"dropped\"}";
-    for endpoint in [hanging.endpoint(), format!("http://{away}")] {
+    for endpoint in [hanging.endpoint(), NOBODY.to_owned()] {
         set(&folder, "", &format!("[log]\nrequests = \"off\"\n[traces]\nendpoint = \"{endpoint}\""));
         let gateway = serve(&folder);
         refuse(plain, &tokens[0]);
