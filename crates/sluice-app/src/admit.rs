@@ -9,6 +9,7 @@ use crate::labels::with_labels;
 use crate::ports::{JobState, Resource, RowsAsk, Upload};
 use crate::query::Results;
 use crate::refusal::{Refused, Why};
+use crate::trail::{Stage, Trail};
 use sluice_identity::Caller;
 use sluice_model::TableName;
 use sluice_policy::{self as policy, Known, Method, Request, Work};
@@ -64,14 +65,16 @@ impl Gateway {
         }
         let fault = |fault| failed(fault, admission.may_be_told);
         if ask.reads == Reads::Nothing {
-            let answer = self.parts.upstream.send(&admission.permit).await;
+            let asking = self.parts.upstream.send(&admission.permit);
+            let answer = passage.visit.trail.upstream(Stage::UpstreamSend, asking).await;
             // Also after a fault: it may have acted.
             self.forget(passage, &ask.changes);
             let answer = answer.map_err(fault)?;
             self.complete(passage, &JobState::default(), "completed", 0).await;
             return Ok(Admitted::Resource(answer));
         }
-        let page = self.parts.upstream.rows(&admission.permit, &RowsAsk::AsSent).await.map_err(fault)?;
+        let asking = self.parts.upstream.rows(&admission.permit, &RowsAsk::AsSent);
+        let page = passage.visit.trail.upstream(Stage::UpstreamRows, asking).await.map_err(fault)?;
         let head = page.head.clone();
         let rows = self.release(passage, &admission.permit, page).await?;
         let count = rows.iter().map(|rows| rows.value().count()).sum();
@@ -106,18 +109,19 @@ impl Gateway {
             }
             *mine = true;
         }
+        let trail = &passage.visit.trail;
         let (columns, known) = match &ask.reads {
             Reads::Nothing => (Vec::new(), (*self.parts.in_force.known()).clone()),
-            Reads::All(tables) => self.columns(&ask.connection, tables, None).await.map(|found| (found.outputs, found.known))?,
+            Reads::All(tables) => self.columns(trail, &ask.connection, tables, None).await.map(|found| (found.outputs, found.known))?,
             Reads::Some(table, paths) => {
-                let found = self.columns(&ask.connection, std::slice::from_ref(table), Some(paths)).await?;
+                let found = self.columns(trail, &ask.connection, std::slice::from_ref(table), Some(paths)).await?;
                 (found.outputs, found.known)
             }
         };
         let work = Work::Method(Method { name: ask.name.clone(), resource, columns });
         let (connection, project, mut also) = (ask.connection.clone(), ask.project.clone(), ask.also.clone());
         if let Some(table) = &ask.untags
-            && self.has_tags(&ask.connection, table).await?
+            && self.has_tags(trail, &ask.connection, table).await?
         {
             also.push(("administration".to_owned(), policy::Resource::Table(table.clone())));
         }
@@ -125,10 +129,10 @@ impl Gateway {
     }
 
     /// As it is now: what the catalog remembers may be older than the tag.
-    async fn has_tags(&self, connection: &str, table: &TableName) -> Result<bool, Why> {
+    async fn has_tags(&self, trail: &Trail, connection: &str, table: &TableName) -> Result<bool, Why> {
         self.parts.catalog.forget(connection, table);
         let wanted = Required { tables: vec![table.clone()], ..Required::default() };
-        Ok(!self.parts.catalog.fetch(connection, &wanted).await?.tags.is_empty())
+        Ok(!trail.walk(Stage::Catalog, self.parts.catalog.fetch(connection, &wanted)).await?.tags.is_empty())
     }
 
     fn forget(&self, passage: &Passage, changes: &[TableName]) {

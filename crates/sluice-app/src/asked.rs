@@ -1,6 +1,7 @@
 //! What a door has understood of a request, before anybody has decided on it.
 
 use crate::job::JobName;
+use crate::trail::Trail;
 use core::net::IpAddr;
 use sluice_model::TableName;
 use sluice_policy::{Parameter, Resource, Sends};
@@ -18,6 +19,8 @@ pub struct Visit {
     pub user_agent: Option<String>,
     /// What a client merely says of itself, for the record.
     pub said: Vec<(String, String)>,
+    /// Where its time went, from here on.
+    pub trail: Trail,
 }
 
 /// A query job.

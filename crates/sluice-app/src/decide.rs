@@ -4,6 +4,7 @@ use crate::gateway::{Gateway, Passage};
 use crate::ports::{InForce, UpstreamFault, UpstreamFaultKind};
 use crate::record;
 use crate::refusal::{FormReason, Why};
+use crate::trail::Stage;
 use crate::understand::Understood;
 use sluice_ledger::Recorded;
 use sluice_ledger::record::content::{Meta, Steps, Table};
@@ -15,6 +16,7 @@ use sluice_policy::{
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// A permit on record, with what the second judge said.
 pub(crate) struct Admission {
@@ -53,16 +55,21 @@ impl Gateway {
         let may_be_told = policy.is_free_of_labels(&request, background.known);
         passage.asked = Some(record::request(&request, background.tables));
         let mut dry_run = None;
+        let begun = Instant::now();
         self.ask_shadows(passage, &request, None, background.known);
         let mut verdict = self.first(passage, request, background.known);
+        passage.visit.trail.note(Stage::Decide, begun, word(&verdict));
         if let Verdict::ToEstimate(estimate) = verdict {
             passage.decision = Some(estimate.decision().clone());
             let estimate = self.recorded_estimate(passage, estimate).await?;
+            let asking = self.parts.upstream.estimate(&estimate);
             // It reads no rows: what BigQuery says of it is of the statement and of schemas, which have been decided on.
-            let said = self.parts.upstream.estimate(&estimate).await.map_err(|fault| failed(fault, true))?;
+            let said = passage.visit.trail.upstream(Stage::UpstreamDryRun, asking).await.map_err(|fault| failed(fault, true))?;
             let (estimate, _) = estimate.into_parts();
+            let begun = Instant::now();
             self.ask_shadows(passage, estimate.request(), Some(&said), background.known);
             verdict = self.second(passage, estimate, &said, background.known);
+            passage.visit.trail.note(Stage::Decide, begun, word(&verdict));
             dry_run = Some(said);
         }
         let permit = match verdict {
@@ -93,7 +100,10 @@ impl Gateway {
         let known = self.parts.in_force.known();
         let may_be_told = self.parts.in_force.policy().is_free_of_labels(&request, &known);
         passage.asked = Some(record::request(&request, &[]));
-        match self.first(passage, request, &known) {
+        let begun = Instant::now();
+        let verdict = self.first(passage, request, &known);
+        passage.visit.trail.note(Stage::Decide, begun, word(&verdict));
+        match verdict {
             Verdict::Permitted(_) => Ok(may_be_told),
             Verdict::Held(hold) => Err(refuse(passage, hold.refuse().decision)),
             Verdict::Refused(refusal) => Err(refuse(passage, refusal.decision)),
@@ -159,7 +169,7 @@ impl Gateway {
         let policy = record::policy(estimate.decision(), &passage.shadows);
         let draft = Steps { subject: passage.subject }.estimated(&meta, &record::identity(&passage.caller), asked(passage)?, &policy)?;
         let sealed = self.parts.sealer.seal(&draft)?;
-        Ok(Recorded::commit(estimate, sealed, self.parts.log.as_ref()).await?)
+        Ok(passage.visit.trail.walk(Stage::Record, Recorded::commit(estimate, sealed, self.parts.log.as_ref())).await?)
     }
 
     async fn recorded_permit(&self, passage: &mut Passage, permit: Permit) -> Result<Recorded<Permit>, Why> {
@@ -167,7 +177,7 @@ impl Gateway {
         let policy = record::policy(permit.decision(), &passage.shadows);
         let draft = Steps { subject: passage.subject }.admitted(&meta, &record::identity(&passage.caller), asked(passage)?, &policy)?;
         let sealed = self.parts.sealer.seal(&draft)?;
-        let permit = Recorded::commit(permit, sealed, self.parts.log.as_ref()).await?;
+        let permit = passage.visit.trail.walk(Stage::Record, Recorded::commit(permit, sealed, self.parts.log.as_ref())).await?;
         passage.admitted = true;
         Ok(permit)
     }
@@ -210,6 +220,15 @@ pub(crate) fn failed(fault: UpstreamFault, may_be_told: bool) -> Why {
     let refused = fault.kind == UpstreamFaultKind::Refused;
     let told = fault.error.as_ref().filter(|_| refused && may_be_told).map(|error| error.message.clone());
     Why::Upstream { fault: Box::new(fault), told }
+}
+
+fn word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Held(_) => "held",
+        Verdict::Permitted(_) => "permitted",
+        Verdict::Refused(_) => "refused",
+        Verdict::ToEstimate(_) => "to_estimate",
+    }
 }
 
 /// By the names that the caller gave them.

@@ -2,12 +2,13 @@
 
 use crate::asked::Visit;
 use crate::follow::Followed;
-use crate::identify::Strangers;
+use crate::identify::{self, Strangers};
 use crate::ports::{Alarm, Catalog, InForce, Jobs, Keys, Machine, SealFault, Sealer, Upstream};
 use crate::record;
 use crate::refusal::{Refused, Why};
 use crate::running::{Owing, RunningJobs};
 use crate::session::Sessions;
+use crate::trail::{Ended, Stage};
 use crate::understand::Understanding;
 use sluice_identity::{Caller, Identity, ReplayStore};
 use sluice_ledger::record::content::{self, Steps, Totals};
@@ -15,10 +16,11 @@ use sluice_ledger::record::{Draft, DraftError, Subject};
 use sluice_ledger::{AppendFault, DurableLog, Receipt};
 use sluice_policy::Decision;
 use sluice_sql::engine::Engine;
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Between two attempts to put an outcome on record.
 const OUTCOME_RETRY_MILLISECONDS: u64 = 200;
@@ -104,6 +106,7 @@ impl Gateway {
             Ok(draft) => self.put_outcome(draft).await,
             Err(error) => self.parts.alarm.raise(&format!("a refusal has no record: {error}")),
         }
+        self.tell(Some(subject), &visit, "refused", Some(&why));
         Refused { subject, why }
     }
 
@@ -136,21 +139,43 @@ impl Gateway {
         let gateway = Arc::clone(self);
         let passing = tokio::spawn(async move {
             let (passage, outcome) = work(Arc::clone(&gateway), passage).await;
-            match outcome {
-                Ok(value) => Ok(value),
-                Err(why) => {
-                    gateway.end_refused(&passage, &why).await;
-                    Err(Refused { subject: passage.subject, why })
-                }
+            let mut word = "served";
+            if let Err(why) = &outcome {
+                word = if passage.has_failed(why) { "failed" } else { "refused" };
+                let begun = Instant::now();
+                gateway.end_refused(&passage, why).await;
+                passage.visit.trail.note(Stage::Record, begun, word);
             }
+            gateway.tell(Some(passage.subject), &passage.visit, word, outcome.as_ref().err());
+            outcome.map_err(|why| Refused { subject: passage.subject, why })
         });
         match passing.await {
             Ok(outcome) => outcome,
-            Err(broken) => {
-                self.parts.alarm.raise(&format!("a request broke off: {broken}"));
+            // What a panic says can hold what the client sent.
+            Err(_) => {
+                self.parts.alarm.raise("a request broke off");
                 Err(Refused { subject, why: Why::Recording(AppendFault::Dead("the request broke off".to_owned())) })
             }
         }
+    }
+
+    /// For numbers, logs and traces: the one place that knows how each request ended.
+    pub(crate) fn tell(&self, subject: Option<Subject>, visit: &Visit, outcome: &'static str, why: Option<&Why>) {
+        let (kinds, rules) = why.map(detail).unwrap_or_default();
+        self.tell_in_detail(subject, visit, outcome, why, (kinds, rules), false);
+    }
+
+    pub(crate) fn tell_in_detail(
+        &self,
+        subject: Option<Subject>,
+        visit: &Visit,
+        outcome: &'static str,
+        why: Option<&Why>,
+        (kinds, rules): (Vec<Cow<'static, str>>, Vec<String>),
+        is_counted: bool,
+    ) {
+        let walked = visit.trail.take(subject);
+        self.parts.alarm.ended(Ended { subject, visit, outcome, reason: why.map(Why::word), kinds, rules, is_counted, walked });
     }
 
     async fn end_refused(&self, passage: &Passage, why: &Why) {
@@ -158,8 +183,8 @@ impl Gateway {
         let identity = record::identity(&passage.caller);
         let steps = Steps { subject: passage.subject };
         let draft = match (why, &passage.asked, &passage.decision) {
-            // It was permitted and went wrong at BigQuery's: that is an end, not a refusal.
-            (Why::Upstream { fault, .. }, ..) if passage.admitted => {
+            // That is an end, not a refusal.
+            (Why::Upstream { fault, .. }, ..) if passage.has_failed(why) => {
                 let mut meta = meta.clone();
                 meta.outcome = "failed".to_owned();
                 steps.completed(&meta, &Totals::default(), &record::upstream_failed("", fault))
@@ -211,8 +236,28 @@ impl Gateway {
 }
 
 impl Passage {
+    /// It was permitted and went wrong at BigQuery's.
+    fn has_failed(&self, why: &Why) -> bool {
+        self.admitted && matches!(why, Why::Upstream { .. })
+    }
+
     pub fn of_job(&self, arrived: bool) -> Followed {
         Followed { arrived, subject: self.subject, visit: self.visit.clone(), connection: self.connection.clone() }
+    }
+}
+
+/// Words of the program's, and the names of rules.
+fn detail(why: &Why) -> (Vec<Cow<'static, str>>, Vec<String>) {
+    match why {
+        Why::Policy(decision) => {
+            let reasons = &decision.evaluation.reasons;
+            let kinds: BTreeSet<&'static str> = reasons.iter().map(|reason| reason.kind.word()).collect();
+            let rules: BTreeSet<&String> = reasons.iter().flat_map(|reason| &reason.rules).map(|rule| &rule.id).collect();
+            (kinds.into_iter().map(Cow::Borrowed).collect(), rules.into_iter().cloned().collect())
+        }
+        Why::Unproven(refusal) => (vec![Cow::Owned(identify::word(refusal))], Vec::new()),
+        Why::Upstream { fault, .. } => (vec![Cow::Borrowed(fault.kind.word())], Vec::new()),
+        _ => Default::default(),
     }
 }
 

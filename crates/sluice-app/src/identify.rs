@@ -4,10 +4,13 @@ use crate::asked::Visit;
 use crate::gateway::Gateway;
 use crate::record;
 use crate::refusal::{Refused, Why};
+use crate::trail::{DONE, Stage};
 use sluice_identity::{Caller, Presented, Refusal};
 use sluice_ledger::flood::{Entry, Flood, FloodCount};
 use sluice_ledger::record::Draft;
+use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 const MILLISECONDS_PER_SECOND: u64 = 1_000;
 
@@ -19,10 +22,17 @@ pub(crate) struct Strangers {
 impl Gateway {
     /// A token of a configured issuer, or one of ours.
     pub async fn identify(&self, visit: &Visit, bearer: &[u8]) -> Result<Caller, Refused> {
-        match self.judge(bearer).await {
+        match self.judge_on(visit, bearer).await {
             Ok(caller) => Ok(caller),
             Err(refusal) => Err(self.refuse_token(visit, refusal).await),
         }
+    }
+
+    pub(crate) async fn judge_on(&self, visit: &Visit, bearer: &[u8]) -> Result<Caller, Refusal> {
+        let begun = Instant::now();
+        let judged = self.judge(bearer).await;
+        visit.trail.note(Stage::Identify, begun, if judged.is_ok() { DONE } else { "refused" });
+        judged
     }
 
     pub(crate) async fn judge(&self, bearer: &[u8]) -> Result<Caller, Refusal> {
@@ -52,13 +62,15 @@ impl Gateway {
         self.record_count(over).await;
         if entry == Entry::Single {
             let mut meta = record::meta(visit, "", "refused", None);
-            meta.reason = Some(word);
+            meta.reason = Some(word.clone());
             meta.session = Some(record::hex(&subject.0));
             match Draft::of_refused_token(&meta) {
                 Ok(draft) => self.put_outcome(draft).await,
                 Err(error) => self.parts.alarm.raise(&format!("a refused token has no record: {error}")),
             }
         }
+        let detail = (vec![Cow::Owned(word)], Vec::new());
+        self.tell_in_detail(Some(subject), visit, "refused", Some(&why), detail, entry == Entry::Counted);
         Refused { subject, why }
     }
 
@@ -88,7 +100,7 @@ impl Strangers {
 }
 
 /// The name of the reason alone: what stands in it can come from the token.
-fn word(refusal: &Refusal) -> String {
+pub(crate) fn word(refusal: &Refusal) -> String {
     let name = format!("{:?}", refusal.reason);
     let mut word = String::new();
     for (position, letter) in name.chars().take_while(char::is_ascii_alphanumeric).enumerate() {

@@ -10,6 +10,7 @@ use crate::ports::JobState;
 use crate::query::told;
 use crate::refusal::{Refused, Why};
 use crate::script::without_foreign_text;
+use crate::trail::Stage;
 use sluice_identity::Caller;
 use sluice_policy::{Method, Request, Resource, Sends, Verb, Work};
 use std::sync::Arc;
@@ -112,7 +113,11 @@ impl Gateway {
         let admission = self.admit_request(passage, request, Background { known: &known_now, tables: &[] }).await?;
         let state = match running {
             Some(running) => Ok(running.state()),
-            None => self.parts.upstream.job(&admission.permit, &placed(&known.name, job), Duration::ZERO).await,
+            None => {
+                let name = placed(&known.name, job);
+                let asking = self.parts.upstream.job(&admission.permit, &name, Duration::ZERO);
+                passage.visit.trail.upstream(Stage::UpstreamJob, asking).await
+            }
         };
         let state = state.map_err(|fault| failed(fault, may_be_told))?;
         self.confirm(&known, &state).await?;
@@ -129,8 +134,10 @@ impl Gateway {
         let admission = self.admit_request(passage, request, Background { known: &known_now, tables: &[] }).await?;
         self.confirm_first(&known, &admission, &name).await?;
         let may_be_told = self.may_be_told(&known);
-        self.parts.upstream.send(&admission.permit).await.map_err(|fault| failed(fault, may_be_told))?;
-        let state = self.parts.upstream.job(&admission.permit, &name, Duration::ZERO).await;
+        let (asking, trail) = (self.parts.upstream.send(&admission.permit), &passage.visit.trail);
+        trail.upstream(Stage::UpstreamSend, asking).await.map_err(|fault| failed(fault, may_be_told))?;
+        let asking = self.parts.upstream.job(&admission.permit, &name, Duration::ZERO);
+        let state = trail.upstream(Stage::UpstreamJob, asking).await;
         let state = state.map_err(|fault| failed(fault, may_be_told))?;
         self.complete(passage, &state, "completed", 0).await;
         Ok(told_of(&known, state, may_be_told))
@@ -154,7 +161,10 @@ impl Gateway {
             }
             let state = match self.running.find(&passage.connection, &known.name) {
                 Some(running) => Ok(running.state()),
-                None => self.parts.upstream.job(&admission.permit, &known.name, Duration::ZERO).await,
+                None => {
+                    let asking = self.parts.upstream.job(&admission.permit, &known.name, Duration::ZERO);
+                    passage.visit.trail.upstream(Stage::UpstreamJob, asking).await
+                }
             };
             // BigQuery forgets jobs after half a year.
             let Ok(state) = state else { continue };

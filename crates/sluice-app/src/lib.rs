@@ -17,6 +17,7 @@ mod release;
 mod running;
 mod script;
 mod session;
+mod trail;
 mod understand;
 mod withhold;
 
@@ -34,3 +35,4 @@ pub use query::Results;
 pub use record::hex;
 pub use refusal::{FormReason, Refused, Why};
 pub use session::{ExchangeAsk, Exchanged, Introspected, LATE_SECONDS_MAX, SESSIONS_PER_MINUTE_MAX, SessionFault, fault_of};
+pub use trail::{Ended, STEPS_KEPT_MAX, Stage, Step, Trail, Walked};

@@ -1,6 +1,7 @@
 //! What the path of a request needs from outside. Each port says what its answer is worth; `crates/sluice/src/compose.rs` alone knows who serves it.
 
 use crate::job::{JobName, KnownJob};
+use crate::trail::Ended;
 use sluice_identity::{Issuer, KeySet, Revocations};
 use sluice_ledger::Recorded;
 use sluice_ledger::record::{Draft, SealedRecord};
@@ -248,9 +249,15 @@ pub trait Machine: Send + Sync {
     fn random(&self, bytes: &mut [u8]) -> Result<(), SealFault>;
 }
 
-/// Told what operators must know at once. It must not block.
+/// Told what operators want to know. It must not block.
 pub trait Alarm: Send + Sync {
+    /// At once: somebody should look. Never with a text that came from outside.
     fn raise(&self, what: &str);
+
+    /// A request is over, for numbers, logs and traces. Told before its client is answered.
+    fn ended(&self, ended: Ended<'_>) {
+        drop(ended);
+    }
 }
 
 impl fmt::Display for UpstreamFault {

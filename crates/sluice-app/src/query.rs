@@ -9,6 +9,7 @@ use crate::labels::{with_ceiling, with_labels};
 use crate::ports::{JobRows, JobState, RowsAsk, Upload, UpstreamFault, UpstreamFaultKind};
 use crate::refusal::{FormReason, Refused, Why};
 use crate::running::Running;
+use crate::trail::Stage;
 use crate::understand::{Understood, all_nameable, depends_on_who_asks, tells_of_others};
 use sluice_identity::Caller;
 use sluice_ledger::Recorded;
@@ -113,7 +114,8 @@ impl Gateway {
     }
 
     async fn submit_now(self: &Arc<Self>, passage: &mut Passage, ask: QueryAsk) -> Result<Arc<Running>, Why> {
-        let understood = self.understand(&ask.connection, &ask.query).await?;
+        let trail = &passage.visit.trail;
+        let understood = trail.walk(Stage::Understand, self.understand(trail, &ask.connection, &ask.query)).await?;
         self.tell_or_withhold(passage, &ask, &understood)?;
         if depends_on_who_asks(&understood.analysis) && !self.impersonates(&ask.connection) {
             let text =
@@ -150,7 +152,7 @@ impl Gateway {
         job: JobName,
     ) -> Result<Arc<Running>, Why> {
         let mut arrived = true;
-        let sent = match self.send_job(&admission, &known, upload, dry_run).await {
+        let sent = match self.send_job(passage, &admission, &known, upload, dry_run).await {
             // It may run: it is followed by its name until somebody knows.
             Err(Why::Upstream { fault, .. }) if fault.may_have_acted && !dry_run => {
                 arrived = false;
@@ -193,11 +195,19 @@ impl Gateway {
         }
     }
 
-    async fn send_job(&self, admission: &Admission, known: &KnownJob, upload: Option<Upload>, dry_run: bool) -> Result<JobState, Why> {
+    async fn send_job(
+        &self,
+        passage: &Passage,
+        admission: &Admission,
+        known: &KnownJob,
+        upload: Option<Upload>,
+        dry_run: bool,
+    ) -> Result<JobState, Why> {
         if !dry_run {
             self.parts.jobs.begin(known.clone()).await?;
         }
-        let sent = self.parts.upstream.dispatch(&admission.permit, upload).await;
+        let asking = self.parts.upstream.dispatch(&admission.permit, upload);
+        let sent = passage.visit.trail.upstream(Stage::UpstreamDispatch, asking).await;
         sent.map_err(|fault| failed(fault, dry_run || admission.may_be_told))
     }
 
@@ -231,7 +241,10 @@ impl Gateway {
         let fault = |fault| failed(fault, admission.may_be_told);
         let state = match &running {
             Some(running) => running.state(),
-            None => self.parts.upstream.job(&admission.permit, &rows.job, patience).await.map_err(fault)?,
+            None => {
+                let asking = self.parts.upstream.job(&admission.permit, &rows.job, patience);
+                passage.visit.trail.upstream(Stage::UpstreamJob, asking).await.map_err(fault)?
+            }
         };
         self.confirm(&known, &state).await?;
         succeeded(&state, admission.may_be_told)?;
@@ -240,7 +253,9 @@ impl Gateway {
             return Ok(of_state(told(state, admission.may_be_told)));
         }
         self.hold_to(&passage.connection, work, &state)?;
-        let page = self.parts.upstream.rows(&admission.permit, &RowsAsk::OfJob(rows)).await.map_err(fault)?;
+        let rows = RowsAsk::OfJob(rows);
+        let asking = self.parts.upstream.rows(&admission.permit, &rows);
+        let page = passage.visit.trail.upstream(Stage::UpstreamRows, asking).await.map_err(fault)?;
         let head = page.head.clone();
         let rows = self.release(passage, &admission.permit, page).await?;
         self.complete_later(passage, &state, rows.iter().map(|rows| rows.value().count()).sum());

@@ -4,6 +4,7 @@ use crate::gateway::{Gateway, Passage};
 use crate::ports::{Asking, JobState};
 use crate::record;
 use crate::refusal::Why;
+use crate::trail::{DONE, Stage};
 use sluice_ledger::Recorded;
 use sluice_ledger::record::content::{Page, Steps, Totals};
 use sluice_ledger::record::{Draft, DraftError};
@@ -12,6 +13,7 @@ use sluice_policy::Permit;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Instant;
 
 impl Gateway {
     pub(crate) async fn release(
@@ -23,13 +25,21 @@ impl Gateway {
         let masker = Masker::new(permit.value())?;
         let steps = Steps { subject: passage.subject };
         let mut commits: Vec<Asking<'_, Result<Recorded<MaskedRows>, Why>>> = Vec::new();
-        for (number, rows) in (0..).zip(masker.mask(page)?) {
+        let trail = &passage.visit.trail;
+        let begun = Instant::now();
+        let masked = masker.mask(page);
+        trail.note_result(Stage::Mask, begun, &masked);
+        for (number, rows) in (0..).zip(masked?) {
             let bytes = u64::try_from(rows.text().len()).unwrap_or(u64::MAX);
+            trail.release(rows.count(), bytes);
             let page = Page::new(number, rows.count(), bytes, &record::sha256(rows.text().as_bytes()), Vec::new());
             let sealed = self.parts.sealer.seal(&steps.page(&page)?)?;
             commits.push(Box::pin(async { Ok(Recorded::commit(rows, sealed, self.parts.log.as_ref()).await?) }));
         }
-        all(commits).await.into_iter().collect()
+        let begun = Instant::now();
+        let released: Result<Vec<_>, Why> = all(commits).await.into_iter().collect();
+        trail.note_result(Stage::Record, begun, &released);
+        released
     }
 
     /// The end of a request that only read: what left is on record, so its client need not wait for this as well. A gateway that stops does.
@@ -45,7 +55,9 @@ impl Gateway {
 
     /// The end of a request that is no job.
     pub(crate) async fn complete(&self, passage: &Passage, state: &JobState, outcome: &str, rows: u64) {
+        let begun = Instant::now();
         self.put_completed(self.completed(passage, state, outcome, rows)).await;
+        passage.visit.trail.note(Stage::Record, begun, DONE);
     }
 
     fn completed(&self, passage: &Passage, state: &JobState, outcome: &str, rows: u64) -> Result<Draft, DraftError> {

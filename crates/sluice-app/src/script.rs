@@ -8,6 +8,7 @@ use crate::jobs::asked;
 use crate::ports::{JobState, JobsFault};
 use crate::query::told;
 use crate::refusal::{Refused, Why};
+use crate::trail::Stage;
 use serde_json::Value;
 use sluice_identity::Caller;
 use sluice_policy::{Method, Resource, Sends};
@@ -49,11 +50,13 @@ impl Gateway {
         self.confirm_first(&script, &admission, &script.name).await?;
         let may_be_told = self.may_be_told(&script);
         let fault = |fault| failed(fault, may_be_told);
-        let listed = self.parts.upstream.send(&admission.permit).await.map_err(fault)?;
+        let asking = self.parts.upstream.send(&admission.permit);
+        let listed = passage.visit.trail.upstream(Stage::UpstreamSend, asking).await.map_err(fault)?;
         let mut states = Vec::new();
         for id in ids(&listed.0).into_iter().take(parts_max) {
             let name = JobName { id, ..script.name.clone() };
-            let state = self.parts.upstream.job(&admission.permit, &name, Duration::ZERO).await.map_err(fault)?;
+            let asking = self.parts.upstream.job(&admission.permit, &name, Duration::ZERO);
+            let state = passage.visit.trail.upstream(Stage::UpstreamJob, asking).await.map_err(fault)?;
             // A server that does not know the parameter lists jobs of everybody.
             if text(&state, "/statistics/parentJobId") != Some(parent.id.as_str()) {
                 continue;

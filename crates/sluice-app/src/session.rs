@@ -64,7 +64,10 @@ impl Gateway {
         let gateway = Arc::clone(self);
         let exchanging = tokio::spawn(async move {
             match gateway.begin_session(&visit, ask).await {
-                Ok(exchanged) => Ok(exchanged),
+                Ok(exchanged) => {
+                    gateway.tell(None, &visit, "served", None);
+                    Ok(exchanged)
+                }
                 Err(Ended::Refused(refusal)) => Err(SessionFault::Refused(gateway.refuse_token(&visit, refusal).await)),
                 Err(Ended::Busy) => Err(SessionFault::Busy(gateway.refuse_stranger(&visit, "too_often".to_owned(), too_often()).await)),
                 Err(Ended::Unserved(why)) => {
@@ -75,8 +78,9 @@ impl Gateway {
         });
         match exchanging.await {
             Ok(outcome) => outcome,
-            Err(broken) => {
-                self.parts.alarm.raise(&format!("an exchange broke off: {broken}"));
+            // What a panic says can hold what the client sent.
+            Err(_) => {
+                self.parts.alarm.raise("an exchange broke off");
                 let refused = match self.subject() {
                     Ok(subject) => Refused { subject, why: unserved("the exchange broke off") },
                     Err(refused) => refused,
@@ -95,7 +99,8 @@ impl Gateway {
                 return Ok(None);
             }
         };
-        self.record_session(visit, &caller, None, "introspected").await?;
+        self.record_or_tell(visit, &caller, "introspected").await?;
+        self.tell(None, visit, "served", None);
         let (principal, facts) = (caller.principal(), caller.token());
         Ok(Some(Introspected {
             issuer: principal.issuer.clone(),
@@ -115,12 +120,18 @@ impl Gateway {
                 return Ok(());
             }
         };
-        let Some(session) = caller.session() else { return Ok(()) };
-        self.record_session(visit, &caller, None, "revoked").await?;
+        let Some(session) = caller.session() else {
+            self.tell(None, visit, "served", None);
+            return Ok(());
+        };
+        self.record_or_tell(visit, &caller, "revoked").await?;
         let (in_force, id) = (Arc::clone(&self.parts.in_force), session.id.clone());
         let ended = tokio::task::spawn_blocking(move || in_force.end_session(&id)).await;
         match ended {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(())) => {
+                self.tell(None, visit, "served", None);
+                Ok(())
+            }
             Ok(Err(fault)) => Err(self.refuse_stranger(visit, "sealing".to_owned(), Why::Sealing(fault)).await),
             Err(_) => Err(self.refuse_stranger(visit, "sealing".to_owned(), unserved("the revocation broke off")).await),
         }
@@ -129,7 +140,7 @@ impl Gateway {
     /// A token for a GET on one job: as `identify`, but one of ours that is over still serves its caller's own job, if that began while the token
     /// was good. For `jobs.get` and `jobs.getQueryResults`, and for nothing else.
     pub async fn identify_for_job(&self, visit: &Visit, bearer: &[u8], connection: &str, job: &JobName) -> Result<Caller, Refused> {
-        let refusal = match self.judge(bearer).await {
+        let refusal = match self.judge_on(visit, bearer).await {
             Ok(caller) => return Ok(caller),
             Err(refusal) => refusal,
         };
@@ -199,6 +210,14 @@ impl Gateway {
         let spending = tokio::task::spawn_blocking(move || Spent::check(&caller, replay.as_ref(), now).map(|spent| (caller, spent)));
         let spent = spending.await.map_err(|_| Ended::Unserved(unserved("the store of spent tokens broke off")))?;
         Ok(spent?)
+    }
+
+    async fn record_or_tell(&self, visit: &Visit, caller: &Caller, outcome: &str) -> Result<(), Refused> {
+        let recorded = self.record_session(visit, caller, None, outcome).await;
+        if let Err(refused) = &recorded {
+            self.tell(None, visit, "refused", Some(&refused.why));
+        }
+        recorded
     }
 
     async fn record_session(&self, visit: &Visit, caller: &Caller, token: Option<&AccessToken>, outcome: &str) -> Result<(), Refused> {

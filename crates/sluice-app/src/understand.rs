@@ -3,6 +3,7 @@
 use crate::gateway::Gateway;
 use crate::ports::CatalogFault;
 use crate::refusal::{FormReason, Why};
+use crate::trail::{Stage, Trail};
 use sluice_ledger::record::content::Table;
 use sluice_model::{Analysis, Effect, Exposure, How, Output, Refused, TableName, Type};
 use sluice_policy::Known;
@@ -51,15 +52,15 @@ pub(crate) struct Understood {
 }
 
 impl Gateway {
-    pub(crate) async fn understand(&self, connection: &str, query: &Request) -> Result<Understood, Why> {
-        if let Some(understood) = self.understood_before(connection, query).await {
+    pub(crate) async fn understand(&self, trail: &Trail, connection: &str, query: &Request) -> Result<Understood, Why> {
+        if let Some(understood) = self.understood_before(trail, connection, query).await {
             return Ok(understood);
         }
         let mut known = (*self.parts.in_force.known()).clone();
         let mut snapshot = Snapshot::default();
         let mut all = Required::default();
         for _ in 0..ROUNDS_MAX {
-            let names = match self.names(query, &snapshot).await? {
+            let names = match trail.walk(Stage::Analyze, self.names(query, &snapshot)).await? {
                 Ok(names) => names,
                 Err(refused) => {
                     let analysis = Analysis { statements: Vec::new(), refused: Some(refused) };
@@ -70,11 +71,11 @@ impl Gateway {
             let missing = missing(&names, &snapshot);
             if missing == Required::default() {
                 self.understanding.remember(connection, query, all);
-                let analysis = self.analysis(query, snapshot.clone()).await?;
+                let analysis = trail.walk(Stage::Analyze, self.analysis(query, snapshot.clone())).await?;
                 return Ok(understood(analysis, &snapshot, known, false));
             }
             add(&mut all, &missing);
-            self.look_up(connection, &missing, &mut snapshot, &mut known).await?;
+            self.look_up(trail, connection, &missing, &mut snapshot, &mut known).await?;
         }
         let reason = format!("views and functions open each other more than {ROUNDS_MAX} times");
         let analysis = Analysis { statements: Vec::new(), refused: Some(Refused { reason }) };
@@ -83,20 +84,26 @@ impl Gateway {
 
     /// By the names that it took the last time. Where one of them cannot be looked up now, or means something else, the names are found anew: what
     /// was behind a view then need not matter any more.
-    async fn understood_before(&self, connection: &str, query: &Request) -> Option<Understood> {
+    async fn understood_before(&self, trail: &Trail, connection: &str, query: &Request) -> Option<Understood> {
         let names = self.understanding.remembered(connection, query)?;
         let (mut snapshot, mut known) = (Snapshot::default(), (*self.parts.in_force.known()).clone());
-        self.look_up(connection, &names, &mut snapshot, &mut known).await.ok()?;
+        self.look_up(trail, connection, &names, &mut snapshot, &mut known).await.ok()?;
         let analysis = self.understanding.analyses.find(query, &snapshot)?;
         Some(understood(analysis, &snapshot, known, false))
     }
 
     /// The columns of whole tables, or some of one, as outputs that show them.
-    pub(crate) async fn columns(&self, connection: &str, tables: &[TableName], paths: Option<&[Vec<String>]>) -> Result<Columns, Why> {
+    pub(crate) async fn columns(
+        &self,
+        trail: &Trail,
+        connection: &str,
+        tables: &[TableName],
+        paths: Option<&[Vec<String>]>,
+    ) -> Result<Columns, Why> {
         let mut known = (*self.parts.in_force.known()).clone();
         let mut snapshot = Snapshot::default();
         let wanted = Required { tables: tables.to_vec(), ..Required::default() };
-        self.look_up(connection, &wanted, &mut snapshot, &mut known).await?;
+        self.look_up(trail, connection, &wanted, &mut snapshot, &mut known).await?;
         let mut outputs = Vec::new();
         for name in tables {
             let Some(table) = snapshot.tables.get(name) else {
@@ -111,13 +118,20 @@ impl Gateway {
         Ok(Columns { outputs, known })
     }
 
-    async fn look_up(&self, connection: &str, wanted: &Required, snapshot: &mut Snapshot, known: &mut Known) -> Result<(), Why> {
+    async fn look_up(
+        &self,
+        trail: &Trail,
+        connection: &str,
+        wanted: &Required,
+        snapshot: &mut Snapshot,
+        known: &mut Known,
+    ) -> Result<(), Why> {
         if *wanted == Required::default() {
             return Ok(());
         }
         let names = wanted.tables.iter().chain(&wanted.routines).chain(&wanted.models);
         names.into_iter().try_for_each(nameable)?;
-        let part = self.parts.catalog.fetch(connection, wanted).await?;
+        let part = trail.walk(Stage::Catalog, self.parts.catalog.fetch(connection, wanted)).await?;
         for (column, tag) in &part.tags {
             known.tag(column, tag);
         }

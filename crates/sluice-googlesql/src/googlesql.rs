@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use sluice_sql::engine::{Catalog, Engine, Fault, Parameters, Question, Target};
 use sluice_sql::tree::Tree;
 use std::hash::{Hash, Hasher};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -46,6 +47,11 @@ impl GoogleSql {
         let mut engine = GoogleSql { schema: artefact.schema.clone(), language, settings, shared, pool, evaluators: OnceLock::new() };
         engine.language = engine.functions().map_err(|fault| broken(format!("{fault:?}")))?;
         Ok(engine)
+    }
+
+    /// How often an instance was given up and another took its place, for operators.
+    pub fn restarts(&self) -> u64 {
+        self.shared.restarts.load(Ordering::Relaxed)
     }
 
     fn functions(&self) -> Result<Language, Fault> {

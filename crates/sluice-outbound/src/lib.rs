@@ -1,10 +1,11 @@
 //! What the gateway calls: BigQuery, in a caller's name and in its own; the servers that give tokens; the key sets of issuers.
 //!
-//! `bigquery` serves the port `Upstream`, `catalog` the port `Catalog`, both over `rest`; `credential` proves who we are. docs/upstream.md has the limits.
+//! `bigquery` serves the port `Upstream`, `catalog` the port `Catalog`, both over `rest`; `credential` proves who we are; `collector` takes traces. docs/upstream.md has the limits.
 
 mod address;
 mod bigquery;
 mod catalog;
+mod collector;
 mod credential;
 mod discovery;
 mod https;
@@ -19,6 +20,7 @@ pub use bigquery::{
     UPLOAD_BYTES_MAX, UPLOAD_CHUNK_BYTES,
 };
 pub use catalog::CATALOG_NAMES_MAX;
+pub use collector::Collector;
 pub use credential::{
     Cached, CallerAccount, CredentialFault, Credentials, CredentialsSettings, Federation, FixedToken, Impersonate, Impersonation,
     ImpersonationSettings, KeyFile, METADATA_URL, Metadata, Secret, Token, TokenSource, is_account,

@@ -47,7 +47,7 @@ pub use replay_folder::ReplayFolder;
 pub use revocations::{Revocation, RevocationFile};
 pub use secrets::Secrets;
 pub use shelf::{read_checkpoint, read_history};
-pub use store::{Condition, OnDeath, QUEUE_BYTES_MAX, QUEUE_RECORDS_MAX, Status, Store};
+pub use store::{Appended, Condition, OnDeath, QUEUE_BYTES_MAX, QUEUE_RECORDS_MAX, Status, Store};
 pub use upgrade::{Upgraded, upgrade};
 pub use usage::{UsageFault, UsageFile};
 pub use wal::SegmentSizes;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub const FILE: &str = "sluice.toml";
 const BYTES_MAX: u64 = 1 << 20;
 /// Tables that some part of the gateway reads.
-const TABLES: [&str; 6] = ["connections", "identity", "ledger", "policy", "server", "state"];
+const TABLES: [&str; 8] = ["connections", "identity", "ledger", "log", "policy", "server", "state", "traces"];
 const SET_FOLDER: &str = "policy";
 const ACTIVATIONS_FOLDER: &str = "activations";
 const HALTS_FILE: &str = "halts";

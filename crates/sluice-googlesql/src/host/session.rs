@@ -8,6 +8,7 @@ use super::ticker::{self, Ticker};
 use super::zoneinfo::Zoneinfo;
 use sluice_sql::engine::Fault;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use wasmtime::{InstancePre, Trap};
 
@@ -21,6 +22,8 @@ pub struct Shared {
     pub base: Snapshot,
     pub sets: TableSets,
     pub ticker: Ticker,
+    /// Instances that were given up: after a trap, a deadline, a full memory, or as they had grown beyond the base.
+    pub restarts: AtomicU64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +68,10 @@ impl Session {
     }
 
     pub fn drop_instance(&mut self) {
-        self.spoilt.extend(self.instance.take());
+        if let Some(spoilt) = self.instance.take() {
+            self.shared.restarts.fetch_add(1, Ordering::Relaxed);
+            self.spoilt.push(spoilt);
+        }
     }
 
     /// Puts the instance back when nobody waits, so that the next job finds it ready. Its own start makes sure all the same.

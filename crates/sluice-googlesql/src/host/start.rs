@@ -10,6 +10,7 @@ use super::{pool, runtime, ticker, wasi};
 use crate::artefact::Artefact;
 use sluice_sql::engine::Fault;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use wasmtime::Linker;
 
 /// Room in the heap beyond what warming up took.
@@ -34,7 +35,7 @@ pub fn shared(artefact: &Artefact, zoneinfo: Zoneinfo, settings: &Settings, warm
         }
         instance.make_room(HEAP_ROOM_BYTES)?;
         instance.state().complaint.clear();
-        Ok(Shared { base: instance.snapshot(), module, zoneinfo, sets, ticker })
+        Ok(Shared { base: instance.snapshot(), module, zoneinfo, sets, ticker, restarts: AtomicU64::new(0) })
     };
     let thread = std::thread::Builder::new().name("googlesql-start".to_owned()).stack_size(pool::THREAD_STACK_BYTES);
     let joined = thread.spawn(work).map_err(|fault| fail(fault.to_string()))?.join();

@@ -16,7 +16,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
-use sluice_app::{FormReason, JobName, Refused, Visit, Why};
+use sluice_app::{FormReason, JobName, Refused, Trail, Visit, Why};
 use sluice_identity::{Caller, Reason, Refusal};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -79,6 +79,7 @@ async fn serve(State(rest): State<Arc<Rest>>, request: Request<Body>) -> Respons
         tls: peer.tls.clone(),
         user_agent: None,
         said: Vec::new(),
+        trail: Trail::default(),
     };
     let head = match head::read(&parts, &peer, &rest.settings.proxies) {
         Ok(head) => head,

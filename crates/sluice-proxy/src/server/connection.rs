@@ -1,6 +1,7 @@
 //! One connection: its handshake, its limits, who is at the other end.
 
 use super::certificate::Certificate;
+use super::counts::{Counted, Counts, Door};
 use super::framing::Heads;
 use super::progress::Progress;
 use super::stream::Watched;
@@ -38,6 +39,7 @@ pub(super) struct Serving {
     pub router: Router,
     pub places: Arc<Semaphore>,
     pub graceful: GracefulShutdown,
+    pub counts: Arc<Counts>,
 }
 
 impl Serving {
@@ -46,23 +48,24 @@ impl Serving {
         // Answers are small and waited for.
         drop(stream.set_nodelay(true));
         let (router, watcher) = (self.router.clone(), self.graceful.watcher());
+        let counted = Counted::new(&self.counts, if certificate.is_some() { Door::Tls } else { Door::Plain });
         tokio::spawn(async move {
             let _place = place;
             match certificate {
-                None => exchange(stream, router, Peer { address: Some(peer.ip()), tls: None }, watcher).await,
+                None => exchange(stream, router, Peer { address: Some(peer.ip()), tls: None }, watcher, &counted).await,
                 Some(certificate) => {
                     let handshake = TlsAcceptor::from(certificate.configuration()).accept(stream);
                     let shaken = tokio::time::timeout(Duration::from_secs(HANDSHAKE_SECONDS_MAX), handshake).await;
-                    let Ok(Ok(stream)) = shaken else { return };
+                    let Ok(Ok(stream)) = shaken else { return counted.handshake_failed() };
                     let tls = stream.get_ref().1.protocol_version().and_then(|version| version.as_str()).map(str::to_owned);
-                    exchange(stream, router, Peer { address: Some(peer.ip()), tls }, watcher).await;
+                    exchange(stream, router, Peer { address: Some(peer.ip()), tls }, watcher, &counted).await;
                 }
             }
         });
     }
 }
 
-async fn exchange<S>(stream: S, router: Router, peer: Peer, watcher: hyper_util::server::graceful::Watcher)
+async fn exchange<S>(stream: S, router: Router, peer: Peer, watcher: hyper_util::server::graceful::Watcher, counted: &Counted)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -100,9 +103,21 @@ where
         async move { serving.await.map(|response| response.map(|body| answers.observe(body))) }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    tokio::select! {
+    let is_cut_off = tokio::select! {
         // A client that went away is no event: what it had begun is recorded where it is done.
-        _ = watcher.watch(connection) => {}
-        () = progress.stalled() => {}
+        over = watcher.watch(connection) => over.is_err_and(|fault| is_late(fault.as_ref())),
+        () = progress.stalled() => true,
+    };
+    if is_cut_off {
+        counted.cut_off();
     }
+}
+
+/// A head that did not come in time, or a client that said or took nothing.
+fn is_late(fault: &(dyn std::error::Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(fault), |fault| fault.source());
+    causes.into_iter().any(|cause| {
+        let is_of_time = cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_timeout);
+        is_of_time || cause.downcast_ref::<std::io::Error>().is_some_and(|fault| fault.kind() == std::io::ErrorKind::TimedOut)
+    })
 }

@@ -6,11 +6,13 @@
 
 mod certificate;
 mod connection;
+mod counts;
 mod framing;
 mod progress;
 mod stream;
 
 pub use certificate::{Certificate, CertificateFault};
+pub use counts::{Counts, DoorCounts};
 
 use axum::Router;
 use connection::Serving;
@@ -42,6 +44,7 @@ pub struct Doors {
 pub struct Open {
     plain: Option<TcpListener>,
     tls: Option<(TcpListener, Arc<Certificate>)>,
+    counts: Arc<Counts>,
 }
 
 #[derive(Debug)]
@@ -63,7 +66,7 @@ impl Doors {
             Some((address, certificate)) => Some((bind(address).await?, Arc::new(certificate))),
             None => None,
         };
-        Ok(Open { plain, tls })
+        Ok(Open { plain, tls, counts: Arc::default() })
     }
 }
 
@@ -76,10 +79,15 @@ impl Open {
         self.tls.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
     }
 
+    pub fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.counts)
+    }
+
     /// Serves until `stop`, then drains. Answers how many connections had to be cut off.
     pub async fn serve(self, router: Router, stop: impl Future<Output = ()>) -> usize {
         let (stopping, stopped) = watch::channel(false);
-        let serving = Arc::new(Serving { router, places: Arc::new(Semaphore::new(CONNECTIONS_MAX)), graceful: GracefulShutdown::new() });
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let serving = Arc::new(Serving { router, places, graceful: GracefulShutdown::new(), counts: self.counts });
         let mut doors = JoinSet::new();
         if let Some(listener) = self.plain {
             doors.spawn(attend(listener, None, Arc::clone(&serving), stopped.clone()));

@@ -24,7 +24,7 @@ use axum::routing::any;
 use form::Form;
 use limits::Limits;
 use serde_json::{Value, json};
-use sluice_app::{FormReason, Introspected, Refused, SessionFault, Visit, Why};
+use sluice_app::{FormReason, Introspected, Refused, SessionFault, Trail, Visit, Why};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -86,6 +86,7 @@ impl Token {
             tls: peer.tls.clone(),
             user_agent: None,
             said: Vec::new(),
+            trail: Trail::default(),
         };
         let head = match head::read(&parts, &peer, &self.settings.proxies) {
             Ok(head) => head,

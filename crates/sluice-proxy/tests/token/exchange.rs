@@ -2,13 +2,21 @@
 
 use crate::world::{FILES, ISSUER, NOW, World, fresh, of_google, token};
 use serde_json::json;
-use sluice_app::{JobName, JobWork, KnownJob, Visit, Why};
+use sluice_app::{JobName, JobWork, KnownJob, Trail, Visit, Why};
 use sluice_identity::Reason;
 use sluice_ledger::record::Subject;
 use std::sync::Arc;
 
 fn visit() -> Visit {
-    Visit { api: "bigquery.jobs.get".to_owned(), door: "rest", address: None, tls: None, user_agent: None, said: Vec::new() }
+    Visit {
+        api: "bigquery.jobs.get".to_owned(),
+        door: "rest",
+        address: None,
+        tls: None,
+        user_agent: None,
+        said: Vec::new(),
+        trail: Trail::default(),
+    }
 }
 
 #[tokio::test]

@@ -5,8 +5,10 @@
 
 mod handover;
 mod queue;
+mod tally;
 
 pub use queue::{QUEUE_BYTES_MAX, QUEUE_RECORDS_MAX};
+pub use tally::Appended;
 
 use crate::disk::Disk;
 use crate::fault::StoreFault;
@@ -24,7 +26,8 @@ use sluice_ledger::{AppendFault, Appending, DurableLog, Receipt};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tally::Tally;
 
 /// The clock is asked at least this often.
 const WRITER_PATIENCE: Duration = Duration::from_secs(1);
@@ -47,6 +50,7 @@ struct Shared {
     segments: Segments,
     queue: Queue,
     handover: Handover,
+    tally: Tally,
     free_bytes_min: u64,
     epoch: u64,
     on_death: OnDeath,
@@ -89,6 +93,7 @@ impl Store {
             epoch: writer.epoch(),
             handover: Handover::start(waiting, writer.next_index(), shelf.size()),
             queue: Queue::default(),
+            tally: Tally::default(),
             disk,
             scribe,
             free_bytes_min,
@@ -111,7 +116,10 @@ impl Store {
 
     /// For threads; tasks use the port.
     pub fn append_and_wait(&self, record: SealedRecord) -> Result<Receipt, AppendFault> {
-        self.ask_and_wait(Asked::ByCaller(record))
+        let (kind, begun) = (record.kind, Instant::now());
+        let answer = self.ask_and_wait(Asked::ByCaller(record));
+        self.shared.tally.count(kind, begun.elapsed(), answer.is_ok());
+        answer
     }
 
     /// See `Ledger::give_up`. Blocks.
@@ -159,6 +167,11 @@ impl Store {
             free_bytes: shared.disk.free_bytes()?,
             condition,
         })
+    }
+
+    /// What was appended here, beside what the ledger writes by itself, and how long it was waited for.
+    pub fn appended(&self) -> Appended {
+        self.shared.tally.appended()
     }
 
     /// Serves what waits, ends what is open, writes `shutdown`, applies everything. So does dropping it, without a word of what failed.
@@ -234,11 +247,16 @@ impl Drop for Watched {
 
 impl DurableLog for Store {
     fn append(&self, record: SealedRecord) -> Appending<'_> {
+        let (kind, begun) = (record.kind, Instant::now());
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let asked = self.shared.ask(Asked::ByCaller(record), Box::new(move |answer| drop(sender.send(answer))));
         Box::pin(async move {
-            asked?;
-            receiver.await.unwrap_or(Err(AppendFault::Shut))
+            let answer = match asked {
+                Ok(()) => receiver.await.unwrap_or(Err(AppendFault::Shut)),
+                Err(fault) => Err(fault),
+            };
+            self.shared.tally.count(kind, begun.elapsed(), answer.is_ok());
+            answer
         })
     }
 }

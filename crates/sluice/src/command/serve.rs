@@ -1,17 +1,22 @@
 //! `sluice serve`: the gateway, until it is told to stop.
 
 use super::Failure;
-use crate::serve::{Composed, ErrorLog, Force, compose, routes};
+use crate::serve::watch::{Event, Watch};
+use crate::serve::{Composed, Force, compose, metrics_routes, routes};
 use clap::Args;
+use serde_json::json;
 use sluice_app::{Alarm, Gateway};
 use sluice_proxy::server::{Certificate, Doors, Open};
 use sluice_store::Store;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 const UPKEEP_SECONDS: u64 = 1;
 /// Jobs that are still followed when the gateway stops. After that their requests are `interrupted` at the next start.
@@ -64,7 +69,20 @@ pub async fn open_doors(composed: &Composed) -> Result<Open, Failure> {
 
 /// Serves, then ends: no new requests, the old ones finished, the ledger closed.
 pub async fn run_until(composed: Composed, open: Open, stop: impl Future<Output = ()>) -> Result<ExitCode, Failure> {
-    let upkeep = tokio::spawn(upkeep(Arc::clone(&composed.gateway), Arc::clone(&composed.force), Arc::clone(&composed.store)));
+    let watch = Arc::clone(&composed.watch);
+    watch.take_panics();
+    watch.look_at_connections(open.counts());
+    let metrics = Metrics::open(&composed).await?;
+    let traces = watch.send_traces();
+    let [plain, tls] = [open.plain_address(), open.tls_address()].map(|address| json!(address));
+    let version = ("version", json!(env!("CARGO_PKG_VERSION")));
+    watch.say(Event::Start, vec![version, ("plain", plain), ("tls", tls), ("metrics", json!(metrics.address))]);
+    let (gateway, force, store) = (Arc::clone(&composed.gateway), Arc::clone(&composed.force), Arc::clone(&composed.store));
+    let upkeep = tokio::spawn(upkeep(gateway, force, store, Arc::clone(&watch)));
+    let stop = async {
+        stop.await;
+        watch.say(Event::Stopping, Vec::new());
+    };
     let cut_off = open.serve(routes(&composed), stop).await;
     upkeep.abort();
     drop(upkeep.await);
@@ -76,35 +94,74 @@ pub async fn run_until(composed: Composed, open: Open, stop: impl Future<Output 
         tokio::time::sleep(Duration::from_millis(JOBS_DRAIN_LOOK_MILLISECONDS)).await;
     }
     if cut_off > 0 {
-        eprintln!("{}", serde_json::json!({ "level": "warning", "text": format!("{cut_off} connections were cut off") }));
+        watch.say(Event::ConnectionsCutOff, vec![("connections", json!(cut_off))]);
     }
     composed.gateway.settle_counts().await;
     let (force, store) = (Arc::clone(&composed.force), Arc::clone(&composed.store));
     let recorded = tokio::task::spawn_blocking(move || force.record(&store)).await;
     if let Ok(Err(failure)) = recorded {
-        ErrorLog.raise(&format!("what was done beside the gateway has no record yet: {failure}"));
+        watch.raise(&format!("what was done beside the gateway has no record yet: {failure}"));
     }
+    metrics.close().await;
+    if let Some(traces) = traces {
+        traces.finish().await;
+    }
+    let ended = end(composed, &watch);
+    // Nothing else is to be done, so this may wait for whoever reads it.
+    watch.flush();
+    ended
+}
+
+fn end(composed: Composed, watch: &Watch) -> Result<ExitCode, Failure> {
     let Composed { gateway, store, force, .. } = composed;
+    let jobs = gateway.open_jobs();
     drop((gateway, force));
     // Whoever still holds it is a task that will not end: the ledger closes by being dropped with the process.
     match Arc::into_inner(store) {
         Some(store) => store.shut().map_err(|fault| Failure::new(fault.to_string()))?,
-        None => eprintln!("{}", serde_json::json!({ "level": "warning", "text": "the ledger was still in use when the gateway stopped" })),
+        None => watch.say(Event::LedgerInUse, Vec::new()),
     }
+    watch.say(Event::Stop, vec![("jobs", json!(jobs))]);
     Ok(ExitCode::SUCCESS)
 }
 
-async fn upkeep(gateway: Arc<Gateway>, force: Arc<Force>, store: Arc<Store>) {
+/// The port for numbers alone, where one is configured.
+struct Metrics {
+    address: Option<SocketAddr>,
+    serving: Option<(oneshot::Sender<()>, JoinHandle<usize>)>,
+}
+
+impl Metrics {
+    async fn open(composed: &Composed) -> Result<Metrics, Failure> {
+        let Some(plain) = composed.settings.server.metrics else { return Ok(Metrics { address: None, serving: None }) };
+        let open = Doors { plain: Some(plain), tls: None }.open().await.map_err(|fault| Failure::new(fault.to_string()))?;
+        let address = open.plain_address();
+        let (stop, stopped) = oneshot::channel();
+        let serving = tokio::spawn(open.serve(metrics_routes(composed), async move { drop(stopped.await) }));
+        Ok(Metrics { address, serving: Some((stop, serving)) })
+    }
+
+    async fn close(self) {
+        if let Some((stop, serving)) = self.serving {
+            stop.send(()).ok();
+            drop(serving.await);
+        }
+    }
+}
+
+async fn upkeep(gateway: Arc<Gateway>, force: Arc<Force>, store: Arc<Store>, watch: Arc<Watch>) {
     loop {
         tokio::time::sleep(Duration::from_secs(UPKEEP_SECONDS)).await;
         gateway.settle_counts().await;
-        let (force, store) = (Arc::clone(&force), Arc::clone(&store));
+        let (force, store, watch) = (Arc::clone(&force), Arc::clone(&store), Arc::clone(&watch));
         // It reads files, and waits for records.
         let looked = tokio::task::spawn_blocking(move || {
             if let Err(failure) = force.record(&store) {
-                ErrorLog.raise(&format!("what was done beside the gateway has no record yet: {failure}"));
+                watch.raise(&format!("what was done beside the gateway has no record yet: {failure}"));
             }
-            force.refresh(&ErrorLog);
+            if let Some(policy) = force.refresh(watch.as_ref()) {
+                watch.say(Event::Policy, vec![("digest", json!(policy.digest.to_string()))]);
+            }
         });
         drop(looked.await);
     }

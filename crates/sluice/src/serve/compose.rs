@@ -1,8 +1,9 @@
 //! The one place that knows who serves which port.
 
 use super::in_force::Force;
-use super::local::{ErrorLog, IssuerKeys, LedgerSealer, ThisMachine};
+use super::local::{IssuerKeys, LedgerSealer, ThisMachine};
 use super::settings::{ServeSettings, read};
+use super::watch::{Parts as Watched, Watch, WatchedUpstream};
 use crate::command::policy::FolderLog;
 use crate::command::{Failure, start_engine};
 use crate::configuration::{self, Configuration};
@@ -11,7 +12,6 @@ use sluice_identity::{AccessTokens, Identity, ReplayFault, ReplayStore, SigningK
 use sluice_ledger::record::content::Change;
 use sluice_ledger::record::{Draft, Kind};
 use sluice_outbound::{BigQuery, Https, KeyCache, KeysChanged};
-use sluice_sql::engine::Engine;
 use sluice_store::disk::LocalDisk;
 use sluice_store::{
     HaltFile, JobBook, JobLimits, Ledger, LocalMachine, Opening, Reader, ReplayFile, ReplayFolder, RevocationFile, Scribe, Secrets, Store,
@@ -40,6 +40,7 @@ pub struct Composed {
     pub gateway: Arc<Gateway>,
     pub force: Arc<Force>,
     pub store: Arc<Store>,
+    pub watch: Arc<Watch>,
 }
 
 /// Makes what the gateway keeps beside the ledger. What is there stays as it is.
@@ -87,29 +88,30 @@ pub fn prepare(folder: &Path) -> Result<(), Failure> {
 /// Opens everything that the configuration names. The ledger says `boot` here.
 pub fn compose(folder: &Path) -> Result<Composed, Failure> {
     let (settings, configuration) = settings_of(folder)?;
+    let watch = Watch::start(settings.log, settings.traces.as_ref())?;
     let checked = sluice_identity::check(&configuration.text).map_err(|problems| Failure::new(lines(&problems)))?;
     let access = access_tokens(&settings.state, &checked)?;
     let identity = Arc::new(Identity::new(checked, access));
     let secrets = Secrets::open(&settings.ledger.keys).map_err(|fault| stored(&settings.ledger.keys, &fault))?;
-    let store = Arc::new(open_ledger(&settings, &secrets)?);
-    let force = Arc::new(force(&configuration, &settings.state)?);
+    let store = Arc::new(open_ledger(&settings, &secrets, &watch)?);
+    let force = Arc::new(force(&configuration, &settings.state, &watch)?);
     force.record(&store)?;
     let bigquery = Arc::new(bigquery(&settings)?);
-    let engine: Arc<dyn Engine> = Arc::new(start_engine()?);
+    let engine = Arc::new(start_engine()?);
     let jobs_path = settings.state.join(JOBS_FILE);
     let jobs = JobBook::open(&jobs_path, &scribe(&settings, &secrets)?, JobLimits::default())
         .map_err(|fault| Failure::new(format!("{}: {fault}", jobs_path.display())))?;
-    let recorder = Arc::clone(&store);
-    let keys = KeyCache::new(Https::default(), move |changed| record_keys(&recorder, &changed));
+    let (recorder, told) = (Arc::clone(&store), Arc::clone(&watch));
+    let keys = KeyCache::new(Https::default(), move |changed| record_keys(&recorder, &changed, told.as_ref()));
     let connections = settings.connections.keys().map(|name| {
         let impersonates = bigquery.connection(name).is_some_and(|connection| connection.is_per_caller());
         (name.clone(), Connection { impersonates })
     });
     let gateway = Gateway::new(Parts {
-        alarm: Arc::new(ErrorLog),
+        alarm: watch.clone(),
         catalog: bigquery.clone(),
         connections: connections.collect(),
-        engine,
+        engine: engine.clone(),
         identity,
         in_force: force.clone(),
         jobs: Arc::new(jobs),
@@ -118,9 +120,15 @@ pub fn compose(folder: &Path) -> Result<Composed, Failure> {
         machine: Arc::new(ThisMachine::default()),
         replay: replay_store(&settings)?,
         sealer: Arc::new(LedgerSealer(store.clone())),
-        upstream: bigquery,
+        upstream: Arc::new(WatchedUpstream { upstream: bigquery, watch: watch.clone() }),
     });
-    Ok(Composed { settings, gateway, force, store })
+    watch.look_at(Watched {
+        gateway: Arc::downgrade(&gateway),
+        force: Arc::downgrade(&force),
+        store: Arc::downgrade(&store),
+        engine: Arc::downgrade(&engine),
+    });
+    Ok(Composed { settings, gateway, force, store, watch })
 }
 
 /// Everything that is wrong, of all parts of the file, at once.
@@ -159,7 +167,7 @@ fn scribe(settings: &ServeSettings, secrets: &Secrets) -> Result<Scribe, Failure
 }
 
 /// On record before the first token is believed by them.
-fn record_keys(store: &Store, changed: &KeysChanged) {
+fn record_keys(store: &Store, changed: &KeysChanged, alarm: &dyn Alarm) {
     let hex = |digest: &[u8; 32]| format!("sha256:{}", sluice_app::hex(digest));
     let mut details = BTreeMap::from([("issuer".to_owned(), changed.issuer.clone()), ("after".to_owned(), hex(&changed.after))]);
     details.extend(changed.before.as_ref().map(|before| ("before".to_owned(), hex(before))));
@@ -173,7 +181,7 @@ fn record_keys(store: &Store, changed: &KeysChanged) {
     let recorded = Draft::of_change(Kind::IdpKeys, None, &change).map_err(|error| error.to_string());
     let recorded = recorded.and_then(|draft| store.seal(&draft).map_err(|fault| fault.to_string()));
     if let Err(text) = recorded.and_then(|record| store.append_and_wait(record).map_err(|fault| fault.to_string())) {
-        eprintln!("{}", serde_json::json!({ "level": "alarm", "text": format!("keys of an issuer have no record: {text}") }));
+        alarm.raise(&format!("keys of an issuer have no record: {text}"));
     }
 }
 
@@ -190,7 +198,7 @@ fn access_tokens(state: &Path, checked: &sluice_identity::Checked) -> Result<Opt
     clippy::disallowed_methods,
     reason = "with a dead ledger nothing may be finished in good order: that would be done without a record"
 )]
-fn open_ledger(settings: &ServeSettings, secrets: &Secrets) -> Result<Store, Failure> {
+fn open_ledger(settings: &ServeSettings, secrets: &Secrets, watch: &Arc<Watch>) -> Result<Store, Failure> {
     let folder = &settings.ledger.folder;
     let fault = |fault: sluice_store::StoreFault| stored(folder, &fault);
     let disk = LocalDisk::new(folder).map_err(|error| Failure::new(format!("{}: {error}", folder.display())))?;
@@ -202,20 +210,23 @@ fn open_ledger(settings: &ServeSettings, secrets: &Secrets) -> Result<Store, Fai
         free_bytes_min: settings.ledger.free_bytes_min,
     };
     let ledger = Ledger::open(Arc::new(disk), &opening).map_err(fault)?;
-    let on_death = Box::new(|fault: &sluice_store::StoreFault| {
-        eprintln!("{}", serde_json::json!({ "level": "alarm", "text": format!("the ledger is dead, and so the gateway: {fault}") }));
+    let watch = Arc::clone(watch);
+    let on_death = Box::new(move |fault: &sluice_store::StoreFault| {
+        watch.raise(&format!("the ledger is dead, and so the gateway: {fault}"));
+        watch.flush();
         std::process::exit(EXIT_LEDGER_DEAD);
     });
     Store::start(ledger, on_death).map_err(fault)
 }
 
-fn force(configuration: &Configuration, state: &Path) -> Result<Force, Failure> {
+fn force(configuration: &Configuration, state: &Path, watch: &Arc<Watch>) -> Result<Force, Failure> {
     let log = FolderLog::new(&configuration.policy.activations, configuration.policy.keys.clone());
     let path: PathBuf = state.join(REVOCATIONS_FILE);
     let revocations = RevocationFile::open(&path).map_err(|fault| stored(&path, &fault))?;
     let halts = HaltFile::open(&configuration.policy.halts).map_err(|fault| stored(&configuration.policy.halts, &fault))?;
     let path = state.join(USAGE_FILE);
-    let usage = UsageFile::open(&path, Box::new(|fault| Alarm::raise(&ErrorLog, fault))).map_err(|fault| stored(&path, &fault))?;
+    let told = Arc::clone(watch);
+    let usage = UsageFile::open(&path, Box::new(move |fault| told.raise(fault))).map_err(|fault| stored(&path, &fault))?;
     Force::new(log, halts, revocations, usage)
 }
 

@@ -98,6 +98,14 @@ impl Force {
         Ok(())
     }
 
+    /// Everybody, and how many by name: for operators.
+    pub fn halted(&self) -> (bool, u64) {
+        match self.halts.current() {
+            Ok(halts) if !self.now().unreadable => (halts.everyone().is_some(), u64::try_from(halts.callers().count()).unwrap_or(u64::MAX)),
+            _ => (true, 0),
+        }
+    }
+
     fn now(&self) -> Now {
         self.now.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

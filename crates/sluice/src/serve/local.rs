@@ -1,20 +1,11 @@
-//! What the path of a request needs of this machine: time, chance, somebody to tell, the ledger's keys, the keys of issuers.
+//! What the path of a request needs of this machine: time, chance, the ledger's keys, the keys of issuers.
 
-use sluice_app::{Alarm, Asking, Keys, Machine, SealFault, Sealer};
+use sluice_app::{Asking, Keys, Machine, SealFault, Sealer};
 use sluice_identity::{Issuer, KeySet, Reason};
 use sluice_ledger::record::{Draft, SealedRecord};
 use sluice_outbound::{Https, KeyCache};
 use sluice_store::{LocalMachine, Store};
 use std::sync::Arc;
-
-/// Standard error, a line each: an operator's log collector reads it.
-pub struct ErrorLog;
-
-impl Alarm for ErrorLog {
-    fn raise(&self, what: &str) {
-        eprintln!("{}", serde_json::json!({ "level": "alarm", "text": what }));
-    }
-}
 
 #[derive(Default)]
 pub struct ThisMachine {

@@ -1,4 +1,4 @@
-//! The gateway as one process: what it is told, what it is made of, what is in force, how it ends.
+//! The gateway as one process: what it is told, what it is made of, what is in force, what operators see of it, how it ends.
 
 mod compose;
 mod in_force;
@@ -6,8 +6,8 @@ pub mod keys;
 mod local;
 mod routes;
 pub mod settings;
+pub mod watch;
 
 pub use compose::{Composed, compose, connect, prepare};
 pub use in_force::Force;
-pub use local::ErrorLog;
-pub use routes::routes;
+pub use routes::{metrics_routes, routes};

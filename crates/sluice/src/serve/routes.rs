@@ -1,13 +1,20 @@
 //! Every path that the gateway answers, on one port.
 
 use super::compose::Composed;
+use super::watch::{CONTENT_TYPE, Watch};
 use axum::Router;
-use axum::routing::get;
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use axum::routing::{any, get};
 use sluice_app::{Asking, Gateway, JobName, Refused, Visit};
 use sluice_identity::Caller;
-use sluice_proxy::rest::{self, Authenticate, Connections, Rest, Settings};
+use sluice_proxy::rest::{self, Authenticate, Connections, Peer, Rest, Settings};
 use sluice_proxy::token::{self, Token, TokenSettings};
 use std::sync::Arc;
+use tower_service::Service;
+
+/// Who asks through somebody else is not of this machine, whatever the address says.
+const FORWARDED: [&str; 5] = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
 
 struct ByToken(Arc<Gateway>);
 
@@ -36,25 +43,89 @@ pub fn routes(composed: &Composed) -> Router {
         .flat_map(|(name, connection)| connection.projects.iter().map(|project| (project.clone(), name.clone())));
     let settings = Settings { public_url: server.public_url.clone(), proxies: server.proxies.clone(), gzip: server.gzip };
     let authenticate = Arc::new(ByToken(Arc::clone(&composed.gateway)));
-    let rest = Rest::new(Arc::new(Arc::clone(&composed.gateway)), authenticate, Connections::new(projects), settings);
+    let rest = Arc::new(Rest::new(Arc::new(Arc::clone(&composed.gateway)), authenticate, Connections::new(projects), settings));
+    composed.watch.look_at_rest(&rest);
     let token = Token::new(Arc::new(Arc::clone(&composed.gateway)), TokenSettings { proxies: server.proxies.clone() });
     let store = Arc::clone(&composed.store);
     let ready = move || {
         let store = Arc::clone(&store);
         async move { readiness(&store) }
     };
+    let rest = rest::router(rest);
+    let (watch, elsewhere) = (Arc::clone(&composed.watch), rest.clone());
+    let metrics = move |request: Request<Body>| {
+        let (watch, mut elsewhere) = (Arc::clone(&watch), elsewhere.clone());
+        async move {
+            if is_of_this_machine(request.extensions().get::<Peer>(), request.headers()) && request.method() == "GET" {
+                return numbers(&watch);
+            }
+            // On the port with TLS it is a path like any other that is none.
+            match elsewhere.call(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        }
+    };
     Router::new()
+        .route("/metrics", any(metrics))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .merge(token::router(Arc::new(token)))
-        .merge(rest::router(Arc::new(rest)))
+        .merge(rest)
+}
+
+/// For a port of its own.
+pub fn metrics_routes(composed: &Composed) -> Router {
+    let watch = Arc::clone(&composed.watch);
+    Router::new().route("/metrics", get(move || std::future::ready(numbers(&watch))))
+}
+
+fn numbers(watch: &Watch) -> Response<Body> {
+    let Some(page) = watch.page() else {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        return response;
+    };
+    let mut response = Response::new(Body::from(page));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+    response
+}
+
+/// How much is asked of a gateway is nobody else's business.
+fn is_of_this_machine(peer: Option<&Peer>, headers: &HeaderMap) -> bool {
+    let is_near = peer.is_some_and(|peer| peer.tls.is_none() && peer.address.is_some_and(|address| address.is_loopback()));
+    is_near && !FORWARDED.iter().any(|name| headers.contains_key(*name))
 }
 
 /// Ready is who can put requests on record.
-fn readiness(store: &sluice_store::Store) -> (axum::http::StatusCode, &'static str) {
+fn readiness(store: &sluice_store::Store) -> (StatusCode, &'static str) {
     match store.status().map(|status| status.condition) {
-        Ok(sluice_store::Condition::Open) => (axum::http::StatusCode::OK, "ready\n"),
-        Ok(sluice_store::Condition::Full) => (axum::http::StatusCode::SERVICE_UNAVAILABLE, "the ledger is full\n"),
-        _ => (axum::http::StatusCode::SERVICE_UNAVAILABLE, "the ledger cannot be written\n"),
+        Ok(sluice_store::Condition::Open) => (StatusCode::OK, "ready\n"),
+        Ok(sluice_store::Condition::Full) => (StatusCode::SERVICE_UNAVAILABLE, "the ledger is full\n"),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "the ledger cannot be written\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_for_this_machine_without_tls() {
+        let check = |address: Option<&str>, tls: Option<&str>, header: Option<&'static str>, expect: bool| {
+            let peer = address.map(|address| Peer { address: Some(address.parse().unwrap()), tls: tls.map(str::to_owned) });
+            let headers =
+                header.map(|name| (header::HeaderName::from_static(name), HeaderValue::from_static("10.0.0.9"))).into_iter().collect();
+            assert_eq!(is_of_this_machine(peer.as_ref(), &headers), expect, "{peer:?} {header:?}");
+        };
+        check(Some("127.0.0.1"), None, None, true);
+        check(Some("::1"), None, None, true);
+        check(Some("127.0.0.1"), Some("TLSv1_3"), None, false);
+        check(Some("10.0.0.9"), None, None, false);
+        check(None, None, None, false);
+        for name in FORWARDED {
+            check(Some("127.0.0.1"), None, Some(name), false);
+        }
+        check(Some("127.0.0.1"), None, Some("x-goog-api-client"), true);
     }
 }

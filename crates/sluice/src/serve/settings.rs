@@ -1,5 +1,6 @@
 //! What `sluice serve` is told beside identity and policy: its doors, where it keeps things, whom it serves for. Every problem is said at once.
 
+use super::watch::{LogEntry, LogSettings, TracesEntry, TracesSettings};
 use serde::Deserialize;
 use sluice_outbound::{CallerAccount, ConnectionSettings, CredentialsSettings, Impersonate, ImpersonationSettings, Secret};
 use sluice_policy::Problem;
@@ -20,6 +21,9 @@ pub struct ServeSettings {
     /// Spent tokens in a folder that replicas share, in place of a file of this one.
     pub shared_replay: Option<PathBuf>,
     pub connections: BTreeMap<String, Connection>,
+    pub log: LogSettings,
+    /// Without it none are sent.
+    pub traces: Option<TracesSettings>,
 }
 
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub struct Server {
     /// Proxies whose `X-Forwarded-For` is believed.
     pub proxies: Vec<IpAddr>,
     pub gzip: bool,
+    /// A port for numbers alone, beside `plain`.
+    pub metrics: Option<SocketAddr>,
 }
 
 #[derive(Debug)]
@@ -61,6 +67,9 @@ struct ServeFile {
     state: Option<StateEntry>,
     #[serde(default)]
     connections: BTreeMap<String, ConnectionEntry>,
+    #[serde(default)]
+    log: LogEntry,
+    traces: Option<TracesEntry>,
 }
 
 #[derive(Deserialize)]
@@ -75,6 +84,7 @@ struct ServerEntry {
     proxies: Vec<IpAddr>,
     #[serde(default = "yes")]
     gzip: bool,
+    metrics: Option<SocketAddr>,
 }
 
 #[derive(Deserialize)]
@@ -143,6 +153,8 @@ pub fn read(folder: &Path, text: &str) -> Result<ServeSettings, Vec<Problem>> {
         toml::from_str(text).map_err(|error| vec![problem(error.to_string().split_whitespace().collect::<Vec<_>>().join(" "))])?;
     let mut problems = Vec::new();
     let server = file.server.map(|entry| entry.read(folder, &mut problems));
+    let log = file.log.read(&mut problems);
+    let traces = file.traces.map(|entry| entry.read(folder, &mut problems));
     let mut connections = BTreeMap::new();
     for (name, entry) in file.connections {
         connections.extend(entry.read(folder, &name, &mut problems).map(|connection| (name, connection)));
@@ -156,7 +168,7 @@ pub fn read(folder: &Path, text: &str) -> Result<ServeSettings, Vec<Problem>> {
             let LedgerEntry { folder: ledger, keys, free_bytes_min } = ledger;
             let ledger = LedgerPlace { folder: folder.join(ledger), keys: folder.join(keys), free_bytes_min };
             let shared_replay = state.shared_replay.map(|shared| folder.join(shared));
-            Ok(ServeSettings { server, ledger, state: folder.join(state.folder), shared_replay, connections })
+            Ok(ServeSettings { server, ledger, state: folder.join(state.folder), shared_replay, connections, log, traces })
         }
         (server, ledger, state) => {
             let missing = [("server", server.is_none()), ("ledger", ledger.is_none()), ("state", state.is_none())];
@@ -185,11 +197,15 @@ impl ServerEntry {
             problems
                 .push(format!("server.plain: {address} is not of this machine alone, and tokens would travel in clear: use `tls` there"));
         }
+        if let Some(address) = self.metrics.filter(|address| !address.ip().is_loopback()) {
+            problems.push(format!("server.metrics: {address} is not of this machine alone, and nobody is asked there who they are"));
+        }
         let is_url = |url: &String| (url.starts_with("https://") || url.starts_with("http://")) && !url.ends_with('/');
         if let Some(url) = self.public_url.as_ref().filter(|url| !is_url(url)) {
             problems.push(format!("server.public_url: `{}` is not a URL without a slash at its end", url.escape_debug()));
         }
-        Server { plain: self.plain, tls, public_url: self.public_url, proxies: self.proxies, gzip: self.gzip }
+        let ServerEntry { plain, public_url, proxies, gzip, metrics, .. } = self;
+        Server { plain, tls, public_url, proxies, gzip, metrics }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is done beside a gateway that serves: `sluice halt`.
 
+use crate::numbers::page;
 use crate::talk::Answer;
 use crate::world::{API, World};
 use serde_json::json;
@@ -18,6 +19,12 @@ fn query(world: &World, caller: &str) -> Answer {
     world.call(caller, "POST", &format!("{API}/queries"), Some(&body))
 }
 
+/// In force, by what operators see: for everybody, and by name.
+fn halts(world: &World) -> (f64, f64) {
+    let (page, _) = page(world.plain);
+    (page.number("sluice_halts{scope=\"everyone\"}"), page.number("sluice_halts{scope=\"caller\"}"))
+}
+
 #[test]
 fn a_halt_stops_the_next_request_and_the_next_page() {
     let world = World::start("halt");
@@ -31,13 +38,16 @@ fn a_halt_stops_the_next_request_and_the_next_page() {
         assert!(refused.text().contains("the caller is halted"), "{}", refused.text());
     }
     assert_eq!(query(&world, "analyst").status, 200, "nobody else is halted");
+    assert_eq!(halts(&world), (0.0, 1.0));
     halt(&world, &["--everyone", "--by", "ana", "--reason", "masks are wrong since noon"]);
     assert_eq!(query(&world, "analyst").status, 403);
+    assert_eq!(halts(&world), (1.0, 1.0));
     halt(&world, &["--release", "--everyone", "--by", "ben", "--reason", "mended"]);
     assert_eq!(query(&world, "analyst").status, 200);
     assert_eq!(query(&world, "report-job").status, 403, "who was halted by name stays so");
     halt(&world, &["--release", "--caller", REPORT_JOB, "--by", "ben", "--reason", "a new token"]);
     assert_eq!(page().status, 200);
+    assert_eq!(halts(&world), (0.0, 0.0));
     let evidence = world.finish();
     let acts: Vec<String> = evidence
         .records

@@ -98,6 +98,16 @@ pub fn of_ends(records: &[Record]) -> Vec<String> {
     wrong
 }
 
+/// Each line that the gateway wrote is an event, and none says that a part of the program broke off.
+pub fn of_lines(stderr: &str) -> Vec<String> {
+    let wrong = |line: &&str| {
+        let event: Value = serde_json::from_str(line).unwrap_or_default();
+        let is_whole = ["time", "level", "event"].iter().all(|name| event[*name].is_string());
+        !is_whole || event["event"] == "panic"
+    };
+    stderr.lines().filter(wrong).map(|line| format!("wrote {line}")).collect()
+}
+
 /// No labelled value at a caller who may not see it, none in a log or a file of the gateway's, no token anywhere.
 pub fn of_leaks(told: &[(String, Vec<u8>)], stderr: &str, folder: &Path, secrets: &[String]) -> Vec<String> {
     let canaries = ClinicSettings::default().canaries();

@@ -3,7 +3,11 @@
 #[cfg(test)]
 mod beside;
 #[cfg(test)]
+mod collector;
+#[cfg(test)]
 mod evidence;
+#[cfg(test)]
+mod exposition;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
@@ -23,6 +27,8 @@ mod later;
 #[cfg(test)]
 mod malformed;
 #[cfg(test)]
+mod numbers;
+#[cfg(test)]
 mod ownership;
 #[cfg(test)]
 mod program;
@@ -32,5 +38,7 @@ mod slow;
 mod talk;
 #[cfg(test)]
 mod walk;
+#[cfg(test)]
+mod watch;
 #[cfg(test)]
 mod world;

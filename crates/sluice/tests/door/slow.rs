@@ -1,6 +1,7 @@
 //! Clients that are slow on purpose: cut off within the documented limits, while everybody else is served.
 
 use crate::frames::{self, END_HEADERS, END_STREAM, HEADERS, PING, SETTINGS, frame};
+use crate::numbers::page;
 use crate::program::pause;
 use crate::talk::{self, Link};
 use crate::world::{API, World};
@@ -121,6 +122,11 @@ fn slow_clients_are_cut_off_and_others_are_served() {
         assert!(honest.join().unwrap() < Duration::from_secs(10));
     });
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let (numbers, text) = page(world.plain);
+    // Those that say nothing, and those whose head drips; what else is slow may be refused before it is cut off.
+    let many = u32::try_from(2 + CONNECTIONS).unwrap();
+    assert!(numbers.number("sluice_connections_cut_off_total{door=\"plain\"}") >= f64::from(many), "{text}");
+    assert_eq!(numbers.number("sluice_tls_handshakes_failed_total"), 2.0, "{text}");
 }
 
 /// Answers every ping, and never takes a byte of the answer.

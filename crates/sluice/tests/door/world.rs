@@ -205,6 +205,7 @@ impl World {
         let mut wrong = invariants::of_warehouse_log(&log, &evidence.records);
         wrong.extend(invariants::of_ends(&evidence.records));
         wrong.extend(evidence.verify());
+        wrong.extend(invariants::of_lines(&stderr));
         let mut secrets: Vec<String> = self.tokens.lock().unwrap().values().cloned().collect();
         secrets.push(self.warehouse_token.clone());
         wrong.extend(invariants::of_leaks(&self.told.lock().unwrap(), &stderr, &self.folder, &secrets));

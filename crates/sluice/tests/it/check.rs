@@ -53,6 +53,17 @@ fn every_problem_of_every_part_is_said_at_once() {
     assert!(ran.out.ends_with(&format!("{problems} problems\n")), "{}", ran.out);
 }
 
+/// With a table of the server, what `sluice serve` reads is looked at too.
+#[test]
+fn what_a_gateway_is_told_is_checked() {
+    let tables =
+        "[server]\nplain = \"10.0.0.7:80\"\n\n[log]\nlevel = \"loud\"\n\n[traces]\nendpoint = \"http://10.0.0.7:4318\"\n\n[policy.keys]";
+    let folder = configuration(&folder("check_server"), &[("[policy.keys]", tables)], &[]);
+    let expect =
+        ["server.plain: 10.0.0.7:80", "log.level: `loud`", "traces.endpoint: plain HTTP to `10.0.0.7`", "connections: there is none"];
+    run(&["check", &folder]).check(1, &expect);
+}
+
 #[test]
 fn parts_that_do_not_fit_together_are_a_problem() {
     let limit = "[[limits]]\ncaller = \"https://other.example#1\"\njobs_at_once_max = 1\n\n[[limits]]\nkind = \"agent\"";
