@@ -20,7 +20,7 @@ fn forms() -> Vec<(&'static str, String, u16, &'static str, &'static str)> {
         ("no grant", with(&fresh("ana"), "grant_type", ""), 400, bad, bad),
         ("another grant", with(&fresh("ana"), "grant_type", "password"), 400, grant, grant),
         ("refresh", with(&fresh("ana"), "grant_type", "refresh_token"), 400, grant, grant),
-        ("service account", with("", "grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), 400, grant, grant),
+        ("assertion without one", with("", "grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), 400, bad, bad),
         ("grant twice", format!("{}&grant_type={EXCHANGE}", good()), 400, bad, bad),
         ("grant twice, encoded", format!("{}&gr%61nt_type={EXCHANGE}", good()), 400, bad, bad),
         ("token twice", format!("{}&subject_token=x", good()), 400, bad, bad),

@@ -1,6 +1,7 @@
 //! The one place that knows who serves which port.
 
 use super::in_force::Force;
+use super::issued::Issued;
 use super::local::{ErrorLog, IssuerKeys, LedgerSealer, ThisMachine};
 use super::settings::{ServeSettings, read};
 use crate::command::policy::FolderLog;
@@ -14,13 +15,15 @@ use sluice_outbound::{BigQuery, Https, KeyCache, KeysChanged};
 use sluice_sql::engine::Engine;
 use sluice_store::disk::LocalDisk;
 use sluice_store::{
-    HaltFile, JobBook, JobLimits, Ledger, LocalMachine, Opening, Reader, ReplayFile, RevocationFile, Scribe, Secrets, Store,
+    CredentialFile, HaltFile, JobBook, JobLimits, Ledger, LocalMachine, Opening, Reader, ReplayFile, RevocationFile, Scribe, Secrets, Store,
 };
 use std::collections::BTreeMap;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// In the folder of state.
+pub const CREDENTIALS_FILE: &str = "credentials";
 const ACCESS_KEY_FILE: &str = "access-token.pem";
 const JOBS_FILE: &str = "jobs.sqlite";
 const REPLAY_FILE: &str = "replay";
@@ -57,6 +60,9 @@ pub fn prepare(folder: &Path) -> Result<(), Failure> {
     if let Some(path) = missing(REVOCATIONS_FILE) {
         RevocationFile::create(&path).map_err(|error| fault(error.to_string()))?;
     }
+    if let Some(path) = missing(CREDENTIALS_FILE) {
+        CredentialFile::create(&path).map_err(|error| fault(error.to_string()))?;
+    }
     if !configuration.policy.halts.exists() {
         HaltFile::create(&configuration.policy.halts).map_err(|error| fault(error.to_string()))?;
     }
@@ -76,11 +82,14 @@ pub fn compose(folder: &Path) -> Result<Composed, Failure> {
     let (settings, configuration) = settings_of(folder)?;
     let checked = sluice_identity::check(&configuration.text).map_err(|problems| Failure::new(lines(&problems)))?;
     let access = access_tokens(&settings.state, &checked)?;
+    let issuer = checked.access.as_ref().map(|access| access.issuer.clone());
     let identity = Arc::new(Identity::new(checked, access));
     let secrets = Secrets::open(&settings.ledger.keys).map_err(|fault| stored(&settings.ledger.keys, &fault))?;
     let store = Arc::new(open_ledger(&settings, &secrets)?);
-    let force = Arc::new(force(&configuration, &settings.state)?);
+    let force = Arc::new(force(&configuration, &settings.state, issuer)?);
     force.record(&store)?;
+    // What is on record now is in force with the first request.
+    force.refresh(&ErrorLog);
     let bigquery = Arc::new(bigquery(&settings)?);
     let engine: Arc<dyn Engine> = Arc::new(start_engine()?);
     let jobs_path = settings.state.join(JOBS_FILE);
@@ -188,12 +197,15 @@ fn open_ledger(settings: &ServeSettings, secrets: &Secrets) -> Result<Store, Fai
     Store::start(ledger, on_death).map_err(fault)
 }
 
-fn force(configuration: &Configuration, state: &Path) -> Result<Force, Failure> {
+fn force(configuration: &Configuration, state: &Path, issuer: Option<String>) -> Result<Force, Failure> {
     let log = FolderLog::new(&configuration.policy.activations, configuration.policy.keys.clone());
     let path: PathBuf = state.join(REVOCATIONS_FILE);
     let revocations = RevocationFile::open(&path).map_err(|fault| stored(&path, &fault))?;
     let halts = HaltFile::open(&configuration.policy.halts).map_err(|fault| stored(&configuration.policy.halts, &fault))?;
-    Force::new(log, halts, revocations)
+    let path: PathBuf = state.join(CREDENTIALS_FILE);
+    let credentials = CredentialFile::open(&path)
+        .map_err(|fault| Failure::new(format!("{}: {fault}; `sluice init` makes what is missing", path.display())))?;
+    Force::new(log, halts, revocations, Issued::new(credentials, issuer))
 }
 
 fn bigquery(settings: &ServeSettings) -> Result<BigQuery, Failure> {

@@ -2,12 +2,14 @@
 
 mod compose;
 mod in_force;
+mod issued;
 pub mod keys;
 mod local;
 mod routes;
 pub mod settings;
 
-pub use compose::{Composed, compose, prepare};
+pub use compose::{CREDENTIALS_FILE, Composed, compose, prepare};
 pub use in_force::Force;
+pub use issued::Issued;
 pub use local::ErrorLog;
 pub use routes::routes;

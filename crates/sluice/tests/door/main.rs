@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod beside;
 #[cfg(test)]
+mod credentials;
+#[cfg(test)]
 mod evidence;
 #[cfg(test)]
 mod faults;
