@@ -16,6 +16,8 @@ scratch=$(mktemp -d)
 servers=()
 stop() {
   for server in "${servers[@]}"; do kill "$server" 2>/dev/null || true; done
+  # They write until they have ended.
+  wait || true
   rm -rf "$scratch"
 }
 trap stop EXIT

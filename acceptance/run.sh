@@ -37,6 +37,8 @@ names=()
 tours=()
 stop() {
   for server in "${servers[@]}" "${tours[@]}"; do kill "$server" 2>/dev/null || true; done
+  # They write until they have ended.
+  wait || true
   rm -rf "$scratch"
 }
 trap stop EXIT
