@@ -13,7 +13,11 @@ import uuid
 
 from google.api_core import exceptions
 from google.auth import load_credentials_from_file
+from google.auth.exceptions import RefreshError
+from google.auth.transport.requests import Request
 from google.cloud import bigquery
+from google.oauth2 import credentials as oauth2
+from google.oauth2 import service_account
 
 with open(os.path.join(sys.argv[1], "demo.json"), encoding="utf-8") as file:
     DEMO = json.load(file)
@@ -219,6 +223,58 @@ def what_was_asked_is_on_record():
         asked = [record["sections"]["request"] for record in request["records"] if "request" in record["sections"]]
         assert asked and all(part["statement"] == sql for part in asked), asked
         assert all([(given["name"], json.loads(given["value"])) for given in part["parameters"]] == [("wanted", "3")] for part in asked), asked
+
+
+def credentials_command(*arguments):
+    said = ["--config", sys.argv[1], "--by", "ada", "--reason", "the tour"]
+    return subprocess.run([sys.argv[2], "credentials", *arguments, *said], check=True, capture_output=True, text=True)
+
+
+def issued(name, *more):
+    path, expires = os.path.join(sys.argv[1], f"{name}.key.json"), time.strftime("%Y-%m-%d", time.gmtime(time.time() + 30 * 86_400))
+    known = ["--name", name, "--project", PROJECT, "--group", "staff", "--expires", expires, "--out", path]
+    credentials_command("issue", *known, *more)
+    return path
+
+
+def until(action, waited_for, meanwhile):
+    """Until the running gateway has looked again: whether it is accepted (None) or refused for that reason, and what else may be said meanwhile."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            action()
+            if waited_for is None:
+                return
+        except (RefreshError, exceptions.Unauthorized) as error:
+            if waited_for is not None and waited_for in str(error):
+                return
+            assert meanwhile in str(error), error
+        assert time.monotonic() < deadline, f"{waited_for or 'accepted'}: waited for too long"
+        time.sleep(0.5)
+
+
+@step
+def files_that_the_gateway_issued_are_taken():
+    domain, gateway = DEMO["gateway"]["universe_domain"], DEMO["gateway"]["plain"]
+    asking, signing = issued("asking"), issued("signing", "--universe-domain", domain)
+    # Exchanged at the gateway, by the library itself.
+    holder = service_account.Credentials.from_service_account_file(asking, scopes=["https://www.googleapis.com/auth/bigquery"])
+    until(lambda: holder.refresh(Request()), None, "the token was not accepted")
+    by_token = bigquery.Client(project=PROJECT, credentials=oauth2.Credentials(holder.token), client_options={"api_endpoint": gateway})
+    # Signed by the library for each request, as it does where a universe domain is set.
+    by_itself = bigquery.Client.from_service_account_json(signing, client_options={"api_endpoint": gateway, "universe_domain": domain})
+    until(lambda: by_itself.query_and_wait("SELECT 1"), None, "the token was not accepted")
+    for bearer in (by_token, by_itself):
+        assert rows(bearer.query("SELECT COUNT(*) FROM clinic.patients").result()) == [(40,)]
+        fails(exceptions.Forbidden, "national_id", lambda: bearer.query("SELECT MAX(ssn) FROM clinic.patients").result())
+    for path in (asking, signing):
+        with open(path, encoding="utf-8") as file:
+            credentials_command("revoke", "--id", json.load(file)["private_key_id"])
+    # Twice in one second the library signs the same text, and that is exchanged once.
+    until(lambda: holder.refresh(Request()), "invalid_grant: the credentials file was revoked", "exchanged before")
+    until(lambda: by_itself.query_and_wait("SELECT 1"), "the credentials file was revoked", "nothing else")
+    # Its token is over too, and it has nothing to get another one with.
+    until(lambda: by_token.query_and_wait("SELECT 1"), "necessary fields need to refresh", "nothing else")
 
 
 for number, function in enumerate(STEPS, 1):

@@ -1,4 +1,4 @@
-// Through the gateway with the Node client. usage: GOOGLE_APPLICATION_CREDENTIALS=FILE node door_node.mjs URL
+// Through the gateway with the Node client. usage: GOOGLE_APPLICATION_CREDENTIALS=FILE node door_node.mjs URL ISSUED_FILE
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -7,6 +7,19 @@ import { join } from "node:path";
 
 const { BigQuery } = createRequire(import.meta.url)("@google-cloud/bigquery");
 const client = new BigQuery({ apiEndpoint: process.argv[2], projectId: "acme-prod", location: "US" });
+
+/** A running gateway looks again every second. */
+async function takenUp(ask) {
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (error.code !== 401 || Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
+}
 
 const steps = {
   async "a query is answered"() {
@@ -53,6 +66,13 @@ const steps = {
     await assert.rejects(client.query("SELECT * FROM clinic.none"), (error) => error.code === 404);
     await assert.rejects(client.query("SELECT MAX(ssn) AS m FROM clinic.patients"), /Access Denied.*`m`/);
     await assert.rejects(client.query("CREATE TABLE clinic.x AS SELECT 1 AS a"), (error) => error.code === 403 && /no rule permits it/.test(error.message));
+  },
+  async "a file that the gateway issued is taken"() {
+    const keyFilename = process.argv[3];
+    const issued = new BigQuery({ apiEndpoint: process.argv[2], projectId: "acme-prod", location: "US", keyFilename, universeDomain: "sluice.test" });
+    const [rows] = await takenUp(() => issued.query("SELECT COUNT(*) AS n FROM clinic.patients"));
+    assert.deepEqual(rows, [{ n: 40 }]);
+    await assert.rejects(issued.query("SELECT MAX(ssn) AS m FROM clinic.patients"), /Access Denied.*`m`/);
   },
 };
 

@@ -10,6 +10,8 @@ python_client=google-cloud-bigquery==3.47.0
 node_client=@google-cloud/bigquery@8.3.1
 # Those that need an environment of their own: dbt pins what it stands on.
 libraries=(google-cloud-bigquery==3.47.0 sqlalchemy-bigquery==1.17.3 pandas-gbq==0.35.3 dbt-core==1.11.16 dbt-bigquery==1.12.1)
+# Where it is installed, SQLAlchemy and others use it unasked: it has a folder of its own.
+storage_library=google-cloud-bigquery-storage==2.43.0
 token=acceptance-$RANDOM$RANDOM$RANDOM
 email=ada@acme.example
 
@@ -31,8 +33,12 @@ missed() {
 
 scratch=$(mktemp -d)
 servers=()
+names=()
+tours=()
 stop() {
-  for server in "${servers[@]}"; do kill "$server" 2>/dev/null || true; done
+  for server in "${servers[@]}" "${tours[@]}"; do kill "$server" 2>/dev/null || true; done
+  # They write until they have ended.
+  wait || true
   rm -rf "$scratch"
 }
 trap stop EXIT
@@ -41,6 +47,13 @@ cd "$root"
 sluice=${CARGO_TARGET_DIR:-target}/debug/sluice
 cargo build --quiet --workspace --bin sluice --bin sluice-verify --locked
 "$sluice" engine install
+
+# beside NAME COMMAND...: while the rest goes on; what it said is shown at the end.
+beside() {
+  names+=("$1")
+  "${@:2}" >"$scratch/$1.log" 2>&1 &
+  tours+=($!)
+}
 
 # started FILE: waits until the server that was started last has written it.
 started() {
@@ -57,6 +70,7 @@ servers+=($!)
 started "$scratch/address"
 url=$(cat "$scratch/address")
 python=$("$here/python.sh" "$python_client")
+beside emulator "$here/door_emulator.sh" "$sluice" "$python"
 "$python" "$here/tour.py" "$url" "$token" "$email"
 # Google's own library against the token door alone.
 SLUICE_PYTHON=$python cargo test --quiet --workspace --test token --locked -- --ignored
@@ -84,6 +98,12 @@ gateway=$("$python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["ga
 "$python" "$here/door.py" "$demo" "$sluice"
 
 libraries_python=$("$here/python.sh" "${libraries[@]}")
+storage=$cache/${storage_library/==/-}
+if [[ ! -d $storage ]]; then
+  "$libraries_python" -m pip install --quiet --disable-pip-version-check --no-deps --target "$storage.new" "$storage_library"
+  mv "$storage.new" "$storage"
+fi
+beside tls "$here/door_tls.sh" "$sluice" "$libraries_python" "$storage"
 "$libraries_python" "$here/door_libraries.py" "$demo"
 cp -r "$here/dbt" "$scratch/dbt"
 export GATEWAY=$gateway BIGQUERY_EMULATOR_HOST=$gateway GOOGLE_CLOUD_PROJECT=acme-prod
@@ -101,7 +121,20 @@ unset GATEWAY BIGQUERY_EMULATOR_HOST GOOGLE_CLOUD_PROJECT
 if command -v bq >/dev/null; then "$here/door_bq.sh" "$demo" "$gateway"; else missed bq; fi
 if command -v npm >/dev/null; then
   cp "$here/door_node.mjs" "$environment/door_node.mjs"
-  GOOGLE_APPLICATION_CREDENTIALS=$demo/callers/etl-nightly.json node "$environment/door_node.mjs" "$gateway"
+  "$sluice" credentials issue --config "$demo" --name node --project acme-prod --group staff --expires "$(date -u -d '+1 month' +%F)" \
+    --universe-domain sluice.test --by ada --reason "the tour" --out "$demo/node.key.json" >/dev/null
+  GOOGLE_APPLICATION_CREDENTIALS=$demo/callers/etl-nightly.json node "$environment/door_node.mjs" "$gateway" "$demo/node.key.json"
 else
   missed npm
 fi
+
+failed=0
+for number in "${!tours[@]}"; do
+  if ! wait "${tours[number]}"; then
+    printf 'the tour `%s` failed\n' "${names[number]}" >&2
+    failed=1
+  fi
+  cat "$scratch/${names[number]}.log"
+done
+tours=()
+exit "$failed"

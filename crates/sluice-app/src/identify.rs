@@ -5,7 +5,7 @@ use crate::gateway::Gateway;
 use crate::record;
 use crate::refusal::{Refused, Why};
 use crate::trail::{DONE, Stage};
-use sluice_identity::{Caller, Presented, Refusal};
+use sluice_identity::{Caller, Presented, Purpose, Refusal};
 use sluice_ledger::flood::{Entry, Flood, FloodCount};
 use sluice_ledger::record::Draft;
 use std::borrow::Cow;
@@ -39,6 +39,7 @@ impl Gateway {
         let revocations = self.parts.in_force.revocations();
         let now = self.now_seconds();
         match self.parts.identity.read(bearer)? {
+            Presented::Issued(token) => token.verify(Purpose::Request, &self.parts.in_force.issued(), &revocations, now),
             Presented::Own(token) => token.verify(&revocations, now),
             Presented::Outside(token) => match self.parts.keys.keys(token.issuer(), token.key_id(), now).await {
                 Ok(keys) => token.verify(&keys, &revocations, now),

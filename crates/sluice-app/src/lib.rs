@@ -34,5 +34,5 @@ pub use ports::{
 pub use query::Results;
 pub use record::hex;
 pub use refusal::{FormReason, Refused, Why};
-pub use session::{ExchangeAsk, Exchanged, Introspected, LATE_SECONDS_MAX, SESSIONS_PER_MINUTE_MAX, SessionFault, fault_of};
+pub use session::{ExchangeAsk, Exchanged, Introspected, LATE_SECONDS_MAX, SESSIONS_PER_MINUTE_MAX, SessionAsk, SessionFault, fault_of};
 pub use trail::{Ended, STEPS_KEPT_MAX, Stage, Step, Trail, Walked};

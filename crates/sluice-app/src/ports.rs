@@ -2,7 +2,7 @@
 
 use crate::job::{JobName, KnownJob};
 use crate::trail::Ended;
-use sluice_identity::{Issuer, KeySet, Revocations};
+use sluice_identity::{IssuedCredentials, Issuer, KeySet, Revocations};
 use sluice_ledger::Recorded;
 use sluice_ledger::record::{Draft, SealedRecord};
 use sluice_mask::{Head, RawPage};
@@ -227,6 +227,11 @@ pub trait InForce: Send + Sync {
     fn known(&self) -> Arc<Known>;
     fn counters(&self) -> &dyn Counters;
     fn revocations(&self) -> Arc<Revocations>;
+
+    /// Credentials that the gateway issued by itself, if it does.
+    fn issued(&self) -> Arc<IssuedCredentials> {
+        Arc::default()
+    }
 
     /// Durable, and in `revocations`, when it answers. It may block.
     fn end_session(&self, id: &str) -> Result<(), SealFault> {

@@ -5,7 +5,7 @@ use crate::gateway::Gateway;
 use crate::job::{JobName, owner_of};
 use crate::record;
 use crate::refusal::{Refused, Why};
-use sluice_identity::{AccessToken, Caller, Fault, Presented, Reason, Refusal, Spent, Ticket};
+use sluice_identity::{AccessToken, Caller, Fault, Presented, Purpose, Reason, Refusal, Spent, Ticket};
 use sluice_ledger::record::Draft;
 use sluice_ledger::record::content::Session;
 use std::collections::BTreeMap;
@@ -22,6 +22,13 @@ const MILLISECONDS_PER_SECOND: u64 = 1_000;
 pub struct ExchangeAsk {
     pub subject: Vec<u8>,
     pub actor: Option<Vec<u8>>,
+}
+
+/// What begins a session.
+pub enum SessionAsk {
+    /// Signed by the holder of a credential that the gateway issued (RFC 7523).
+    Assertion(Vec<u8>),
+    Exchange(ExchangeAsk),
 }
 
 pub struct Exchanged {
@@ -60,7 +67,7 @@ enum Ended {
 
 impl Gateway {
     /// Done whether or not the client still waits: a token that is spent has its record.
-    pub async fn exchange(self: &Arc<Self>, visit: Visit, ask: ExchangeAsk) -> Result<Exchanged, SessionFault> {
+    pub async fn exchange(self: &Arc<Self>, visit: Visit, ask: SessionAsk) -> Result<Exchanged, SessionFault> {
         let gateway = Arc::clone(self);
         let exchanging = tokio::spawn(async move {
             match gateway.begin_session(&visit, ask).await {
@@ -164,22 +171,15 @@ impl Gateway {
         own.then_some(caller)
     }
 
-    async fn begin_session(&self, visit: &Visit, ask: ExchangeAsk) -> Result<Exchanged, Ended> {
-        let subject = self.outside(&ask.subject).await?;
-        let actor = match &ask.actor {
-            Some(actor) => Some(self.outside(actor).await?),
-            None => None,
-        };
+    async fn begin_session(&self, visit: &Visit, ask: SessionAsk) -> Result<Exchanged, Ended> {
         let now = self.now_seconds();
-        let issuer = actor.as_ref().unwrap_or(&subject).token().issuer.clone();
-        if !self.sessions.may_begin(&issuer, now) {
-            return Err(Ended::Busy);
-        }
-        // Both are good: now they are spent, the one acted for first.
-        let (subject, spent) = self.spend(subject, now).await?;
-        let (caller, spent) = match actor {
-            Some(actor) => self.spend(actor.acting_for(&subject, spent)?, now).await?,
-            None => (subject, spent),
+        let (caller, spent) = match ask {
+            SessionAsk::Assertion(assertion) => {
+                let caller = self.asserted(&assertion, now)?;
+                self.may_begin(&caller, now)?;
+                self.spend(caller, now).await?
+            }
+            SessionAsk::Exchange(ask) => self.exchanged(&ask, now).await?,
         };
         let Some(access) = self.parts.identity.access_tokens() else { return Err(Ended::Unserved(unserved("no tokens are issued here"))) };
         let ticket = Ticket { token_id: self.draw()?, session_id: self.draw()? };
@@ -188,8 +188,40 @@ impl Gateway {
         Ok(Exchanged { lifetime_seconds: token.expires_at.saturating_sub(now), token })
     }
 
-    /// One of a configured issuer: ours begin no sessions.
+    async fn exchanged(&self, ask: &ExchangeAsk, now: u64) -> Result<(Caller, Spent), Ended> {
+        let subject = self.outside(&ask.subject).await?;
+        let actor = match &ask.actor {
+            Some(actor) => Some(self.outside(actor).await?),
+            None => None,
+        };
+        self.may_begin(actor.as_ref().unwrap_or(&subject), now)?;
+        // Both are good: now they are spent, the one acted for first.
+        let (subject, spent) = self.spend(subject, now).await?;
+        match actor {
+            Some(actor) => self.spend(actor.acting_for(&subject, spent)?, now).await,
+            None => Ok((subject, spent)),
+        }
+    }
+
+    fn may_begin(&self, caller: &Caller, now: u64) -> Result<(), Ended> {
+        if self.sessions.may_begin(&caller.token().issuer, now) { Ok(()) } else { Err(Ended::Busy) }
+    }
+
+    fn asserted(&self, assertion: &[u8], now: u64) -> Result<Caller, Refusal> {
+        match self.parts.identity.read(assertion)? {
+            Presented::Issued(token) => {
+                token.verify(Purpose::Assertion, &self.parts.in_force.issued(), &self.parts.in_force.revocations(), now)
+            }
+            Presented::Outside(token) => Err(token.refuse(Reason::TypeRefused("no assertion of an issued credential".to_owned()))),
+            Presented::Own(_) => Err(Refusal { reason: Reason::OwnTokenRefused, issuer: None, audiences: Vec::new() }),
+        }
+    }
+
+    /// One of a configured issuer: ours begin no sessions, and what was issued by us comes as an assertion.
     async fn outside(&self, token: &[u8]) -> Result<Caller, Refusal> {
+        if let Presented::Issued(token) = self.parts.identity.read(token)? {
+            return Err(token.refuse(Reason::TypeRefused("a token of an issued credential".to_owned())));
+        }
         let caller = self.judge(token).await?;
         match caller.session() {
             None => Ok(caller),
@@ -200,6 +232,7 @@ impl Gateway {
     fn own(&self, token: &[u8]) -> Result<Caller, Refusal> {
         match self.parts.identity.read(token)? {
             Presented::Own(token) => token.verify(&self.parts.in_force.revocations(), self.now_seconds()),
+            Presented::Issued(token) => Err(token.refuse(Reason::TypeRefused("a token of an issued credential".to_owned()))),
             Presented::Outside(token) => Err(token.refuse(Reason::TypeRefused("a token of another issuer".to_owned()))),
         }
     }

@@ -6,6 +6,7 @@ use crate::access;
 use crate::algorithm::Algorithm;
 use crate::claims::Claims;
 use crate::delegation;
+use crate::issued::{self, IssuedCredential, Purpose};
 use crate::issuer::{Exchanges, Issuer};
 use crate::judgement::{self, Judged, Standing};
 use crate::refusal::{Reason, Refusal};
@@ -25,6 +26,8 @@ pub struct Caller {
     spent: BTreeSet<String>,
     session: Option<Session>,
     exchanges: Exchanges,
+    /// When whoever it is ends: no session outlives it.
+    ends_at: Option<u64>,
 }
 
 /// What a record says about the token, which itself is never kept.
@@ -61,7 +64,31 @@ impl Caller {
         let Judged { principal, asserted, standing } = judgement::judge(&signed.header().media_type, signed.claims(), issuer, now)?;
         let token = TokenFacts::new(signed, &issuer.url, standing);
         revocations.check(&principal, &token)?;
-        Ok(Caller { principal, asserted, token, spent: BTreeSet::new(), session: None, exchanges: issuer.exchanges })
+        let (spent, exchanges) = (BTreeSet::new(), issuer.exchanges);
+        Ok(Caller { principal, asserted, token, spent, session: None, exchanges, ends_at: None })
+    }
+
+    /// `issuer` is the gateway itself.
+    pub(crate) fn from_issued(
+        signed: &Signed,
+        credential: &IssuedCredential,
+        purpose: Purpose,
+        issuer: &str,
+        revocations: &Revocations,
+        now: u64,
+    ) -> Result<Caller, Reason> {
+        let judged = issued::judge(&signed.header().media_type, signed.claims(), credential, purpose, issuer, now)?;
+        let token = TokenFacts::new(signed, credential.address(), judged.standing);
+        revocations.check(&judged.principal, &token)?;
+        Ok(Caller {
+            principal: judged.principal,
+            asserted: Asserted::default(),
+            token,
+            spent: BTreeSet::new(),
+            session: None,
+            exchanges: credential.registration().exchanges,
+            ends_at: Some(credential.registration().not_after),
+        })
     }
 
     pub(crate) fn from_own(signed: &Signed, settings: &AccessSettings, revocations: &Revocations, now: u64) -> Result<Caller, Reason> {
@@ -77,6 +104,7 @@ impl Caller {
             spent: BTreeSet::new(),
             session: Some(session),
             exchanges: Exchanges::Once,
+            ends_at: None,
         })
     }
 
@@ -127,7 +155,8 @@ impl Caller {
         let mut token = self.token;
         token.expires_at = token.expires_at.min(subject.token.expires_at);
         let spent = self.spent.into_iter().chain(subject.spent_tokens()).collect();
-        Ok(Caller { principal, asserted: self.asserted, token, spent, session: self.session, exchanges: self.exchanges })
+        let ends_at = self.ends_at.into_iter().chain(subject.ends_at).min();
+        Ok(Caller { principal, asserted: self.asserted, token, spent, session: self.session, exchanges: self.exchanges, ends_at })
     }
 
     pub fn principal(&self) -> &Principal {
@@ -149,6 +178,10 @@ impl Caller {
 
     pub(crate) fn exchanges(&self) -> Exchanges {
         self.exchanges
+    }
+
+    pub(crate) fn ends_at(&self) -> Option<u64> {
+        self.ends_at
     }
 
     /// Its own and those behind it, as far as they have a `jti`.

@@ -3,6 +3,7 @@
 use crate::access::AccessTokens;
 use crate::caller::Caller;
 use crate::claims::Claims;
+use crate::issued::{ISSUED_ADDRESS_END, IssuedToken};
 use crate::issuer::Issuer;
 use crate::json;
 use crate::judgement;
@@ -24,6 +25,7 @@ pub struct Identity {
 /// A token that says who issued it. Nothing of it is believed yet.
 #[derive(Debug)]
 pub enum Presented<'a> {
+    Issued(IssuedToken<'a>),
     Outside(OutsideToken<'a>),
     Own(OwnToken<'a>),
 }
@@ -76,6 +78,11 @@ impl Identity {
         let url = Claims::new(&token.claims).text("iss").map_err(|reason| Reason::ClaimsMalformed(reason.to_string()))?;
         if let Some(access) = self.access.as_ref().filter(|access| access.settings().issuer == url) {
             return Ok(Presented::Own(OwnToken { token, access }));
+        }
+        // An address, and no URL as issuers have.
+        let is_address = url.contains('@') && url.ends_with(ISSUED_ADDRESS_END);
+        if let Some(access) = self.access.as_ref().filter(|_| is_address) {
+            return Ok(Presented::Issued(IssuedToken { token, access }));
         }
         match self.issuers.get(url) {
             Some(issuer) => Ok(Presented::Outside(OutsideToken { token, issuer })),

@@ -80,6 +80,11 @@ pub fn standing(
     }
     audience(claims, audiences)?;
     claims.text("sub")?;
+    moments(claims, lifetime_seconds_max, now)
+}
+
+/// When it is good, which one it is, and that it is nothing but an identity.
+pub fn moments(claims: &Claims<'_>, lifetime_seconds_max: u64, now: u64) -> Result<Standing, Reason> {
     let (issued_at, expires_at) = (claims.seconds("iat")?, claims.seconds("exp")?);
     if issued_at > now.saturating_add(LEEWAY_SECONDS) {
         return Err(Reason::IssuedInFuture { issued_at, now });
@@ -111,7 +116,7 @@ pub fn standing(
 }
 
 /// One audience of ours, or a list in which every one is: a token that others accept too can be passed on by them.
-fn audience(claims: &Claims<'_>, accepted: &BTreeSet<String>) -> Result<(), Reason> {
+pub fn audience(claims: &Claims<'_>, accepted: &BTreeSet<String>) -> Result<(), Reason> {
     let found = match claims.members().get("aud") {
         Some(Value::String(_)) => vec![claims.text("aud")?],
         Some(Value::Array(_)) => claims.texts("aud")?,

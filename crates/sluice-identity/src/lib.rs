@@ -10,6 +10,7 @@ mod claims;
 mod conditions;
 mod delegation;
 mod identity;
+mod issued;
 mod issuer;
 pub mod json;
 mod judgement;
@@ -26,6 +27,10 @@ pub use access::{AccessToken, AccessTokens, PublicKey, SigningKey, SigningKeyFau
 pub use algorithm::Algorithm;
 pub use caller::{Caller, Session, TokenFacts};
 pub use identity::{Identity, OutsideToken, OwnToken, Presented};
+pub use issued::{
+    ISSUED_ADDRESS_END, ISSUED_GROUPS_MAX, ISSUED_NAME_BYTES_MAX, ISSUED_SECONDS_MAX, IssuedCredential, IssuedCredentials, IssuedFault,
+    IssuedToken, Purpose, Registration,
+};
 pub use issuer::{Exchanges, Issuer, KeyFetching, KeySource};
 pub use keys::{KEY_SET_BYTES_MAX, KeySet, KeySetFault};
 pub use refusal::{Fault, OperatorText, PublicText, Reason, Refusal};

@@ -28,6 +28,8 @@ pub enum Reason {
     ClaimMissing(String),
     ClaimsDisagree { claim: &'static str, with: &'static str },
     ClaimsMalformed(String),
+    CredentialEnded { at: u64 },
+    CredentialRevoked,
     EventRefused(String),
     Expired { expires_at: u64, now: u64 },
     ForkRefused,
@@ -46,6 +48,7 @@ pub enum Reason {
     ReplayStore(ReplayFault),
     RequirementMissed(String),
     Revoked(String),
+    ScopeRefused(String),
     SessionEnded,
     SignatureWrong,
     SigningFailed,
@@ -112,6 +115,11 @@ impl Refusal {
             }
             Reason::Replayed => "the token was exchanged before: each is exchanged once, ask your issuer for a new one".to_owned(),
             Reason::Revoked(_) | Reason::SessionEnded => "the session has ended: begin a new one".to_owned(),
+            Reason::CredentialEnded { .. } => "the credentials file has ended: ask whoever issued it for a new one".to_owned(),
+            Reason::CredentialRevoked => "the credentials file was revoked: ask whoever issued it".to_owned(),
+            Reason::ScopeRefused(_) => {
+                "the token asks for a scope that is none of BigQuery's: ask for `https://www.googleapis.com/auth/bigquery`".to_owned()
+            }
             Reason::OwnTokenRefused => "a token of this gateway is not exchanged again: send one of your issuer".to_owned(),
             Reason::EventRefused(_) | Reason::ForkRefused => {
                 "runs with this trigger are not accepted: call from a run that only people with write access can start".to_owned()
@@ -154,6 +162,8 @@ impl fmt::Display for Reason {
             Reason::ClaimMissing(claim) => write!(formatter, "claim `{}` is missing", quoted(claim)),
             Reason::ClaimsDisagree { claim, with } => write!(formatter, "claim `{claim}` disagrees with `{with}`"),
             Reason::ClaimsMalformed(fault) => write!(formatter, "the claims cannot be read: {}", quoted(fault)),
+            Reason::CredentialEnded { at } => write!(formatter, "the issued credential ended at {at}"),
+            Reason::CredentialRevoked => formatter.write_str("the issued credential is revoked"),
             Reason::EventRefused(event) => write!(formatter, "runs started by `{}` are not accepted", quoted(event)),
             Reason::Expired { expires_at, now } => write!(formatter, "expired at {expires_at}, now is {now}"),
             Reason::ForkRefused => formatter.write_str("the run belongs to a fork"),
@@ -172,6 +182,7 @@ impl fmt::Display for Reason {
             Reason::ReplayStore(fault) => write!(formatter, "the replay store failed: {fault}"),
             Reason::RequirementMissed(claim) => write!(formatter, "claim `{}` does not have a required value", quoted(claim)),
             Reason::Revoked(what) => write!(formatter, "revoked: {}", quoted(what)),
+            Reason::ScopeRefused(scope) => write!(formatter, "scope `{}` is not known", quoted(scope)),
             Reason::SessionEnded => formatter.write_str("the session has ended"),
             Reason::SignatureWrong => formatter.write_str("the signature is wrong"),
             Reason::SigningFailed => formatter.write_str("the signing key does not sign"),

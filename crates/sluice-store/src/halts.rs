@@ -5,6 +5,7 @@ use crate::checked_file::{CheckedFile, Lines, Place};
 use crate::disk::Disk;
 use crate::facts::{bytes_of, hexadecimal};
 use crate::fault::StoreFault;
+use crate::one_line;
 use sluice_ledger::record::content::Change;
 use sluice_ledger::record::{Draft, DraftError, Kind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -133,16 +134,10 @@ impl HaltAct {
     }
 
     fn check(&self) -> Result<(), String> {
-        let line = |what: &str, text: &str, bytes_max: usize| match text {
-            _ if text.trim().is_empty() => Err(format!("{what} is empty")),
-            _ if text.len() > bytes_max => Err(format!("{what} has {} bytes, at most {bytes_max}", text.len())),
-            _ if text.chars().any(char::is_control) => Err(format!("{what} is not one line of text")),
-            _ => Ok(()),
-        };
-        line("who does it", &self.by, HALT_BY_BYTES_MAX)?;
-        line("the reason", &self.reason, HALT_REASON_BYTES_MAX)?;
+        one_line::check("who does it", &self.by, HALT_BY_BYTES_MAX)?;
+        one_line::check("the reason", &self.reason, HALT_REASON_BYTES_MAX)?;
         let Whom::One(name) = &self.whom else { return Ok(()) };
-        line("the caller", name, HALT_CALLER_BYTES_MAX)?;
+        one_line::check("the caller", name, HALT_CALLER_BYTES_MAX)?;
         let named = name.split_once('#').is_some_and(|(issuer, subject)| !issuer.is_empty() && !subject.is_empty());
         if named { Ok(()) } else { Err(format!("`{name}` names no caller: it is issuer, `#`, subject")) }
     }

@@ -7,6 +7,7 @@ mod backup;
 mod checked_file;
 mod checked_line;
 mod copying;
+mod credentials;
 pub mod disk;
 mod facts;
 mod fault;
@@ -17,6 +18,7 @@ mod keys;
 mod ledger;
 mod line_file;
 mod machine;
+mod one_line;
 mod reader;
 mod recent;
 mod replay;
@@ -33,6 +35,9 @@ mod writer;
 
 pub use backup::{LastKnown, backup, restore};
 pub use copying::Copied;
+pub use credentials::{
+    CREDENTIAL_BY_BYTES_MAX, CREDENTIAL_REASON_BYTES_MAX, CREDENTIALS_MAX, CredentialAct, CredentialFile, Credentials, Deed, Standing,
+};
 pub use facts::{FORMAT, LedgerFacts, create};
 pub use fault::StoreFault;
 pub use halts::{HALT_BY_BYTES_MAX, HALT_CALLER_BYTES_MAX, HALT_REASON_BYTES_MAX, HaltAct, HaltFile, Halts, Turn, Whom};

@@ -120,7 +120,7 @@ pub fn caller(subject: &str) -> Caller {
     let identity = Identity::new(check(IDENTITY).unwrap_or_else(|problems| abandon(&format!("{problems:?}"))), None);
     match sure(identity.read(token.as_bytes())) {
         Presented::Outside(token) => sure(token.verify(&keys, &Revocations::default(), NOW)),
-        Presented::Own(_) => abandon("a token of the gateway's own"),
+        Presented::Issued(_) | Presented::Own(_) => abandon("a token of the gateway's own"),
     }
 }
 

@@ -23,6 +23,9 @@ enum Command {
     Analyze(command::analyze::Analyze),
     Check(command::check::Check),
     ClientConfig(command::client_config::ClientConfig),
+    /// Issue credentials files for clients that can do no other, list them, revoke them
+    #[command(subcommand)]
+    Credentials(command::credentials::Credentials),
     #[cfg(feature = "sandbox")]
     Demo(command::demo::Demo),
     /// Obtain and check the GoogleSQL engine
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Analyze(analyze) => command::analyze::run(&analyze),
         Command::Check(check) => command::check::run(&check),
         Command::ClientConfig(client_config) => command::client_config::run(&client_config),
+        Command::Credentials(credentials) => command::credentials::run(&credentials),
         #[cfg(feature = "sandbox")]
         Command::Demo(demo) => command::demo::run(&demo),
         Command::Engine(engine) => command::engine::run(&engine),

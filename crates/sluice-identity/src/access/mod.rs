@@ -68,7 +68,7 @@ impl AccessTokens {
         if caller.session().is_some() || !spent.is_of(caller) {
             return Err(self.refusal(Reason::OwnTokenRefused));
         }
-        let ends_at = now + self.settings.session_seconds;
+        let ends_at = caller.ends_at().into_iter().chain([now + self.settings.session_seconds]).min().unwrap_or(now);
         let session = Session { id: ticket.session_id, ends_at, origin: caller.token().digest, tokens: caller.spent_tokens() };
         self.issue(caller, session, &ticket.token_id, &caller.principal().grants, now)
     }

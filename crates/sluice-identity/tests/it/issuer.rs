@@ -10,7 +10,9 @@ use aws_lc_rs::{hmac, signature::RsaPublicKeyComponents};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
-use sluice_identity::{AccessTokens, Caller, Identity, KeySet, Presented, Refusal, Revocations, SigningKey, check};
+use sluice_identity::{
+    AccessTokens, Caller, Identity, IssuedCredentials, KeySet, Presented, Purpose, Refusal, Revocations, SigningKey, check,
+};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -108,6 +110,8 @@ pub fn verify(token: &[u8]) -> Result<Caller, Refusal> {
 
 pub fn verify_at(token: &[u8], revocations: &Revocations, now: u64) -> Result<Caller, Refusal> {
     match world().identity.read(token)? {
+        // Nobody was issued any.
+        Presented::Issued(token) => token.verify(Purpose::Request, &IssuedCredentials::default(), revocations, now),
         Presented::Outside(token) => token.verify(&world().key_set, revocations, now),
         Presented::Own(token) => token.verify(revocations, now),
     }

@@ -11,6 +11,8 @@ mod corpus;
 #[cfg(test)]
 mod honest;
 #[cfg(test)]
+mod issued;
+#[cfg(test)]
 mod issuer;
 #[cfg(test)]
 mod keys;

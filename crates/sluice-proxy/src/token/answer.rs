@@ -17,6 +17,7 @@ pub struct Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Word {
     Busy,
+    InvalidGrant,
     InvalidRequest,
     InvalidTarget,
     MediaType,
@@ -34,6 +35,15 @@ impl Fault {
 
     pub fn busy(text: &str) -> Fault {
         Fault::new(Word::Busy, text.to_owned())
+    }
+
+    /// The same of an assertion: whatever is wrong with it, it is no grant (RFC 7523).
+    pub fn of_assertion(refused: &Refused) -> Fault {
+        let fault = Fault::of(refused);
+        match fault.word {
+            Word::InvalidRequest | Word::InvalidTarget => Fault { word: Word::InvalidGrant, ..fault },
+            _ => fault,
+        }
     }
 
     /// What may be said of a refusal outside.
@@ -57,6 +67,7 @@ impl Word {
     pub fn name(self) -> &'static str {
         match self {
             Word::Busy => "too_often",
+            Word::InvalidGrant => "invalid_grant",
             Word::InvalidRequest => "invalid_request",
             Word::InvalidTarget => "invalid_target",
             Word::MediaType => "media_type",
@@ -71,6 +82,7 @@ impl Word {
     fn error(self) -> &'static str {
         match self {
             Word::Busy | Word::Unavailable => "temporarily_unavailable",
+            Word::InvalidGrant => "invalid_grant",
             Word::InvalidRequest | Word::MediaType | Word::NoMethod | Word::TooLarge => "invalid_request",
             Word::InvalidTarget => "invalid_target",
             Word::ServerError => "server_error",
@@ -81,7 +93,7 @@ impl Word {
     fn status(self) -> u16 {
         match self {
             Word::Busy => 429,
-            Word::InvalidRequest | Word::InvalidTarget | Word::UnsupportedGrant => 400,
+            Word::InvalidGrant | Word::InvalidRequest | Word::InvalidTarget | Word::UnsupportedGrant => 400,
             Word::MediaType => 415,
             Word::NoMethod => 405,
             Word::ServerError | Word::Unavailable => 503,

@@ -1,28 +1,32 @@
-//! The grant of RFC 8693, as Google's libraries write it: `external_account` files need no more than their `token_url`.
+//! The grants, as Google's libraries write them: RFC 8693 for `external_account` files, which need no more than their `token_url`, and RFC 7523 for files
+//! in the form of a service account's that this gateway issued.
 
 use super::answer::{Fault, Word};
 use super::form::Form;
 use serde_json::{Value, json};
-use sluice_app::{ExchangeAsk, Exchanged};
+use sluice_app::{ExchangeAsk, Exchanged, SessionAsk};
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
-const GRANT_JWT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+const GRANT_ASSERTION: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const TOKEN_TYPES: [&str; 3] = [ACCESS_TOKEN, "urn:ietf:params:oauth:token-type:id_token", "urn:ietf:params:oauth:token-type:jwt"];
 /// With such an audience the libraries call Google by themselves, and show it our token.
 const POOLS: [&str; 3] = ["iam.googleapis.com", "/workforcePools/", "/workloadIdentityPools/"];
 const AUDIENCE_BYTES_MAX: usize = 1024;
 
-pub fn ask(form: &Form) -> Result<ExchangeAsk, Fault> {
+pub fn ask(form: &Form) -> Result<SessionAsk, Fault> {
     match form.text("grant_type") {
-        Some(GRANT) => {}
-        Some(GRANT_JWT) => {
-            let text = "keys of service accounts are not issued here: use an `external_account` file with a token of your issuer";
-            return Err(Fault::new(Word::UnsupportedGrant, text.to_owned()));
+        Some(GRANT) => exchange(form).map(SessionAsk::Exchange),
+        Some(GRANT_ASSERTION) => {
+            let assertion = form.text("assertion").ok_or_else(|| invalid("`assertion` is missing"))?;
+            Ok(SessionAsk::Assertion(assertion.as_bytes().to_vec()))
         }
-        Some(_) => return Err(Fault::new(Word::UnsupportedGrant, format!("`grant_type` has to be `{GRANT}`"))),
-        None => return Err(invalid("`grant_type` is missing")),
+        Some(_) => Err(Fault::new(Word::UnsupportedGrant, format!("`grant_type` has to be `{GRANT}` or `{GRANT_ASSERTION}`"))),
+        None => Err(invalid("`grant_type` is missing")),
     }
+}
+
+fn exchange(form: &Form) -> Result<ExchangeAsk, Fault> {
     if form.text("requested_token_type").is_some_and(|wanted| wanted != ACCESS_TOKEN) {
         return Err(invalid(&format!("`requested_token_type` has to be `{ACCESS_TOKEN}`")));
     }

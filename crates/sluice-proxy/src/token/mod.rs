@@ -1,4 +1,4 @@
-//! The token door: `POST /v1/token` (RFC 8693), `/v1/introspect` (RFC 7662) and `/v1/revoke` (RFC 7009), in the form that Google's libraries send.
+//! The token door: `POST /v1/token` (RFC 8693, RFC 7523), `/v1/introspect` (RFC 7662) and `/v1/revoke` (RFC 7009), in the form that Google's libraries send.
 //!
 //! Nobody is known here yet. So a request is small, comes in one form, is limited by its address before anything is computed, and no answer is kept.
 
@@ -24,7 +24,7 @@ use axum::routing::any;
 use form::Form;
 use limits::Limits;
 use serde_json::{Value, json};
-use sluice_app::{FormReason, Introspected, Refused, SessionFault, Trail, Visit, Why};
+use sluice_app::{FormReason, Introspected, Refused, SessionAsk, SessionFault, Trail, Visit, Why};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -131,11 +131,13 @@ impl Token {
             Ok(ask) => ask,
             Err(fault) => return self.refuse(visit, fault).await,
         };
+        let is_assertion = matches!(ask, SessionAsk::Assertion(_));
         match self.sessions.exchange(visit.clone(), ask).await {
             Ok(exchanged) => answer::json(200, &exchange::granted(&exchanged)),
             Err(SessionFault::Busy(refused)) => {
                 answer::fault(&Fault::busy("your issuer begins too many sessions: try again in a minute"), Some(&refused))
             }
+            Err(SessionFault::Refused(refused)) if is_assertion => answer::fault(&Fault::of_assertion(&refused), Some(&refused)),
             Err(SessionFault::Refused(refused)) => answer::fault(&Fault::of(&refused), Some(&refused)),
         }
     }

@@ -4,6 +4,7 @@ use crate::world::{EXCHANGE, NOW, SLUICE, World, encoded, fresh, of_google, toke
 use serde_json::json;
 
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+const ASSERTION: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// The request of the library's with one field changed, added or taken away.
 fn with(token: &str, name: &str, value: &str) -> String {
@@ -20,7 +21,7 @@ fn forms() -> Vec<(&'static str, String, u16, &'static str, &'static str)> {
         ("no grant", with(&fresh("ana"), "grant_type", ""), 400, bad, bad),
         ("another grant", with(&fresh("ana"), "grant_type", "password"), 400, grant, grant),
         ("refresh", with(&fresh("ana"), "grant_type", "refresh_token"), 400, grant, grant),
-        ("service account", with("", "grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), 400, grant, grant),
+        ("assertion without one", with("", "grant_type", ASSERTION), 400, bad, bad),
         ("grant twice", format!("{}&grant_type={EXCHANGE}", good()), 400, bad, bad),
         ("grant twice, encoded", format!("{}&gr%61nt_type={EXCHANGE}", good()), 400, bad, bad),
         ("token twice", format!("{}&subject_token=x", good()), 400, bad, bad),
@@ -110,6 +111,33 @@ async fn what_is_no_token_is_refused() {
     world.noted();
     assert_eq!(world.exchange(&ours).await.status, 400);
     assert!(world.noted()[0].contains("own_token_refused"));
+}
+
+/// Nobody was issued a credential here. What begins a session in one way does not in the other.
+#[tokio::test]
+async fn what_is_no_assertion_is_refused() {
+    let world = World::new().await;
+    let of_nobody = token(json!({ "iss": "nightly@acme-prod.sluice.invalid", "sub": "nightly@acme-prod.sluice.invalid" }));
+    let ours = world.begun(&fresh("ana")).await;
+    world.noted();
+    for (what, assertion, word) in [
+        ("junk", "junk".to_owned(), "token_malformed"),
+        ("of a key that nobody has", of_nobody.clone(), "key_unknown"),
+        ("of an issuer", fresh("ana"), "type_refused"),
+        ("ours", ours, "own_token_refused"),
+        ("of nobody", token(json!({ "iss": "https://unknown.example", "sub": "ana" })), "issuer_unknown"),
+        ("long", "a".repeat(17_000), "token_too_long"),
+    ] {
+        let answer = world.post("/v1/token", &[("grant_type", ASSERTION), ("assertion", &assertion)]).await;
+        assert!(answer.is_sound(), "{what}: {}", answer.head);
+        assert_eq!((answer.status, &answer.json()["error"]), (400, &json!("invalid_grant")), "{what}: {}", answer.body);
+        let noted = world.noted();
+        assert!(noted.len() == 1 && noted[0].contains(&format!(r#""reason":"{word}""#)), "{what}: {noted:?}");
+    }
+    let exchanged = world.exchange(&of_nobody).await;
+    assert_eq!((exchanged.status, &exchanged.json()["error"]), (400, &json!("invalid_request")));
+    assert!(world.noted()[0].contains("type_refused"));
+    assert_eq!(world.post("/v1/introspect", &[("token", &of_nobody)]).await.json(), json!({ "active": false }));
 }
 
 /// None of these gets a token, though each carries a good one.

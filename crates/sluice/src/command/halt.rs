@@ -1,15 +1,13 @@
 //! `sluice halt`: the kill switch. It writes one durable file; a running gateway sees it at the next request and the next page of rows.
 
-use super::ledger::{append, opening};
-use super::{EXIT_REFUSED, Failure};
+use super::ledger::append;
+use super::{EXIT_REFUSED, Failure, on_record};
 use crate::configuration;
 use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
-use sluice_store::disk::LocalDisk;
-use sluice_store::{HaltAct, HaltFile, Halts, Ledger, Secrets, StoreFault, Turn, Whom};
+use sluice_store::{HaltAct, HaltFile, Halts, Ledger, StoreFault, Turn, Whom};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Stop one caller or everyone, at once, until somebody lifts it.
@@ -123,10 +121,12 @@ fn known_issuer(caller: &str, configuration: &str) -> Result<(), Failure> {
         Failure::new(format!("{}: {}", configuration::FILE, problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
     })?;
     let issuer = caller.split_once('#').map(|(issuer, _)| issuer);
-    if issuer.is_some_and(|issuer| checked.issuers.iter().any(|known| known.url == issuer)) {
+    // The gateway itself is the issuer of holders of its own credentials.
+    let own = checked.access.iter().map(|access| access.issuer.as_str());
+    let known: Vec<&str> = checked.issuers.iter().map(|issuer| issuer.url.as_str()).chain(own).collect();
+    if issuer.is_some_and(|issuer| known.contains(&issuer)) {
         return Ok(());
     }
-    let known: Vec<&str> = checked.issuers.iter().map(|issuer| issuer.url.as_str()).collect();
     Err(Failure::new(format!(
         "`{caller}` would stop nobody: it is issuer, `#`, subject, and the issuers of {} are {}",
         configuration::FILE,
@@ -153,20 +153,7 @@ fn standing(halts: &Halts) -> Vec<&HaltAct> {
 
 /// Every act that is not on record yet, each once. A gateway that holds the ledger does the same when it reads the file anew.
 fn put_on_record(file: &HaltFile, folder: &Path, keys: &Path) -> Result<String, Failure> {
-    let fault = |fault: StoreFault| Failure::new(format!("{}: {fault}", folder.display()));
-    let secrets = Secrets::open(keys).map_err(fault)?;
-    let disk = LocalDisk::new(folder).map_err(|error| Failure::new(format!("{}: {error}", folder.display())))?;
-    let mut ledger = match Ledger::open(Arc::new(disk), &opening(&secrets, "halt")) {
-        Ok(ledger) => ledger,
-        Err(StoreFault::InUse) => return Ok("not on record yet: the gateway that holds the ledger records it".to_owned()),
-        Err(other) => return Err(fault(other)),
-    };
-    let written = record_all(file, &mut ledger);
-    let shut = ledger.shut().map_err(fault);
-    let records =
-        written.and_then(|records| shut.map(|()| records)).map_err(|failed| Failure::new(format!("{}: {failed}", folder.display())))?;
-    let records: Vec<String> = records.iter().map(u64::to_string).collect();
-    Ok(format!("on record: {}", records.join(", ")))
+    on_record::put(folder, keys, "halt", |ledger| record_all(file, ledger))
 }
 
 fn record_all(file: &HaltFile, ledger: &mut Ledger) -> Result<Vec<u64>, Failure> {

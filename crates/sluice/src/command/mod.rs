@@ -3,6 +3,7 @@
 pub mod analyze;
 pub mod check;
 pub mod client_config;
+pub mod credentials;
 #[cfg(feature = "sandbox")]
 pub mod demo;
 pub mod engine;
@@ -10,6 +11,7 @@ pub mod halt;
 pub mod init;
 pub mod ledger;
 pub mod lockdown;
+pub mod on_record;
 pub mod policy;
 pub mod requests;
 #[cfg(feature = "sandbox")]

@@ -1,6 +1,7 @@
 //! The one place that knows who serves which port.
 
 use super::in_force::Force;
+use super::issued::Issued;
 use super::local::{IssuerKeys, LedgerSealer, ThisMachine};
 use super::settings::{ServeSettings, read};
 use super::watch::{Parts as Watched, Watch, WatchedUpstream};
@@ -14,14 +15,16 @@ use sluice_ledger::record::{Draft, Kind};
 use sluice_outbound::{BigQuery, Https, KeyCache, KeysChanged};
 use sluice_store::disk::LocalDisk;
 use sluice_store::{
-    HaltFile, JobBook, JobLimits, Ledger, LocalMachine, Opening, Reader, ReplayFile, ReplayFolder, RevocationFile, Scribe, Secrets, Store,
-    UsageFile,
+    CredentialFile, HaltFile, JobBook, JobLimits, Ledger, LocalMachine, Opening, Reader, ReplayFile, ReplayFolder, RevocationFile, Scribe,
+    Secrets, Store, UsageFile,
 };
 use std::collections::BTreeMap;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// In the folder of state.
+pub const CREDENTIALS_FILE: &str = "credentials";
 const ACCESS_KEY_FILE: &str = "access-token.pem";
 const JOBS_FILE: &str = "jobs.sqlite";
 const REPLAY_FILE: &str = "replay";
@@ -71,6 +74,9 @@ pub fn prepare(folder: &Path) -> Result<(), Failure> {
     if let Some(path) = missing(REVOCATIONS_FILE) {
         RevocationFile::create(&path).map_err(|error| fault(error.to_string()))?;
     }
+    if let Some(path) = missing(CREDENTIALS_FILE) {
+        CredentialFile::create(&path).map_err(|error| fault(error.to_string()))?;
+    }
     if !configuration.policy.halts.exists() {
         HaltFile::create(&configuration.policy.halts).map_err(|error| fault(error.to_string()))?;
     }
@@ -91,11 +97,14 @@ pub fn compose(folder: &Path) -> Result<Composed, Failure> {
     let watch = Watch::start(settings.log, settings.traces.as_ref())?;
     let checked = sluice_identity::check(&configuration.text).map_err(|problems| Failure::new(lines(&problems)))?;
     let access = access_tokens(&settings.state, &checked)?;
+    let issuer = checked.access.as_ref().map(|access| access.issuer.clone());
     let identity = Arc::new(Identity::new(checked, access));
     let secrets = Secrets::open(&settings.ledger.keys).map_err(|fault| stored(&settings.ledger.keys, &fault))?;
     let store = Arc::new(open_ledger(&settings, &secrets, &watch)?);
-    let force = Arc::new(force(&configuration, &settings.state, &watch)?);
+    let force = Arc::new(force(&configuration, &settings.state, issuer, &watch)?);
     force.record(&store)?;
+    // What is on record now is in force with the first request.
+    force.refresh(watch.as_ref());
     let bigquery = Arc::new(bigquery(&settings)?);
     let engine = Arc::new(start_engine()?);
     let jobs_path = settings.state.join(JOBS_FILE);
@@ -219,7 +228,7 @@ fn open_ledger(settings: &ServeSettings, secrets: &Secrets, watch: &Arc<Watch>) 
     Store::start(ledger, on_death).map_err(fault)
 }
 
-fn force(configuration: &Configuration, state: &Path, watch: &Arc<Watch>) -> Result<Force, Failure> {
+fn force(configuration: &Configuration, state: &Path, issuer: Option<String>, watch: &Arc<Watch>) -> Result<Force, Failure> {
     let log = FolderLog::new(&configuration.policy.activations, configuration.policy.keys.clone());
     let path: PathBuf = state.join(REVOCATIONS_FILE);
     let revocations = RevocationFile::open(&path).map_err(|fault| stored(&path, &fault))?;
@@ -227,7 +236,10 @@ fn force(configuration: &Configuration, state: &Path, watch: &Arc<Watch>) -> Res
     let path = state.join(USAGE_FILE);
     let told = Arc::clone(watch);
     let usage = UsageFile::open(&path, Box::new(move |fault| told.raise(fault))).map_err(|fault| stored(&path, &fault))?;
-    Force::new(log, halts, revocations, usage)
+    let path: PathBuf = state.join(CREDENTIALS_FILE);
+    let credentials = CredentialFile::open(&path)
+        .map_err(|fault| Failure::new(format!("{}: {fault}; `sluice init` makes what is missing", path.display())))?;
+    Force::new(log, halts, revocations, Issued::new(credentials, issuer), usage)
 }
 
 fn bigquery(settings: &ServeSettings) -> Result<BigQuery, Failure> {

@@ -1,10 +1,11 @@
-//! What is in force: the activated policy set, who is halted, what is revoked. Halts are looked at in every decision, the rest every second, so
+//! What is in force: the activated policy set, who is halted, what is revoked, which credentials were issued. Halts are looked at in every decision, the rest every second, so
 //! that a change beside the running gateway takes effect on the next request.
 
+use super::issued::{self, Issued};
 use crate::command::Failure;
 use crate::command::policy::FolderLog;
 use sluice_app::{Alarm, InForce, SealFault};
-use sluice_identity::Revocations;
+use sluice_identity::{IssuedCredentials, Revocations};
 use sluice_ledger::record::Draft;
 use sluice_policy::{ActivationLog, Counters, Halt, Known, PolicySet};
 use sluice_store::{HaltFile, Halts, Revocation, RevocationFile, Store, UsageFile};
@@ -14,6 +15,7 @@ pub struct Force {
     log: FolderLog,
     halts: HaltFile,
     revocations: RevocationFile,
+    issued: Issued,
     usage: UsageFile,
     now: RwLock<Now>,
 }
@@ -25,25 +27,28 @@ struct Now {
     /// What is in force cannot be read: nobody knows then who was shut out.
     unreadable: bool,
     known: Arc<Known>,
+    issued: issued::Known,
     revocations: Arc<Revocations>,
 }
 
 impl Force {
     /// Without an activated set nothing is served: default deny begins here.
-    pub fn new(log: FolderLog, halts: HaltFile, revocations: RevocationFile, usage: UsageFile) -> Result<Force, Failure> {
+    pub fn new(log: FolderLog, halts: HaltFile, revocations: RevocationFile, issued: Issued, usage: UsageFile) -> Result<Force, Failure> {
         let standing = log.standing().map_err(failure)?;
         let Some(digest) = standing.in_force() else {
             return Err(Failure::new("no policy set is in force: `sluice policy activate` puts one there"));
         };
         let policy = Arc::new(log.set(digest).map_err(failure)?);
+        let known = issued.look(&issued::Known::default()).map_err(failure)?;
         let now = Now {
             policy,
             shadows: shadows(&log)?,
             unreadable: false,
             known: Arc::default(),
-            revocations: revocations.current().map_err(failure)?,
+            revocations: issued.called_off(&known, revocations.current().map_err(failure)?),
+            issued: known,
         };
-        Ok(Force { log, halts, revocations, usage, now: RwLock::new(now) })
+        Ok(Force { log, halts, revocations, issued, usage, now: RwLock::new(now) })
     }
 
     /// Looks again. What cannot be read halts everybody: nobody knows then who was shut out. Answers the set that came in force, if one did.
@@ -63,7 +68,8 @@ impl Force {
     }
 
     fn look(&self, next: &mut Now) -> Result<(), Failure> {
-        next.revocations = self.revocations.current().map_err(failure)?;
+        next.issued = self.issued.look(&next.issued).map_err(failure)?;
+        next.revocations = self.issued.called_off(&next.issued, self.revocations.current().map_err(failure)?);
         // An activation counts once it is on record.
         if !self.log.unrecorded().map_err(failure)?.is_empty() {
             return Ok(());
@@ -80,7 +86,7 @@ impl Force {
         Ok(())
     }
 
-    /// What was done beside the gateway and is not on record yet: acts of `sluice halt`, activations. A crash in between records one twice,
+    /// What was done beside the gateway and is not on record yet: acts of `sluice halt` and `sluice credentials`, activations. A crash in between records one twice,
     /// never not at all.
     pub fn record(&self, store: &Store) -> Result<(), Failure> {
         let put = |draft: Draft| -> Result<u64, Failure> {
@@ -91,6 +97,7 @@ impl Force {
             let record = put(act.draft(number).map_err(failure)?)?;
             self.halts.mark_recorded(number, record).map_err(failure)?;
         }
+        self.issued.record(|number, act| put(act.draft(number).map_err(failure)?))?;
         for (number, entry) in self.log.unrecorded().map_err(failure)? {
             let record = put(entry.draft().map_err(failure)?)?;
             self.log.mark_recorded(number, record).map_err(failure)?;
@@ -139,10 +146,14 @@ impl InForce for Force {
         self.now().revocations
     }
 
+    fn issued(&self) -> Arc<IssuedCredentials> {
+        self.now().issued.credentials
+    }
+
     fn end_session(&self, id: &str) -> Result<(), SealFault> {
         let fault = |fault: sluice_store::StoreFault| SealFault(fault.to_string());
         self.revocations.add(&Revocation::Session(id.to_owned())).map_err(fault)?;
-        let revocations = self.revocations.current().map_err(fault)?;
+        let revocations = self.issued.called_off(&self.now().issued, self.revocations.current().map_err(fault)?);
         self.now.write().unwrap_or_else(PoisonError::into_inner).revocations = revocations;
         Ok(())
     }

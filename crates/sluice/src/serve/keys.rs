@@ -1,7 +1,9 @@
-//! Ed25519 keys that are made on this machine.
+//! Keys that are made on this machine: Ed25519, and RSA where Google's libraries sign with nothing else.
 
 use crate::command::Failure;
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair, RsaPublicKeyComponents};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
@@ -15,13 +17,25 @@ pub struct MadeKey {
     pair: Ed25519KeyPair,
 }
 
+/// A key of 2048 bits. Its private part is for one file.
+pub struct MadeRsaKey {
+    pub private_pem: String,
+    pub modulus: Vec<u8>,
+}
+
 /// PKCS #8 in PEM.
 pub fn new_pem() -> Result<String, Failure> {
-    let key = MadeKey::new()?;
-    let body = STANDARD.encode(&key.pkcs8);
-    let lines: Vec<&[u8]> = body.as_bytes().chunks(PEM_LINE_BYTES).collect();
-    let lines: Vec<String> = lines.into_iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect();
-    Ok(format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n")))
+    Ok(pem(&MadeKey::new()?.pkcs8))
+}
+
+impl MadeRsaKey {
+    pub fn new() -> Result<MadeRsaKey, Failure> {
+        let failed = || Failure::new("this machine makes no keys");
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| failed())?;
+        let pkcs8: Pkcs8V1Der<'static> = pair.as_der().map_err(|_| failed())?;
+        let modulus = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key()).n;
+        Ok(MadeRsaKey { private_pem: pem(pkcs8.as_ref()), modulus })
+    }
 }
 
 impl MadeKey {
@@ -45,4 +59,11 @@ impl MadeKey {
     pub fn point_text(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.pair.public_key().as_ref())
     }
+}
+
+fn pem(pkcs8: &[u8]) -> String {
+    let body = STANDARD.encode(pkcs8);
+    let lines: Vec<&[u8]> = body.as_bytes().chunks(PEM_LINE_BYTES).collect();
+    let lines: Vec<String> = lines.into_iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
 }

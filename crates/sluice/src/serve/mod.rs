@@ -2,12 +2,14 @@
 
 mod compose;
 mod in_force;
+mod issued;
 pub mod keys;
 mod local;
 mod routes;
 pub mod settings;
 pub mod watch;
 
-pub use compose::{Composed, compose, connect, prepare};
+pub use compose::{CREDENTIALS_FILE, Composed, compose, connect, prepare};
 pub use in_force::Force;
+pub use issued::Issued;
 pub use routes::{metrics_routes, routes};

@@ -1,6 +1,7 @@
 //! The gateway is killed again and again while clients work. What the warehouse saw is on record all the same, and every request has one end.
 //!
-//! Five cycles by default, a hundred and more where SLUICE_KILL_CYCLES says so. The warehouse is a process of its own and lives through all of them.
+//! A hundred lives, or as many as SLUICE_KILL_CYCLES says. The warehouse is a process of its own and outlives all of them. A life ends a random
+//! moment after a query was answered in it, so that a slow machine kills no fewer requests; one in five ends while the gateway starts.
 
 use crate::evidence::Evidence;
 use crate::invariants;
@@ -12,20 +13,24 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-const CYCLES: usize = 5;
-const CYCLES_PER_LOOK: usize = 10;
+const CYCLES: usize = 100;
+const CYCLES_PER_LOOK: usize = 5;
+/// Each of so many is killed while it starts.
+const CYCLES_PER_BAD_START: usize = 5;
 const WAREHOUSE_USER: &str = "gateway@acme-prod.iam.gserviceaccount.com";
 const WAREHOUSE_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 /// Who works, and whether it writes.
 const CLIENTS: [(&str, bool); 4] = [("etl-nightly", true), ("analyst", false), ("etl-nightly", true), ("report-job", false)];
-/// A gateway lives at least so long after it answers, and at most so much longer.
-const LIFE_MS: u64 = 150;
-const LIFE_SPREAD_MS: u64 = 700;
+/// From the first answer of a life to its end, at most; and from a start to a bad end.
+const LIFE_MS_MAX: u64 = 400;
+const BAD_START_MS_MAX: u64 = 600;
 const FIRST_ROW: usize = 5_000_000;
 /// For a client whose gateway died under it.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
+/// For the first answer of a life.
+const WORKING_WITHIN: Duration = Duration::from_secs(90);
 
 struct Scene {
     folder: PathBuf,
@@ -33,7 +38,10 @@ struct Scene {
     plain: SocketAddr,
     tokens: Vec<String>,
     rows: AtomicUsize,
+    asked: AtomicUsize,
     answered: AtomicUsize,
+    /// Of those: queries, each of which is a job in the warehouse.
+    queries: AtomicUsize,
     is_over: AtomicBool,
 }
 
@@ -52,14 +60,40 @@ fn scene() -> (Scene, Program) {
     let before = text.lines().find(|line| line.starts_with("endpoint = ")).unwrap().to_owned();
     std::fs::write(&file, text.replace(&before, &format!("endpoint = \"{url}\""))).unwrap();
     std::fs::write(folder.join("warehouse.token"), WAREHOUSE_TOKEN).unwrap();
-    let (rows, answered, is_over) = (AtomicUsize::new(FIRST_ROW), AtomicUsize::new(0), AtomicBool::new(false));
-    (Scene { folder, warehouse: address(&url), plain, tokens, rows, answered, is_over }, warehouse)
+    let [asked, answered, queries] = [0; 3].map(AtomicUsize::new);
+    let (rows, is_over) = (AtomicUsize::new(FIRST_ROW), AtomicBool::new(false));
+    (Scene { folder, warehouse: address(&url), plain, tokens, rows, asked, answered, queries, is_over }, warehouse)
 }
 
-fn serve(folder: &Path) -> Program {
-    let gateway = Program::start(&["serve", "--config", folder.to_str().unwrap()]);
+fn start(folder: &Path) -> Program {
+    Program::start(&["serve", "--config", folder.to_str().unwrap()])
+}
+
+/// One life of the gateway, and what it wrote to standard error.
+fn live(scene: &Scene, cycle: usize) -> String {
+    let before = scene.queries.load(Ordering::Relaxed);
+    let gateway = start(&scene.folder);
+    if cycle.is_multiple_of(CYCLES_PER_BAD_START) {
+        pause(moment(BAD_START_MS_MAX));
+        return gateway.kill();
+    }
     gateway.first_line();
-    gateway
+    let started = Instant::now();
+    while scene.queries.load(Ordering::Relaxed) == before {
+        assert!(started.elapsed() < WORKING_WITHIN, "nobody is answered: {}", gateway.errors());
+        pause(Duration::from_millis(1));
+    }
+    pause(moment(LIFE_MS_MAX));
+    gateway.kill()
+}
+
+/// Also when the test fails: nobody waits for clients that never end.
+struct WhenOver<'a>(&'a AtomicBool);
+
+impl Drop for WhenOver<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Asks one thing after the other, whoever answers.
@@ -78,7 +112,7 @@ fn work(scene: &Scene, client: usize) {
         let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
         let (verb, path, body) = match (writes, asked % 5) {
             (false, 0) => ("GET", format!("{API}/datasets/clinic/tables/logins/data?maxResults=5"), None),
-            (false, 1) => ("GET", format!("{API}/jobs"), None),
+            (false, 1) => ("GET", format!("{API}/jobs?maxResults=20"), None),
             _ => ("POST", format!("{API}/queries"), Some(body.as_bytes())),
         };
         let Ok(stream) = std::net::TcpStream::connect(scene.plain) else {
@@ -87,18 +121,20 @@ fn work(scene: &Scene, client: usize) {
         };
         let mut link = Link::Plain(stream);
         link.send(&talk::request(verb, &path, &headers, body));
+        scene.asked.fetch_add(1, Ordering::Relaxed);
         let back = link.receive_whole(ANSWERED_WITHIN);
         let served = talk::answers(&back).iter().filter(|answer| answer.status == 200).count();
         scene.answered.fetch_add(served, Ordering::Relaxed);
+        scene.queries.fetch_add(if verb == "POST" { served } else { 0 }, Ordering::Relaxed);
         // One caller may ask fifty times in a second.
         pause(Duration::from_millis(30));
     }
 }
 
 /// Different in every run; the test fails for any moment or for none.
-fn life() -> Duration {
+fn moment(milliseconds_max: u64) -> Duration {
     let nanoseconds = u64::from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos());
-    Duration::from_millis(LIFE_MS + (nanoseconds / 1_000) % LIFE_SPREAD_MS)
+    Duration::from_micros(nanoseconds % (milliseconds_max * 1_000))
 }
 
 /// The log of the warehouse is bounded: what came since is added, and what is judged must be whole.
@@ -115,22 +151,22 @@ fn whatever_happens_is_on_record_before_it_happens() {
     let (scene, warehouse) = scene();
     let (mut stderr, mut log) = (String::new(), BTreeMap::new());
     std::thread::scope(|scope| {
+        let _over = WhenOver(&scene.is_over);
         for client in 0..CLIENTS.len() {
             let scene = &scene;
             scope.spawn(move || work(scene, client));
         }
         for cycle in 1..=cycles() {
-            let gateway = serve(&scene.folder);
-            pause(life());
-            stderr.push_str(&gateway.kill());
+            stderr.push_str(&live(&scene, cycle));
             if cycle.is_multiple_of(CYCLES_PER_LOOK) {
                 add_log(&scene, &mut log);
             }
         }
-        scene.is_over.store(true, Ordering::Relaxed);
     });
     // The last start ends what the kills left open.
-    let (code, last) = serve(&scene.folder).stop(Duration::from_secs(90));
+    let gateway = start(&scene.folder);
+    gateway.first_line();
+    let (code, last) = gateway.stop(Duration::from_secs(90));
     assert_eq!(code, Some(0), "{last}");
     add_log(&scene, &mut log);
     let log: Vec<Value> = log.into_values().collect();
@@ -141,9 +177,14 @@ fn whatever_happens_is_on_record_before_it_happens() {
     wrong.extend(evidence.verify());
     wrong.extend(invariants::of_leaks(&[], &format!("{stderr}{last}"), &scene.folder, &scene.tokens));
     wrong.extend(invariants::of_statements(&log));
-    let (cycles, answered, sent) = (cycles(), scene.answered.load(Ordering::Relaxed), invariants::jobs_sent(&log));
-    println!("{cycles} kills, {answered} answers, {sent} jobs, {} records", evidence.records.len());
-    assert!(answered >= cycles && sent >= cycles, "{cycles} kills, {answered} answers, {sent} jobs");
+    let [asked, answered, queries] = [&scene.asked, &scene.answered, &scene.queries].map(|count| count.load(Ordering::Relaxed));
+    let (cycles, sent, records) = (cycles(), invariants::jobs_sent(&log), evidence.records.len());
+    println!(
+        "{cycles} kills, {asked} requests, {answered} answers, {sent} jobs, {} requests to the warehouse, {records} records",
+        log.len()
+    );
+    let lives = cycles - cycles / CYCLES_PER_BAD_START;
+    assert!(queries >= lives && sent >= queries, "{lives} lives, {queries} queries, {sent} jobs");
     assert!(wrong.is_empty(), "{} findings\n{}", wrong.len(), wrong.join("\n"));
     drop(std::fs::remove_dir_all(&scene.folder));
 }

@@ -5,6 +5,8 @@ mod beside;
 #[cfg(test)]
 mod collector;
 #[cfg(test)]
+mod credentials;
+#[cfg(test)]
 mod evidence;
 #[cfg(test)]
 mod exposition;

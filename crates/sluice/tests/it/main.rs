@@ -5,6 +5,8 @@ mod activation;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod credentials;
+#[cfg(test)]
 mod desk;
 #[cfg(test)]
 mod halt;

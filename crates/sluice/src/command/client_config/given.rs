@@ -2,6 +2,7 @@
 
 use super::{ClientConfig, Failure};
 use serde_json::Value;
+use sluice_identity::ISSUED_ADDRESS_END;
 use std::path::Path;
 
 const CREDENTIALS_BYTES_MAX: u64 = 64 * 1024;
@@ -14,6 +15,8 @@ pub struct Given {
     pub credentials: String,
     pub ca: Option<String>,
     pub domain: Option<String>,
+    /// A file that the gateway issued, in the form of a service account's.
+    pub is_issued: bool,
 }
 
 impl Given {
@@ -35,10 +38,11 @@ impl Given {
             }
         }
         let credentials = absolute(&wanted.credentials)?;
-        check_credentials(&read(&wanted.credentials)?, domain.as_deref())
+        let file = read(&wanted.credentials)?;
+        let is_issued = check_credentials(&file, domain.as_deref())
             .map_err(|fault| Failure::new(format!("{}: {fault}", wanted.credentials.display())))?;
         let ca = wanted.ca.as_deref().map(absolute).transpose()?;
-        Ok(Given { gateway, project: wanted.project.clone(), credentials, ca, domain })
+        Ok(Given { gateway, project: wanted.project.clone(), credentials, ca, domain, is_issued })
     }
 
     /// Host and port.
@@ -116,15 +120,25 @@ fn read(path: &Path) -> Result<Value, Failure> {
     serde_json::from_slice(&std::fs::read(path).map_err(failed)?).map_err(|_| Failure::new(format!("{}: not JSON", path.display())))
 }
 
-/// A file with which the client would ask Google, or refuse to start.
-fn check_credentials(file: &Value, domain: Option<&str>) -> Result<(), String> {
+/// A file with which the client would ask Google, or refuse to start. Otherwise: whether the gateway issued it.
+fn check_credentials(file: &Value, domain: Option<&str>) -> Result<bool, String> {
     let text = |name: &str| file.get(name).and_then(Value::as_str).unwrap_or_default();
-    if text("type") != "external_account" {
-        return Err("`type` is not external_account".to_owned());
-    }
-    let token_host = text("token_url").split("://").nth(1).and_then(|rest| rest.split(['/', ':']).next()).unwrap_or_default();
+    let is_issued = match text("type") {
+        "external_account" => false,
+        "service_account" if text("client_email").ends_with(ISSUED_ADDRESS_END) => true,
+        "service_account" => return Err("it is a key of Google's, and belongs to nobody but Google".to_owned()),
+        _ => return Err("`type` is neither external_account nor that of a file that the gateway issued".to_owned()),
+    };
+    let token_url = if is_issued { "token_uri" } else { "token_url" };
+    let token_host = text(token_url).split("://").nth(1).and_then(|rest| rest.split(['/', ':']).next()).unwrap_or_default();
     if token_host.is_empty() || is_of_google(token_host) {
-        return Err("`token_url` does not lead to a gateway".to_owned());
+        return Err(format!("`{token_url}` does not lead to a gateway"));
+    }
+    if is_issued && domain.is_none() {
+        return Err(
+            "with such a file Google's libraries show Google the gateway's token: issue it with --universe-domain, and give that here too"
+                .to_owned(),
+        );
     }
     let audience = text("audience");
     if audience.contains("iam.googleapis.com") || audience.contains("/workforcePools/") || audience.contains("/workloadIdentityPools/") {
@@ -134,7 +148,7 @@ fn check_credentials(file: &Value, domain: Option<&str>) -> Result<(), String> {
         return Err("`service_account_impersonation_url` would take the gateway's token to Google".to_owned());
     }
     match (file.get("universe_domain").and_then(Value::as_str), domain) {
-        (own, wanted) if own == wanted => Ok(()),
+        (own, wanted) if own == wanted => Ok(is_issued),
         (Some(own), None) => Err(format!("`universe_domain` is `{}`: clients refuse it without --universe-domain", own.escape_debug())),
         (own, wanted) => Err(format!(
             "`universe_domain` is `{}` and not `{}`: clients refuse that",
@@ -203,13 +217,14 @@ mod tests {
             }
             let said = check_credentials(&changed, domain);
             match expect {
-                None => assert_eq!(said, Ok(()), "{change}"),
+                None => assert_eq!(said, Ok(false), "{change}"),
                 Some(expect) => assert!(said.as_ref().is_err_and(|said| said.contains(expect)), "{change}: {said:?}"),
             }
         };
         check(json!({}), None, None);
         check(json!({ "universe_domain": "sluice.test" }), Some("sluice.test"), None);
-        check(json!({ "type": "service_account" }), None, Some("type"));
+        check(json!({ "type": "service_account" }), None, Some("a key of Google's"));
+        check(json!({ "type": "authorized_user" }), None, Some("type"));
         check(json!({ "token_url": "https://sts.googleapis.com/v1/token" }), None, Some("token_url"));
         check(json!({ "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p" }), None, Some("audience"));
         check(json!({ "audience": "locations/global/workforcePools/p" }), None, Some("audience"));
@@ -217,5 +232,27 @@ mod tests {
         check(json!({}), Some("sluice.test"), Some("missing"));
         check(json!({ "universe_domain": "other.test" }), Some("sluice.test"), Some("other.test"));
         check(json!({ "universe_domain": "sluice.test" }), None, Some("--universe-domain"));
+    }
+    #[test]
+    fn issued_files_come_with_a_domain() {
+        let file = json!({
+            "type": "service_account",
+            "client_email": "nightly@acme-prod.sluice.invalid",
+            "token_uri": "http://127.0.0.1:8080/v1/token",
+            "universe_domain": "sluice.test",
+        });
+        let check = |name: &str, value: Value, domain: Option<&str>, expect: Result<bool, &str>| {
+            let mut changed = file.clone();
+            changed[name] = value;
+            match (check_credentials(&changed, domain), expect) {
+                (Err(said), Err(part)) => assert!(said.contains(part), "{changed}: {said}"),
+                (said, expect) => assert_eq!(said.as_ref().ok(), expect.as_ref().ok(), "{changed}: {said:?}"),
+            }
+        };
+        check("x", Value::Null, Some("sluice.test"), Ok(true));
+        check("x", Value::Null, None, Err("--universe-domain"));
+        check("universe_domain", Value::Null, Some("sluice.test"), Err("missing"));
+        check("client_email", "robot@acme-prod.iam.gserviceaccount.com".into(), Some("sluice.test"), Err("a key of Google's"));
+        check("token_uri", "https://oauth2.googleapis.com/token".into(), Some("sluice.test"), Err("token_uri"));
     }
 }

@@ -12,6 +12,9 @@ use given::Given;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// Clients that came through with a file that the gateway issued.
+const TRIED_WITH_ISSUED: [&str; 2] = ["node", "python"];
+
 /// Print what to set so that a client of BigQuery's comes to the gateway: for a shell, to be pasted or read with `eval`.
 ///
 /// Traps come first, as comments. What no variable can do (a profile, a line of code) stands below, as comments too. What was never run is said to be so.
@@ -33,7 +36,7 @@ pub struct ClientConfig {
     /// The project that jobs run in
     #[arg(long, value_name = "PROJECT")]
     project: String,
-    /// The caller's file, of the type external_account; it is read and checked
+    /// The caller's file, of the type external_account, or as the last resort one of `sluice credentials issue`; it is read and checked
     #[arg(long, value_name = "FILE")]
     credentials: PathBuf,
     /// The certificates that the gateway's is signed by, where the machine does not know them
@@ -48,6 +51,10 @@ pub fn run(wanted: &ClientConfig) -> Result<ExitCode, Failure> {
     let client = CLIENTS.iter().find(|client| client.name == wanted.client);
     let client = client.ok_or_else(|| Failure::new(format!("no client `{}`", wanted.client)))?;
     let given = Given::new(wanted)?;
+    if given.is_issued && !TRIED_WITH_ISSUED.contains(&client.name) {
+        let tried = TRIED_WITH_ISSUED.join(", ");
+        return Err(Failure::new(format!("{} was never run with a file of the type service_account; {tried} were", client.name)));
+    }
     print!("{}", render::text(client, &given));
     Ok(ExitCode::SUCCESS)
 }

@@ -4,6 +4,7 @@ use super::clients::{Client, Way};
 use super::given::Given;
 
 const LINE_CHARS_MAX: usize = 110;
+const LAST_RESORT: &str = "LAST RESORT: the file holds a private key that lives for months. A file of the type external_account, which fetches a token of your issuer, is better.";
 
 pub fn text(client: &Client, given: &Given) -> String {
     let way = if given.domain.is_some() { &client.universe } else { &client.endpoint };
@@ -13,6 +14,9 @@ pub fn text(client: &Client, given: &Given) -> String {
     }
     if let Some(reason) = way.not_run {
         lines.extend(comment(&format!("NEVER RUN: {reason}"), "# ", "# "));
+    }
+    if given.is_issued {
+        lines.extend(comment(LAST_RESORT, "# ", "# "));
     }
     for trap in client.traps {
         // A trap of the other way.
@@ -104,6 +108,7 @@ mod tests {
             credentials: "/tmp/it's a {gateway} $(file).json".to_owned(),
             ca: Some("/tmp/ca.pem".to_owned()),
             domain: universe.then(|| "sluice.test".to_owned()),
+            is_issued: false,
         }
     }
 
@@ -173,6 +178,13 @@ mod tests {
         check("jdbc", true, &["NEVER RUN", "READ_API=bigquerystorage.sluice.test:443,"]);
         check("dbt", false, &["method: oauth, project: acme-prod"]);
         check("pandas-gbq", true, &["Do not pass a bigquery_client"]);
+    }
+
+    #[test]
+    fn issued_files_are_the_last_resort() {
+        let python = CLIENTS.iter().find(|client| client.name == "python").unwrap();
+        let said = |is_issued: bool| text(python, &Given { is_issued, ..given(true) }).contains("# LAST RESORT: ");
+        assert_eq!([said(true), said(false)], [true, false]);
     }
 
     /// Without more than settings these would dial Google: pasting the text must change nothing.

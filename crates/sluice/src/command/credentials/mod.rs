@@ -1,0 +1,106 @@
+//! `sluice credentials`: files in the form of a service account's that the gateway itself issues, for clients that can do no other.
+
+mod issue;
+mod list;
+mod revoke;
+
+use super::{EXIT_FAILED, Failure, on_record};
+use crate::command::ledger::append;
+use crate::configuration;
+use crate::serve::settings::{self, ServeSettings};
+use crate::serve::{CREDENTIALS_FILE, Issued};
+use clap::{Args, Subcommand};
+use sluice_store::{CredentialFile, StoreFault};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+#[derive(Subcommand)]
+pub enum Credentials {
+    Issue(Box<issue::Issue>),
+    List(list::List),
+    Revoke(revoke::Revoke),
+}
+
+/// Who does it, why, and where it is put on record.
+#[derive(Args)]
+struct Said {
+    /// Who asks for it: it goes on record
+    #[arg(long, value_name = "NAME")]
+    by: String,
+    /// Why, in one line: it goes on record
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// The folder of the ledger, if no gateway runs that holds it
+    #[arg(long, value_name = "LEDGER", requires = "keys")]
+    ledger: Option<PathBuf>,
+    /// The folder of the ledger's keys
+    #[arg(long, value_name = "DIR", requires = "ledger")]
+    keys: Option<PathBuf>,
+    /// Answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What all of them look at.
+struct Desk {
+    settings: ServeSettings,
+    /// Of the gateway's own tokens.
+    issuer: String,
+    path: PathBuf,
+    now: u64,
+}
+
+pub fn run(credentials: &Credentials) -> Result<ExitCode, Failure> {
+    match credentials {
+        Credentials::Issue(issue) => issue::run(issue),
+        Credentials::List(list) => list::run(list),
+        Credentials::Revoke(revoke) => revoke::run(revoke),
+    }
+}
+
+impl Desk {
+    fn open(folder: &Path) -> Result<Desk, Failure> {
+        let text = configuration::read_sound(folder)?.text;
+        let joined = |problems: Vec<String>| Failure::new(format!("{}: {}", configuration::FILE, problems.join("; ")));
+        let settings =
+            settings::read(folder, &text).map_err(|problems| joined(problems.iter().map(ToString::to_string).collect::<Vec<_>>()))?;
+        let identity =
+            sluice_identity::check(&text).map_err(|problems| joined(problems.iter().map(ToString::to_string).collect::<Vec<_>>()))?;
+        let access = identity.access.ok_or_else(|| Failure::new("[identity.access] is missing: this gateway issues nothing"))?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        Ok(Desk { path: settings.state.join(CREDENTIALS_FILE), settings, issuer: access.issuer, now })
+    }
+
+    fn file(&self) -> Result<CredentialFile, Failure> {
+        CredentialFile::open(&self.path).map_err(|fault| {
+            let remedy = if self.path.exists() { "a gateway that reads it refuses everything" } else { "`sluice init` makes it" };
+            Failure::new(format!("{fault}; {remedy}"))
+        })
+    }
+
+    /// Every act that is not on record yet: what to say of it, and how the command ends. What was done stays done, whatever becomes of its record.
+    fn put_on_record(&self, said: &Said) -> (String, ExitCode) {
+        let (Some(ledger), Some(keys)) = (&said.ledger, &said.keys) else {
+            return ("not on record yet: whoever holds the ledger records it".to_owned(), ExitCode::SUCCESS);
+        };
+        match self.record(ledger, keys) {
+            Ok(text) => (text, ExitCode::SUCCESS),
+            Err(failure) => (format!("not on record: {failure}"), ExitCode::from(EXIT_FAILED)),
+        }
+    }
+
+    fn record(&self, ledger: &Path, keys: &Path) -> Result<String, Failure> {
+        let issued = Issued::new(self.file()?, Some(self.issuer.clone()));
+        on_record::put(ledger, keys, "credentials", |ledger| {
+            issued.record(|number, act| {
+                let draft = act.draft(number).map_err(|error| Failure::new(error.to_string()))?;
+                append(ledger, &draft).map(|receipt| receipt.index).map_err(|fault| Failure::new(fault.to_string()))
+            })
+        })
+    }
+}
+
+fn failure(fault: &StoreFault) -> Failure {
+    Failure::new(fault.to_string())
+}
