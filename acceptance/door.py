@@ -212,10 +212,16 @@ def what_was_asked_is_on_record():
     job = ETL.query(sql, job_config=config)
     assert rows(job.result()) == [(3, "A")]
     keys = os.path.join(sys.argv[1], "ledger-keys")
-    said = subprocess.run([sys.argv[2], "requests", DEMO["ledger_dir"], "--keys", keys, "--json"], check=True, capture_output=True, text=True)
-    told = [request for request in map(json.loads, said.stdout.splitlines()) if sql in json.dumps(request)]
-    begun = [request for request in told if request["outcome"] == "completed" and request["bytes"]]
-    assert begun, said.stdout[-2000:]
+    # The end of a request goes on record while its answer is on its way.
+    deadline = time.monotonic() + 30
+    while True:
+        said = subprocess.run([sys.argv[2], "requests", DEMO["ledger_dir"], "--keys", keys, "--json"], check=True, capture_output=True, text=True)
+        told = [request for request in map(json.loads, said.stdout.splitlines()) if sql in json.dumps(request)]
+        begun = [request for request in told if request["outcome"] == "completed" and request["bytes"]]
+        if begun:
+            break
+        assert time.monotonic() < deadline, said.stdout[-2000:]
+        time.sleep(0.2)
     for request in begun:
         assert request["caller"] == "https://ci.demo.sluice.test#repository:456789" and request["kind"] == "pipeline", request
         assert request["run"]["pipeline"].startswith("acme/warehouse/") and request["run"]["actor"] == "ada", request["run"]
