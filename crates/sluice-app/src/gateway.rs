@@ -96,13 +96,17 @@ impl Gateway {
 
     /// Puts on record what a door refuses by itself.
     pub async fn refuse(self: &Arc<Self>, visit: Visit, caller: Option<&Caller>, why: Why) -> Refused {
+        // Whoever proves nothing costs the ledger a bounded number of records.
+        let Some(caller) = caller else {
+            let word = why.word().to_owned();
+            return self.refuse_stranger(&visit, word, why).await;
+        };
         let subject = match self.subject() {
             Ok(subject) => subject,
             Err(refused) => return refused,
         };
-        let identity = caller.map(record::identity);
         let meta = record::refused(&visit, None, &why);
-        match (Steps { subject }).refused_otherwise(&meta, identity.as_ref()) {
+        match (Steps { subject }).refused_otherwise(&meta, Some(&record::identity(caller))) {
             Ok(draft) => self.put_outcome(draft).await,
             Err(error) => self.parts.alarm.raise(&format!("a refusal has no record: {error}")),
         }
