@@ -81,6 +81,12 @@ impl Gateway {
         self.record_count(over).await;
     }
 
+    /// To be called when nobody is let in any more: what was counted until now goes on record.
+    pub async fn close_counts(&self) {
+        let over = self.strangers.flood().close(self.parts.machine.now_ms());
+        self.record_count(over).await;
+    }
+
     pub(crate) fn now_seconds(&self) -> u64 {
         self.parts.machine.now_ms() / MILLISECONDS_PER_SECOND
     }

@@ -96,7 +96,7 @@ pub async fn run_until(composed: Composed, open: Open, stop: impl Future<Output 
     if cut_off > 0 {
         watch.say(Event::ConnectionsCutOff, vec![("connections", json!(cut_off))]);
     }
-    composed.gateway.settle_counts().await;
+    composed.gateway.close_counts().await;
     let (force, store) = (Arc::clone(&composed.force), Arc::clone(&composed.store));
     let recorded = tokio::task::spawn_blocking(move || force.record(&store)).await;
     if let Ok(Err(failure)) = recorded {

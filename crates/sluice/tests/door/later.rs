@@ -238,3 +238,24 @@ fn a_crowd_makes_no_statement_too_slow() {
     });
     assert_eq!(classes, vec!["200"; 16]);
 }
+
+/// Who proves nothing is refused as often as it asks, and costs the ledger a bounded number of records.
+#[test]
+fn strangers_do_not_fill_the_ledger() {
+    const ASKED: u64 = 150;
+    let world = World::start("strangers");
+    for number in 0..ASKED {
+        let (verb, path) = [("GET", format!("{API}/datasets")), ("POST", format!("{API}/nothing")), ("GET", "/a//b".to_owned())]
+            [number as usize % 3]
+            .clone();
+        let answer = crate::world::ask(world.plain, &crate::talk::request(verb, &path, &[], None));
+        assert!((400..500).contains(&answer.status), "{verb} {path}: {}", answer.class());
+    }
+    let evidence = world.finish();
+    let of_strangers: Vec<_> = evidence.records.iter().filter(|record| record.kind.word() == "authn.fail").collect();
+    let counts: Vec<u64> = of_strangers.iter().filter_map(|record| record.sections["meta"]["refusals"].as_u64()).collect();
+    let single = (of_strangers.len() - counts.len()) as u64;
+    // A window lasts a minute; on a machine that is busy there may be a few of them.
+    assert!((1..ASKED / 2).contains(&single), "{single} records of {ASKED} refusals");
+    assert_eq!(single + counts.iter().sum::<u64>(), ASKED, "{of_strangers:?}");
+}
