@@ -31,6 +31,8 @@ pub struct Large {
     /// Of whoever stands between, when a quarter had been read, and at the end.
     pub peak_bytes_at_quarter: u64,
     pub peak_bytes: u64,
+    /// Of whoever stands between.
+    pub processor_seconds: f64,
 }
 
 /// Every run and every client has its own.
@@ -108,6 +110,7 @@ pub fn large(target: &Target, between: Option<&Process>, megabytes: usize, bytes
         return Err(format!("{job}: {} {}", begun.status, begun.text()).into());
     }
     let path = format!("/bigquery/v2/projects/{PROJECT}/queries/{job}?maxResults=1000000");
+    let worked = between.map_or(0.0, Process::processor_seconds);
     let (mut found, mut next, started) = (Large::default(), String::new(), Instant::now());
     for page in 0..pages {
         let answer = link.ask("GET", &format!("{path}{next}"), JSON, "", START_BYTES)?;
@@ -124,12 +127,13 @@ pub fn large(target: &Target, between: Option<&Process>, megabytes: usize, bytes
     }
     found.seconds = started.elapsed().as_secs_f64();
     found.peak_bytes = between.map_or(0, Process::peak_bytes);
+    found.processor_seconds = between.map_or(0.0, Process::processor_seconds) - worked;
     Ok(found)
 }
 
 /// So many clients, each with a result of its own.
 pub fn large_at_once(target: &Target, between: Option<&Process>, clients: usize, megabytes: usize, bytes_min: u64) -> Outcome<Large> {
-    let started = Instant::now();
+    let (started, worked) = (Instant::now(), between.map_or(0.0, Process::processor_seconds));
     let all = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..clients).map(|_| scope.spawn(|| large(target, between, megabytes, bytes_min))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap_or(Err("a client broke off".into()))).collect::<Outcome<Vec<_>>>()
@@ -139,5 +143,6 @@ pub fn large_at_once(target: &Target, between: Option<&Process>, clients: usize,
         seconds: started.elapsed().as_secs_f64(),
         peak_bytes_at_quarter: all.iter().map(|one| one.peak_bytes_at_quarter).max().unwrap_or_default(),
         peak_bytes: between.map_or(0, Process::peak_bytes),
+        processor_seconds: between.map_or(0.0, Process::processor_seconds) - worked,
     })
 }

@@ -210,12 +210,13 @@ fn say_large(report: &mut Report, what: &str, places: &[Place<'_>], runs: &[Vec<
         let (quarter, end, rate) = (peaks(|run| run.peak_bytes_at_quarter), peaks(|run| run.peak_bytes), rate(runs));
         let share = nginx.map(|nginx| 100.0 * rate / nginx);
         let of_nginx = share.map_or_else(String::new, |share| format!("{share:6.0} % of nginx"));
+        let worked = median(runs.iter().map(|run| run.processor_seconds * 1e9 / run.bytes as f64));
         let line = format!(
-            "{what:<28}{:<10}{rate:8.0} MB/s{of_nginx}, peak memory {quarter:5.0} MB at a quarter, {end:5.0} MB at the end",
+            "{what:<28}{:<10}{rate:6.0} MB/s{of_nginx}, {worked:5.2} s of processor time for 1 GB, peak memory {quarter:4.0} MB at a quarter, {end:4.0} MB at the end",
             place.name
         );
         let figures = json!({ "what": what, "way": place.name, "mb_per_second": rate, "percent_of_nginx": share,
-            "peak_mb_at_quarter": quarter, "peak_mb_at_end": end });
+            "processor_s_per_gb": worked, "peak_mb_at_quarter": quarter, "peak_mb_at_end": end });
         report.row("large_results", &line, figures)?;
     }
     Ok(())

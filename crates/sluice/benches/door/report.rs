@@ -47,7 +47,7 @@ impl Report {
             std::fs::create_dir_all(folder)?;
         }
         std::fs::write(path, format!("{:#}\n", Value::Object(self.figures.clone())))?;
-        self.say(&format!("\nall of it as JSON: {}", path.display()))
+        self.say(&format!("\nall of it as JSON: {}", path.canonicalize()?.display()))
     }
 }
 
