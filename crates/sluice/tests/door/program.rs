@@ -69,9 +69,16 @@ impl Program {
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
     }
 
+    /// Nobody has waited for it yet, so the system still knows it.
+    fn has_ended(&self) -> bool {
+        let state = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        state.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z'))
+    }
+
     fn wait(&self, is_there: impl Fn() -> bool) {
         let started = Instant::now();
         while !is_there() {
+            assert!(!self.has_ended(), "it ended: {}", self.errors());
             assert!(started.elapsed() < STARTED_WITHIN, "it does not start: {}", self.errors());
             pause(LOOK);
         }

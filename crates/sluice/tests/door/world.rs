@@ -7,7 +7,7 @@ use crate::talk::{self, Answer, Link};
 use rustls::RootCertStore;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -42,8 +42,12 @@ pub struct World {
 
 impl World {
     pub fn start(name: &str) -> World {
+        World::start_with(name, &[])
+    }
+
+    fn start_with(name: &str, more: &[&str]) -> World {
         let folder = free_folder(name);
-        let program = Program::start(&["demo", "--no-tour", "--dir", folder.to_str().unwrap()]);
+        let program = Program::start(&[&["demo", "--no-tour", "--dir", folder.to_str().unwrap()], more].concat());
         program.wait_for_file(&folder.join("demo.json"));
         let ready: Value = serde_json::from_slice(&std::fs::read(folder.join("demo.json")).unwrap()).unwrap();
         let text = |pointer: &str| ready.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -65,7 +69,8 @@ impl World {
 
     /// What a demo leaves when it ends, for a gateway that is started on it: its folder, its plain address, and tokens of these callers.
     pub fn prepare(name: &str, callers: &[&str]) -> (PathBuf, SocketAddr, Vec<String>) {
-        let mut world = World::start(name);
+        let [port, tls_port] = quiet_ports().map(|port| port.to_string());
+        let mut world = World::start_with(name, &["--port", &port, "--tls-port", &tls_port]);
         let tokens = callers.iter().map(|caller| world.token(caller)).collect();
         let (code, stderr) = world.program.take().unwrap().stop(SETTLED_WITHIN);
         assert_eq!(code, Some(0), "{stderr}");
@@ -250,6 +255,15 @@ pub fn ask(address: SocketAddr, bytes: &[u8]) -> Answer {
 pub fn address(url: &str) -> SocketAddr {
     let place = url.split("://").nth(1).unwrap().split('/').next().unwrap();
     place.replace("localhost", "127.0.0.1").parse().unwrap_or_else(|error| panic!("{url}: {error}"))
+}
+
+/// Of a gateway that goes and comes back: nobody who asks the system for any free port is given these meanwhile.
+fn quiet_ports() -> [u16; 2] {
+    // Below those of the system; another test, which is another process, begins elsewhere.
+    let first = 20_000 + u16::try_from(std::process::id() % 5_000).unwrap() * 2;
+    let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    let port = (first..32_000).step_by(2).find(|port| is_free(*port) && is_free(port + 1)).unwrap();
+    [port, port + 1]
 }
 
 /// What a test asked the warehouse by itself.

@@ -14,7 +14,7 @@ use clap::Args;
 use folder::{DemoFolder, Places};
 use provider::Provider;
 use sluice_sandbox::{Sandbox, Settings, Token};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -60,13 +60,17 @@ pub fn run(demo: &Demo) -> Result<ExitCode, Failure> {
         None => Some(warehouse(&token)?),
     };
     let upstream = demo.upstream.clone().or_else(|| warehouse.as_ref().map(|running| running.url())).unwrap_or_default();
-    let ports = free_ports(demo)?;
+    let held = free_ports(demo)?;
+    let address = |listener: &TcpListener| listener.local_addr().map_err(|error| Failure::new(error.to_string()));
+    let (plain, tls) = (address(&held.0)?, address(&held.1)?);
     let (code, kept) = runtime.block_on(async {
         let provider = Provider::start(&CALLERS).await?;
-        let places = Places { upstream, token: warehouse.is_some().then_some(token), plain: ports.0, tls: ports.1, provider: &provider };
+        let places = Places { upstream, token: warehouse.is_some().then_some(token), plain, tls, provider: &provider };
         folder.write(&places)?;
         prepare(folder.path())?;
         let composed = tokio::task::block_in_place(|| compose(folder.path()))?;
+        // Whoever asked for a free port meanwhile got another.
+        drop(held);
         let open = open_doors(&composed).await?;
         folder.write_callers(&places)?;
         let stop = told_to_stop()?;
@@ -92,11 +96,8 @@ fn warehouse(token: &str) -> Result<sluice_sandbox::Running, Failure> {
     Sandbox::start(Arc::new(super::start_engine()?), settings).map_err(|error| Failure::new(error.to_string()))
 }
 
-/// Found free now: the credentials of callers name them before the gateway opens them.
-fn free_ports(demo: &Demo) -> Result<(SocketAddr, SocketAddr), Failure> {
-    let free = |port: u16| {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-        listener.and_then(|listener| listener.local_addr()).map_err(|error| Failure::new(format!("port {port}: {error}")))
-    };
+/// Found free, and held: the credentials of callers name them before the gateway opens them.
+fn free_ports(demo: &Demo) -> Result<(TcpListener, TcpListener), Failure> {
+    let free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| Failure::new(format!("port {port}: {error}")));
     Ok((free(demo.port)?, free(demo.tls_port)?))
 }
