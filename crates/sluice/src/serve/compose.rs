@@ -235,10 +235,12 @@ fn force(configuration: &Configuration, state: &Path, issuer: Option<String>, wa
     let halts = HaltFile::open(&configuration.policy.halts).map_err(|fault| stored(&configuration.policy.halts, &fault))?;
     let path = state.join(USAGE_FILE);
     let told = Arc::clone(watch);
-    let usage = UsageFile::open(&path, Box::new(move |fault| told.raise(fault))).map_err(|fault| stored(&path, &fault))?;
+    let missing = |path: &Path, fault: &sluice_store::StoreFault| {
+        Failure::new(format!("{}: {fault}; `sluice init` makes what is missing", path.display()))
+    };
+    let usage = UsageFile::open(&path, Box::new(move |fault| told.raise(fault))).map_err(|fault| missing(&path, &fault))?;
     let path: PathBuf = state.join(CREDENTIALS_FILE);
-    let credentials = CredentialFile::open(&path)
-        .map_err(|fault| Failure::new(format!("{}: {fault}; `sluice init` makes what is missing", path.display())))?;
+    let credentials = CredentialFile::open(&path).map_err(|fault| missing(&path, &fault))?;
     Force::new(log, halts, revocations, Issued::new(credentials, issuer), usage)
 }
 
