@@ -6,6 +6,7 @@ use crate::configuration::{self, Configuration};
 use crate::policy_folder;
 use clap::Args;
 use serde_json::{Value, json};
+use sluice_outbound::CredentialsSettings;
 use sluice_policy::{PolicySet, Problem, Who};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -127,8 +128,16 @@ fn served(configuration: &Configuration, folder: &Path) -> Vec<Problem> {
     ];
     let missing = places.iter().filter(|(path, ..)| !path.exists());
     let missing = missing.map(|(path, field, advice)| format!("{field}: `{}` is not there; {advice}", path.display()));
+    // They are read when a token is needed first: too late for a check.
+    let credentials = settings.connections.iter().filter_map(|(name, connection)| match &connection.upstream.credentials {
+        CredentialsSettings::Federation { path, .. } | CredentialsSettings::KeyFile { path, .. } if !Path::new(path).exists() => {
+            Some(format!("connections.{name}.credential: `{path}` is not there"))
+        }
+        _ => None,
+    });
+    let missing: Vec<String> = missing.chain(credentials).collect();
     let unreachable = crate::serve::connect(&settings).err().unwrap_or_default();
-    missing.chain(unreachable.iter().map(ToString::to_string)).map(|text| Problem::new(configuration::FILE, text)).collect()
+    missing.into_iter().chain(unreachable.iter().map(ToString::to_string)).map(|text| Problem::new(configuration::FILE, text)).collect()
 }
 
 /// Limits for callers whom no issuer could name: they would limit nobody.
