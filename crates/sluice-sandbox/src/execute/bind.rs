@@ -44,6 +44,8 @@ pub enum Source {
     Other,
     Table(Arc<Table>),
     View(Arc<Table>),
+    /// As it was written, with its star.
+    Wildcard(TableName),
 }
 
 pub struct Binder<'a> {
@@ -135,7 +137,8 @@ impl<'a> Binder<'a> {
                 let (columns, rows) = wildcard::union(self.world.state, &prefix)?;
                 self.binding.dependencies = None;
                 let name = format!("{prefix}*");
-                self.add(name.clone(), &columns, &[wildcard::SUFFIX_COLUMN], rows, Source::Other);
+                let written = TableName { table: format!("{}*", prefix.table), ..prefix };
+                self.add(name.clone(), &columns, &[wildcard::SUFFIX_COLUMN], rows, Source::Wildcard(written));
                 Ok(Some(name))
             }
             Some(Target::InformationSchema { project, qualifier, view }) => {

@@ -31,6 +31,7 @@ pub fn describe(world: &World<'_>, tree: &Tree, binding: &Binding) -> Result<Des
                 tables.extend(inner.tables);
                 described.routines.extend(inner.routines);
             }
+            Some(Source::Wildcard(written)) => drop(tables.insert(written.clone())),
             Some(Source::Other) | None => {}
         }
     }

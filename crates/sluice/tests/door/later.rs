@@ -259,3 +259,21 @@ fn strangers_do_not_fill_the_ledger() {
     assert!((1..ASKED / 2).contains(&single), "{single} records of {ASKED} refusals");
     assert_eq!(single + counts.iter().sum::<u64>(), ASKED, "{of_strangers:?}");
 }
+
+/// Two judges that both know what they read: names of tables with whatever columns BigQuery shows of them, and tables by a wildcard.
+#[test]
+fn what_describes_and_what_a_star_names_is_read() {
+    let world = World::start("described");
+    for caller in ["analyst", "etl-nightly"] {
+        for statement in [
+            "SELECT * FROM clinic.INFORMATION_SCHEMA.TABLES",
+            "SELECT * FROM clinic.INFORMATION_SCHEMA.COLUMNS WHERE table_name = 'patients'",
+            "SELECT * FROM INFORMATION_SCHEMA.SCHEMATA",
+            "SELECT COUNT(*) AS n FROM `clinic.events_*`",
+            "SELECT COUNT(*) AS n FROM `acme-prod.clinic.events_*` WHERE _TABLE_SUFFIX = '20240102'",
+        ] {
+            let (status, text) = query(&world, caller, statement);
+            assert_eq!(status, 200, "{caller}: {statement}: {text}");
+        }
+    }
+}
