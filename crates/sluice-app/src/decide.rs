@@ -63,8 +63,7 @@ impl Gateway {
             passage.decision = Some(estimate.decision().clone());
             let estimate = self.recorded_estimate(passage, estimate).await?;
             let asking = self.parts.upstream.estimate(&estimate);
-            // It reads no rows: what BigQuery says of it is of the statement and of schemas, which have been decided on.
-            let said = passage.visit.trail.upstream(Stage::UpstreamDryRun, asking).await.map_err(|fault| failed(fault, true))?;
+            let said = passage.visit.trail.upstream(Stage::UpstreamDryRun, asking).await.map_err(|fault| failed(fault, may_be_told))?;
             let (estimate, _) = estimate.into_parts();
             let begun = Instant::now();
             self.ask_shadows(passage, estimate.request(), Some(&said), background.known);

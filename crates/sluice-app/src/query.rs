@@ -45,10 +45,9 @@ impl Gateway {
     pub async fn submit(self: &Arc<Self>, visit: Visit, caller: Caller, ask: QueryAsk) -> Result<JobState, Refused> {
         let connection = ask.connection.clone();
         self.pass(visit, Arc::new(caller), &connection, |gateway, mut passage| async move {
-            let dry_run = ask.dry_run;
             let outcome = gateway.submit_now(&mut passage, ask).await;
             // A job can fail before it is answered for.
-            let outcome = outcome.map(|running| told(running.state(), dry_run || gateway.may_be_told(&running.known)));
+            let outcome = outcome.map(|running| told(running.state(), gateway.may_be_told(&running.known)));
             (passage, outcome)
         })
         .await
@@ -208,7 +207,7 @@ impl Gateway {
         }
         let asking = self.parts.upstream.dispatch(&admission.permit, upload);
         let sent = passage.visit.trail.upstream(Stage::UpstreamDispatch, asking).await;
-        sent.map_err(|fault| failed(fault, dry_run || admission.may_be_told))
+        sent.map_err(|fault| failed(fault, admission.may_be_told))
     }
 
     /// One look at a job: whether it is done, and its rows if it is. Never analysed afresh: what was understood at dispatch is decided on again.
