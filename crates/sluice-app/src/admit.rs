@@ -75,11 +75,9 @@ impl Gateway {
         }
         let asking = self.parts.upstream.rows(&admission.permit, &RowsAsk::AsSent);
         let page = passage.visit.trail.upstream(Stage::UpstreamRows, asking).await.map_err(fault)?;
-        let head = page.head.clone();
-        let rows = self.release(passage, &admission.permit, page).await?;
-        let count = rows.iter().map(|rows| rows.value().count()).sum();
-        self.complete_later(passage, &JobState::default(), count);
-        Ok(Admitted::Rows(Box::new(Results { complete: true, head, rows, ..Results::default() })))
+        let released = self.release(passage, &admission.permit, page).await?;
+        self.complete_later(passage, &JobState::default(), released.count());
+        Ok(Admitted::Rows(Box::new(released.results())))
     }
 
     /// A table that a job of the caller's made is read as a page of that job; another's is not there.

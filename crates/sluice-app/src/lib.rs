@@ -9,6 +9,7 @@ mod identify;
 mod job;
 mod jobs;
 mod labels;
+mod onward;
 mod ports;
 mod query;
 mod record;
@@ -27,9 +28,10 @@ pub use gateway::{Connection, Gateway, Parts};
 pub use job::{JobName, JobWork, KnownJob, Part, QueryWork};
 pub use jobs::{JOBS_LISTED_MAX, JobPage};
 pub use labels::LABEL_PREFIX;
+pub use onward::{MoreRows, RowsToCome};
 pub use ports::{
-    Alarm, Asking, Catalog, CatalogFault, CatalogPart, InForce, JobRows, JobState, Jobs, JobsFault, Keys, Machine, Resource, RowsAsk,
-    SealFault, Sealer, Upload, Upstream, UpstreamError, UpstreamFault, UpstreamFaultKind,
+    Alarm, Asking, Catalog, CatalogFault, CatalogPart, InForce, JobRows, JobState, Jobs, JobsFault, Keys, Machine, RawRows, Resource,
+    RowsAsk, RowsSource, SealFault, Sealer, Upload, Upstream, UpstreamError, UpstreamFault, UpstreamFaultKind,
 };
 pub use query::Results;
 pub use record::hex;

@@ -2,10 +2,11 @@
 
 use crate::job::{JobName, KnownJob};
 use crate::trail::Ended;
+use bytes::Bytes;
 use sluice_identity::{IssuedCredentials, Issuer, KeySet, Revocations};
 use sluice_ledger::Recorded;
 use sluice_ledger::record::{Draft, SealedRecord};
-use sluice_mask::{Head, RawPage};
+use sluice_mask::{Head, PageStart, RawPage};
 use sluice_model::{ColumnPath, Field, RoutineName, TableName};
 use sluice_policy::{Counters, DryRun, Estimate, Halt, Known, Permit, PolicySet};
 use sluice_sql::Required;
@@ -38,7 +39,7 @@ pub trait Upstream: Send + Sync {
     -> Asking<'a, Result<JobState, UpstreamFault>>;
 
     /// Rows of a job that is done, or of the table that the permit's request names.
-    fn rows<'a>(&'a self, permit: &'a Recorded<Permit>, rows: &'a RowsAsk) -> Asking<'a, Result<RawPage, UpstreamFault>>;
+    fn rows<'a>(&'a self, permit: &'a Recorded<Permit>, rows: &'a RowsAsk) -> Asking<'a, Result<RawRows, UpstreamFault>>;
 }
 
 /// Which rows.
@@ -47,6 +48,18 @@ pub enum RowsAsk {
     /// As the permit's request says: `tabledata.list`.
     AsSent,
     OfJob(JobRows),
+}
+
+/// A page of rows, all of it or its beginning.
+pub enum RawRows {
+    Begun(Box<PageStart>, Box<dyn RowsSource>),
+    Whole(RawPage),
+}
+
+/// What of a page has not come yet. It comes no faster than it is asked for; whoever drops it wants no more of it.
+pub trait RowsSource: Send + Sync {
+    /// At least a byte; nothing at the end. Bounded in time.
+    fn next(&mut self) -> Asking<'_, Result<Option<Bytes>, UpstreamFault>>;
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

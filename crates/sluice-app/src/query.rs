@@ -6,6 +6,7 @@ use crate::decide::{Admission, Background, failed};
 use crate::gateway::{Gateway, Passage};
 use crate::job::{JobName, JobWork, KnownJob, Part, QueryWork, owner_of};
 use crate::labels::{with_ceiling, with_labels};
+use crate::onward::RowsToCome;
 use crate::ports::{JobRows, JobState, RowsAsk, Upload, UpstreamFault, UpstreamFaultKind};
 use crate::refusal::{FormReason, Refused, Why};
 use crate::running::Running;
@@ -38,6 +39,8 @@ pub struct Results {
     pub complete: bool,
     pub head: Head,
     pub rows: Vec<Recorded<MaskedRows>>,
+    /// What follows them. With it `head` is what stands before the rows, and may not be all.
+    pub more: Option<RowsToCome>,
 }
 
 impl Gateway {
@@ -71,7 +74,7 @@ impl Gateway {
             Sent::DryRun(state) => return Ok(of_state(*state)),
             Sent::Job(name) => rows.job = name,
         }
-        self.results_for(visit, caller, &connection, rows, patience, true).await
+        self.results_for(visit, caller, &connection, rows, patience).await
     }
 
     /// `jobs.getQueryResults`.
@@ -83,7 +86,7 @@ impl Gateway {
         rows: JobRows,
         patience: Duration,
     ) -> Result<Results, Refused> {
-        self.results_for(visit, Arc::new(caller), connection, rows, patience, false).await
+        self.results_for(visit, Arc::new(caller), connection, rows, patience).await
     }
 
     async fn results_for(
@@ -93,10 +96,8 @@ impl Gateway {
         connection: &str,
         rows: JobRows,
         patience: Duration,
-        counted: bool,
     ) -> Result<Results, Refused> {
         self.pass(visit, caller, connection, move |gateway, mut passage| async move {
-            passage.counted = counted;
             let outcome = gateway.fetch(&mut passage, rows, patience).await;
             (passage, outcome)
         })
@@ -255,10 +256,9 @@ impl Gateway {
         let rows = RowsAsk::OfJob(rows);
         let asking = self.parts.upstream.rows(&admission.permit, &rows);
         let page = passage.visit.trail.upstream(Stage::UpstreamRows, asking).await.map_err(fault)?;
-        let head = page.head.clone();
-        let rows = self.release(passage, &admission.permit, page).await?;
-        self.complete_later(passage, &state, rows.iter().map(|rows| rows.value().count()).sum());
-        Ok(Results { job: Some(state.name.clone()), complete: true, head, rows, state: Some(told(state, admission.may_be_told)) })
+        let released = self.release(passage, &admission.permit, page).await?;
+        self.complete_later(passage, &state, released.count());
+        Ok(Results { job: Some(state.name.clone()), state: Some(told(state, admission.may_be_told)), ..released.results() })
     }
 
     /// What was dispatched is what is judged: a job whose result is another is withheld.
@@ -375,7 +375,7 @@ fn known_job(passage: &Passage, ask: &QueryAsk, understood: &Understood, now_ms:
 
 pub(crate) fn of_state(state: JobState) -> Results {
     let head = state.head.clone().unwrap_or_default();
-    Results { job: Some(state.name.clone()), complete: state.done, head, rows: Vec::new(), state: Some(state) }
+    Results { job: Some(state.name.clone()), complete: state.done, head, state: Some(state), ..Results::default() }
 }
 
 /// A job that failed has no rows: whoever asks for them is told why.

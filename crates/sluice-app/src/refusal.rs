@@ -92,6 +92,13 @@ impl Why {
     }
 }
 
+impl Why {
+    /// Work of this request ended without a word.
+    pub(crate) fn broke_off() -> Why {
+        Why::Recording(AppendFault::Dead("the request broke off".to_owned()))
+    }
+}
+
 impl From<RecordingError> for Why {
     fn from(error: RecordingError) -> Why {
         Why::Recording(error.fault)

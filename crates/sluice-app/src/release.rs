@@ -1,35 +1,76 @@
 //! Rows on their way out: masked, on record piece by piece, and only then given to a door.
 
 use crate::gateway::{Gateway, Passage};
-use crate::ports::{Asking, JobState};
+use crate::onward::{Onward, RowsToCome};
+use crate::ports::{Asking, JobState, RawRows};
+use crate::query::Results;
 use crate::record;
 use crate::refusal::Why;
 use crate::trail::{DONE, Stage};
 use sluice_ledger::Recorded;
 use sluice_ledger::record::content::{Page, Steps, Totals};
 use sluice_ledger::record::{Draft, DraftError};
-use sluice_mask::{MaskedRows, Masker, RawPage};
+use sluice_mask::{Head, MaskedRows, Masker};
 use sluice_policy::Permit;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
+/// Rows that may leave, with what stands around them.
+pub(crate) struct Released {
+    head: Head,
+    rows: Vec<Recorded<MaskedRows>>,
+    more: Option<RowsToCome>,
+}
+
+impl Released {
+    pub fn count(&self) -> u64 {
+        counted(&self.rows)
+    }
+
+    pub fn results(self) -> Results {
+        Results { complete: true, head: self.head, rows: self.rows, more: self.more, ..Results::default() }
+    }
+}
+
 impl Gateway {
-    pub(crate) async fn release(
+    /// Of a page that is still on its way its first rows, so that what is odd about them is still told. The others follow in `onward.rs`.
+    pub(crate) async fn release(&self, passage: &mut Passage, permit: &Recorded<Permit>, raw: RawRows) -> Result<Released, Why> {
+        let masker = Masker::new(permit.value())?;
+        let begun = Instant::now();
+        let (head, masked, onward) = match raw {
+            RawRows::Whole(page) => {
+                let head = page.head.clone();
+                (head, masker.mask(page), None)
+            }
+            RawRows::Begun(start, source) => {
+                let head = start.head();
+                let mut masking = masker.begin(*start)?;
+                (head, masking.take(&[]), Some((masking, source)))
+            }
+        };
+        passage.visit.trail.note_result(Stage::Mask, begun, &masked);
+        let rows = self.commit_rows(passage, 0, masked?).await?;
+        let more = onward.map(|(masking, source)| {
+            let (onward, more) = Onward::new(masking, source, &rows);
+            passage.onward = Some(onward);
+            more
+        });
+        Ok(Released { head, rows, more })
+    }
+
+    /// Each piece on record, under its number; the first is `number`.
+    pub(crate) async fn commit_rows(
         &self,
         passage: &Passage,
-        permit: &Recorded<Permit>,
-        page: RawPage,
+        number: u64,
+        pieces: Vec<MaskedRows>,
     ) -> Result<Vec<Recorded<MaskedRows>>, Why> {
-        let masker = Masker::new(permit.value())?;
         let steps = Steps { subject: passage.subject };
         let mut commits: Vec<Asking<'_, Result<Recorded<MaskedRows>, Why>>> = Vec::new();
         let trail = &passage.visit.trail;
-        let begun = Instant::now();
-        let masked = masker.mask(page);
-        trail.note_result(Stage::Mask, begun, &masked);
-        for (number, rows) in (0..).zip(masked?) {
+        for (number, rows) in (number..).zip(pieces) {
             let bytes = u64::try_from(rows.text().len()).unwrap_or(u64::MAX);
             trail.release(rows.count(), bytes);
             let page = Page::new(number, rows.count(), bytes, &record::sha256(rows.text().as_bytes()), Vec::new());
@@ -43,11 +84,16 @@ impl Gateway {
     }
 
     /// The end of a request that only read: what left is on record, so its client need not wait for this as well. A gateway that stops does.
-    pub(crate) fn complete_later(self: &Arc<Self>, passage: &Passage, state: &JobState, rows: u64) {
+    /// Where rows follow, their end is its end.
+    pub(crate) fn complete_later(self: &Arc<Self>, passage: &mut Passage, state: &JobState, rows: u64) {
+        if let Some(onward) = &mut passage.onward {
+            onward.state = state.clone();
+            return;
+        }
         let (gateway, owed) = (Arc::clone(self), self.owing.one());
         let draft = self.completed(passage, state, "completed", rows);
         tokio::spawn(async move {
-            gateway.put_completed(draft).await;
+            gateway.put_completed_unhurried(draft).await;
             drop(gateway);
             drop(owed);
         });
@@ -60,7 +106,7 @@ impl Gateway {
         passage.visit.trail.note(Stage::Record, begun, DONE);
     }
 
-    fn completed(&self, passage: &Passage, state: &JobState, outcome: &str, rows: u64) -> Result<Draft, DraftError> {
+    pub(crate) fn completed(&self, passage: &Passage, state: &JobState, outcome: &str, rows: u64) -> Result<Draft, DraftError> {
         let mut meta = record::meta(&passage.visit, &passage.connection, outcome, None);
         if !state.name.id.is_empty() {
             meta = record::of_job(meta, &state.name);
@@ -69,7 +115,14 @@ impl Gateway {
         Steps { subject: passage.subject }.completed(&meta, &totals, &record::upstream(state))
     }
 
-    async fn put_completed(&self, draft: Result<Draft, DraftError>) {
+    async fn put_completed_unhurried(&self, draft: Result<Draft, DraftError>) {
+        match draft {
+            Ok(draft) => self.put_outcome_unhurried(draft).await,
+            Err(error) => self.parts.alarm.raise(&format!("an end has no record: {error}")),
+        }
+    }
+
+    pub(crate) async fn put_completed(&self, draft: Result<Draft, DraftError>) {
         match draft {
             Ok(draft) => self.put_outcome(draft).await,
             Err(error) => self.parts.alarm.raise(&format!("an end has no record: {error}")),
@@ -92,4 +145,8 @@ async fn all<T>(mut futures: Vec<Asking<'_, T>>) -> Vec<T> {
     })
     .await;
     done.into_iter().flatten().collect()
+}
+
+pub(crate) fn counted(rows: &[Recorded<MaskedRows>]) -> u64 {
+    rows.iter().map(|rows| rows.value().count()).sum()
 }

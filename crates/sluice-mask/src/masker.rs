@@ -1,8 +1,10 @@
 //! MINT: `MaskedRows`.
 
+use crate::masking::{Masking, PageStart};
 use crate::page::{PageJob, Pieces, RawPage};
 use crate::scan::Odd;
 use crate::schema::Columns;
+use serde_json::Value;
 use sluice_policy::{Permit, Purpose, Resource, Work};
 use std::fmt;
 use std::sync::Arc;
@@ -29,7 +31,7 @@ enum Of {
 pub struct MaskedRows {
     count: u64,
     /// Of the whole page: its pieces share it, and nobody copies them.
-    page: Arc<str>,
+    page: Arc<String>,
     from: usize,
     to: usize,
 }
@@ -69,13 +71,23 @@ impl Masker {
 
     /// All rows of the page, or none: one of another shape ends the answer.
     pub fn mask(&self, page: RawPage) -> Result<Vec<MaskedRows>, MaskFault> {
-        let known = page.head.schema.as_ref().map(|schema| Columns::of_schema(schema).ok_or(MaskFault::Shape)).transpose()?;
-        let columns = match (&self.of, &page.job) {
-            (Of::Job(job), Some(found)) if job == found => known.as_ref(),
-            (Of::Table(columns), None) => known.as_ref().or(columns.as_ref()),
-            _ => return Err(MaskFault::Foreign),
-        };
-        pieces(&page, columns)
+        let columns = self.columns(page.head.schema.as_ref(), page.job.as_ref())?;
+        pieces(&page, columns.as_ref())
+    }
+
+    /// The same for a page that is still on its way.
+    pub fn begin(&self, start: PageStart) -> Result<Masking, MaskFault> {
+        let columns = self.columns(start.head().schema.as_ref(), start.job())?;
+        Ok(Masking::new(start, columns.ok_or(MaskFault::Shape)?))
+    }
+
+    fn columns(&self, schema: Option<&Value>, found: Option<&PageJob>) -> Result<Option<Columns>, MaskFault> {
+        let known = schema.map(|schema| Columns::of_schema(schema).ok_or(MaskFault::Shape)).transpose()?;
+        match (&self.of, found) {
+            (Of::Job(job), Some(found)) if job == found => Ok(known),
+            (Of::Table(columns), None) => Ok(known.or_else(|| columns.clone())),
+            _ => Err(MaskFault::Foreign),
+        }
     }
 }
 
@@ -89,11 +101,15 @@ pub(crate) fn pieces(page: &RawPage, columns: Option<&Columns>) -> Result<Vec<Ma
             ends
         }
     };
-    let piece = |(from, to, count)| page.rows.get(from..to).map(|_| MaskedRows { count, page: Arc::clone(&page.rows), from, to });
-    ends.0.into_iter().map(piece).collect::<Option<_>>().ok_or(MaskFault::Shape)
+    ends.0.into_iter().map(|piece| MaskedRows::of_piece(&page.rows, piece)).collect::<Option<_>>().ok_or(MaskFault::Shape)
 }
 
 impl MaskedRows {
+    /// MINT, for rows whose shape `masking` has seen. The text was there when the piece was found.
+    pub(crate) fn of_piece(page: &Arc<String>, (from, to, count): (usize, usize, u64)) -> Option<MaskedRows> {
+        page.get(from..to).map(|_| MaskedRows { count, page: Arc::clone(page), from, to })
+    }
+
     pub fn count(&self) -> u64 {
         self.count
     }

@@ -1,9 +1,10 @@
 //! A page of rows as BigQuery answers it: `jobs.getQueryResults`, `jobs.query` and `tabledata.list`.
 
+use crate::around::Around;
 use crate::masker::{MaskFault, ROWS_BYTES_MAX};
 use crate::scan::{Odd, Scan};
-use crate::schema::{self, Columns};
-use serde_json::{Map, Value, json};
+use crate::schema::Columns;
+use serde_json::{Map, Value};
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,8 +16,8 @@ pub const PAGE_TOKEN_BYTES_MAX: usize = 8 << 10;
 /// Members beside the rows, known or not.
 pub const HEAD_MEMBERS_MAX: usize = 64;
 
-const HEAD_LEVELS_MAX: u32 = 48;
-const NAME_BYTES_MAX: usize = 1_024;
+/// The member that holds them.
+pub(crate) const ROWS: &str = "rows";
 
 /// What stands around the rows: known fields and no others.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,7 +38,7 @@ pub struct RawPage {
     pub head: Head,
     pub(crate) job: Option<PageJob>,
     /// What stands between the brackets: JSON, and no more is known of it.
-    pub(crate) rows: Arc<str>,
+    pub(crate) rows: Arc<String>,
     /// Where the schema stood before the rows they were looked at once, and this is what was found.
     pub(crate) checked: Option<Checked>,
 }
@@ -55,8 +56,12 @@ pub(crate) struct Pieces(pub(crate) Vec<(usize, usize, u64)>);
 impl Pieces {
     /// The next row.
     pub(crate) fn add(&mut self, from: usize, to: usize) {
+        self.add_within(from, to, ROWS_BYTES_MAX);
+    }
+
+    pub(crate) fn add_within(&mut self, from: usize, to: usize, bytes_max: usize) {
         match self.0.last_mut() {
-            Some((start, end, count)) if to - *start <= ROWS_BYTES_MAX => {
+            Some((start, end, count)) if to - *start <= bytes_max => {
                 *end = to;
                 *count += 1;
             }
@@ -91,7 +96,7 @@ impl RawPage {
         let mut reading = Reading::default();
         scan.take(b'{')?;
         while !scan.eat(b'}') {
-            if !reading.names.is_empty() {
+            if !reading.around.is_empty() {
                 scan.take(b',')?;
             }
             reading.member(&mut scan)?;
@@ -133,11 +138,7 @@ fn each_row(scan: &mut Scan<'_>, columns: &Columns, mut found: impl FnMut(usize,
 
 #[derive(Default)]
 struct Reading<'a> {
-    names: Vec<String>,
-    head: Head,
-    /// Nothing of it, yet.
-    complete: Option<bool>,
-    job: Option<PageJob>,
+    around: Around,
     rows: Option<&'a str>,
     checked: Option<Checked>,
 }
@@ -148,39 +149,26 @@ impl<'a> Reading<'a> {
         scan.take(b':')?;
         scan.peek();
         let from = scan.at();
-        let checked = if name == "rows" { self.check(scan) } else { None };
+        let checked = if name == ROWS { self.check(scan) } else { None };
         if checked.is_none() {
             scan.skip()?;
         }
         let text = scan.since(from)?;
-        if self.names.contains(&name) {
-            return Err(PageFault::Shape("a member stands twice"));
+        if name != ROWS {
+            return self.around.keep(name, text);
         }
-        if self.names.len() >= HEAD_MEMBERS_MAX {
-            return Err(PageFault::Shape("more members than there may be"));
-        }
-        if name == "rows" {
-            self.checked = checked;
-            self.rows = match text {
-                "null" => None,
-                _ => Some(text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).ok_or(PageFault::Shape("rows"))?),
-            };
-        } else if KNOWN.contains(&name.as_str()) && text != "null" {
-            if text.len() > HEAD_MEMBER_BYTES_MAX {
-                return Err(PageFault::TooLarge { bytes_max: HEAD_MEMBER_BYTES_MAX });
-            }
-            let value = Scan::new(text).read(HEAD_LEVELS_MAX)?;
-            self.known(&name, value)?;
-        } else if !KNOWN.contains(&name.as_str()) {
-            self.head.dropped += 1;
-        }
-        self.names.push(name);
+        self.around.enter(name)?;
+        self.checked = checked;
+        self.rows = match text {
+            "null" => None,
+            _ => Some(text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).ok_or(PageFault::Shape("rows"))?),
+        };
         Ok(())
     }
 
     /// The rows, over to their other side, if the schema is known and they have its shape. What is odd about them is for the masker to say.
     fn check(&self, scan: &mut Scan<'a>) -> Option<Checked> {
-        let columns = Columns::of_schema(self.head.schema.as_ref()?)?;
+        let columns = Columns::of_schema(self.around.head.schema.as_ref()?)?;
         let mut ahead = scan.clone();
         ahead.take(b'[').ok()?;
         let (start, mut pieces) = (ahead.at(), Pieces::default());
@@ -190,110 +178,12 @@ impl<'a> Reading<'a> {
         Some(Checked { columns, pieces })
     }
 
-    fn known(&mut self, name: &str, value: Value) -> Result<(), PageFault> {
-        let kept = match name {
-            "schema" => {
-                self.head.schema = Some(schema::rebuild(value, &mut self.head.dropped)?);
-                return Ok(());
-            }
-            "jobComplete" => {
-                self.complete = Some(value.as_bool().ok_or(PageFault::Shape("jobComplete"))?);
-                return Ok(());
-            }
-            "totalRows" => {
-                self.head.total_rows = Some(number(&value).ok_or(PageFault::Shape("totalRows"))?);
-                return Ok(());
-            }
-            "pageToken" => {
-                let token = value.as_str().filter(|token| token.len() <= PAGE_TOKEN_BYTES_MAX).ok_or(PageFault::Shape("pageToken"))?;
-                self.head.page_token = Some(token.to_owned()).filter(|token| !token.is_empty());
-                return Ok(());
-            }
-            "cacheHit" if value.is_boolean() => value,
-            "dmlStats" => self.numbers(value)?,
-            "jobReference" => self.reference(value)?,
-            "kind" => match value.as_str() {
-                Some("bigquery#getQueryResultsResponse" | "bigquery#queryResponse" | "bigquery#tableDataList") => value,
-                _ => return Err(PageFault::Shape("kind")),
-            },
-            "numDmlAffectedRows" | "totalBytesProcessed" => text_of(number(&value).ok_or(PageFault::Shape("a count"))?),
-            _ => return Err(PageFault::Shape("a known member")),
-        };
-        self.head.rest.insert(name.to_owned(), kept);
-        Ok(())
-    }
-
-    fn numbers(&mut self, value: Value) -> Result<Value, PageFault> {
-        let Value::Object(members) = value else { return Err(PageFault::Shape("dmlStats")) };
-        let mut kept = Map::new();
-        for (name, value) in members {
-            if ["deletedRowCount", "insertedRowCount", "updatedRowCount"].contains(&name.as_str()) {
-                kept.insert(name, text_of(number(&value).ok_or(PageFault::Shape("dmlStats"))?));
-            } else {
-                self.head.dropped += 1;
-            }
-        }
-        Ok(Value::Object(kept))
-    }
-
-    fn reference(&mut self, value: Value) -> Result<Value, PageFault> {
-        let Value::Object(members) = value else { return Err(PageFault::Shape("jobReference")) };
-        let mut kept = Map::new();
-        for (name, value) in members {
-            if ["jobId", "location", "projectId"].contains(&name.as_str()) {
-                let text = value.as_str().filter(|text| text.len() <= NAME_BYTES_MAX).ok_or(PageFault::Shape("jobReference"))?;
-                kept.insert(name, json!(text));
-            } else {
-                self.head.dropped += 1;
-            }
-        }
-        let part = |name: &str| kept.get(name).and_then(Value::as_str).map(str::to_owned).ok_or(PageFault::Shape("jobReference"));
-        self.job = Some(PageJob { project: part("projectId")?, id: part("jobId")? });
-        Ok(Value::Object(kept))
-    }
-
-    fn finish(mut self) -> Result<RawPage, PageFault> {
-        let table = self.head.rest.get("kind").and_then(Value::as_str) == Some("bigquery#tableDataList");
-        if table && (self.job.is_some() || self.complete.is_some()) {
-            return Err(PageFault::Shape("rows of a table that name a job"));
-        }
-        // Rows of a table are all there is to wait for.
-        self.head.complete = match self.complete {
-            Some(complete) => complete,
-            None if self.job.is_none() => true,
-            None => return Err(PageFault::Shape("jobComplete")),
-        };
+    fn finish(self) -> Result<RawPage, PageFault> {
         let rows = self.rows.unwrap_or_default();
-        if !self.head.complete && Scan::new(rows).peek().is_some() {
-            return Err(PageFault::Shape("rows before the job is complete"));
-        }
-        Ok(RawPage { head: self.head, job: self.job, rows: rows.into(), checked: self.checked })
+        let has_rows = Scan::new(rows).peek().is_some();
+        let (head, job) = self.around.finish(has_rows)?;
+        Ok(RawPage { head, job, rows: Arc::new(rows.to_owned()), checked: self.checked })
     }
-}
-
-const KNOWN: [&str; 10] = [
-    "cacheHit",
-    "dmlStats",
-    "jobComplete",
-    "jobReference",
-    "kind",
-    "numDmlAffectedRows",
-    "pageToken",
-    "schema",
-    "totalBytesProcessed",
-    "totalRows",
-];
-
-/// BigQuery writes 64-bit numbers as strings.
-fn number(value: &Value) -> Option<u64> {
-    match value {
-        Value::String(digits) if digits.bytes().all(|digit| digit.is_ascii_digit()) => digits.parse().ok(),
-        other => other.as_u64(),
-    }
-}
-
-fn text_of(number: u64) -> Value {
-    Value::String(number.to_string())
 }
 
 /// Rows do not reach a log.

@@ -37,10 +37,10 @@ const SCALARS: [&str; 19] = [
 /// Members that say how a value is written, and nothing of what it is: descriptions and default values can quote data.
 const DIGITS: [&str; 4] = ["maxLength", "precision", "scale", "timestampPrecision"];
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Columns(Vec<Column>);
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Column {
     repeated: bool,
     required: bool,

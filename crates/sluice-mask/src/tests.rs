@@ -30,7 +30,7 @@ fn known_members_are_kept_and_others_counted() {
         "dmlStats": { "insertedRowCount": "3" }, "jobReference": { "projectId": "p", "jobId": "j", "location": "EU" } });
     assert_eq!(Value::Object(page.head.rest.clone()), rest);
     assert_eq!(page.head.dropped, 8);
-    assert_eq!(&*page.rows, r#"{"f":[{"v":"1"}]}"#);
+    assert_eq!(page.rows.as_str(), r#"{"f":[{"v":"1"}]}"#);
     assert!(!format!("{:?}", page.head).contains("secret"));
     assert!(!format!("{page:?}").contains(r#""v":"#));
 }
@@ -181,7 +181,7 @@ fn rows_of_another_shape_end_the_answer() {
 }
 
 /// A field and a cell for it; sometimes a cell that does not belong there.
-fn field() -> impl Strategy<Value = Value> {
+pub(crate) fn field() -> impl Strategy<Value = Value> {
     let scalar = ("[a-z]{1,3}", prop::sample::select(vec!["STRING", "INTEGER", "JSON"]), mode())
         .prop_map(|(name, kind, mode)| json!({ "name": name, "type": kind, "mode": mode }));
     scalar.prop_recursive(3, 12, 3, |inside| {
@@ -208,7 +208,7 @@ fn cell(field: &Value, repeated: bool, chance: &mut impl FnMut(usize) -> usize) 
     }
 }
 
-fn row(fields: &Value, chance: &mut impl FnMut(usize) -> usize) -> Value {
+pub(crate) fn row(fields: &Value, chance: &mut impl FnMut(usize) -> usize) -> Value {
     let cells = fields.as_array().unwrap().iter().map(|field| json!({ "v": cell(field, field["mode"] == "REPEATED", chance) }));
     let mut cells: Vec<Value> = cells.collect();
     match chance(200) {

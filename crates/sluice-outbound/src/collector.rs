@@ -39,6 +39,7 @@ impl Collector {
             headers: vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
             body: Bytes::from(body),
             answer_bytes_max: ANSWER_BYTES_MAX,
+            whole_bytes_max: None,
             deadline: Duration::from_secs(DEADLINE_SECONDS),
             once: true,
             held: false,

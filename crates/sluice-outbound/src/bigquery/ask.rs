@@ -38,6 +38,8 @@ pub(crate) struct Ask {
     /// Statuses that are answers here, beside 200 to 299.
     pub hoped: &'static [u16],
     pub answer_bytes_max: usize,
+    /// What is longer is not read to its end here, and not asked again once it has begun to come.
+    pub whole_bytes_max: Option<usize>,
     pub deadline: Duration,
     pub attempts_max: u64,
     /// BigQuery answers when it has something to say.
@@ -63,6 +65,7 @@ impl Ask {
             repeat: Repeat::Freely,
             hoped: &[],
             answer_bytes_max: ANSWER_BYTES_MAX,
+            whole_bytes_max: None,
             deadline: connection.timing.answer,
             attempts_max: connection.timing.attempts_max,
             held: false,
@@ -92,6 +95,7 @@ impl Ask {
             headers,
             body: self.body.clone(),
             answer_bytes_max: self.answer_bytes_max,
+            whole_bytes_max: self.whole_bytes_max,
             deadline: self.deadline,
             once: self.repeat == Repeat::Never,
             held: self.held,
@@ -111,6 +115,16 @@ impl Connection {
         ask: &Ask,
         read: impl Fn(&Answer) -> Result<T, Unread> + Send + Sync,
     ) -> Result<T, UpstreamFault> {
+        self.ask_and_take(caller, ask, |answer| read(answer)).await
+    }
+
+    /// The same where `read` takes the answer apart.
+    pub(crate) async fn ask_and_take<T>(
+        &self,
+        caller: Option<&str>,
+        ask: &Ask,
+        read: impl Fn(&mut Answer) -> Result<T, Unread> + Send + Sync,
+    ) -> Result<T, UpstreamFault> {
         let begun = Instant::now();
         let mut trail = Trail::default();
         loop {
@@ -121,7 +135,7 @@ impl Connection {
             let call = ask.call(bearer.as_ref(), self.user_project.as_ref()).map_err(|fault| trail.credential_fault(&fault))?;
             trail.attempts += 1;
             let failure = match self.client.call(&call).await {
-                Ok(answer) if (200..300).contains(&answer.status) || ask.hoped.contains(&answer.status) => match read(&answer) {
+                Ok(mut answer) if (200..300).contains(&answer.status) || ask.hoped.contains(&answer.status) => match read(&mut answer) {
                     Ok(found) => return Ok(found),
                     Err(unread) => Failure::of_body(&answer, unread),
                 },
@@ -145,6 +159,11 @@ impl Connection {
             tokio::time::sleep(pause).await;
         }
     }
+}
+
+/// What one attempt came to that is not repeated: its rows have begun to come.
+pub(crate) fn fault_of_one(failure: Failure) -> UpstreamFault {
+    Trail { attempts: 1, ..Trail::default() }.fault(failure)
 }
 
 impl Trail {

@@ -1,28 +1,47 @@
 //! Rows, as BigQuery sends them: nobody here looks into them.
 
-use super::ask::Ask;
-use super::error::{self, Unread};
+use super::ask::{Ask, fault_of_one};
+use super::error::{self, Failure, Unread};
 use super::read;
 use super::upstream::{Matter, unsent};
-use crate::rest::{Answer, encoded};
+use crate::rest::{Answer, ExchangeFault, Rest, encoded};
+use hyper::HeaderMap;
+use hyper::body::Bytes;
 use serde_json::Value;
-use sluice_app::{JobName, JobRows, RowsAsk, UpstreamFault};
-use sluice_mask::{PAGE_BYTES_MAX, PageFault, RawPage};
+use sluice_app::{Asking, JobName, JobRows, RawRows, RowsAsk, RowsSource, UpstreamFault};
+use sluice_mask::{PAGE_BYTES_MAX, PageFault, PageStart, RawPage};
 use sluice_policy::Verb;
+use std::mem;
 use std::time::Duration;
 
+/// A page that is longer leaves while it comes.
+const PAGE_WHOLE_BYTES_MAX: usize = 2 << 20;
 /// Of `error` and `errors`.
 const ERROR_MEMBER: &[u8] = b"\"error";
 
 impl Matter<'_> {
-    pub(super) async fn rows(&self, rows: &RowsAsk) -> Result<RawPage, UpstreamFault> {
+    /// A short page is read whole, and asked for again if it breaks off. Of a long one only the beginning is: its rows leave while it comes.
+    pub(super) async fn rows(&self, rows: &RowsAsk) -> Result<RawRows, UpstreamFault> {
         let ask = match rows {
             RowsAsk::AsSent if self.sends.verb != Verb::Get => return Err(unsent("rows are read by GET".to_owned())),
             RowsAsk::AsSent => self.ask()?,
             RowsAsk::OfJob(rows) => self.results(&rows.job, &query(rows)),
         };
-        let ask = Ask { answer_bytes_max: PAGE_BYTES_MAX, deadline: self.connection.timing.bulk, ..ask };
-        self.connection.ask(Some(self.caller), &ask, page).await
+        let timing = &self.connection.timing;
+        let ask = Ask { answer_bytes_max: PAGE_BYTES_MAX, whole_bytes_max: Some(PAGE_WHOLE_BYTES_MAX), deadline: timing.bulk, ..ask };
+        let (bytes, rest) = match self.connection.ask_and_take(Some(self.caller), &ask, came).await? {
+            Came::Whole(page) => return Ok(RawRows::Whole(page)),
+            Came::Part(bytes, rest) => (bytes, rest),
+        };
+        match PageStart::open(bytes) {
+            Ok(start) => Ok(RawRows::Begun(Box::new(start), Box::new(PageRest { rest, patience: timing.answer }))),
+            // Its rows stand before what says whose they are.
+            Err(bytes) => {
+                let body = rest.whole(bytes, PAGE_BYTES_MAX, timing.answer).await.map_err(|fault| broken(&fault))?;
+                let answer = Answer { status: 200, headers: HeaderMap::new(), body, rest: None };
+                page(&answer).map(RawRows::Whole).map_err(|unread| fault_of_one(Failure::of_body(&answer, unread)))
+            }
+        }
     }
 
     /// Held by BigQuery until the job is done, or for so long. One attempt: whoever waits asks again.
@@ -46,6 +65,34 @@ impl Matter<'_> {
         query.extend(self.place(job));
         Ask::get(&self.connection, &path, &query)
     }
+}
+
+/// What came of a page by the time that there was much of it.
+enum Came {
+    Part(Vec<u8>, Rest),
+    Whole(RawPage),
+}
+
+struct PageRest {
+    rest: Rest,
+    patience: Duration,
+}
+
+impl RowsSource for PageRest {
+    fn next(&mut self) -> Asking<'_, Result<Option<Bytes>, UpstreamFault>> {
+        Box::pin(async { self.rest.next(self.patience).await.map_err(|fault| broken(&fault)) })
+    }
+}
+
+fn came(answer: &mut Answer) -> Result<Came, Unread> {
+    match answer.rest.take() {
+        Some(rest) => Ok(Came::Part(mem::take(&mut answer.body), rest)),
+        None => page(answer).map(Came::Whole),
+    }
+}
+
+fn broken(fault: &ExchangeFault) -> UpstreamFault {
+    fault_of_one(Failure::of_exchange(fault))
 }
 
 fn query(rows: &JobRows) -> Vec<(String, String)> {

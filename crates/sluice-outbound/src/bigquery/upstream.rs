@@ -8,9 +8,8 @@ use crate::rest::{Answer, is_plain_path};
 use hyper::Method;
 use hyper::header::{self, HeaderValue};
 use serde_json::Value;
-use sluice_app::{Asking, JobName, JobState, Resource, RowsAsk, Upload, Upstream, UpstreamFault, UpstreamFaultKind};
+use sluice_app::{Asking, JobName, JobState, RawRows, Resource, RowsAsk, Upload, Upstream, UpstreamFault, UpstreamFaultKind};
 use sluice_ledger::Recorded;
-use sluice_mask::RawPage;
 use sluice_policy::{DryRun, Estimate, Permit, Request, Sends, Verb};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +47,7 @@ impl Upstream for BigQuery {
         Box::pin(async move { self.permitted(permit)?.job(job, patience).await })
     }
 
-    fn rows<'a>(&'a self, permit: &'a Recorded<Permit>, rows: &'a RowsAsk) -> Asking<'a, Result<RawPage, UpstreamFault>> {
+    fn rows<'a>(&'a self, permit: &'a Recorded<Permit>, rows: &'a RowsAsk) -> Asking<'a, Result<RawRows, UpstreamFault>> {
         Box::pin(async move { self.permitted(permit)?.rows(rows).await })
     }
 }

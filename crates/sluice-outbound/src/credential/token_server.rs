@@ -94,7 +94,17 @@ pub fn json(answer: &Answer) -> Result<Value, CredentialFault> {
 
 fn call(verb: Method, target: &str, headers: Vec<(HeaderName, HeaderValue)>, body: Bytes) -> Call {
     let deadline = Duration::from_secs(ANSWER_SECONDS_MAX);
-    Call { verb, target: target.to_owned(), headers, body, answer_bytes_max: ANSWER_BYTES_MAX, deadline, once: false, held: false }
+    Call {
+        verb,
+        target: target.to_owned(),
+        headers,
+        body,
+        answer_bytes_max: ANSWER_BYTES_MAX,
+        whole_bytes_max: None,
+        deadline,
+        once: false,
+        held: false,
+    }
 }
 
 /// OAuth's `error` and its description, or BigQuery's kind of error. Cut, and without anything that could break a line.

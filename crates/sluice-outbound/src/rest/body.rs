@@ -7,8 +7,22 @@ use hyper::body::{Body, Bytes};
 use hyper::{HeaderMap, header};
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::mem;
 
-enum Reader {
+/// What is unpacked between two looks at how much there is: a thousand times as much can come of it.
+const PACKED_BYTES_MAX: usize = 4 << 10;
+
+/// A body on its way.
+pub struct Incoming<B> {
+    body: B,
+    unpacking: Unpacking,
+    /// What has come and is not unpacked.
+    pending: Bytes,
+    is_empty: bool,
+    ended: bool,
+}
+
+enum Unpacking {
     Gzip(Box<GzDecoder<Bounded>>),
     Plain(Bounded),
 }
@@ -20,35 +34,89 @@ struct Bounded {
     full: bool,
 }
 
-pub async fn read<B>(headers: &HeaderMap, mut body: B, bytes_max: usize) -> Result<Vec<u8>, ExchangeFault>
+impl<B> Incoming<B>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Display,
 {
-    // What the head promises is room that is there at once: a page of rows would be copied again and again while it grows. It is no memory yet.
-    let promised = body.size_hint().exact().and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
-    let bounded = |bytes: usize| Bounded { bytes: Vec::with_capacity(bytes.min(bytes_max)), bytes_max, full: false };
-    let mut reader = match headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase()).as_deref() {
-        None | Some(b"identity") => Reader::Plain(bounded(promised)),
-        Some(b"gzip" | b"x-gzip") => Reader::Gzip(Box::new(GzDecoder::new(bounded(0)))),
-        Some(_) => return Err(ExchangeFault::Nonsense("an encoding that was not asked for".to_owned())),
-    };
-    let mut is_empty = true;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| ExchangeFault::Broken(error.to_string()))?;
-        let Ok(data) = frame.into_data() else { continue };
-        is_empty &= data.is_empty();
-        reader.take(&data)?;
+    /// At most so many bytes are held at a time.
+    pub fn begin(headers: &HeaderMap, body: B, bytes_max: usize, expected_max: usize) -> Result<Incoming<B>, ExchangeFault> {
+        // What the head promises is room that is there at once: a page of rows would be copied again and again while it grows. It is no memory yet.
+        let promised = body.size_hint().exact().and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
+        let bounded = |bytes: usize| Bounded { bytes: Vec::with_capacity(bytes.min(bytes_max)), bytes_max, full: false };
+        let unpacking = match headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase()).as_deref() {
+            None | Some(b"identity") => Unpacking::Plain(bounded(promised.min(expected_max))),
+            Some(b"gzip" | b"x-gzip") => Unpacking::Gzip(Box::new(GzDecoder::new(bounded(0)))),
+            Some(_) => return Err(ExchangeFault::Nonsense("an encoding that was not asked for".to_owned())),
+        };
+        Ok(Incoming { body, unpacking, pending: Bytes::new(), is_empty: true, ended: false })
     }
-    // An answer without a body has nothing to unpack, whatever its head says.
-    if is_empty { Ok(Vec::new()) } else { reader.finish() }
+
+    /// Until there are so many bytes, or all. Whether that was all.
+    pub async fn fill(&mut self, bytes: usize) -> Result<bool, ExchangeFault> {
+        while !self.ended && self.unpacked().bytes.len() < bytes {
+            self.step().await?;
+        }
+        Ok(self.ended)
+    }
+
+    pub fn filled(&mut self) -> Vec<u8> {
+        mem::take(&mut self.unpacked().bytes)
+    }
+
+    /// What has come since, at least a byte; nothing at the end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, ExchangeFault> {
+        loop {
+            let filled = self.filled();
+            if !filled.is_empty() {
+                return Ok(Some(Bytes::from(filled)));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            if matches!(self.unpacking, Unpacking::Plain(_)) && !self.pending.is_empty() {
+                return Ok(Some(mem::take(&mut self.pending)));
+            }
+            self.step().await?;
+        }
+    }
+
+    async fn step(&mut self) -> Result<(), ExchangeFault> {
+        if self.pending.is_empty() {
+            match self.body.frame().await {
+                Some(frame) => {
+                    let frame = frame.map_err(|error| ExchangeFault::Broken(error.to_string()))?;
+                    self.pending = frame.into_data().unwrap_or_default();
+                    self.is_empty &= self.pending.is_empty();
+                }
+                None => {
+                    self.ended = true;
+                    // An answer without a body has nothing to unpack, whatever its head says.
+                    if !self.is_empty {
+                        self.unpacking.finish()?;
+                    }
+                }
+            }
+            return Ok(());
+        }
+        let packed = matches!(self.unpacking, Unpacking::Gzip(_));
+        let slice = if packed { self.pending.split_to(self.pending.len().min(PACKED_BYTES_MAX)) } else { mem::take(&mut self.pending) };
+        self.unpacking.take(&slice)
+    }
+
+    fn unpacked(&mut self) -> &mut Bounded {
+        match &mut self.unpacking {
+            Unpacking::Gzip(decoder) => decoder.get_mut(),
+            Unpacking::Plain(bounded) => bounded,
+        }
+    }
 }
 
-impl Reader {
+impl Unpacking {
     fn take(&mut self, data: &[u8]) -> Result<(), ExchangeFault> {
         let (taken, bounded) = match self {
-            Reader::Gzip(decoder) => (decoder.write_all(data), decoder.get_ref()),
-            Reader::Plain(bounded) => (bounded.write_all(data), &*bounded),
+            Unpacking::Gzip(decoder) => (decoder.write_all(data), decoder.get_ref()),
+            Unpacking::Plain(bounded) => (bounded.write_all(data), &*bounded),
         };
         match taken {
             Ok(()) => Ok(()),
@@ -57,14 +125,12 @@ impl Reader {
         }
     }
 
-    fn finish(self) -> Result<Vec<u8>, ExchangeFault> {
-        match self {
-            Reader::Plain(bounded) => Ok(bounded.bytes),
-            Reader::Gzip(mut decoder) => match decoder.try_finish() {
-                Ok(()) => Ok(std::mem::take(&mut decoder.get_mut().bytes)),
-                Err(_) if decoder.get_ref().full => Err(ExchangeFault::TooLarge { bytes_max: decoder.get_ref().bytes_max }),
-                Err(error) => Err(ExchangeFault::Nonsense(format!("gzip: {error}"))),
-            },
+    fn finish(&mut self) -> Result<(), ExchangeFault> {
+        let Unpacking::Gzip(decoder) = self else { return Ok(()) };
+        match decoder.try_finish() {
+            Ok(()) => Ok(()),
+            Err(_) if decoder.get_ref().full => Err(ExchangeFault::TooLarge { bytes_max: decoder.get_ref().bytes_max }),
+            Err(error) => Err(ExchangeFault::Nonsense(format!("gzip: {error}"))),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! A server behind a pool of connections. One call is one request: nothing in here is ever sent twice.
 
-use super::body;
+use super::body::Incoming;
 use super::endpoint::Endpoint;
-use super::link::{self, HEAD_BYTES_MAX, Link};
+use super::link::{self, HEAD_BYTES_MAX, Idle, LINK_IDLE_SECONDS_MAX, Link};
+use super::to_come::Rest;
 use crate::tls;
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -10,13 +11,11 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request};
 use rustls::ClientConfig;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-const IDLE_LINKS_MAX: usize = 64;
-const LINK_IDLE_SECONDS_MAX: u64 = 60;
 /// For calls that cannot be repeated: a server that closes an idle connection at that very moment would leave them in doubt.
 const LINK_IDLE_SECONDS_MAX_ONCE: u64 = 2;
 const USER_AGENT: &str = concat!("sluice/", env!("CARGO_PKG_VERSION"), " (gzip)");
@@ -33,10 +32,12 @@ pub struct Client {
     endpoint: Endpoint,
     tls: Option<Arc<ClientConfig>>,
     connect: Duration,
-    idle: Mutex<Vec<Link>>,
-    slots: Semaphore,
+    idle: Arc<Idle>,
+    slots: Arc<Semaphore>,
     /// Of calls that the server holds: they keep nobody else waiting.
-    held_slots: Semaphore,
+    held_slots: Arc<Semaphore>,
+    /// Of answers that are read as fast as somebody else takes them.
+    rest_slots: Arc<Semaphore>,
 }
 
 #[derive(Clone)]
@@ -47,7 +48,9 @@ pub struct Call {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     pub body: Bytes,
     pub answer_bytes_max: usize,
-    /// From the first to the last byte.
+    /// An answer that is longer is not waited for: what has come by then is answered, with the rest of it.
+    pub whole_bytes_max: Option<usize>,
+    /// From the first to the last byte that is waited for.
     pub deadline: Duration,
     /// It will not be sent again, whatever happens.
     pub once: bool,
@@ -59,6 +62,8 @@ pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
+    /// What is still to come.
+    pub rest: Option<Rest>,
 }
 
 /// Why there is no answer. All but `NotSent` leave open what the server has done.
@@ -83,8 +88,9 @@ impl Client {
             (Some(path), true) => Some(tls::believing_file(path)?),
             (None, true) => Some(tls::believing_machine()?),
         };
-        let slots = || Semaphore::new(settings.calls_at_once_max);
-        Ok(Client { endpoint, tls, connect: settings.connect, idle: Mutex::default(), slots: slots(), held_slots: slots() })
+        let slots = || Arc::new(Semaphore::new(settings.calls_at_once_max));
+        let (slots, held_slots, rest_slots) = (slots(), slots(), slots());
+        Ok(Client { endpoint, tls, connect: settings.connect, idle: Arc::default(), slots, held_slots, rest_slots })
     }
 
     pub fn endpoint(&self) -> &Endpoint {
@@ -98,17 +104,25 @@ impl Client {
     pub async fn call(&self, call: &Call) -> Result<Answer, ExchangeFault> {
         let until = Instant::now() + call.deadline;
         let busy = || ExchangeFault::NotSent("too many calls at once".to_owned());
-        let _slot = match call.held {
-            true => self.held_slots.try_acquire().map_err(|_| busy())?,
-            false => timeout_at(until, self.slots.acquire()).await.map_err(|_| busy())?.map_err(|_| busy())?,
+        let slots = if call.held { &self.held_slots } else { &self.slots };
+        let slot = match call.held {
+            true => Arc::clone(slots).try_acquire_owned().map_err(|_| busy())?,
+            false => slot(slots, until).await.ok_or_else(busy)?,
         };
         let until_connected = until.min(Instant::now() + self.connect);
         let slow = |_| ExchangeFault::NotSent("no connection in time".to_owned());
         let request = self.request(call)?;
         let mut link = timeout_at(until_connected, self.link(call.once)).await.map_err(slow)??;
-        let answer =
-            timeout_at(until, exchange(&mut link, request, call.answer_bytes_max)).await.unwrap_or(Err(ExchangeFault::Deadline))?;
-        self.keep(link);
+        let (mut answer, body) = timeout_at(until, exchange(&mut link, request, call)).await.unwrap_or(Err(ExchangeFault::Deadline))?;
+        match body {
+            None => self.idle.keep(link),
+            Some(body) => {
+                // Whoever takes its rows slowly keeps no other call waiting, and other rows only up to as many.
+                drop(slot);
+                let slot = self::slot(&self.rest_slots, until).await.ok_or(ExchangeFault::Deadline)?;
+                answer.rest = Some(Rest::new(body, link, Arc::clone(&self.idle), slot));
+            }
+        }
         Ok(answer)
     }
 
@@ -133,7 +147,7 @@ impl Client {
 
     async fn link(&self, once: bool) -> Result<Link, ExchangeFault> {
         let idle_max = Duration::from_secs(if once { LINK_IDLE_SECONDS_MAX_ONCE } else { LINK_IDLE_SECONDS_MAX });
-        while let Some(mut link) = self.take(idle_max) {
+        while let Some(mut link) = self.idle.take(idle_max) {
             // Closed meanwhile: another one.
             if link.sender.ready().await.is_ok() {
                 return Ok(link);
@@ -141,35 +155,28 @@ impl Client {
         }
         link::dial(self).await
     }
-
-    fn take(&self, idle_max: Duration) -> Option<Link> {
-        let mut idle = self.idle();
-        idle.retain(|link| !link.sender.is_closed() && link.idle_since.elapsed().as_secs() < LINK_IDLE_SECONDS_MAX);
-        let fresh = idle.last().is_some_and(|link| link.idle_since.elapsed() < idle_max);
-        if fresh { idle.pop() } else { None }
-    }
-
-    fn keep(&self, mut link: Link) {
-        link.idle_since = Instant::now();
-        let mut idle = self.idle();
-        if !link.sender.is_closed() && idle.len() < IDLE_LINKS_MAX {
-            idle.push(link);
-        }
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<Link>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-async fn exchange(link: &mut Link, request: Request<Full<Bytes>>, bytes_max: usize) -> Result<Answer, ExchangeFault> {
+async fn slot(slots: &Arc<Semaphore>, until: Instant) -> Option<OwnedSemaphorePermit> {
+    timeout_at(until, Arc::clone(slots).acquire_owned()).await.ok()?.ok()
+}
+
+/// The body as well, where there is more of it than is waited for.
+async fn exchange(
+    link: &mut Link,
+    request: Request<Full<Bytes>>,
+    call: &Call,
+) -> Result<(Answer, Option<Incoming<hyper::body::Incoming>>), ExchangeFault> {
     let response = link.sender.try_send_request(request).await.map_err(|mut refused| {
         let never_left = refused.take_message().is_some();
         fault(&refused.into_error(), never_left)
     })?;
     let (head, body) = response.into_parts();
-    let body = body::read(&head.headers, body, bytes_max).await?;
-    Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
+    let whole = call.whole_bytes_max.unwrap_or(usize::MAX);
+    let mut body = Incoming::begin(&head.headers, body, call.answer_bytes_max, whole)?;
+    let ended = body.fill(whole).await?;
+    let answer = Answer { status: head.status.as_u16(), headers: head.headers, body: body.filled(), rest: None };
+    Ok((answer, (!ended).then_some(body)))
 }
 
 fn fault(error: &hyper::Error, never_left: bool) -> ExchangeFault {

@@ -8,6 +8,7 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -21,10 +22,38 @@ const ADDRESSES_MAX: usize = 8;
 /// Of one of them, where there are others: some networks swallow what goes to an address of the newer kind.
 const ADDRESS_MILLISECONDS_MAX: u64 = 1_500;
 
+const IDLE_LINKS_MAX: usize = 64;
+pub const LINK_IDLE_SECONDS_MAX: u64 = 60;
+
 pub struct Link {
     pub sender: SendRequest<Full<Bytes>>,
     pub idle_since: Instant,
     connection: AbortHandle,
+}
+
+/// Connections that nobody uses at the moment.
+#[derive(Default)]
+pub struct Idle(Mutex<Vec<Link>>);
+
+impl Idle {
+    pub fn take(&self, idle_max: Duration) -> Option<Link> {
+        let mut idle = self.links();
+        idle.retain(|link| !link.sender.is_closed() && link.idle_since.elapsed().as_secs() < LINK_IDLE_SECONDS_MAX);
+        let fresh = idle.last().is_some_and(|link| link.idle_since.elapsed() < idle_max);
+        if fresh { idle.pop() } else { None }
+    }
+
+    pub fn keep(&self, mut link: Link) {
+        link.idle_since = Instant::now();
+        let mut idle = self.links();
+        if !link.sender.is_closed() && idle.len() < IDLE_LINKS_MAX {
+            idle.push(link);
+        }
+    }
+
+    fn links(&self) -> MutexGuard<'_, Vec<Link>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Drop for Link {

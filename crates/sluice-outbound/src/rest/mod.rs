@@ -5,7 +5,9 @@ mod client;
 mod endpoint;
 mod link;
 mod target;
+mod to_come;
 
 pub use client::{Answer, Call, Client, ClientSettings, ExchangeFault};
 pub use endpoint::Endpoint;
 pub use target::{encoded, is_plain_path, with_query};
+pub use to_come::Rest;

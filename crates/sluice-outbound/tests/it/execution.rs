@@ -2,7 +2,8 @@
 
 use crate::ground::{PROJECT, bigquery, connected, insert, job, registrar, request, sandbox, settings, shown};
 use serde_json::json;
-use sluice_app::{JobRows, JobState, RowsAsk, Upload, Upstream, UpstreamFault};
+use sluice_app::{JobRows, JobState, RawRows, RowsAsk, Upload, Upstream, UpstreamFault};
+use sluice_mask::RawPage;
 use sluice_outbound::{BigQuery, UPLOAD_CHUNK_BYTES};
 use sluice_policy::Verb;
 use sluice_sandbox::problem::Reason;
@@ -31,6 +32,13 @@ fn inserts(running: &Running) -> usize {
     running.requests().iter().filter(|request| request.method == Some("bigquery.jobs.insert")).count()
 }
 
+fn whole(rows: RawRows) -> RawPage {
+    match rows {
+        RawRows::Whole(page) => page,
+        RawRows::Begun(..) => panic!("a short page is there at once"),
+    }
+}
+
 #[tokio::test]
 async fn a_job_is_sent_followed_and_read() {
     let running = sandbox();
@@ -49,12 +57,12 @@ async fn a_job_is_sent_followed_and_read() {
     let page = |token: Option<String>| {
         RowsAsk::OfJob(JobRows { job: state.name.clone(), rows_max: Some(2), page_token: token, ..JobRows::default() })
     };
-    let first = bigquery.rows(&permit, &page(None)).await.unwrap();
+    let first = whole(bigquery.rows(&permit, &page(None)).await.unwrap());
     assert_eq!((first.fits_schema().unwrap(), first.head.complete), (2, true));
-    let second = bigquery.rows(&permit, &page(first.head.page_token.clone())).await.unwrap();
+    let second = whole(bigquery.rows(&permit, &page(first.head.page_token.clone())).await.unwrap());
     assert_eq!((second.fits_schema().unwrap(), second.head.page_token), (1, None));
     let listed = request(Verb::Get, &format!("projects/{PROJECT}/datasets/clinic/tables/patients/data"), None);
-    let all = bigquery.rows(&registrar().permit(&caller("etl"), listed).await, &RowsAsk::AsSent).await.unwrap();
+    let all = whole(bigquery.rows(&registrar().permit(&caller("etl"), listed).await, &RowsAsk::AsSent).await.unwrap());
     assert_eq!(all.head.total_rows, Some(rows_in(&running, "clinic", "patients")));
 }
 

@@ -15,6 +15,8 @@ mod https;
 #[cfg(test)]
 mod key_cache;
 #[cfg(test)]
+mod long_pages;
+#[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod script;

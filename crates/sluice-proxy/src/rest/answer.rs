@@ -3,17 +3,11 @@
 use super::fields::Mask;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, Response, StatusCode, header};
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use http_body::{Frame, SizeHint};
+use body::{Around, Coming, Onward, Pieces};
 use serde_json::{Map, Value};
+use sluice_app::RowsToCome;
 use sluice_ledger::Recorded;
-use sluice_mask::MaskedRows;
-use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::io::Write as _;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use sluice_mask::{Head, MaskedRows};
 
 /// How the client wants its answer.
 #[derive(Clone, Debug, Default)]
@@ -27,8 +21,6 @@ pub struct Manner {
 
 /// Less is not worth packing.
 const PACKED_BYTES_MIN: usize = 1 << 10;
-/// What is packed between two looks at the connection.
-const SLICE_BYTES_MAX: usize = 64 << 10;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");
 
@@ -63,37 +55,97 @@ pub fn json(status: StatusCode, value: Value, manner: &Manner) -> Response<Body>
     pieces(status, vec![Bytes::from(text)], manner.gzip)
 }
 
-/// Rows with what stands around them: `head` is an object without `rows`.
-pub fn page(head: Map<String, Value>, rows: Vec<Recorded<MaskedRows>>, manner: &Manner) -> Response<Body> {
-    page_of(head, rows.into_iter().map(Piece), manner)
+/// Rows with what stands around them: `head` is an object without `rows`. `tail` says what of it is known only behind them.
+pub fn page(head: Map<String, Value>, results: PageRows, tail: Tail, manner: &Manner) -> Response<Body> {
+    let PageRows { rows, more } = results;
+    page_of(head, rows.into_iter().map(Piece), more.map(|more| (more, tail)), manner)
 }
 
-fn page_of<P>(head: Map<String, Value>, rows: impl ExactSizeIterator<Item = P>, manner: &Manner) -> Response<Body>
+/// What stands around the rows, by the page's own word.
+pub type Tail = fn(&Head) -> Map<String, Value>;
+
+/// The rows of an answer, and those that follow while it is sent.
+pub struct PageRows {
+    pub rows: Vec<Recorded<MaskedRows>>,
+    pub more: Option<RowsToCome>,
+}
+
+fn page_of<P, C>(
+    head: Map<String, Value>,
+    rows: impl ExactSizeIterator<Item = P>,
+    more: Option<(C, Tail)>,
+    manner: &Manner,
+) -> Response<Body>
 where
     P: AsRef<[u8]> + Send + 'static,
+    C: Coming,
 {
     let whole = Mask::default();
     let mask = manner.mask.as_ref().unwrap_or(&whole);
+    let sent: Vec<String> = head.keys().cloned().collect();
     let head = mask.apply(Value::Object(head));
     let text = if manner.pretty { format!("{head:#}") } else { head.to_string() };
-    let Some(mask) = mask.below("rows").filter(|_| rows.len() > 0) else {
+    let rows_mask = mask.below("rows").filter(|_| rows.len() > 0 || more.is_some());
+    if rows_mask.is_none() && more.is_none() {
         return pieces(StatusCode::OK, vec![Bytes::from(text)], manner.gzip);
-    };
-    let open = text.trim_end().strip_suffix('}').unwrap_or_default().trim_end().to_owned();
-    let comma = if open.ends_with('{') { "" } else { "," };
-    let mut parts = vec![Bytes::from(format!("{open}{comma}\"rows\":["))];
-    for rows in rows {
-        let bytes = if mask.is_whole() { Bytes::from_owner(rows) } else { reduced(rows.as_ref(), &mask) };
-        if bytes.is_empty() {
-            continue;
-        }
-        if parts.len() > 1 {
-            parts.push(Bytes::from_static(b","));
-        }
-        parts.push(bytes);
     }
-    parts.push(Bytes::from_static(b"]}"));
-    pieces(StatusCode::OK, parts, manner.gzip)
+    let mut open = text.trim_end().strip_suffix('}').unwrap_or_default().trim_end().to_owned();
+    let mut joint = Joint { is_first_member: open.ends_with('{'), is_first_row: true, rows: rows_mask };
+    joint.open_rows(&mut open);
+    let mut parts = vec![Bytes::from(open)];
+    rows.for_each(|rows| parts.extend(joint.rows(rows)));
+    match more {
+        Some((coming, tail)) => {
+            let around = Around { mask: mask.clone(), sent, tail };
+            let body = Onward { inner: Pieces::new(parts, manner.gzip), coming: Some(coming), joint, around };
+            headed(StatusCode::OK, Body::new(body), manner.gzip, None)
+        }
+        None => {
+            parts.push(joint.close(&Map::new()));
+            pieces(StatusCode::OK, parts, manner.gzip)
+        }
+    }
+}
+
+/// Where commas stand.
+struct Joint {
+    is_first_member: bool,
+    is_first_row: bool,
+    /// What is wanted of a row; nothing where no rows are.
+    rows: Option<Mask>,
+}
+
+impl Joint {
+    fn open_rows(&mut self, text: &mut String) {
+        if self.rows.is_some() {
+            text.push_str(if self.is_first_member { "\"rows\":[" } else { ",\"rows\":[" });
+            self.is_first_member = false;
+        }
+    }
+
+    fn rows(&mut self, rows: impl AsRef<[u8]> + Send + 'static) -> Vec<Bytes> {
+        let Some(mask) = &self.rows else { return Vec::new() };
+        let bytes = if mask.is_whole() { Bytes::from_owner(rows) } else { reduced(rows.as_ref(), mask) };
+        if bytes.is_empty() {
+            return Vec::new();
+        }
+        let comma = (!self.is_first_row).then(|| Bytes::from_static(b","));
+        self.is_first_row = false;
+        comma.into_iter().chain([bytes]).collect()
+    }
+
+    fn close(&mut self, tail: &Map<String, Value>) -> Bytes {
+        let mut text = String::from(if self.rows.is_some() { "]" } else { "" });
+        for (name, value) in tail {
+            if !self.is_first_member {
+                text.push(',');
+            }
+            self.is_first_member = false;
+            text.push_str(&format!("{}:{value}", Value::from(name.as_str())));
+        }
+        text.push('}');
+        Bytes::from(text)
+    }
 }
 
 /// Rows of which a part is wanted: one piece at a time in memory.
@@ -116,9 +168,11 @@ impl AsRef<[u8]> for Piece {
 fn pieces(status: StatusCode, parts: Vec<Bytes>, gzip: bool) -> Response<Body> {
     let bytes: usize = parts.iter().map(Bytes::len).sum();
     let packs = gzip && bytes >= PACKED_BYTES_MIN;
-    let packer = packs.then(|| GzEncoder::new(Vec::new(), Compression::fast()));
-    let left = u64::try_from(bytes).unwrap_or(u64::MAX);
-    let mut response = Response::new(Body::new(Pieces { parts: parts.into(), packer, left }));
+    headed(status, Body::new(Pieces::new(parts, packs)), packs, Some(bytes))
+}
+
+fn headed(status: StatusCode, body: Body, packs: bool, bytes: Option<usize>) -> Response<Body> {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, JSON);
@@ -126,57 +180,12 @@ fn pieces(status: StatusCode, parts: Vec<Bytes>, gzip: bool) -> Response<Body> {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if packs {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    } else if let Ok(length) = HeaderValue::from_str(&bytes.to_string()) {
+    } else if let Some(length) = bytes.and_then(|bytes| HeaderValue::from_str(&bytes.to_string()).ok()) {
         headers.insert(header::CONTENT_LENGTH, length);
     }
     response
 }
 
-/// A body that is handed on piece by piece, as the connection takes it.
-struct Pieces {
-    parts: VecDeque<Bytes>,
-    packer: Option<GzEncoder<Vec<u8>>>,
-    /// Unpacked bytes that have not been taken.
-    left: u64,
-}
-
-impl Pieces {
-    fn next(&mut self) -> Option<Bytes> {
-        let Some(packer) = &mut self.packer else { return self.parts.pop_front() };
-        while let Some(part) = self.parts.front_mut() {
-            let slice = part.split_to(part.len().min(SLICE_BYTES_MAX));
-            if part.is_empty() {
-                self.parts.pop_front();
-            }
-            // Writing into memory does not fail; if it did, the client would see a body that is cut.
-            let _ = packer.write_all(&slice);
-            if !packer.get_ref().is_empty() {
-                return Some(Bytes::from(std::mem::take(packer.get_mut())));
-            }
-        }
-        self.packer.take().and_then(|packer| packer.finish().ok()).map(Bytes::from).filter(|rest| !rest.is_empty())
-    }
-}
-
-impl http_body::Body for Pieces {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let next = self.next();
-        let taken = next.as_ref().map_or(0, |bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        self.left = self.left.saturating_sub(taken);
-        Poll::Ready(next.map(|bytes| Ok(Frame::data(bytes))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.packer.is_none() && self.parts.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        if self.packer.is_some() { SizeHint::default() } else { SizeHint::with_exact(self.left) }
-    }
-}
-
+mod body;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! One method each: the body decoded, one call of the application, the answer encoded.
 
-use super::answer::{self, Manner};
+use super::answer::{self, Manner, PageRows};
 use super::application::JobList;
 use super::body;
 use super::configuration::{self, FormFault, Inserted, Place, QueryRequest, Way};
@@ -82,7 +82,8 @@ impl Visitor<'_> {
             Admitted::Rows(results) => {
                 let (head, dropped) = encode::table_rows(&results.head);
                 self.rest.count_dropped(dropped);
-                Ok(answer::page(head, results.rows, &self.manner))
+                let rows = PageRows { rows: results.rows, more: results.more };
+                Ok(answer::page(head, rows, |head| encode::table_rows(head).0, &self.manner))
             }
             Admitted::Job(_) => Ok(answer::empty()),
         }
@@ -119,7 +120,8 @@ impl Visitor<'_> {
         let results = self.rest.application.query(self.visit, self.caller, ask, patience(timeout_ms), rows).await?;
         let (head, dropped) = encode::query_response(&results);
         self.rest.count_dropped(dropped);
-        Ok(answer::page(head, results.rows, &self.manner))
+        let rows = PageRows { rows: results.rows, more: results.more };
+        Ok(answer::page(head, rows, encode::query_tail, &self.manner))
     }
 
     async fn results(self, connection: String) -> Answer {
@@ -136,7 +138,8 @@ impl Visitor<'_> {
         let results = self.rest.application.results(self.visit, self.caller, connection, rows, patience).await?;
         let (head, dropped) = encode::query_results(&results);
         self.rest.count_dropped(dropped);
-        Ok(answer::page(head, results.rows, &self.manner))
+        let rows = PageRows { rows: results.rows, more: results.more };
+        Ok(answer::page(head, rows, encode::query_tail, &self.manner))
     }
 
     async fn job(self, connection: String, cancels: bool) -> Answer {

@@ -1,13 +1,12 @@
 //! What a gateway needs and this door never asks: everything that has to do with statements. It is not there, and whoever calls it fails the test.
 
 use sluice_app::{
-    Alarm, Asking, Catalog, CatalogFault, CatalogPart, InForce, JobName, JobState, Jobs, JobsFault, Keys, KnownJob, Machine, Resource,
-    RowsAsk, SealFault, Sealer, Upload, Upstream, UpstreamFault,
+    Alarm, Asking, Catalog, CatalogFault, CatalogPart, InForce, JobName, JobState, Jobs, JobsFault, Keys, KnownJob, Machine, RawRows,
+    Resource, RowsAsk, SealFault, Sealer, Upload, Upstream, UpstreamFault,
 };
 use sluice_identity::{Issuer, KeySet, Reason, Revocations};
 use sluice_ledger::Recorded;
 use sluice_ledger::record::{Draft, SealedRecord, SectionId};
-use sluice_mask::RawPage;
 use sluice_model::TableName;
 use sluice_policy::{Counters, DryRun, Estimate, Halt, Known, MemoryCounters, Permit, PolicySet};
 use sluice_sql::Required;
@@ -65,7 +64,7 @@ impl Upstream for Absent {
         panic!("the token door asks for none")
     }
 
-    fn rows<'a>(&'a self, _: &'a Recorded<Permit>, _: &'a RowsAsk) -> Asking<'a, Result<RawPage, UpstreamFault>> {
+    fn rows<'a>(&'a self, _: &'a Recorded<Permit>, _: &'a RowsAsk) -> Asking<'a, Result<RawRows, UpstreamFault>> {
         panic!("the token door asks for none")
     }
 }

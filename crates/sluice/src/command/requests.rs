@@ -38,8 +38,8 @@ pub struct Requests {
     /// Only this request, by its 32 hexadecimal digits: the id that a refusal names
     #[arg(long, value_name = "ID", value_parser = request_id)]
     request: Option<Subject>,
-    /// Only those that ended so: completed, refused, failed, lost, interrupted; or `open`
-    #[arg(long, value_name = "WORD", value_parser = ["completed", "refused", "failed", "lost", "interrupted", "open"])]
+    /// Only those that ended so: completed, refused, failed, lost, abandoned, interrupted; or `open`
+    #[arg(long, value_name = "WORD", value_parser = ["completed", "refused", "failed", "lost", "abandoned", "interrupted", "open"])]
     outcome: Option<String>,
     /// Only those that began at this time or later, in UTC: 2026-11-21 or 2026-11-21T09:30:00Z
     #[arg(long, value_name = "TIME", value_parser = time)]

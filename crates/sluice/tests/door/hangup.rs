@@ -136,6 +136,8 @@ fn who_hangs_up_stops_nothing_that_was_begun() {
             "within the head's last line" => ends.is_empty(),
             "after the head" | "within the body" => ends == ["refused invalid"],
             "after the body, at once" => ends.iter().all(|end| end == "completed"),
+            // Of rows that follow, those that it did not take have not left.
+            "while rows come" => !ends.is_empty() && ends.iter().all(|end| end == "completed" || end == "abandoned"),
             _ => !ends.is_empty() && ends.iter().all(|end| end == "completed"),
         };
         if !is_fine {

@@ -27,6 +27,8 @@ mod kill;
 #[cfg(test)]
 mod later;
 #[cfg(test)]
+mod long;
+#[cfg(test)]
 mod malformed;
 #[cfg(test)]
 mod numbers;

@@ -7,7 +7,7 @@ mod page;
 mod resources;
 
 pub use job::{job, job_list};
-pub use page::{query_response, query_results, table_rows};
+pub use page::{query_response, query_results, query_tail, table_rows};
 
 use super::methods::Method;
 use serde_json::Value;

@@ -24,6 +24,13 @@ pub fn query_results(results: &Results) -> (Map<String, Value>, u64) {
     around("GetQueryResultsResponse", "bigquery#getQueryResultsResponse", results)
 }
 
+/// Of a page whose rows have left: only what no answer before them has said is wanted of it.
+pub fn query_tail(head: &Head) -> Map<String, Value> {
+    let mut fields = fields_of("bigquery#getQueryResultsResponse", head);
+    fields.insert("jobComplete".to_owned(), Value::Bool(head.complete));
+    object(known::keep("GetQueryResultsResponse", Value::Object(fields)).0)
+}
+
 pub fn table_rows(head: &Head) -> (Map<String, Value>, u64) {
     let mut fields = fields_of("bigquery#tableDataList", head);
     fields.remove("schema");

@@ -1,9 +1,8 @@
 //! The upstream, watched: it does what the one inside does, and is timed.
 
 use super::Watch;
-use sluice_app::{Asking, JobName, JobState, Resource, RowsAsk, Upload, Upstream, UpstreamFault};
+use sluice_app::{Asking, JobName, JobState, RawRows, Resource, RowsAsk, Upload, Upstream, UpstreamFault};
 use sluice_ledger::Recorded;
-use sluice_mask::RawPage;
 use sluice_policy::{DryRun, Estimate, Permit};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,7 +44,7 @@ impl<U: Upstream> Upstream for WatchedUpstream<U> {
         Box::pin(self.watched("job", self.upstream.job(permit, job, patience)))
     }
 
-    fn rows<'a>(&'a self, permit: &'a Recorded<Permit>, rows: &'a RowsAsk) -> Asking<'a, Result<RawPage, UpstreamFault>> {
+    fn rows<'a>(&'a self, permit: &'a Recorded<Permit>, rows: &'a RowsAsk) -> Asking<'a, Result<RawRows, UpstreamFault>> {
         Box::pin(self.watched("rows", self.upstream.rows(permit, rows)))
     }
 }

@@ -1,0 +1,169 @@
+//! Rows that follow an answer that has begun: read, masked and put on record as fast as their client takes them, each piece before it leaves.
+//!
+//! What goes wrong now cannot be told any more: the answer breaks off, and the record says why.
+
+use crate::gateway::{Gateway, Passage};
+use crate::ports::{JobState, RowsSource};
+use crate::record;
+use crate::refusal::Why;
+use crate::release::counted;
+use sluice_ledger::Recorded;
+use sluice_ledger::record::content::{Steps, Totals};
+use sluice_ledger::record::{Draft, DraftError};
+use sluice_mask::{Head, MaskedRows, Masking};
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::sync::mpsc::{self, Receiver, Sender};
+
+/// Masked and not on record, and on record and not sent: one step of work each, so that reading, recording and sending go on side by side.
+const STEPS_AHEAD_MAX: usize = 1;
+
+/// For a door: what follows the first rows. Dropped, it ends them.
+pub struct RowsToCome(Receiver<MoreRows>);
+
+pub enum MoreRows {
+    /// The last of them; and all that stands around the rows, what stood before them as well.
+    End(Head),
+    Rows(Recorded<MaskedRows>),
+}
+
+/// The other side of it.
+pub(crate) struct Onward {
+    masking: Masking,
+    source: Box<dyn RowsSource>,
+    to: Sender<MoreRows>,
+    /// What has left so far.
+    pieces: u64,
+    rows: u64,
+    /// Of the job whose rows they are.
+    pub state: JobState,
+}
+
+enum Masked {
+    End(Vec<MaskedRows>, Box<Head>),
+    Rows(Vec<MaskedRows>),
+}
+
+/// How it ended, but for the last piece.
+enum Ending {
+    /// Its client has gone.
+    Abandoned,
+    Sent,
+}
+
+impl RowsToCome {
+    /// Nothing where they broke off before their end.
+    pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<MoreRows>> {
+        self.0.poll_recv(context)
+    }
+}
+
+impl Onward {
+    pub fn new(masking: Masking, source: Box<dyn RowsSource>, first: &[Recorded<MaskedRows>]) -> (Onward, RowsToCome) {
+        let (to, from) = mpsc::channel(STEPS_AHEAD_MAX);
+        let pieces = u64::try_from(first.len()).unwrap_or(u64::MAX);
+        (Onward { masking, source, to, pieces, rows: counted(first), state: JobState::default() }, RowsToCome(from))
+    }
+}
+
+impl Gateway {
+    /// To the end of the rows, which is the end of the request.
+    pub(crate) async fn send_onward(self: Arc<Self>, passage: Passage, onward: Onward) {
+        let Onward { masking, source, to, pieces, rows, state } = onward;
+        let (masked, from) = mpsc::channel(STEPS_AHEAD_MAX);
+        let reading = tokio::spawn(read_on(masking, source, masked));
+        let mut sent = Sent { pieces, rows };
+        let ending = self.record_and_send(&passage, from, &to, &mut sent).await;
+        reading.abort();
+        let draft = self.ended(&passage, &state, sent.rows, &ending);
+        // What broke off is on record before its client sees it.
+        self.put_completed(draft).await;
+        drop(to);
+        let (word, why) = match &ending {
+            Ok(Ending::Sent) => ("served", None),
+            Ok(Ending::Abandoned) => ("abandoned", None),
+            Err(why) => ("failed", Some(why)),
+        };
+        self.tell(Some(passage.subject), &passage.visit, word, why);
+    }
+
+    async fn record_and_send(
+        &self,
+        passage: &Passage,
+        mut from: Receiver<Result<Masked, Why>>,
+        to: &Sender<MoreRows>,
+        sent: &mut Sent,
+    ) -> Result<Ending, Why> {
+        loop {
+            let (pieces, head) = match from.recv().await {
+                Some(masked) => match masked? {
+                    Masked::Rows(pieces) => (pieces, None),
+                    Masked::End(pieces, head) => (pieces, Some(head)),
+                },
+                None => return Err(Why::broke_off()),
+            };
+            let released = self.commit_rows(passage, sent.pieces, pieces).await?;
+            for rows in released {
+                let count = rows.value().count();
+                if to.send(MoreRows::Rows(rows)).await.is_err() {
+                    return Ok(Ending::Abandoned);
+                }
+                sent.pieces += 1;
+                sent.rows += count;
+            }
+            if let Some(head) = head {
+                let ended = to.send(MoreRows::End(*head)).await;
+                return Ok(ended.map_or(Ending::Abandoned, |()| Ending::Sent));
+            }
+        }
+    }
+
+    fn ended(&self, passage: &Passage, state: &JobState, rows: u64, ending: &Result<Ending, Why>) -> Result<Draft, DraftError> {
+        let (outcome, why) = match ending {
+            Ok(Ending::Sent) => return self.completed(passage, state, "completed", rows),
+            Ok(Ending::Abandoned) => return self.completed(passage, state, "abandoned", rows),
+            Err(why) => ("failed", why),
+        };
+        let mut meta = record::of_job(record::meta(&passage.visit, &passage.connection, outcome, None), &state.name);
+        meta.reason = Some(why.word().to_owned());
+        let upstream = match why {
+            Why::Upstream { fault, .. } => record::upstream_failed(&state.name.to_string(), fault),
+            _ => record::upstream(state),
+        };
+        Steps { subject: passage.subject }.completed(&meta, &Totals { rows, ..Totals::default() }, &upstream)
+    }
+}
+
+struct Sent {
+    pieces: u64,
+    rows: u64,
+}
+
+/// By itself, so that the next rows are looked at while the ones before them are put on record.
+async fn read_on(masking: Masking, source: Box<dyn RowsSource>, to: Sender<Result<Masked, Why>>) {
+    if let Err(why) = read_all(masking, source, &to).await {
+        // Nobody waits for it any more.
+        drop(to.send(Err(why)).await);
+    }
+}
+
+async fn read_all(mut masking: Masking, mut source: Box<dyn RowsSource>, to: &Sender<Result<Masked, Why>>) -> Result<(), Why> {
+    let fault = |fault| Why::Upstream { fault: Box::new(fault), told: None };
+    while let Some(bytes) = source.next().await.map_err(fault)? {
+        let pieces = masking.take(&bytes)?;
+        if !pieces.is_empty() && to.send(Ok(Masked::Rows(pieces))).await.is_err() {
+            return Ok(());
+        }
+    }
+    let (pieces, head) = masking.end()?;
+    drop(to.send(Ok(Masked::End(pieces, Box::new(head)))).await);
+    Ok(())
+}
+
+/// Rows do not reach a log.
+impl fmt::Debug for RowsToCome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("RowsToCome").finish_non_exhaustive()
+    }
+}
