@@ -36,9 +36,14 @@ pub(crate) struct Followed {
 
 impl Gateway {
     pub(crate) async fn follow(self: Arc<Self>, running: Arc<Running>, mut admission: Admission, followed: Followed) {
-        // The record goes first; whether the job is done is asked while it is written.
-        let (_, outcome) = tokio::join!(self.record_dispatch(&running, followed.subject), self.until_done(&running, &admission, &followed));
-        drop(admission.slot.take());
+        // The record goes first; whether the job is done is asked while it is written. Once it is done its place is free.
+        let slot = admission.slot.take();
+        let done = async {
+            let outcome = self.until_done(&running, &admission, &followed).await;
+            drop(slot);
+            outcome
+        };
+        let (_, outcome) = tokio::join!(self.record_dispatch(&running, followed.subject), done);
         let state = running.state();
         let outcome = if state.error.is_some() { "failed" } else { outcome };
         self.end_job(&running, &followed, &state, outcome).await;
@@ -98,7 +103,7 @@ impl Gateway {
 
     async fn record_dispatch(&self, running: &Running, subject: Subject) {
         match (Steps { subject }).dispatched(&record::upstream(&running.state())) {
-            Ok(draft) => self.put_outcome(draft).await,
+            Ok(draft) => self.put_outcome_unhurried(draft).await,
             Err(error) => self.parts.alarm.raise(&format!("a dispatch has no record: {error}")),
         }
     }
@@ -109,7 +114,7 @@ impl Gateway {
         meta.counts.insert("polls".to_owned(), running.polls());
         let totals = Totals::default();
         match (Steps { subject: followed.subject }).completed(&meta, &totals, &record::upstream(state)) {
-            Ok(draft) => self.put_outcome(draft).await,
+            Ok(draft) => self.put_outcome_unhurried(draft).await,
             Err(error) => self.parts.alarm.raise(&format!("a job's end has no record: {error}")),
         }
     }

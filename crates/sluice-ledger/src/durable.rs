@@ -14,6 +14,11 @@ use std::pin::Pin;
 /// Who implements it decides what `Recorded` is worth: a tidy rule names the crates that may.
 pub trait DurableLog: Send + Sync {
     fn append(&self, record: SealedRecord) -> Appending<'_>;
+
+    /// The same for a record that nobody is kept waiting for: it may wait a moment for another one that shares its way to the disk.
+    fn append_unhurried(&self, record: SealedRecord) -> Appending<'_> {
+        self.append(record)
+    }
 }
 
 pub type Appending<'a> = Pin<Box<dyn Future<Output = Result<Receipt, AppendFault>> + Send + 'a>>;

@@ -20,7 +20,7 @@ use crate::shelf::Shelf;
 use crate::wal::Segments;
 use crate::writer::{Asked, Prepared, WriteFault, Writer};
 use handover::{Handover, Next};
-use queue::{Answer, Job, Queue};
+use queue::{Answer, Haste, Job, Queue};
 use sluice_ledger::record::{Draft, Kind, SealedRecord, Target};
 use sluice_ledger::{AppendFault, Appending, DurableLog, Receipt};
 use std::sync::mpsc::sync_channel;
@@ -118,7 +118,7 @@ impl Store {
     pub fn append_and_wait(&self, record: SealedRecord) -> Result<Receipt, AppendFault> {
         let (kind, begun) = (record.kind, Instant::now());
         let answer = self.ask_and_wait(Asked::ByCaller(record));
-        self.shared.tally.count(kind, begun.elapsed(), answer.is_ok());
+        self.shared.tally.count(kind, Some(begun.elapsed()), answer.is_ok());
         answer
     }
 
@@ -199,7 +199,7 @@ impl Store {
 
     fn ask_and_wait(&self, asked: Asked) -> Result<Receipt, AppendFault> {
         let (sender, receiver) = sync_channel(1);
-        self.shared.ask(asked, Box::new(move |answer| drop(sender.send(answer))))?;
+        self.shared.ask(asked, Box::new(move |answer| drop(sender.send(answer))), Haste::Waited)?;
         receiver.recv().unwrap_or(Err(AppendFault::Shut))
     }
 
@@ -247,23 +247,34 @@ impl Drop for Watched {
 
 impl DurableLog for Store {
     fn append(&self, record: SealedRecord) -> Appending<'_> {
+        self.append_with(record, Haste::Waited)
+    }
+
+    fn append_unhurried(&self, record: SealedRecord) -> Appending<'_> {
+        self.append_with(record, Haste::None)
+    }
+}
+
+impl Store {
+    fn append_with(&self, record: SealedRecord, haste: Haste) -> Appending<'_> {
         let (kind, begun) = (record.kind, Instant::now());
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        let asked = self.shared.ask(Asked::ByCaller(record), Box::new(move |answer| drop(sender.send(answer))));
+        let asked = self.shared.ask(Asked::ByCaller(record), Box::new(move |answer| drop(sender.send(answer))), haste);
         Box::pin(async move {
             let answer = match asked {
                 Ok(()) => receiver.await.unwrap_or(Err(AppendFault::Shut)),
                 Err(fault) => Err(fault),
             };
-            self.shared.tally.count(kind, begun.elapsed(), answer.is_ok());
+            let waited = (haste == Haste::Waited).then(|| begun.elapsed());
+            self.shared.tally.count(kind, waited, answer.is_ok());
             answer
         })
     }
 }
 
 impl Shared {
-    fn ask(&self, asked: Asked, answer: Answer) -> Result<(), AppendFault> {
-        self.queue.push(Job::Append(asked, answer))
+    fn ask(&self, asked: Asked, answer: Answer, haste: Haste) -> Result<(), AppendFault> {
+        self.queue.push(Job::Append(asked, answer, haste))
     }
 
     fn write(&self, mut writer: Writer) -> Writer {
@@ -299,7 +310,7 @@ impl Shared {
         let (mut asked, mut answers) = (Vec::new(), Vec::new());
         for job in jobs {
             match job {
-                Job::Append(record, answer) => {
+                Job::Append(record, answer, _) => {
                     asked.push(record);
                     answers.push(answer);
                 }

@@ -5,23 +5,32 @@ use sluice_ledger::{AppendFault, Receipt};
 use std::collections::VecDeque;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub const QUEUE_RECORDS_MAX: usize = 4096;
 pub const QUEUE_BYTES_MAX: usize = 64 << 20;
 /// Of one batch, beside its last record.
 const BATCH_BYTES_MAX: usize = 1 << 20;
 const BATCH_RECORDS_MAX: usize = 1024;
+/// For how long a record that nobody waits for waits for one that somebody does.
+const UNHURRIED_MILLISECONDS_MAX: u64 = 5;
 
 /// Called once, from the writer's thread: it must not wait.
 pub type Answer = Box<dyn FnOnce(Result<Receipt, AppendFault>) + Send>;
 
 pub enum Job {
-    Append(Asked, Answer),
+    Append(Asked, Answer, Haste),
     /// The keys that this leaf gives up are gone.
     GaveUp(u64),
     /// The next batch starts another segment.
     Rotate(SyncSender<()>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Haste {
+    None,
+    /// Somebody waits for it.
+    Waited,
 }
 
 #[derive(Default)]
@@ -33,6 +42,8 @@ pub struct Queue {
 #[derive(Default)]
 struct State {
     jobs: VecDeque<Job>,
+    /// Jobs that are not to wait.
+    waited: usize,
     records: usize,
     bytes: usize,
     /// Why nothing more is taken.
@@ -46,7 +57,7 @@ impl Queue {
         if let Some(fault) = &state.closed {
             return Err(fault.clone());
         }
-        if let Job::Append(asked, _) = &job {
+        if let Job::Append(asked, ..) = &job {
             let bytes = asked.bytes();
             if state.records >= QUEUE_RECORDS_MAX || (state.bytes + bytes > QUEUE_BYTES_MAX && state.records > 0) {
                 return Err(AppendFault::Busy);
@@ -54,6 +65,7 @@ impl Queue {
             state.records += 1;
             state.bytes += bytes;
         }
+        state.waited += usize::from(is_waited(&job));
         state.jobs.push_back(job);
         self.filled.notify_one();
         Ok(())
@@ -65,6 +77,11 @@ impl Queue {
         if state.jobs.is_empty() && state.closed.is_none() {
             (state, _) = self.filled.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
         }
+        let begun = Instant::now();
+        while state.waited == 0 && state.records > 0 && state.bytes < BATCH_BYTES_MAX && state.closed.is_none() {
+            let Some(left) = Duration::from_millis(UNHURRIED_MILLISECONDS_MAX).checked_sub(begun.elapsed()) else { break };
+            (state, _) = self.filled.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+        }
         if state.jobs.is_empty() && state.closed.is_some() {
             return None;
         }
@@ -72,7 +89,8 @@ impl Queue {
         let mut bytes = 0;
         while bytes < BATCH_BYTES_MAX && batch.len() < BATCH_RECORDS_MAX {
             let Some(job) = state.jobs.pop_front() else { break };
-            if let Job::Append(asked, _) = &job {
+            state.waited -= usize::from(is_waited(&job));
+            if let Job::Append(asked, ..) = &job {
                 let length = asked.bytes();
                 bytes += length;
                 state.records -= 1;
@@ -94,13 +112,12 @@ impl Queue {
         let jobs = {
             let mut state = self.lock();
             state.closed = Some(fault.clone());
-            state.records = 0;
-            state.bytes = 0;
+            (state.waited, state.records, state.bytes) = (0, 0, 0);
             std::mem::take(&mut state.jobs)
         };
         self.filled.notify_all();
         for job in jobs {
-            if let Job::Append(_, answer) = job {
+            if let Job::Append(_, answer, _) = job {
                 answer(Err(fault.clone()));
             }
         }
@@ -113,4 +130,8 @@ impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_waited(job: &Job) -> bool {
+    !matches!(job, Job::Append(_, _, Haste::None))
 }

@@ -26,7 +26,8 @@ pub struct Appended {
 }
 
 impl Tally {
-    pub fn count(&self, kind: Kind, waited: Duration, is_durable: bool) {
+    /// `waited` is none where nobody waited.
+    pub fn count(&self, kind: Kind, waited: Option<Duration>, is_durable: bool) {
         if !is_durable {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return;
@@ -34,6 +35,7 @@ impl Tally {
         if let Some((_, counter)) = Kind::ALL.iter().zip(&self.kinds).find(|(one, _)| **one == kind) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
+        let Some(waited) = waited else { return };
         let microseconds = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
         let class = WAITS_MICROSECONDS_MAX.iter().position(|longest| microseconds <= *longest);
         class.and_then(|class| self.waits.get(class)).unwrap_or(&self.longer).fetch_add(1, Ordering::Relaxed);
@@ -75,12 +77,13 @@ mod tests {
     fn each_wait_is_counted_once_at_its_place() {
         let tally = Tally::default();
         for (microseconds, is_durable) in [(250, true), (251, true), (9_000_000, true), (100, false)] {
-            tally.count(Kind::ResultPage, Duration::from_micros(microseconds), is_durable);
+            tally.count(Kind::ResultPage, Some(Duration::from_micros(microseconds)), is_durable);
         }
+        tally.count(Kind::ResultPage, None, true);
         let Appended { kinds, waits, waited_seconds, refused } = tally.appended();
         let counted: Vec<(Kind, u64)> = kinds.into_iter().filter(|(_, count)| *count > 0).collect();
         let places: Vec<u64> = waits.iter().map(|(_, count)| *count).collect();
-        assert_eq!((counted, refused), (vec![(Kind::ResultPage, 3)], 1));
+        assert_eq!((counted, refused), (vec![(Kind::ResultPage, 4)], 1));
         assert_eq!(places, [1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
         assert_eq!(waits.last().map(|(longest, _)| *longest), Some(f64::INFINITY));
         assert!((waited_seconds - 9.000_501).abs() < 1e-9, "{waited_seconds}");

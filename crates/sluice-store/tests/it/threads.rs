@@ -254,3 +254,19 @@ fn what_does_not_fit_the_queue_is_told_so() {
     store.shut().unwrap();
     assert_eq!(audit(&disk, &[], 0).len(), taken + 2);
 }
+
+/// Whoever is in no hurry keeps its place, needs nobody behind it, and is not forgotten when the ledger is closed.
+#[test]
+fn what_nobody_waits_for_keeps_its_place() {
+    let (_, disk, store, _) = start_with(SegmentSizes { regular_bytes: 8 << 20, closing_bytes: 1 << 20 });
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let record = |request| store.seal(&step(Kind::RequestRefused, request)).unwrap();
+    let (first, second) = (store.append_unhurried(record(1)), store.append(record(2)));
+    let second = runtime.block_on(second).unwrap().index;
+    let first = runtime.block_on(first).unwrap().index;
+    let third = runtime.block_on(store.append_unhurried(record(3))).unwrap().index;
+    assert_eq!([first, second, third], [1, 2, 3]);
+    drop(store.append_unhurried(record(4)));
+    store.shut().unwrap();
+    assert_eq!(audit(&disk, &[], 0).len(), 6);
+}
