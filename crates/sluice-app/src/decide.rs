@@ -34,7 +34,7 @@ pub(crate) struct Slot {
     caller: String,
 }
 
-/// Counts no request: the one that is decided on has been counted.
+/// Counts no request: the one that is decided on was counted when its caller was let in.
 struct Counted<'a>(&'a dyn Counters);
 
 /// What is known of a request beside itself.
@@ -138,12 +138,11 @@ impl Gateway {
         }
     }
 
-    fn first(&self, passage: &mut Passage, request: Request, known: &Known) -> Verdict {
+    fn first(&self, passage: &Passage, request: Request, known: &Known) -> Verdict {
         let halt = self.parts.in_force.halt();
         let counters = self.parts.in_force.counters();
-        let counted = std::mem::replace(&mut passage.counted, true);
         let circumstances = self.circumstances(passage, known, &halt);
-        let counters: &dyn Counters = if counted { &Counted(counters) } else { counters };
+        let counters: &dyn Counters = &Counted(counters);
         self.parts.in_force.policy().decide(&passage.caller, request, &circumstances, counters)
     }
 

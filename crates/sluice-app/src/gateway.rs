@@ -2,7 +2,8 @@
 
 use crate::asked::Visit;
 use crate::follow::Followed;
-use crate::identify::{self, Strangers};
+use crate::identify::{self, Strangers, TurnedAway};
+use crate::onward::Onward;
 use crate::ports::{Alarm, Catalog, InForce, Jobs, Keys, Machine, SealFault, Sealer, Upstream};
 use crate::record;
 use crate::refusal::{Refused, Why};
@@ -56,6 +57,7 @@ pub struct Gateway {
     pub(crate) running: RunningJobs,
     pub(crate) sessions: Sessions,
     pub(crate) strangers: Strangers,
+    pub(crate) turned_away: TurnedAway,
 }
 
 /// One request on its way: under one subject, from one caller, with what is known of it so far.
@@ -66,13 +68,13 @@ pub(crate) struct Passage {
     pub connection: String,
     /// Something was permitted on record, so an end is owed.
     pub admitted: bool,
-    /// Its caller's limit of requests has been told of it: the decisions behind the first one are of the same request.
-    pub counted: bool,
     /// For the record of a refusal.
     pub asked: Option<content::Request>,
     pub decision: Option<Decision>,
     /// What the sets that decide nothing would have said, by their digest.
     pub shadows: BTreeMap<String, String>,
+    /// Rows that leave after the request is answered. Its end is theirs.
+    pub onward: Option<Onward>,
 }
 
 impl Gateway {
@@ -85,6 +87,7 @@ impl Gateway {
             running: RunningJobs::default(),
             sessions: Sessions::default(),
             strangers: Strangers::default(),
+            turned_away: TurnedAway::default(),
         })
     }
 
@@ -135,14 +138,22 @@ impl Gateway {
             caller,
             connection,
             admitted: false,
-            counted: false,
             asked: None,
             decision: None,
             shadows: BTreeMap::new(),
+            onward: None,
         };
         let gateway = Arc::clone(self);
         let passing = tokio::spawn(async move {
-            let (passage, outcome) = work(Arc::clone(&gateway), passage).await;
+            let (mut passage, outcome) = work(Arc::clone(&gateway), passage).await;
+            if let (Ok(_), Some(onward)) = (&outcome, passage.onward.take()) {
+                let owed = gateway.owing.one();
+                tokio::spawn(async move {
+                    gateway.send_onward(passage, onward).await;
+                    drop(owed);
+                });
+                return outcome.map_err(|why| Refused { subject, why });
+            }
             let mut word = "served";
             if let Err(why) = &outcome {
                 word = if passage.has_failed(why) { "failed" } else { "refused" };
@@ -158,7 +169,7 @@ impl Gateway {
             // What a panic says can hold what the client sent.
             Err(_) => {
                 self.parts.alarm.raise("a request broke off");
-                Err(Refused { subject, why: Why::Recording(AppendFault::Dead("the request broke off".to_owned())) })
+                Err(Refused { subject, why: Why::broke_off() })
             }
         }
     }
@@ -206,9 +217,23 @@ impl Gateway {
 
     /// An outcome is never dropped: what cannot be recorded now is tried again until it is, or the ledger is dead and the process with it.
     pub(crate) async fn put_outcome(&self, draft: Draft) {
+        self.put_until_recorded(draft, false).await;
+    }
+
+    /// The same for an outcome that no client waits for: it shares the way of the next record to the disk, if there is one soon.
+    pub(crate) async fn put_outcome_unhurried(&self, draft: Draft) {
+        self.put_until_recorded(draft, true).await;
+    }
+
+    async fn put_until_recorded(&self, draft: Draft, unhurried: bool) {
         let mut said = false;
         loop {
-            let fault = match self.put(&draft).await {
+            let put = match self.parts.sealer.seal(&draft) {
+                Ok(sealed) if unhurried => self.parts.log.append_unhurried(sealed).await.map_err(Why::Recording),
+                Ok(sealed) => self.parts.log.append(sealed).await.map_err(Why::Recording),
+                Err(fault) => Err(fault.into()),
+            };
+            let fault = match put {
                 Ok(_) => return,
                 Err(Why::Recording(fault @ (AppendFault::Busy | AppendFault::Full))) => fault.to_string(),
                 Err(why) => {

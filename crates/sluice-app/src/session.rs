@@ -3,6 +3,7 @@
 use crate::asked::Visit;
 use crate::gateway::Gateway;
 use crate::job::{JobName, owner_of};
+use crate::ports::JobState;
 use crate::record;
 use crate::refusal::{Refused, Why};
 use sluice_identity::{AccessToken, Caller, Fault, Presented, Purpose, Reason, Refusal, Spent, Ticket};
@@ -13,8 +14,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Of one issuer, in a minute. Tokens that do not verify do not count: strangers could use it up.
 pub const SESSIONS_PER_MINUTE_MAX: u32 = 600;
-/// After its end a token still serves to ask for a job of its caller's that began before. `bq` cannot come by another one meanwhile.
+/// After its end a token still serves to ask for a job of its caller's that began before and runs. `bq` cannot come by another one meanwhile.
 pub const LATE_SECONDS_MAX: u64 = 12 * 3_600;
+/// For the rows of such a job, after both are over.
+pub const LATE_ROWS_SECONDS_MAX: u64 = 3_600;
 const MINUTE_SECONDS: u64 = 60;
 const MILLISECONDS_PER_SECOND: u64 = 1_000;
 
@@ -56,6 +59,14 @@ pub struct Introspected {
 #[derive(Default)]
 pub(crate) struct Sessions {
     begun: Mutex<BTreeMap<String, (u64, u32)>>,
+}
+
+/// One of the sessions that an issuer may begin in a minute. It is free again where none began: a token that was spent before uses nothing up.
+struct SessionPlace<'a> {
+    sessions: &'a Sessions,
+    issuer: String,
+    minute: u64,
+    kept: bool,
 }
 
 /// On the way to a session, or why not.
@@ -120,7 +131,7 @@ impl Gateway {
 
     /// Ends the session of a token of ours, with all tokens of it. Of a token that is none there is nothing to end.
     pub async fn revoke(&self, visit: &Visit, token: &[u8]) -> Result<(), Refused> {
-        let caller = match self.own(token) {
+        let caller = match self.own_late(token) {
             Ok(caller) => caller,
             Err(refusal) => {
                 self.refuse_token(visit, refusal).await;
@@ -148,13 +159,13 @@ impl Gateway {
     /// was good. For `jobs.get` and `jobs.getQueryResults`, and for nothing else.
     pub async fn identify_for_job(&self, visit: &Visit, bearer: &[u8], connection: &str, job: &JobName) -> Result<Caller, Refused> {
         let refusal = match self.judge_on(visit, bearer).await {
-            Ok(caller) => return Ok(caller),
+            Ok(caller) => return self.let_in(visit, caller).await,
             Err(refusal) => refusal,
         };
         if matches!(refusal.reason, Reason::Expired { .. } | Reason::SessionEnded)
             && let Some(caller) = self.late(bearer, connection, job).await
         {
-            return Ok(caller);
+            return self.let_in(visit, caller).await;
         }
         Err(self.refuse_token(visit, refusal).await)
     }
@@ -168,7 +179,17 @@ impl Gateway {
         };
         let expires_ms = caller.token().expires_at.saturating_mul(MILLISECONDS_PER_SECOND);
         let own = known.is_some_and(|known| known.owner == owner_of(&caller) && known.created_ms < expires_ms);
-        own.then_some(caller)
+        let is_pending = self.running.find(connection, job).is_some_and(|running| !running.state().done);
+        let ended_ms = self.running.find(connection, job).and_then(|running| ended_ms(&running.state())).unwrap_or(expires_ms);
+        let waited_ms = self.parts.machine.now_ms().saturating_sub(ended_ms.max(expires_ms));
+        let in_time = is_pending || waited_ms <= LATE_ROWS_SECONDS_MAX * MILLISECONDS_PER_SECOND;
+        (own && in_time && !self.holds_issued(&caller)).then_some(caller)
+    }
+
+    /// Whoever has a credential of the gateway's own comes by a new token at any time, and nothing outlives that credential.
+    fn holds_issued(&self, caller: &Caller) -> bool {
+        let own = self.parts.identity.access_tokens().map(|access| format!("{}#", access.settings().issuer));
+        own.is_some_and(|own| caller.principal().everyone().any(|name| name.starts_with(&own)))
     }
 
     async fn begin_session(&self, visit: &Visit, ask: SessionAsk) -> Result<Exchanged, Ended> {
@@ -176,8 +197,10 @@ impl Gateway {
         let (caller, spent) = match ask {
             SessionAsk::Assertion(assertion) => {
                 let caller = self.asserted(&assertion, now)?;
-                self.may_begin(&caller, now)?;
-                self.spend(caller, now).await?
+                let place = self.may_begin(&caller, now)?;
+                let spent = self.spend(caller, now).await?;
+                place.keep();
+                spent
             }
             SessionAsk::Exchange(ask) => self.exchanged(&ask, now).await?,
         };
@@ -194,17 +217,24 @@ impl Gateway {
             Some(actor) => Some(self.outside(actor).await?),
             None => None,
         };
-        self.may_begin(actor.as_ref().unwrap_or(&subject), now)?;
+        let place = self.may_begin(actor.as_ref().unwrap_or(&subject), now)?;
         // Both are good: now they are spent, the one acted for first.
         let (subject, spent) = self.spend(subject, now).await?;
-        match actor {
-            Some(actor) => self.spend(actor.acting_for(&subject, spent)?, now).await,
-            None => Ok((subject, spent)),
-        }
+        let spent = match actor {
+            Some(actor) => self.spend(actor.acting_for(&subject, spent)?, now).await?,
+            None => (subject, spent),
+        };
+        place.keep();
+        Ok(spent)
     }
 
-    fn may_begin(&self, caller: &Caller, now: u64) -> Result<(), Ended> {
-        if self.sessions.may_begin(&caller.token().issuer, now) { Ok(()) } else { Err(Ended::Busy) }
+    fn may_begin(&self, caller: &Caller, now: u64) -> Result<SessionPlace<'_>, Ended> {
+        let issuer = caller.token().issuer.clone();
+        let minute = now / MINUTE_SECONDS;
+        if !self.sessions.take(&issuer, minute) {
+            return Err(Ended::Busy);
+        }
+        Ok(SessionPlace { sessions: &self.sessions, issuer, minute, kept: false })
     }
 
     fn asserted(&self, assertion: &[u8], now: u64) -> Result<Caller, Refusal> {
@@ -230,8 +260,17 @@ impl Gateway {
     }
 
     fn own(&self, token: &[u8]) -> Result<Caller, Refusal> {
+        self.own_within(token, 0)
+    }
+
+    /// Also one that is over, as long as it could still serve for something.
+    fn own_late(&self, token: &[u8]) -> Result<Caller, Refusal> {
+        self.own_within(token, LATE_SECONDS_MAX)
+    }
+
+    fn own_within(&self, token: &[u8], late_seconds_max: u64) -> Result<Caller, Refusal> {
         match self.parts.identity.read(token)? {
-            Presented::Own(token) => token.verify(&self.parts.in_force.revocations(), self.now_seconds()),
+            Presented::Own(token) => token.verify_late(&self.parts.in_force.revocations(), late_seconds_max, self.now_seconds()),
             Presented::Issued(token) => Err(token.refuse(Reason::TypeRefused("a token of an issued credential".to_owned()))),
             Presented::Outside(token) => Err(token.refuse(Reason::TypeRefused("a token of another issuer".to_owned()))),
         }
@@ -281,15 +320,40 @@ impl Gateway {
 }
 
 impl Sessions {
-    fn may_begin(&self, issuer: &str, now: u64) -> bool {
-        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+    fn take(&self, issuer: &str, minute: u64) -> bool {
+        let mut begun = self.begun();
         // The names are those of configured issuers: there are few.
-        let (minute, count) = begun.entry(issuer.to_owned()).or_default();
-        if *minute != now / MINUTE_SECONDS {
-            (*minute, *count) = (now / MINUTE_SECONDS, 0);
+        let (current, count) = begun.entry(issuer.to_owned()).or_default();
+        if *current != minute {
+            (*current, *count) = (minute, 0);
         }
-        *count = count.saturating_add(1);
-        *count <= SESSIONS_PER_MINUTE_MAX
+        let is_free = *count < SESSIONS_PER_MINUTE_MAX;
+        *count += u32::from(is_free);
+        is_free
+    }
+
+    fn give_back(&self, issuer: &str, minute: u64) {
+        if let Some((_, count)) = self.begun().get_mut(issuer).filter(|(current, _)| *current == minute) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    fn begun(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, (u64, u32)>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SessionPlace<'_> {
+    fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for SessionPlace<'_> {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.sessions.give_back(&self.issuer, self.minute);
+        }
     }
 }
 
@@ -297,6 +361,11 @@ impl From<Refusal> for Ended {
     fn from(refusal: Refusal) -> Ended {
         Ended::Refused(refusal)
     }
+}
+
+/// When the job was done, as BigQuery says it.
+fn ended_ms(state: &JobState) -> Option<u64> {
+    state.resource.0.pointer("/statistics/endTime")?.as_str()?.parse().ok()
 }
 
 /// Whose fault a refusal is, where it is a token's.

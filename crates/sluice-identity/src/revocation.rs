@@ -27,12 +27,7 @@ impl Revocations {
         if let Some(named) = token.named().filter(|named| self.tokens.contains(named)) {
             return Err(Reason::Revoked(named));
         }
-        let delegated = principal.delegation.iter().flat_map(|delegation| {
-            let hands = delegation.through.iter().map(|actor| format!("{}#{}", actor.issuer, actor.subject));
-            hands.chain(std::iter::once(delegation.on_behalf_of.to_string()))
-        });
-        let mut everyone = std::iter::once(principal.to_string()).chain(delegated);
-        match everyone.find(|name| self.principals.get(name).is_some_and(|until| issued_at <= *until)) {
+        match principal.everyone().find(|name| self.principals.get(name).is_some_and(|until| issued_at <= *until)) {
             Some(name) => Err(Reason::Revoked(name)),
             None => Ok(()),
         }

@@ -68,6 +68,11 @@ impl Flood {
         FloodCount::of(window, now_ms)
     }
 
+    /// Whether it is between two windows, and can be forgotten.
+    pub fn is_idle(&self) -> bool {
+        self.window.is_none()
+    }
+
     /// What is left, for a shutdown.
     pub fn close(&mut self, now_ms: u64) -> Option<FloodCount> {
         FloodCount::of(self.window.take()?, now_ms)
@@ -81,8 +86,20 @@ impl FloodCount {
     }
 
     pub fn draft(&self) -> Result<Draft, DraftError> {
+        self.draft_with(None)
+    }
+
+    /// Of one caller, who proved who it is and was turned away.
+    pub fn draft_of(&self, caller: &str) -> Result<Draft, DraftError> {
+        self.draft_with(Some(caller))
+    }
+
+    fn draft_with(&self, caller: Option<&str>) -> Result<Draft, DraftError> {
         let refusals: u64 = self.counts.values().fold(0, |sum, count| sum.saturating_add(*count));
-        let meta = json!({ "from_ms": self.from_ms, "to_ms": self.to_ms, "refusals": refusals, "reasons": self.counts });
+        let mut meta = json!({ "from_ms": self.from_ms, "to_ms": self.to_ms, "refusals": refusals, "reasons": self.counts });
+        if let (Some(caller), Some(meta)) = (caller, meta.as_object_mut()) {
+            meta.insert("caller".to_owned(), caller.into());
+        }
         Draft::new(Kind::AuthnFail)?.with(SectionId::Meta, meta.to_string().into_bytes())
     }
 }

@@ -105,6 +105,15 @@ impl Principal {
     pub fn delegation_depth(&self) -> usize {
         self.delegation.as_ref().map_or(0, |delegation| delegation.through.len() + 1)
     }
+
+    /// The caller, every hand between, and the one it acts for: as `issuer#subject`. Whoever stops one of them stops the request.
+    pub fn everyone(&self) -> impl Iterator<Item = String> {
+        let delegated = self.delegation.iter().flat_map(|delegation| {
+            let hands = delegation.through.iter().map(|actor| format!("{}#{}", actor.issuer, actor.subject));
+            hands.chain(std::iter::once(delegation.on_behalf_of.to_string()))
+        });
+        std::iter::once(self.to_string()).chain(delegated)
+    }
 }
 
 impl CallerKind {

@@ -5,12 +5,12 @@
 use crate::ask::Circumstances;
 use crate::bundle::BundleDigest;
 use crate::judge::DryRun;
-use crate::limit::{Amount, Counters, Exceeded, Limit};
+use crate::limit::{Amount, Counters, Exceeded, Halt, Limit};
 use crate::plan::MaskedPath;
 use crate::reason::{Need, Reason, ReasonKind};
 use crate::request::Request;
 use crate::set::PolicySet;
-use crate::weigh::{Evaluation, Outcome};
+use crate::weigh::{Evaluation, Outcome, halted};
 use sluice_identity::Caller;
 use sluice_model::Principal;
 
@@ -70,6 +70,19 @@ impl PolicySet {
     /// The first decision. Counts the request, whatever becomes of it.
     pub fn decide(&self, caller: &Caller, request: Request, circumstances: &Circumstances<'_>, counters: &dyn Counters) -> Verdict {
         self.first(caller.principal(), request, circumstances, counters)
+    }
+
+    /// Before anything of a request is read: a caller that is halted, or that asks too often, is turned away. Counts the request.
+    pub fn turned_away(&self, caller: &Caller, halt: &Halt, at: i64, counters: &dyn Counters) -> Option<Decision> {
+        let principal = caller.principal();
+        let limit = Limit::of(&self.settings.limits, principal);
+        let amount = Amount { requests: 1, ..Amount::default() };
+        let reason = match counters.take(&principal.to_string(), amount, &limit, at) {
+            Err(exceeded) => too_much(exceeded),
+            Ok(()) if halt.stops_any(principal) => halted(),
+            Ok(()) => return None,
+        };
+        Some(self.decision(principal, Evaluation::refused(reason, self.settings.judge("")), at))
     }
 
     /// The second one, with what BigQuery's dry run said. It uses up the first.
@@ -141,16 +154,20 @@ impl PolicySet {
     }
 
     fn over_limit(&self, principal: &Principal, request: &Request, exceeded: Exceeded, at: i64) -> Decision {
-        let (kind, accepted) = match exceeded {
-            Exceeded::BytesPerDay { .. } | Exceeded::CostPerDay { .. } => (ReasonKind::Limit, "the same tomorrow, by UTC"),
-            Exceeded::JobsAtOnce { .. } => (ReasonKind::Pace, "the same when a job is done"),
-            Exceeded::RequestsPerSecond { .. } => (ReasonKind::Pace, "the same in a second"),
-            Exceeded::Unavailable => (ReasonKind::Limit, "the same later"),
-        };
-        let mut reason = Reason::plain(kind, exceeded.to_string());
-        reason.accepted.push(accepted.to_owned());
-        self.decision(principal, Evaluation::refused(reason, self.settings.judge(&request.connection)), at)
+        self.decision(principal, Evaluation::refused(too_much(exceeded), self.settings.judge(&request.connection)), at)
     }
+}
+
+fn too_much(exceeded: Exceeded) -> Reason {
+    let (kind, accepted) = match exceeded {
+        Exceeded::BytesPerDay { .. } | Exceeded::CostPerDay { .. } => (ReasonKind::Limit, "the same tomorrow, by UTC"),
+        Exceeded::JobsAtOnce { .. } => (ReasonKind::Pace, "the same when a job is done"),
+        Exceeded::RequestsPerSecond { .. } => (ReasonKind::Pace, "the same in a second"),
+        Exceeded::Unavailable => (ReasonKind::Limit, "the same later"),
+    };
+    let mut reason = Reason::plain(kind, exceeded.to_string());
+    reason.accepted.push(accepted.to_owned());
+    reason
 }
 
 /// A job is counted once, when it is dispatched; its pages are not.

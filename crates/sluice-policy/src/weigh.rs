@@ -87,10 +87,8 @@ impl PolicySet {
             },
             Work::Method(_) => None,
         };
-        if circumstances.halt.stops(&principal.to_string()) {
-            let mut reason = Reason::plain(ReasonKind::Halted, "the caller is halted");
-            reason.accepted.push("the same, once an operator has lifted it".to_owned());
-            weighing.refuse(reason);
+        if circumstances.halt.stops_any(principal) {
+            weighing.refuse(halted());
         }
         weighing.understand(request);
         if weighing.evaluation.reasons.is_empty()
@@ -107,6 +105,12 @@ impl PolicySet {
         let found = Found::of_all(&self.labels, known, columns.iter());
         columns.iter().all(|column| found.of(column).is_empty())
     }
+}
+
+pub(crate) fn halted() -> Reason {
+    let mut reason = Reason::plain(ReasonKind::Halted, "the caller is halted, or one that it acts for or through");
+    reason.accepted.push("the same, once an operator has lifted it".to_owned());
+    reason
 }
 
 struct Weighing<'a> {

@@ -1,5 +1,6 @@
 //! The kill switch. Given in with every decision, also with every page of rows, so that it takes effect on the next one.
 
+use sluice_model::Principal;
 use std::collections::BTreeSet;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +25,11 @@ impl Halt {
 
     pub fn stops(&self, caller: &str) -> bool {
         self.everyone || self.callers.contains(caller)
+    }
+
+    /// A hand does not go on for somebody who is stopped, and nobody goes on through a hand that is.
+    pub fn stops_any(&self, principal: &Principal) -> bool {
+        self.everyone || !self.callers.is_empty() && principal.everyone().any(|name| self.callers.contains(&name))
     }
 }
 

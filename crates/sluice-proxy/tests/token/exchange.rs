@@ -2,7 +2,7 @@
 
 use crate::world::{FILES, ISSUER, NOW, World, fresh, of_google, token};
 use serde_json::json;
-use sluice_app::{JobName, JobWork, KnownJob, Trail, Visit, Why};
+use sluice_app::{ExchangeAsk, JobName, JobWork, KnownJob, SESSIONS_PER_MINUTE_MAX, SessionAsk, SessionFault, Trail, Visit, Why};
 use sluice_identity::Reason;
 use sluice_ledger::record::Subject;
 use std::sync::Arc;
@@ -140,13 +140,62 @@ async fn a_late_token_serves_its_callers_own_job_alone() {
     *world.jobs.0.lock().unwrap() = Some(Arc::new(begun_at(950)));
     assert!(!late(&ana, "w", &name).await);
     *world.jobs.0.lock().unwrap() = Some(Arc::new(begun_at(100)));
-    world.pass(12 * 3600 - 101);
+    // Its rows are there for an hour, where nobody knows when it ended.
+    world.pass(3600 - 101);
     assert!(late(&ana, "w", &name).await);
     world.standing.revocations.lock().unwrap().principals.insert(format!("{ISSUER}#ana"), u64::MAX);
     assert!(!late(&ana, "w", &name).await);
     world.standing.revocations.lock().unwrap().principals.clear();
-    world.pass(2);
+    assert!(late(&ana, "w", &name).await);
+    // Whoever has it can still call it off.
+    assert_eq!(world.post("/v1/revoke", &[("token", &ana)]).await.status, 200);
     assert!(!late(&ana, "w", &name).await);
+}
+
+#[tokio::test]
+async fn a_late_token_serves_for_an_hour_after_its_job() {
+    let world = World::new().await;
+    let ana = world.begun(&fresh("ana")).await;
+    let name = JobName { project: "p".to_owned(), location: None, id: "j".to_owned() };
+    *world.jobs.0.lock().unwrap() = Some(Arc::new(KnownJob {
+        connection: "w".to_owned(),
+        name: name.clone(),
+        owner: format!("{ISSUER}#ana"),
+        subject: Subject([1; 16]),
+        request_id: None,
+        created_ms: (NOW + 100) * 1000,
+        work: JobWork::Other,
+        result_table: None,
+        arrived: true,
+    }));
+    let late = async || world.gateway.identify_for_job(&visit(), ana.as_bytes(), "w", &name).await.is_ok();
+    world.pass(900 + 3600);
+    assert!(late().await);
+    world.pass(1);
+    assert!(!late().await);
+}
+
+/// Replays use up nothing of what their issuer may begin.
+#[tokio::test]
+async fn a_spent_token_locks_nobody_out() {
+    let world = World::new().await;
+    let spent = fresh("ana");
+    let exchange = async |token: &str| {
+        let ask = ExchangeAsk { subject: token.as_bytes().to_vec(), actor: None };
+        world.gateway.exchange(visit(), SessionAsk::Exchange(ask)).await
+    };
+    assert!(exchange(&spent).await.is_ok());
+    for _ in 0..SESSIONS_PER_MINUTE_MAX + 10 {
+        assert!(matches!(exchange(&spent).await, Err(SessionFault::Refused(_))));
+    }
+    assert!(exchange(&fresh("bob")).await.is_ok());
+    // What does begin is counted: two have.
+    let mut begun = 2;
+    while begun <= SESSIONS_PER_MINUTE_MAX && exchange(&fresh(&format!("c{begun}"))).await.is_ok() {
+        begun += 1;
+    }
+    assert_eq!(begun, SESSIONS_PER_MINUTE_MAX);
+    assert!(matches!(exchange(&fresh("late")).await, Err(SessionFault::Busy(_))));
 }
 
 #[tokio::test]

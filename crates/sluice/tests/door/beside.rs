@@ -7,6 +7,8 @@ use serde_json::json;
 use sluice_ledger::record::Kind;
 use std::process::Command;
 
+/// For whom `support-agent` acts.
+const PAT: &str = "https://login.demo.sluice.test#u-2002";
 const REPORT_JOB: &str = "https://services.demo.sluice.test#svc-reports";
 
 fn halt(world: &World, arguments: &[&str]) {
@@ -60,4 +62,24 @@ fn a_halt_stops_the_next_request_and_the_next_page() {
     }
     let activations = evidence.records.iter().filter(|record| record.kind == Kind::PolicyActivate).count();
     assert_eq!(activations, 1, "the set that the demo began with");
+}
+
+/// Whoever acts for somebody stops with them; and who is stopped leaves a bounded number of records, however often it asks.
+#[test]
+fn a_halt_of_a_person_stops_who_acts_for_them() {
+    const ASKED: usize = 80;
+    let world = World::start("halt-person");
+    assert_eq!(query(&world, "support-agent").status, 200);
+    halt(&world, &["--caller", PAT, "--by", "ana", "--reason", "their token leaked"]);
+    let body = json!({ "query": "SELECT 1 AS x", "useLegacySql": false });
+    let asked: Vec<Answer> = (0..ASKED).map(|_| world.call_at_once("support-agent", "POST", &format!("{API}/queries"), &body)).collect();
+    let told = |text: &str| asked.iter().filter(|answer| answer.text().contains(text)).count();
+    assert!(asked.iter().all(|answer| answer.status == 403), "{}", asked[0].text());
+    assert!(told("halted") > 0 && told("halted") + told("in a second") == ASKED);
+    let evidence = world.finish();
+    let single: usize = asked.iter().map(|answer| evidence.ends(&answer.mark).len()).sum();
+    let counted = evidence.records.iter().filter(|record| record.kind == Kind::AuthnFail).map(|record| &record.sections["meta"]);
+    let counted: u64 = counted.filter(|meta| meta["caller"].as_str().is_some()).map(|meta| meta["refusals"].as_u64().unwrap()).sum();
+    assert!(single < ASKED && counted > 0, "{single} records");
+    assert_eq!(single + counted as usize, ASKED, "each is on record or counted");
 }

@@ -2,6 +2,7 @@
 
 use crate::world::{API, World};
 use serde_json::json;
+use std::time::Instant;
 
 const LITERAL: &str = "a literal of the analyst's";
 
@@ -213,6 +214,19 @@ fn what_went_wrong_is_said_in_words_that_hold_no_values() {
     assert_eq!(made.0, 200, "{}", made.1);
     let (status, text) = query(&world, "etl-nightly", "CREATE TABLE staging.taken AS SELECT id FROM clinic.visits WHERE diagnosis = 'x'");
     assert!(status == 409 && text.contains("Already Exists: what the statement makes is there already"), "{status} {text}");
+}
+
+/// Repeating a request is asking again: it counts against the limit of requests, which is ten in a second for an agent.
+#[test]
+fn a_repeated_request_is_counted() {
+    const ASKED: usize = 80;
+    let world = World::start("repeated");
+    world.token("support-agent");
+    let body = json!({ "query": "SELECT 7 AS x", "useLegacySql": false, "requestId": "again" });
+    let begun = Instant::now();
+    let served = (0..ASKED).filter(|_| world.call_at_once("support-agent", "POST", &format!("{API}/queries"), &body).status == 200).count();
+    let most = 20 + 10 * usize::try_from(begun.elapsed().as_secs()).unwrap();
+    assert!(served > 0 && served <= most, "{served} in {:?}", begun.elapsed());
 }
 
 /// Statements that wait for others are not blamed for it.
