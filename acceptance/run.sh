@@ -32,6 +32,8 @@ missed() {
 }
 
 scratch=$(mktemp -d)
+# Whatever clients leave behind goes with it.
+export TMPDIR=$scratch
 servers=()
 names=()
 tours=()
