@@ -18,6 +18,7 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 
 /// Masked and not on record, and on record and not sent: one step of work each, so that reading, recording and sending go on side by side.
 const STEPS_AHEAD_MAX: usize = 1;
+const MILLISECONDS_PER_SECOND: u64 = 1_000;
 
 /// For a door: what follows the first rows. Dropped, it ends them.
 pub struct RowsToCome(Receiver<MoreRows>);
@@ -103,6 +104,7 @@ impl Gateway {
                 },
                 None => return Err(Why::broke_off()),
             };
+            self.still_allowed(passage)?;
             let released = self.commit_rows(passage, sent.pieces, pieces).await?;
             for rows in released {
                 let count = rows.value().count();
@@ -117,6 +119,13 @@ impl Gateway {
                 return Ok(ended.map_or(Ending::Abandoned, |()| Ending::Sent));
             }
         }
+    }
+
+    /// A halt does not wait for the end of a page.
+    fn still_allowed(&self, passage: &Passage) -> Result<(), Why> {
+        let (policy, halt) = (self.parts.in_force.policy(), self.parts.in_force.halt());
+        let now = i64::try_from(self.parts.machine.now_ms() / MILLISECONDS_PER_SECOND).unwrap_or(i64::MAX);
+        policy.stopped(&passage.caller, &halt, now).map_or(Ok(()), |decision| Err(Why::Policy(Box::new(decision))))
     }
 
     fn ended(&self, passage: &Passage, state: &JobState, rows: u64, ending: &Result<Ending, Why>) -> Result<Draft, DraftError> {

@@ -77,12 +77,17 @@ impl PolicySet {
         let principal = caller.principal();
         let limit = Limit::of(&self.settings.limits, principal);
         let amount = Amount { requests: 1, ..Amount::default() };
-        let reason = match counters.take(&principal.to_string(), amount, &limit, at) {
-            Err(exceeded) => too_much(exceeded),
-            Ok(()) if halt.stops_any(principal) => halted(),
-            Ok(()) => return None,
-        };
-        Some(self.decision(principal, Evaluation::refused(reason, self.settings.judge("")), at))
+        match counters.take(&principal.to_string(), amount, &limit, at) {
+            Err(exceeded) => Some(self.decision(principal, Evaluation::refused(too_much(exceeded), self.settings.judge("")), at)),
+            Ok(()) => self.stopped(caller, halt, at),
+        }
+    }
+
+    /// Whether a caller is halted by now, while what it was permitted still leaves.
+    pub fn stopped(&self, caller: &Caller, halt: &Halt, at: i64) -> Option<Decision> {
+        let principal = caller.principal();
+        let judge = self.settings.judge("");
+        halt.stops_any(principal).then(|| self.decision(principal, Evaluation::refused(halted(), judge), at))
     }
 
     /// The second one, with what BigQuery's dry run said. It uses up the first.

@@ -9,9 +9,9 @@ use std::process::Command;
 
 /// For whom `support-agent` acts.
 const PAT: &str = "https://login.demo.sluice.test#u-2002";
-const REPORT_JOB: &str = "https://services.demo.sluice.test#svc-reports";
+pub const REPORT_JOB: &str = "https://services.demo.sluice.test#svc-reports";
 
-fn halt(world: &World, arguments: &[&str]) {
+pub fn halt(world: &World, arguments: &[&str]) {
     let ran = Command::new(env!("CARGO_BIN_EXE_sluice")).arg("halt").arg("--config").arg(&world.folder).args(arguments).output().unwrap();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
 }

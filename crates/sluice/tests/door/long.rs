@@ -1,5 +1,6 @@
 //! Pages that are too long to be held: what leaves is the page, each piece of it is on record before, and what breaks off is seen to.
 
+use crate::beside;
 use crate::evidence::Evidence;
 use crate::program::pause;
 use crate::talk::{self, Link};
@@ -107,4 +108,26 @@ fn a_client_that_goes_stops_what_follows() {
     let (_, left, _) = pieces(&evidence, &mark);
     let ends = evidence.ends(&mark);
     assert!(ends == ["abandoned"] || (ends == ["completed"] && left > BYTES_MIN as u64), "{ends:?} after {left} bytes");
+}
+
+/// A client that takes its rows slowly does not keep them coming after a halt.
+#[test]
+fn a_halt_does_not_wait_for_the_end_of_a_page() {
+    let world = World::start("long-halted");
+    let path = job(&world, "report-job");
+    let mark = world.mark();
+    let bearer = format!("Bearer {}", world.token("report-job"));
+    let bytes = talk::request("GET", &path, &[("Authorization", &bearer), ("User-Agent", &mark)], None);
+    let mut link = Link::plain(world.plain);
+    assert!(link.send(&bytes));
+    let mut told = link.receive_some(talk::PATIENCE).unwrap();
+    beside::halt(&world, &["--caller", beside::REPORT_JOB, "--by", "ana", "--reason", "its token leaked"]);
+    told.extend(link.receive_whole(talk::PATIENCE));
+    pause(ALL_IS_OVER);
+    let evidence = world.finish();
+    let (_, left, _) = pieces(&evidence, &mark);
+    let ends = evidence.ends(&mark);
+    // What the sockets between held at that moment is less than the page, unless they are larger than they use to be.
+    assert!(ends == ["failed policy"] || (ends == ["completed"] && left > BYTES_MIN as u64), "{ends:?} after {left} bytes");
+    assert_eq!(told.ends_with(b"0\r\n\r\n"), ends == ["completed"], "what broke off looks whole");
 }
