@@ -14,6 +14,7 @@ mod query;
 mod record;
 mod refusal;
 mod release;
+mod repeat;
 mod running;
 mod script;
 mod session;

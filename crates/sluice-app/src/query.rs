@@ -6,8 +6,9 @@ use crate::decide::{Admission, Background, failed};
 use crate::gateway::{Gateway, Passage};
 use crate::job::{JobName, JobWork, KnownJob, Part, QueryWork, owner_of};
 use crate::labels::{with_ceiling, with_labels};
-use crate::ports::{JobRows, JobState, RowsAsk, Upload, UpstreamFault, UpstreamFaultKind};
-use crate::refusal::{FormReason, Refused, Why};
+use crate::ports::{JobRows, JobState, JobsFault, RowsAsk, Upload, UpstreamFault, UpstreamFaultKind};
+use crate::refusal::{self, FormReason, Refused, Why};
+use crate::repeat;
 use crate::running::Running;
 use crate::trail::Stage;
 use crate::understand::{Understood, all_nameable, depends_on_who_asks, tells_of_others};
@@ -337,15 +338,9 @@ impl Gateway {
     }
 
     async fn sent_before(&self, passage: &Passage, ask: &QueryAsk) -> Result<Option<Arc<KnownJob>>, Why> {
-        let Some(request_id) = &ask.request_id else { return Ok(None) };
+        let Some(key) = repeat::key(ask) else { return Ok(None) };
         let owner = owner_of(&passage.caller);
-        let found = self.parts.jobs.find_by_request_id(&owner, &ask.job.project, request_id).await?;
-        match found {
-            Some(known) if matches!(&known.work, JobWork::Query(work) if work.text == ask.query.text) => Ok(Some(known)),
-            // Another statement under the same id is a mistake, not a repetition.
-            Some(_) => Err(Why::Form { reason: FormReason::Invalid, text: "this requestId was sent with another statement".to_owned() }),
-            None => Ok(None),
-        }
+        Ok(self.parts.jobs.find_by_request_id(&owner, &ask.job.project, &key).await?)
     }
 }
 
@@ -365,7 +360,7 @@ fn known_job(passage: &Passage, ask: &QueryAsk, understood: &Understood, now_ms:
         name: ask.job.clone(),
         owner: owner_of(&passage.caller),
         subject: passage.subject,
-        request_id: ask.request_id.clone(),
+        request_id: repeat::key(ask),
         created_ms: now_ms,
         work: JobWork::Query(Box::new(work)),
         result_table: None,
