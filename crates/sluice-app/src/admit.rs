@@ -61,7 +61,7 @@ impl Gateway {
             };
             let running = self.begin(passage, admission, job, upload, false, name).await?;
             self.forget(passage, &ask.changes);
-            return Ok(Admitted::Job(Box::new(running.state())));
+            return Ok(Admitted::Job(Box::new(self.tell_of(passage, &running.known, running.state()).await)));
         }
         let fault = |fault| failed(fault, admission.may_be_told);
         if ask.reads == Reads::Nothing {

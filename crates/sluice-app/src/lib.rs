@@ -18,6 +18,8 @@ mod repeat;
 mod running;
 mod script;
 mod session;
+mod telling;
+mod together;
 mod trail;
 mod understand;
 mod withhold;

@@ -80,6 +80,8 @@ pub struct JobState {
     pub done: bool,
     /// Why it failed: a word of BigQuery's, and a text that can hold values.
     pub error: Option<UpstreamError>,
+    /// What was wrong where, and what was only noticed: of a load, record by record.
+    pub errors: Vec<UpstreamError>,
     pub statement_type: Option<String>,
     pub referenced_tables: Vec<TableName>,
     pub referenced_routines: Vec<RoutineName>,
@@ -93,9 +95,11 @@ pub struct JobState {
     pub resource: Resource,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UpstreamError {
     pub reason: String,
+    /// A file, a column, a part of the request: where it is wrong.
+    pub location: Option<String>,
     pub message: String,
 }
 

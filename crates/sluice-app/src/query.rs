@@ -10,6 +10,7 @@ use crate::ports::{JobRows, JobState, JobsFault, RowsAsk, Upload, UpstreamFault,
 use crate::refusal::{self, FormReason, Refused, Why};
 use crate::repeat;
 use crate::running::Running;
+use crate::telling::told;
 use crate::trail::Stage;
 use crate::understand::{Understood, all_nameable, depends_on_who_asks, tells_of_others};
 use sluice_identity::Caller;
@@ -396,9 +397,4 @@ fn rows_sent(rows: &JobRows) -> Sends {
     push("pageToken", rows.page_token.clone());
     push("startIndex", rows.start_index.map(|index| index.to_string()));
     Sends { path: format!("projects/{}/queries/{}", rows.job.project, rows.job.id), query, ..Sends::default() }
-}
-
-/// A job as it may be told: without its texts where they can hold what the caller may not see.
-pub(crate) fn told(state: JobState, may_be_told: bool) -> JobState {
-    if may_be_told { state } else { crate::withhold::withhold(state) }
 }

@@ -22,9 +22,14 @@ pub struct Told {
     /// Google's word for the code.
     pub status: &'static str,
     pub message: String,
+    /// The part of the request that is wrong, as BigQuery names it.
+    pub location: Option<String>,
 }
 
 pub const MESSAGE_BYTES_MAX: usize = 8 << 10;
+
+/// How BigQuery names the text of a query.
+const QUERY: &str = "q";
 
 const ACCESS_DENIED: (u16, &str, &str) = (403, "accessDenied", "PERMISSION_DENIED");
 const AGAIN: (u16, &str, &str) = (503, "backendError", "UNAVAILABLE");
@@ -64,7 +69,7 @@ pub fn told(refused: &Refused) -> Told {
             Fault::Caller => ((401, "authError", "UNAUTHENTICATED"), refusal.public_text(&reference).0),
             Fault::Issuer | Fault::Us => (AGAIN, refusal.public_text(&reference).0),
         };
-        return Told { code, reason: reason.to_owned(), status, message: bounded(&message) };
+        return Told { code, reason: reason.to_owned(), status, message: bounded(&message), location: None };
     }
     let (code, reason, status, text) = of(&refused.why);
     Told {
@@ -72,6 +77,16 @@ pub fn told(refused: &Refused) -> Told {
         reason,
         status,
         message: bounded(&format!("{}. Quote `{reference}` to the operator of this gateway", text.trim_end_matches('.'))),
+        location: location(&refused.why),
+    }
+}
+
+/// Where BigQuery said it, and where its text may be told too.
+fn location(why: &Why) -> Option<String> {
+    match why {
+        Why::Form { reason: FormReason::InvalidQuery, .. } => Some(QUERY.to_owned()),
+        Why::Upstream { fault, told: Some(_) } => fault.error.as_ref().and_then(|error| error.location.clone()),
+        _ => None,
     }
 }
 
@@ -182,7 +197,11 @@ fn withheld(reason: &str) -> String {
 
 impl Told {
     pub fn body(&self) -> Value {
-        let error = json!({ "message": self.message, "domain": "global", "reason": self.reason });
+        let mut error = json!({ "message": self.message, "domain": "global", "reason": self.reason });
+        if let (Some(fields), Some(location)) = (error.as_object_mut(), &self.location) {
+            fields.insert("location".to_owned(), Value::String(location.clone()));
+            fields.insert("locationType".to_owned(), Value::String("parameter".to_owned()));
+        }
         json!({ "error": { "code": self.code, "message": self.message, "errors": [error], "status": self.status } })
     }
 

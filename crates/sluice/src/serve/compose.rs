@@ -113,8 +113,10 @@ pub fn compose(folder: &Path) -> Result<Composed, Failure> {
     let (recorder, told) = (Arc::clone(&store), Arc::clone(&watch));
     let keys = KeyCache::new(Https::default(), move |changed| record_keys(&recorder, &changed, told.as_ref()));
     let connections = settings.connections.keys().map(|name| {
-        let impersonates = bigquery.connection(name).is_some_and(|connection| connection.is_per_caller());
-        (name.clone(), Connection { impersonates })
+        let connection = bigquery.connection(name);
+        let impersonates = connection.is_some_and(|connection| connection.is_per_caller());
+        let location = connection.and_then(|connection| connection.location().map(str::to_owned));
+        (name.clone(), Connection { location, impersonates })
     });
     let gateway = Gateway::new(Parts {
         alarm: watch.clone(),

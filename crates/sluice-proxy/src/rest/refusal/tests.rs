@@ -21,7 +21,7 @@ fn form(reason: FormReason) -> Why {
 }
 
 fn upstream(kind: UpstreamFaultKind, reason: &str, told: Option<&str>) -> Why {
-    let error = Some(UpstreamError { reason: reason.to_owned(), message: "CANARY".to_owned() });
+    let error = Some(UpstreamError { reason: reason.to_owned(), location: Some("CANARY".to_owned()), message: "CANARY".to_owned() });
     let fault = UpstreamFault { kind, status: Some(400), error, attempts: 1, may_have_acted: true, detail: "CANARY detail".to_owned() };
     Why::Upstream { fault: Box::new(fault), told: told.map(str::to_owned) }
 }
@@ -73,6 +73,21 @@ fn upstream_is_told_as_far_as_it_may() {
         let told = told(&sluice_app::Refused { subject: SUBJECT, why: upstream(kind, "invalid", None) });
         assert!(!told.message.contains("CANARY"), "{}", told.message);
     }
+}
+
+/// `q` is what BigQuery says of a statement; where something is in a message that is withheld could be a value.
+#[test]
+fn a_place_is_told_with_its_text_or_not_at_all() {
+    let check = |why: Why, expect: Option<&str>| {
+        let error = told(&Refused { subject: SUBJECT, why }).body()["error"]["errors"][0].clone();
+        assert_eq!(error["location"].as_str(), expect, "{error}");
+        assert_eq!(error["locationType"].as_str(), expect.map(|_| "parameter"), "{error}");
+    };
+    check(form(FormReason::InvalidQuery), Some("q"));
+    check(form(FormReason::Invalid), None);
+    check(upstream(UpstreamFaultKind::Refused, "invalid", Some("x")), Some("CANARY"));
+    check(upstream(UpstreamFaultKind::Refused, "invalid", None), None);
+    check(unproven(identity::Reason::SignatureWrong), None);
 }
 
 #[test]

@@ -1,0 +1,52 @@
+//! What callers are told: of files that do not fit, of queries, of names that are not there.
+
+use crate::world::{API, PROJECT, World};
+use serde_json::{Value, json};
+
+const VALUE: &str = "not-a-number-4711";
+const WITHHELD: &str = "BigQuery's message is withheld";
+
+/// A file with two lines, of which the second does not fit: the job when it is over.
+fn loaded(world: &World, load: &Value) -> Value {
+    let body = json!({ "configuration": { "load": load } });
+    let file = format!("1,7,fine\n2,{VALUE},fine\n");
+    let parts = format!("--b\r\nContent-Type: application/json\r\n\r\n{body}\r\n--b\r\nContent-Type: */*\r\n\r\n{file}\r\n--b--");
+    let headers = [("Content-Type", "multipart/related; boundary=b")];
+    let path = format!("/upload{API}/jobs?uploadType=multipart");
+    let begun = world.call_with("etl-nightly", "POST", &path, &headers, Some(parts.as_bytes()));
+    assert_eq!(begun.status, 200, "{}", begun.text());
+    let id = begun.json()["jobReference"]["jobId"].as_str().unwrap().to_owned();
+    loop {
+        let job = world.call("etl-nightly", "GET", &format!("{API}/jobs/{id}"), None).json();
+        if job["status"]["state"] == "DONE" {
+            let list = world.call("etl-nightly", "GET", &format!("{API}/jobs?maxResults=1"), None).json();
+            assert_eq!((&list["jobs"][0]["id"], &list["jobs"][0]["status"]), (&job["id"], &job["status"]), "told the same in a list");
+            return job;
+        }
+    }
+}
+
+/// A load into a table without labels is told whole; into one with labels as far as it says where.
+#[test]
+fn what_is_wrong_in_a_file_is_told_as_far_as_it_may() {
+    let world = World::start("told-loads");
+    let into = |table: &str| json!({ "projectId": PROJECT, "datasetId": "staging", "tableId": table });
+    let fields = json!({ "fields": [{ "name": "id", "type": "INTEGER" }, { "name": "visits", "type": "INTEGER" }, { "name": "note", "type": "STRING" }] });
+    let plain = loaded(&world, &json!({ "destinationTable": into("told"), "sourceFormat": "CSV", "schema": fields }));
+    let status = &plain["status"];
+    assert_eq!((&status["errorResult"]["reason"], &status["errorResult"]["location"]), (&json!("invalid"), &json!("file-00000000")));
+    let places = |status: &Value| {
+        let errors = status["errors"].as_array().unwrap().iter();
+        let error = errors.map(|error| error["message"].as_str().unwrap()).find(|text| text.contains("line_number: 2"));
+        error.unwrap_or_else(|| panic!("{status}")).to_owned()
+    };
+    let told = places(status);
+    assert!(told.contains(VALUE) && told.contains("column_name: \"visits\""), "{told}");
+
+    let labelled = loaded(&world, &json!({ "destinationTable": into("raw_visits"), "sourceFormat": "CSV", "allowJaggedRows": true }));
+    let status = &labelled["status"];
+    assert_eq!((&status["errorResult"]["reason"], &status["errorResult"]["location"]), (&json!("invalid"), &json!("file-00000000")));
+    let told = places(status);
+    assert!(told.starts_with(WITHHELD) && told.contains("column_index: 1") && told.contains("column_name: \"patient_id\""), "{told}");
+    assert!(!labelled.to_string().contains(VALUE), "{labelled}");
+}
