@@ -26,6 +26,8 @@ const SCHEMA_WITHHELD: &str =
     "the statement does not fit the tables that it names; their schema is not yours to read, so nothing more is said";
 /// How the analyzer begins to say that a table is not there.
 const TABLE_ABSENT: &str = "Table not found: ";
+/// Of a name that is taken: nothing else is said so when a job is sent.
+const CONFLICT: u16 = 409;
 
 enum Sent {
     DryRun(Box<JobState>),
@@ -205,11 +207,27 @@ impl Gateway {
         dry_run: bool,
     ) -> Result<JobState, Why> {
         if !dry_run {
-            self.parts.jobs.begin(known.clone()).await?;
+            match self.parts.jobs.begin(known.clone()).await {
+                Ok(()) => {}
+                Err(JobsFault::Taken) => {
+                    let text = self.taken(&known.connection, &known.name, "").await.message;
+                    return Err(Why::Form { reason: FormReason::Duplicate, text });
+                }
+                Err(fault @ JobsFault::Unavailable(_)) => return Err(Why::Jobs(fault)),
+            }
         }
         let asking = self.parts.upstream.dispatch(&admission.permit, upload);
-        let sent = passage.visit.trail.upstream(Stage::UpstreamDispatch, asking).await;
-        sent.map_err(|fault| failed(fault, admission.may_be_told))
+        match passage.visit.trail.upstream(Stage::UpstreamDispatch, asking).await {
+            Ok(state) => Ok(state),
+            // The same words, whoever knows of the job that has the name.
+            Err(fault) if fault.kind == UpstreamFaultKind::Refused && fault.status == Some(CONFLICT) && !dry_run => {
+                let said = fault.error.as_ref().map_or("", |error| error.message.as_str());
+                let error = self.taken(&known.connection, &known.name, said).await;
+                let told = Some(error.message.clone());
+                Err(Why::Upstream { fault: Box::new(UpstreamFault { error: Some(error), ..fault }), told })
+            }
+            Err(fault) => Err(failed(fault, admission.may_be_told)),
+        }
     }
 
     /// One look at a job: whether it is done, and its rows if it is. Never analysed afresh: what was understood at dispatch is decided on again.

@@ -112,10 +112,7 @@ impl From<CatalogFault> for Why {
 
 impl From<JobsFault> for Why {
     fn from(fault: JobsFault) -> Why {
-        match fault {
-            JobsFault::Taken => Why::Form { reason: FormReason::Duplicate, text: "Already Exists: this job id is taken".to_owned() },
-            fault @ JobsFault::Unavailable(_) => Why::Jobs(fault),
-        }
+        Why::Jobs(fault)
     }
 }
 

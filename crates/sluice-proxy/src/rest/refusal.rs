@@ -104,7 +104,7 @@ fn of(why: &Why) -> (u16, String, &'static str, String) {
             "rows are withheld: the job is not what was decided on, because a table, view or routine changed meanwhile. Send the statement again".to_owned(),
         ),
         Why::Form { reason, text } => (of_form(*reason), text.clone()),
-        Why::Jobs(JobsFault::Taken) => (of_form(FormReason::Duplicate), "Already Exists: this job id is taken".to_owned()),
+        Why::Jobs(JobsFault::Taken) => (of_form(FormReason::Duplicate), "Already Exists: Job".to_owned()),
         Why::Jobs(JobsFault::Unavailable(_)) => (AGAIN, "the book of jobs could not be read: try again".to_owned()),
         Why::Masked { outputs } => (ACCESS_DENIED, masked_text(outputs)),
         Why::Masking(fault @ MaskFault::NotYet) => (ACCESS_DENIED, fault.to_string()),

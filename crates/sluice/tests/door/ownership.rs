@@ -100,6 +100,7 @@ fn ids_that_are_taken_tell_nothing() {
         let names = |job: &str| Names { job: job.to_owned(), dataset: "?".to_owned(), table: "?".to_owned() };
         let (mine, anothers) = (insert(&world, caller, &own, plain), insert(&world, caller, JOB, plain));
         assert_eq!(anothers.class(), "409 duplicate");
+        assert!(anothers.text().contains(&format!("\"Already Exists: Job {PROJECT}:US.{JOB}. Quote")), "{}", anothers.text());
         assert_eq!(names(&own).take(&mine), names(JOB).take(&anothers), "{caller}");
         let again = insert(&world, caller, JOB, STATEMENT);
         assert!(matches!(again.class().as_str(), "409 duplicate" | "403 accessDenied"), "{caller}: {}", again.class());

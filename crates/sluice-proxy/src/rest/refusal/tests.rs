@@ -46,7 +46,7 @@ fn each_refusal_has_its_shape() {
     check(Why::Catalog(CatalogFault::Unavailable("CANARY".to_owned())), 503, "backendError", "UNAVAILABLE", "nothing was done");
     check(Why::Busy, 503, "backendError", "UNAVAILABLE", "nothing was done");
     check(Why::Catalog(CatalogFault::TooMany { names_max: 7 }), 400, "invalid", "INVALID_ARGUMENT", "more than 7");
-    check(Why::Jobs(JobsFault::Taken), 409, "duplicate", "ALREADY_EXISTS", "taken");
+    check(Why::Jobs(JobsFault::Taken), 409, "duplicate", "ALREADY_EXISTS", "Already Exists: Job");
     check(Why::Jobs(JobsFault::Unavailable("CANARY".to_owned())), 503, "backendError", "UNAVAILABLE", "try again");
     check(Why::Masking(MaskFault::NotYet), 403, "accessDenied", "PERMISSION_DENIED", "masked");
     check(Why::Masking(MaskFault::Shape), 502, "invalidAnswer", "INTERNAL", "withheld");
