@@ -10,7 +10,7 @@ use sluice_model::{ColumnPath, Field, RoutineName, TableName};
 use sluice_policy::{Counters, DryRun, Estimate, Halt, Known, Permit, PolicySet};
 use sluice_sql::Required;
 use sluice_sql::catalog::Snapshot;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -161,6 +161,8 @@ pub struct CatalogPart {
     pub tags: Vec<(ColumnPath, String)>,
     /// Tables and views that have row access policies: what they show depends on who asks.
     pub row_policies: Vec<TableName>,
+    /// Projects with datasets that are not there, so nothing in them is.
+    pub absent_datasets: BTreeSet<(String, String)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

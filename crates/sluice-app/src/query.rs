@@ -348,11 +348,9 @@ impl Gateway {
             return Err(Why::Form { reason: FormReason::InvalidQuery, text: SCHEMA_WITHHELD.to_owned() });
         }
         // Clients tell a table that is not there from a mistake by the code.
-        match understood.absent.first() {
-            Some(absent) if reason.starts_with(TABLE_ABSENT) => {
-                Err(Why::NotFound { what: format!("Table {}:{}.{}", absent.project, absent.dataset, absent.table) })
-            }
-            _ => Err(Why::Form { reason: FormReason::InvalidQuery, text: reason.clone() }),
+        match reason.strip_prefix(TABLE_ABSENT).and_then(|named| understood.absent_table(named)) {
+            Some(absent) => Err(Why::NotFound { what: refusal::absent(absent, understood.is_dataset_absent(absent)) }),
+            None => Err(Why::Form { reason: FormReason::InvalidQuery, text: reason.clone() }),
         }
     }
 

@@ -50,3 +50,32 @@ fn what_is_wrong_in_a_file_is_told_as_far_as_it_may() {
     assert!(told.starts_with(WITHHELD) && told.contains("column_index: 1") && told.contains("column_name: \"patient_id\""), "{told}");
     assert!(!labelled.to_string().contains(VALUE), "{labelled}");
 }
+
+/// `(who, where, what)`, and the words that the answer begins with.
+#[test]
+fn what_is_not_there_is_named_as_bigquery_names_it() {
+    let world = World::start("told-absent");
+    let mut wrong = Vec::new();
+    let mut check = |caller: &str, verb: &str, path: &str, query: Option<&str>, expect: &str| {
+        let body = query.map(|query| json!({ "query": query, "useLegacySql": false }));
+        let answer = world.call(caller, verb, &format!("{API}/{path}"), body.as_ref());
+        let told = answer.json()["error"]["message"].as_str().unwrap_or_default().to_owned();
+        if !told.starts_with(expect) {
+            wrong.push(format!("{caller} {path} {query:?}: {} {told}", answer.status));
+        }
+    };
+    let (table, dataset) = ("Not found: Table acme-prod:clinic.none", "Not found: Dataset acme-prod:nowhere");
+    check("report-job", "GET", "datasets/clinic/tables/none", None, table);
+    check("report-job", "GET", "datasets/nowhere/tables/none", None, dataset);
+    check("report-job", "GET", "datasets/clinic/tables/none/data", None, table);
+    check("report-job", "GET", "datasets/nowhere/tables/none/data", None, dataset);
+    check("report-job", "POST", "queries", Some("SELECT * FROM clinic.none"), table);
+    check("report-job", "POST", "queries", Some("SELECT * FROM `acme-prod.nowhere.none`"), dataset);
+    check("report-job", "POST", "queries", Some("SELECT * FROM clinic.logins, clinic.none, nowhere.other"), "Not found: ");
+    check("report-job", "GET", "jobs/none", None, "Not found: Job acme-prod:none");
+    // Who may describe nothing is told nothing of datasets.
+    check("stranger", "GET", "datasets/nowhere/tables/none/data", None, "Not found: Table acme-prod:nowhere.none");
+    check("stranger", "GET", "datasets/nowhere/tables/none", None, "Access Denied");
+    check("stranger", "POST", "queries", Some("SELECT * FROM nowhere.none"), "the statement does not fit");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
