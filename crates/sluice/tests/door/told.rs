@@ -51,6 +51,22 @@ fn what_is_wrong_in_a_file_is_told_as_far_as_it_may() {
     assert!(!labelled.to_string().contains(VALUE), "{labelled}");
 }
 
+#[test]
+fn what_stands_around_rows_is_what_bigquery_says() {
+    let world = World::start("told-queries");
+    let body = json!({ "query": "SELECT COUNT(*) AS n FROM clinic.logins", "useLegacySql": false });
+    let answer = world.call("report-job", "POST", &format!("{API}/queries"), Some(&body)).json();
+    let id = answer["jobReference"]["jobId"].as_str().unwrap();
+    assert_eq!((answer["queryId"].as_str(), &answer["location"]), (Some(id), &json!("US")), "{answer}");
+    assert_eq!(answer["jobCreationReason"], json!({ "code": "REQUESTED" }));
+    for name in ["creationTime", "startTime", "endTime", "totalSlotMs", "totalBytesBilled", "totalBytesProcessed"] {
+        assert!(answer[name].is_string(), "{name}: {answer}");
+    }
+    // `getQueryResults` has neither.
+    let page = world.call("report-job", "GET", &format!("{API}/queries/{id}"), None).json();
+    assert_eq!((&page["queryId"], &page["location"], &page["totalRows"]), (&Value::Null, &Value::Null, &json!("1")), "{page}");
+}
+
 /// `(who, where, what)`, and the words that the answer begins with.
 #[test]
 fn what_is_not_there_is_named_as_bigquery_names_it() {
