@@ -217,10 +217,10 @@ impl Told {
     }
 }
 
-/// On one line, within bounds. Cut where a character ends.
+/// Within bounds. Lines stay lines, as the analyzer writes them; nothing else steers a terminal. Cut where a character ends.
 fn bounded(text: &str) -> String {
     let mut bounded = String::with_capacity(text.len().min(MESSAGE_BYTES_MAX));
-    for letter in text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }) {
+    for letter in text.replace("\r\n", "\n").chars().map(|letter| if letter.is_control() && letter != '\n' { ' ' } else { letter }) {
         if bounded.len() + letter.len_utf8() > MESSAGE_BYTES_MAX {
             bounded.push('…');
             break;
