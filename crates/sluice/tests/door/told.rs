@@ -95,3 +95,31 @@ fn what_is_not_there_is_named_as_bigquery_names_it() {
     check("stranger", "POST", "queries", Some("SELECT * FROM nowhere.none"), "the statement does not fit");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// `(who, what)`, and what the refusal says.
+#[test]
+fn a_refusal_says_what_it_would_take() {
+    let world = World::start("told-refusals");
+    let mut wrong = Vec::new();
+    let mut check = |caller: &str, statement: &str, parts: &[&str]| {
+        let body = json!({ "query": statement, "useLegacySql": false });
+        let answer = world.call(caller, "POST", &format!("{API}/queries"), Some(&body));
+        let told = answer.json()["error"]["message"].as_str().unwrap_or_default().to_owned();
+        wrong.extend(parts.iter().filter(|part| !told.contains(*part)).map(|part| format!("{statement}: no `{part}` in {told}")));
+    };
+    let ask = "ask whoever writes the policy of this gateway";
+    check("report-job", "EXPLAIN SELECT id FROM clinic.patients", &["no `EXPLAIN`", "a dry run"]);
+    check("report-job", "SHOW TABLES", &["no `SHOW`", "INFORMATION_SCHEMA.TABLES"]);
+    check("report-job", "DESCRIBE clinic.patients", &["no `DESCRIBE`", "INFORMATION_SCHEMA.COLUMNS"]);
+    check("report-job", "SELECT * FROM `acme-prod`.clinic.patients.id", &["accepted: `project.dataset.table`"]);
+    check("stranger", "SELECT 1", &["use of the connection: no rule permits it; what it takes is a rule that permits you `connect`", ask]);
+    check("report-job", "CALL clinic.list_ward('A')", &["call on the connection: no rule permits it", "permits you `call`", ask]);
+    check(
+        "etl-nightly",
+        "CREATE TABLE shop.mine AS SELECT 1 AS one",
+        &["create on table acme-prod.shop.mine: no rule permits it", "permits you `create`", ask],
+    );
+    // Lines of the analyzer's stay lines.
+    check("report-job", "SELECT SUBSTR(1)", &["No matching signature for function SUBSTR\n  Argument types: INT64\n"]);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
