@@ -123,3 +123,28 @@ fn a_refusal_says_what_it_would_take() {
     check("report-job", "SELECT SUBSTR(1)", &["No matching signature for function SUBSTR\n  Argument types: INT64\n"]);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// What the starter set lets a pipeline do: call what does no more than it may itself, label its jobs, clear them away.
+#[test]
+fn pipelines_call_label_and_clear_away() {
+    let world = World::start("told-pipelines");
+    let ask = |statement: &str| {
+        let body = json!({ "query": statement, "useLegacySql": false });
+        world.call("etl-nightly", "POST", &format!("{API}/queries"), Some(&body))
+    };
+    for statement in [
+        "CREATE OR REPLACE PROCEDURE staging.note(n INT64) BEGIN CREATE OR REPLACE TABLE staging.noted AS SELECT n AS n; END",
+        "CALL staging.note(7)",
+        "SET @@query_label = 'run:7'; SELECT COUNT(*) AS n FROM clinic.logins",
+    ] {
+        let answer = ask(statement);
+        assert_eq!(answer.status, 200, "{statement}: {}", answer.text());
+    }
+    assert_eq!(world.direct_cell("SELECT n FROM staging.noted"), "7");
+    assert_eq!(ask("CALL clinic.archive_visits()").class(), "403 accessDenied", "it writes a labelled column");
+    let answer = ask("SELECT COUNT(*) AS n FROM clinic.logins").json();
+    let id = answer["jobReference"]["jobId"].as_str().unwrap();
+    let delete = |caller: &str| world.call(caller, "DELETE", &format!("{API}/jobs/{id}/delete?location=US"), None).class();
+    assert_eq!(delete("report-job"), "404 notFound");
+    assert_eq!(delete("etl-nightly"), "204");
+}
