@@ -154,12 +154,12 @@ impl Gateway {
         Ok(part.absent_datasets)
     }
 
-    async fn names(&self, query: &Request, snapshot: &Snapshot) -> Result<Result<Required, Refused>, Why> {
+    pub(crate) async fn names(&self, query: &Request, snapshot: &Snapshot) -> Result<Result<Required, Refused>, Why> {
         let (engine, query, snapshot) = (Arc::clone(&self.parts.engine), query.clone(), snapshot.clone());
         self.blocking(move || sluice_sql::required(engine.as_ref(), &query, &snapshot)).await
     }
 
-    async fn analysis(&self, query: &Request, snapshot: Snapshot) -> Result<Arc<Analysis>, Why> {
+    pub(crate) async fn analysis(&self, query: &Request, snapshot: Snapshot) -> Result<Arc<Analysis>, Why> {
         let (engine, analyses, query) = (Arc::clone(&self.parts.engine), Arc::clone(&self.understanding.analyses), query.clone());
         self.blocking(move || analyses.analyze(engine.as_ref(), &query, &snapshot)).await
     }

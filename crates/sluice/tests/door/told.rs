@@ -96,6 +96,49 @@ fn what_is_not_there_is_named_as_bigquery_names_it() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The default of a column is SQL that others evaluate: it stands for itself, or it is refused by its place in the schema.
+#[test]
+fn defaults_of_columns_are_understood() {
+    let world = World::start("told-defaults");
+    let (mut wrong, mut number) = (Vec::new(), 0);
+    let mut check = |expression: &str, expect: u16| {
+        number += 1;
+        let table = format!("defaults_{number}");
+        let field = json!({ "name": "a", "type": "STRING", "defaultValueExpression": expression });
+        let reference = json!({ "projectId": PROJECT, "datasetId": "staging", "tableId": table });
+        let body = json!({ "tableReference": reference, "schema": { "fields": [field] } });
+        let answer = world.call("etl-nightly", "POST", &format!("{API}/datasets/staging/tables"), Some(&body));
+        let names_it = answer.text().contains("schema.fields[0].defaultValueExpression");
+        if answer.status != expect || names_it != (expect == 400) {
+            wrong.push(format!("{expression}: {} {}", answer.status, answer.text()));
+        }
+        if answer.status == 200 {
+            let path = format!("{API}/datasets/staging/tables/{table}");
+            assert_eq!(world.call("etl-nightly", "DELETE", &path, None).status, 204, "{expression}");
+        }
+    };
+    for taken in ["'x'", "CONCAT('a', 'b') -- why", "GENERATE_UUID()", "CAST(CURRENT_TIMESTAMP() AS STRING)", "IF(TRUE, 'a', NULL)"] {
+        check(taken, 200);
+    }
+    for refused in [
+        "SESSION_USER()",
+        "(SELECT MAX(ssn) FROM clinic.patients)",
+        "(SELECT MAX(ssn) FROM `acme-prod.clinic.patients`)",
+        "'x') FROM clinic.patients WHERE (TRUE",
+        "'x'), ('y'",
+        "'x'); DROP TABLE clinic.visits; SELECT ('x'",
+        "clinic.badge(1)",
+        "other_column",
+        "",
+        "'x",
+        "'x' /*",
+        "'x';",
+    ] {
+        check(refused, 400);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// `(who, what)`, and what the refusal says.
 #[test]
 fn a_refusal_says_what_it_would_take() {
