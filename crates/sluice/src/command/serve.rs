@@ -1,7 +1,7 @@
 //! `sluice serve`: the gateway, until it is told to stop.
 
 use super::Failure;
-use crate::serve::watch::{Event, Watch};
+use crate::serve::watch::{Event, Watch, standard_error};
 use crate::serve::{Composed, Force, compose, metrics_routes, routes};
 use clap::Args;
 use serde_json::json;
@@ -46,7 +46,7 @@ pub struct Serve {
 }
 
 pub fn run(serve: &Serve) -> Result<ExitCode, Failure> {
-    let composed = compose(&serve.config)?;
+    let composed = compose(&serve.config, standard_error()?)?;
     runtime()?.block_on(async {
         let open = open_doors(&composed).await?;
         for address in open.plain_address().iter().map(|address| format!("http://{address}")) {
