@@ -178,7 +178,7 @@ def jobs_belong_to_who_made_them():
         fails(exceptions.NotFound, "Not found", stolen)
     name = f"door-{uuid.uuid4()}"
     REPORT.query("SELECT 1", job_id=name, job_retry=None).result()
-    fails(exceptions.Conflict, "taken", lambda: ANALYST.query("SELECT 1", job_id=name, job_retry=None).result())
+    fails(exceptions.Conflict, f"Already Exists: Job {PROJECT}:US.{name}", lambda: ANALYST.query("SELECT 1", job_id=name, job_retry=None).result())
 
 
 @step

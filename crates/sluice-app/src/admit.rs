@@ -8,11 +8,11 @@ use crate::jobs::absent;
 use crate::labels::with_labels;
 use crate::ports::{JobState, Resource, RowsAsk, Upload};
 use crate::query::Results;
-use crate::refusal::{Refused, Why};
+use crate::refusal::{self, Refused, Why};
 use crate::trail::{Stage, Trail};
 use sluice_identity::Caller;
-use sluice_model::TableName;
-use sluice_policy::{self as policy, Known, Method, Request, Work};
+use sluice_model::{Output, TableName};
+use sluice_policy::{self as policy, Known, Method, Outcome, Request, Work};
 use sluice_sql::Required;
 use std::sync::Arc;
 
@@ -44,6 +44,7 @@ impl Gateway {
         if ask.begins.is_some() {
             ask.sends = with_labels(ask.sends, &self.job_labels(passage))?;
         }
+        self.understand_expressions(&passage.visit.trail, &ask).await?;
         let (request, known) = self.method_request(passage, &ask).await?;
         let background = Background { known: &known, tables: &[] };
         let admission = self.admit_request(passage, request, background).await?;
@@ -61,7 +62,7 @@ impl Gateway {
             };
             let running = self.begin(passage, admission, job, upload, false, name).await?;
             self.forget(passage, &ask.changes);
-            return Ok(Admitted::Job(Box::new(running.state())));
+            return Ok(Admitted::Job(Box::new(self.tell_of(passage, &running.known, running.state()).await)));
         }
         let fault = |fault| failed(fault, admission.may_be_told);
         if ask.reads == Reads::Nothing {
@@ -86,11 +87,11 @@ impl Gateway {
             let owner = owner_of(&passage.caller);
             let found = self.parts.jobs.find_by_destination(&ask.connection, table).await?;
             let found = found.filter(|known| known.owner == owner);
-            let known = found.ok_or_else(|| Why::NotFound { what: format!("table {table}") })?;
+            let known = found.ok_or_else(|| Why::NotFound { what: refusal::absent(table, false) })?;
             let reads = matches!(ask.name.as_str(), "tables.get" | "tabledata.list");
             return match &known.work {
                 JobWork::Query(work) if reads => Ok((self.page(&known, work, ask.sends.clone()), (*self.parts.in_force.known()).clone())),
-                _ => Err(Why::NotFound { what: format!("table {table}") }),
+                _ => Err(Why::NotFound { what: refusal::absent(table, false) }),
             };
         }
         // Who lists such a dataset learns what others asked for.
@@ -110,11 +111,8 @@ impl Gateway {
         let trail = &passage.visit.trail;
         let (columns, known) = match &ask.reads {
             Reads::Nothing => (Vec::new(), (*self.parts.in_force.known()).clone()),
-            Reads::All(tables) => self.columns(trail, &ask.connection, tables, None).await.map(|found| (found.outputs, found.known))?,
-            Reads::Some(table, paths) => {
-                let found = self.columns(trail, &ask.connection, std::slice::from_ref(table), Some(paths)).await?;
-                (found.outputs, found.known)
-            }
+            Reads::All(tables) => self.columns_or_absent(passage, ask, tables, None).await?,
+            Reads::Some(table, paths) => self.columns_or_absent(passage, ask, std::slice::from_ref(table), Some(paths)).await?,
         };
         let work = Work::Method(Method { name: ask.name.clone(), resource, columns });
         let (connection, project, mut also) = (ask.connection.clone(), ask.project.clone(), ask.also.clone());
@@ -124,6 +122,29 @@ impl Gateway {
             also.push(("administration".to_owned(), policy::Resource::Table(table.clone())));
         }
         Ok((Request { connection, project, work, also, sends: ask.sends.clone() }, known))
+    }
+
+    /// That even the dataset is not there is told to whoever may describe what is in it.
+    async fn columns_or_absent(
+        &self,
+        passage: &Passage,
+        ask: &MethodAsk,
+        tables: &[TableName],
+        paths: Option<&[Vec<String>]>,
+    ) -> Result<(Vec<Output>, Known), Why> {
+        let why = match self.columns(&passage.visit.trail, &ask.connection, tables, paths).await {
+            Ok(found) => return Ok((found.outputs, found.known)),
+            Err(why) => why,
+        };
+        let known = self.parts.in_force.known();
+        let may_describe = |table: &&TableName| {
+            let evaluation = self.weigh_method(passage, &ask.project, ("tables.get", table, Vec::new()), &known);
+            evaluation.outcome == Outcome::Permitted
+        };
+        match (&why, tables.iter().find(|table| !may_describe(table))) {
+            (Why::NotFound { .. }, Some(hidden)) => Err(Why::NotFound { what: refusal::absent(hidden, false) }),
+            _ => Err(why),
+        }
     }
 
     /// As it is now: what the catalog remembers may be older than the tag.

@@ -56,9 +56,18 @@ pub struct MethodAsk {
     pub changes: Vec<TableName>,
     /// A table whose schema is written anew: policy tags can fall off, and what a column is labelled by with them.
     pub untags: Option<TableName>,
+    /// SQL that stands in what is sent: defaults of columns.
+    pub expressions: Vec<Expression>,
     /// It begins a job, under this name: load, copy, extract.
     pub begins: Option<JobName>,
     pub request_id: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expression {
+    /// `schema.fields[0].defaultValueExpression`.
+    pub field: String,
+    pub text: String,
 }
 
 /// Which columns leave by it.

@@ -11,8 +11,7 @@ use sluice_ledger::record::content::{Meta, Steps, Table};
 use sluice_mask::MaskFault;
 use sluice_model::TableName;
 use sluice_policy::{
-    Amount, Circumstances, Counters, Decision, DryRun, Exceeded, Known, Limit, MaskedPath, Method, Outcome, Permit, Request, Resource,
-    Sends, Verdict, Work,
+    Amount, Circumstances, Counters, Decision, DryRun, Exceeded, Known, Limit, MaskedPath, Outcome, Permit, Request, Verdict, Work,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -112,20 +111,11 @@ impl Gateway {
 
     /// Whether the caller may know these schemas: else no text that comes from them reaches it.
     pub(crate) fn may_describe(&self, passage: &Passage, project: &str, understood: &Understood) -> bool {
-        let policy = self.parts.in_force.policy();
-        let halt = self.parts.in_force.halt();
-        let circumstances = self.circumstances(passage, &understood.known, &halt);
-        understood.named.iter().all(|name: &TableName| {
-            let method = Method { name: "tables.get".to_owned(), resource: Resource::Table(name.clone()), columns: Vec::new() };
-            let request = Request {
-                connection: passage.connection.clone(),
-                project: project.to_owned(),
-                work: Work::Method(method),
-                also: Vec::new(),
-                sends: Sends::default(),
-            };
-            policy.evaluate(passage.caller.principal(), &request, None, &circumstances).outcome == Outcome::Permitted
-        })
+        let may = |name: &TableName| {
+            let evaluation = self.weigh_method(passage, project, ("tables.get", name, Vec::new()), &understood.known);
+            evaluation.outcome == Outcome::Permitted
+        };
+        understood.named.iter().all(may)
     }
 
     /// They grant nothing and count nothing: their answers are for the record.
@@ -153,7 +143,7 @@ impl Gateway {
         self.parts.in_force.policy().decide_estimated(&passage.caller, estimate, dry_run, &circumstances, counters)
     }
 
-    fn circumstances<'a>(&self, passage: &Passage, known: &'a Known, halt: &'a sluice_policy::Halt) -> Circumstances<'a> {
+    pub(crate) fn circumstances<'a>(&self, passage: &Passage, known: &'a Known, halt: &'a sluice_policy::Halt) -> Circumstances<'a> {
         let now = i64::try_from(self.parts.machine.now_ms() / 1_000).unwrap_or(i64::MAX);
         Circumstances { now, door: passage.visit.door, address: passage.visit.address, halt, known }
     }

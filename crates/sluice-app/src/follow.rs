@@ -5,7 +5,7 @@ use crate::decide::Admission;
 use crate::gateway::Gateway;
 use crate::job::{JobWork, KnownJob};
 use crate::labels::is_of_request;
-use crate::ports::{JobState, UpstreamError, UpstreamFault, UpstreamFaultKind};
+use crate::ports::{JobState, UpstreamFault, UpstreamFaultKind};
 use crate::record;
 use crate::running::Running;
 use sluice_ledger::record::Subject;
@@ -58,7 +58,8 @@ impl Gateway {
             match self.parts.upstream.job(&admission.permit, &name, patience).await {
                 // Another's job has the name: ours never arrived.
                 Ok(state) if !followed.arrived && !is_of_request(&state.resource.0, running.known.subject) => {
-                    running.set(JobState { done: true, error: Some(taken()), ..running.state() });
+                    let error = self.taken(&followed.connection, &name, "").await;
+                    running.set(JobState { done: true, error: Some(error), ..running.state() });
                 }
                 Ok(state) => {
                     (failures, refusals) = (0, 0);
@@ -118,10 +119,6 @@ impl Gateway {
             Err(error) => self.parts.alarm.raise(&format!("a job's end has no record: {error}")),
         }
     }
-}
-
-fn taken() -> UpstreamError {
-    UpstreamError { reason: "duplicate".to_owned(), message: "Already Exists: a job of this name".to_owned() }
 }
 
 fn refusals_max(followed: &Followed, fault: &UpstreamFault) -> u32 {

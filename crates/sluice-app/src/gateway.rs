@@ -46,6 +46,8 @@ pub struct Parts {
 /// What the path of a request has to know of a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Connection {
+    /// Where jobs run that name no place.
+    pub location: Option<String>,
     /// Each caller reaches BigQuery as an account of its own, so what depends on who asks is answered for the right one.
     pub impersonates: bool,
 }

@@ -23,6 +23,7 @@ pub struct KnownJob {
     pub owner: String,
     /// The request that began it.
     pub subject: Subject,
+    /// By what the same request is found again, if its client gave it an id.
     pub request_id: Option<String>,
     pub created_ms: u64,
     pub work: JobWork,

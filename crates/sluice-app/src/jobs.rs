@@ -6,10 +6,9 @@ use crate::decide::{Background, failed};
 use crate::gateway::{Gateway, Passage};
 use crate::job::{JobName, JobWork, KnownJob, Part, owner_of};
 use crate::labels::is_of_request;
-use crate::ports::JobState;
-use crate::query::told;
+use crate::ports::{Asking, JobState, UpstreamFault};
 use crate::refusal::{Refused, Why};
-use crate::script::without_foreign_text;
+use crate::together::together;
 use crate::trail::Stage;
 use sluice_identity::Caller;
 use sluice_policy::{Method, Request, Resource, Sends, Verb, Work};
@@ -18,6 +17,8 @@ use std::time::Duration;
 
 /// How many jobs one answer lists.
 pub const JOBS_LISTED_MAX: usize = 100;
+/// Of one list, at BigQuery.
+const JOBS_ASKED_AT_ONCE_MAX: usize = 8;
 
 /// A part of a list.
 #[derive(Debug, Default)]
@@ -107,7 +108,7 @@ impl Gateway {
         if let Some(running) = running.as_ref().filter(|running| !running.state().done) {
             running.count_poll();
             self.may_poll(passage, request)?;
-            return Ok(told_of(&known, running.state(), may_be_told));
+            return Ok(self.tell_of(passage, &known, running.state()).await);
         }
         let known_now = self.parts.in_force.known();
         let admission = self.admit_request(passage, request, Background { known: &known_now, tables: &[] }).await?;
@@ -122,7 +123,7 @@ impl Gateway {
         let state = state.map_err(|fault| failed(fault, may_be_told))?;
         self.confirm(&known, &state).await?;
         self.complete(passage, &state, "completed", 0).await;
-        Ok(told_of(&known, state, may_be_told))
+        Ok(self.tell_of(passage, &known, state).await)
     }
 
     async fn cancel_now(&self, passage: &mut Passage, job: &JobName) -> Result<JobState, Why> {
@@ -140,7 +141,7 @@ impl Gateway {
         let state = trail.upstream(Stage::UpstreamJob, asking).await;
         let state = state.map_err(|fault| failed(fault, may_be_told))?;
         self.complete(passage, &state, "completed", 0).await;
-        Ok(told_of(&known, state, may_be_told))
+        Ok(self.tell_of(passage, &known, state).await)
     }
 
     async fn list(&self, passage: &mut Passage, project: &str, before: Option<&str>, jobs_max: usize) -> Result<JobPage, Why> {
@@ -153,28 +154,37 @@ impl Gateway {
         let mut page = JobPage::default();
         let listed = self.parts.jobs.list(&owner, project, before, jobs_max).await?;
         page.next = listed.last().filter(|_| listed.len() >= jobs_max).map(|known| known.name.id.clone());
-        for known in listed {
-            // Parts of a script are listed with it alone.
-            let is_part = matches!(&known.work, JobWork::Query(work) if work.part != Part::Whole);
-            if is_part || known.connection != passage.connection {
-                continue;
-            }
-            let state = match self.running.find(&passage.connection, &known.name) {
-                Some(running) => Ok(running.state()),
-                None => {
-                    let asking = self.parts.upstream.job(&admission.permit, &known.name, Duration::ZERO);
-                    passage.visit.trail.upstream(Stage::UpstreamJob, asking).await
+        // Parts of a script are listed with it alone.
+        let is_part = |known: &KnownJob| matches!(&known.work, JobWork::Query(work) if work.part != Part::Whole);
+        let listed: Vec<_> = listed.into_iter().filter(|known| !is_part(known) && known.connection == passage.connection).collect();
+        for some in listed.chunks(JOBS_ASKED_AT_ONCE_MAX) {
+            let states = together(some.iter().map(|known| self.state_of(passage, &admission, known)).collect()).await;
+            for (known, state) in some.iter().zip(states) {
+                // BigQuery forgets jobs after half a year.
+                let Ok(state) = state else { continue };
+                if self.confirm(known, &state).await.is_err() {
+                    continue;
                 }
-            };
-            // BigQuery forgets jobs after half a year.
-            let Ok(state) = state else { continue };
-            if self.confirm(&known, &state).await.is_err() {
-                continue;
+                page.jobs.push(self.tell_of(passage, known, state).await);
             }
-            page.jobs.push(told(state, self.may_be_told(&known)));
         }
         self.complete(passage, &JobState::default(), "completed", 0).await;
         Ok(page)
+    }
+
+    fn state_of<'a>(
+        &'a self,
+        passage: &'a Passage,
+        admission: &'a Admission,
+        known: &'a KnownJob,
+    ) -> Asking<'a, Result<JobState, UpstreamFault>> {
+        Box::pin(async move {
+            if let Some(running) = self.running.find(&passage.connection, &known.name) {
+                return Ok(running.state());
+            }
+            let asking = self.parts.upstream.job(&admission.permit, &known.name, Duration::ZERO);
+            passage.visit.trail.upstream(Stage::UpstreamJob, asking).await
+        })
     }
 
     /// Whether nothing that BigQuery says of a job can hold a labelled value.
@@ -190,13 +200,7 @@ impl Gateway {
 }
 
 pub(crate) fn absent(job: &JobName) -> Why {
-    Why::NotFound { what: format!("job {job}") }
-}
-
-/// A part of a script can be of a procedure, whose body is not the caller's own text.
-fn told_of(known: &KnownJob, state: JobState, may_be_told: bool) -> JobState {
-    let is_part = matches!(&known.work, JobWork::Query(work) if work.part != Part::Whole);
-    told(if is_part { without_foreign_text(state) } else { state }, may_be_told)
+    Why::NotFound { what: format!("Job {job}") }
 }
 
 /// Locations are compared where both sides have one.

@@ -3,6 +3,7 @@
 mod admit;
 mod asked;
 mod decide;
+mod expression;
 mod follow;
 mod gateway;
 mod identify;
@@ -15,15 +16,18 @@ mod query;
 mod record;
 mod refusal;
 mod release;
+mod repeat;
 mod running;
 mod script;
 mod session;
+mod telling;
+mod together;
 mod trail;
 mod understand;
 mod withhold;
 
 pub use admit::Admitted;
-pub use asked::{MethodAsk, QueryAsk, Reads, Visit};
+pub use asked::{Expression, MethodAsk, QueryAsk, Reads, Visit};
 pub use gateway::{Connection, Gateway, Parts};
 pub use job::{JobName, JobWork, KnownJob, Part, QueryWork};
 pub use jobs::{JOBS_LISTED_MAX, JobPage};

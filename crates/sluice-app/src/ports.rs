@@ -11,7 +11,7 @@ use sluice_model::{ColumnPath, Field, RoutineName, TableName};
 use sluice_policy::{Counters, DryRun, Estimate, Halt, Known, Permit, PolicySet};
 use sluice_sql::Required;
 use sluice_sql::catalog::Snapshot;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -93,6 +93,8 @@ pub struct JobState {
     pub done: bool,
     /// Why it failed: a word of BigQuery's, and a text that can hold values.
     pub error: Option<UpstreamError>,
+    /// What was wrong where, and what was only noticed: of a load, record by record.
+    pub errors: Vec<UpstreamError>,
     pub statement_type: Option<String>,
     pub referenced_tables: Vec<TableName>,
     pub referenced_routines: Vec<RoutineName>,
@@ -106,9 +108,11 @@ pub struct JobState {
     pub resource: Resource,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UpstreamError {
     pub reason: String,
+    /// A file, a column, a part of the request: where it is wrong.
+    pub location: Option<String>,
     pub message: String,
 }
 
@@ -170,6 +174,8 @@ pub struct CatalogPart {
     pub tags: Vec<(ColumnPath, String)>,
     /// Tables and views that have row access policies: what they show depends on who asks.
     pub row_policies: Vec<TableName>,
+    /// Projects with datasets that are not there, so nothing in them is.
+    pub absent_datasets: BTreeSet<(String, String)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

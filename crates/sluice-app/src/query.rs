@@ -7,9 +7,11 @@ use crate::gateway::{Gateway, Passage};
 use crate::job::{JobName, JobWork, KnownJob, Part, QueryWork, owner_of};
 use crate::labels::{with_ceiling, with_labels};
 use crate::onward::RowsToCome;
-use crate::ports::{JobRows, JobState, RowsAsk, Upload, UpstreamFault, UpstreamFaultKind};
-use crate::refusal::{FormReason, Refused, Why};
+use crate::ports::{JobRows, JobState, JobsFault, RowsAsk, Upload, UpstreamFault, UpstreamFaultKind};
+use crate::refusal::{self, FormReason, Refused, Why};
+use crate::repeat;
 use crate::running::Running;
+use crate::telling::told;
 use crate::trail::Stage;
 use crate::understand::{Understood, all_nameable, depends_on_who_asks, tells_of_others};
 use sluice_identity::Caller;
@@ -25,6 +27,8 @@ const SCHEMA_WITHHELD: &str =
     "the statement does not fit the tables that it names; their schema is not yours to read, so nothing more is said";
 /// How the analyzer begins to say that a table is not there.
 const TABLE_ABSENT: &str = "Table not found: ";
+/// Of a name that is taken: nothing else is said so when a job is sent.
+const CONFLICT: u16 = 409;
 
 enum Sent {
     DryRun(Box<JobState>),
@@ -204,11 +208,27 @@ impl Gateway {
         dry_run: bool,
     ) -> Result<JobState, Why> {
         if !dry_run {
-            self.parts.jobs.begin(known.clone()).await?;
+            match self.parts.jobs.begin(known.clone()).await {
+                Ok(()) => {}
+                Err(JobsFault::Taken) => {
+                    let text = self.taken(&known.connection, &known.name, "").await.message;
+                    return Err(Why::Form { reason: FormReason::Duplicate, text });
+                }
+                Err(fault @ JobsFault::Unavailable(_)) => return Err(Why::Jobs(fault)),
+            }
         }
         let asking = self.parts.upstream.dispatch(&admission.permit, upload);
-        let sent = passage.visit.trail.upstream(Stage::UpstreamDispatch, asking).await;
-        sent.map_err(|fault| failed(fault, admission.may_be_told))
+        match passage.visit.trail.upstream(Stage::UpstreamDispatch, asking).await {
+            Ok(state) => Ok(state),
+            // The same words, whoever knows of the job that has the name.
+            Err(fault) if fault.kind == UpstreamFaultKind::Refused && fault.status == Some(CONFLICT) && !dry_run => {
+                let said = fault.error.as_ref().map_or("", |error| error.message.as_str());
+                let error = self.taken(&known.connection, &known.name, said).await;
+                let told = Some(error.message.clone());
+                Err(Why::Upstream { fault: Box::new(UpstreamFault { error: Some(error), ..fault }), told })
+            }
+            Err(fault) => Err(failed(fault, admission.may_be_told)),
+        }
     }
 
     /// One look at a job: whether it is done, and its rows if it is. Never analysed afresh: what was understood at dispatch is decided on again.
@@ -328,24 +348,16 @@ impl Gateway {
             return Err(Why::Form { reason: FormReason::InvalidQuery, text: SCHEMA_WITHHELD.to_owned() });
         }
         // Clients tell a table that is not there from a mistake by the code.
-        match understood.absent.first() {
-            Some(absent) if reason.starts_with(TABLE_ABSENT) => {
-                Err(Why::NotFound { what: format!("Table {}:{}.{}", absent.project, absent.dataset, absent.table) })
-            }
-            _ => Err(Why::Form { reason: FormReason::InvalidQuery, text: reason.clone() }),
+        match reason.strip_prefix(TABLE_ABSENT).and_then(|named| understood.absent_table(named)) {
+            Some(absent) => Err(Why::NotFound { what: refusal::absent(absent, understood.is_dataset_absent(absent)) }),
+            None => Err(Why::Form { reason: FormReason::InvalidQuery, text: reason.clone() }),
         }
     }
 
     async fn sent_before(&self, passage: &Passage, ask: &QueryAsk) -> Result<Option<Arc<KnownJob>>, Why> {
-        let Some(request_id) = &ask.request_id else { return Ok(None) };
+        let Some(key) = repeat::key(ask) else { return Ok(None) };
         let owner = owner_of(&passage.caller);
-        let found = self.parts.jobs.find_by_request_id(&owner, &ask.job.project, request_id).await?;
-        match found {
-            Some(known) if matches!(&known.work, JobWork::Query(work) if work.text == ask.query.text) => Ok(Some(known)),
-            // Another statement under the same id is a mistake, not a repetition.
-            Some(_) => Err(Why::Form { reason: FormReason::Invalid, text: "this requestId was sent with another statement".to_owned() }),
-            None => Ok(None),
-        }
+        Ok(self.parts.jobs.find_by_request_id(&owner, &ask.job.project, &key).await?)
     }
 }
 
@@ -365,7 +377,7 @@ fn known_job(passage: &Passage, ask: &QueryAsk, understood: &Understood, now_ms:
         name: ask.job.clone(),
         owner: owner_of(&passage.caller),
         subject: passage.subject,
-        request_id: ask.request_id.clone(),
+        request_id: repeat::key(ask),
         created_ms: now_ms,
         work: JobWork::Query(Box::new(work)),
         result_table: None,
@@ -401,9 +413,4 @@ fn rows_sent(rows: &JobRows) -> Sends {
     push("pageToken", rows.page_token.clone());
     push("startIndex", rows.start_index.map(|index| index.to_string()));
     Sends { path: format!("projects/{}/queries/{}", rows.job.project, rows.job.id), query, ..Sends::default() }
-}
-
-/// A job as it may be told: without its texts where they can hold what the caller may not see.
-pub(crate) fn told(state: JobState, may_be_told: bool) -> JobState {
-    if may_be_told { state } else { crate::withhold::withhold(state) }
 }

@@ -4,6 +4,7 @@ use crate::ports::{CatalogFault, JobsFault, SealFault, UpstreamFault};
 use sluice_ledger::record::Subject;
 use sluice_ledger::{AppendFault, RecordingError};
 use sluice_mask::MaskFault;
+use sluice_model::TableName;
 use sluice_policy::Decision;
 
 /// One request that was not served, with the id to quote.
@@ -119,11 +120,14 @@ impl From<CatalogFault> for Why {
 
 impl From<JobsFault> for Why {
     fn from(fault: JobsFault) -> Why {
-        match fault {
-            JobsFault::Taken => Why::Form { reason: FormReason::Duplicate, text: "Already Exists: this job id is taken".to_owned() },
-            fault @ JobsFault::Unavailable(_) => Why::Jobs(fault),
-        }
+        Why::Jobs(fault)
     }
+}
+
+/// What is not there, as BigQuery names it.
+pub(crate) fn absent(table: &TableName, with_its_dataset: bool) -> String {
+    let TableName { project, dataset, table } = table;
+    if with_its_dataset { format!("Dataset {project}:{dataset}") } else { format!("Table {project}:{dataset}.{table}") }
 }
 
 impl From<MaskFault> for Why {

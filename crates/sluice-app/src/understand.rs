@@ -2,7 +2,7 @@
 
 use crate::gateway::Gateway;
 use crate::ports::CatalogFault;
-use crate::refusal::{FormReason, Why};
+use crate::refusal::{FormReason, Why, absent};
 use crate::trail::{Stage, Trail};
 use sluice_ledger::record::content::Table;
 use sluice_model::{Analysis, Effect, Exposure, How, Output, Refused, TableName, Type};
@@ -10,7 +10,7 @@ use sluice_policy::Known;
 use sluice_sql::builtin::{self, Flag};
 use sluice_sql::catalog::{Column, Snapshot};
 use sluice_sql::{Cache, Request, Required};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -22,6 +22,8 @@ const NAMES_KEPT_MAX: usize = 4_096;
 const TEXT_KEPT_BYTES_MAX: usize = 64 << 10;
 /// For a place among those that are analysed.
 const PLACE_SECONDS_MAX: u64 = 30;
+/// Project, dataset, table.
+const TABLE_NAMES_MAX: usize = 3;
 /// Of tables that last as long as their script.
 const TEMPORARY_DATASET: &str = "_SESSION";
 
@@ -47,6 +49,8 @@ pub(crate) struct Understood {
     pub named: Vec<TableName>,
     /// Those of them that are not there.
     pub absent: Vec<TableName>,
+    /// Projects with datasets that are not there either.
+    pub absent_datasets: BTreeSet<(String, String)>,
     /// The refusal's text comes from the words of the statement alone.
     pub by_syntax: bool,
 }
@@ -59,23 +63,24 @@ impl Gateway {
         let mut known = (*self.parts.in_force.known()).clone();
         let mut snapshot = Snapshot::default();
         let mut all = Required::default();
+        let mut absent_datasets = BTreeSet::new();
         for _ in 0..ROUNDS_MAX {
             let names = match trail.walk(Stage::Analyze, self.names(query, &snapshot)).await? {
                 Ok(names) => names,
                 Err(refused) => {
                     let analysis = Analysis { statements: Vec::new(), refused: Some(refused) };
                     let by_syntax = all == Required::default();
-                    return Ok(understood(Arc::new(analysis), &snapshot, known, by_syntax));
+                    return Ok(Understood { absent_datasets, ..understood(Arc::new(analysis), &snapshot, known, by_syntax) });
                 }
             };
             let missing = missing(&names, &snapshot);
             if missing == Required::default() {
                 self.understanding.remember(connection, query, all);
                 let analysis = trail.walk(Stage::Analyze, self.analysis(query, snapshot.clone())).await?;
-                return Ok(understood(analysis, &snapshot, known, false));
+                return Ok(Understood { absent_datasets, ..understood(analysis, &snapshot, known, false) });
             }
             add(&mut all, &missing);
-            self.look_up(trail, connection, &missing, &mut snapshot, &mut known).await?;
+            absent_datasets.extend(self.look_up(trail, connection, &missing, &mut snapshot, &mut known).await?);
         }
         let reason = format!("views and functions open each other more than {ROUNDS_MAX} times");
         let analysis = Analysis { statements: Vec::new(), refused: Some(Refused { reason }) };
@@ -87,9 +92,9 @@ impl Gateway {
     async fn understood_before(&self, trail: &Trail, connection: &str, query: &Request) -> Option<Understood> {
         let names = self.understanding.remembered(connection, query)?;
         let (mut snapshot, mut known) = (Snapshot::default(), (*self.parts.in_force.known()).clone());
-        self.look_up(trail, connection, &names, &mut snapshot, &mut known).await.ok()?;
+        let absent_datasets = self.look_up(trail, connection, &names, &mut snapshot, &mut known).await.ok()?;
         let analysis = self.understanding.analyses.find(query, &snapshot)?;
-        Some(understood(analysis, &snapshot, known, false))
+        Some(Understood { absent_datasets, ..understood(analysis, &snapshot, known, false) })
     }
 
     /// The columns of whole tables, or some of one, as outputs that show them.
@@ -103,11 +108,12 @@ impl Gateway {
         let mut known = (*self.parts.in_force.known()).clone();
         let mut snapshot = Snapshot::default();
         let wanted = Required { tables: tables.to_vec(), ..Required::default() };
-        self.look_up(trail, connection, &wanted, &mut snapshot, &mut known).await?;
+        let absent_datasets = self.look_up(trail, connection, &wanted, &mut snapshot, &mut known).await?;
         let mut outputs = Vec::new();
         for name in tables {
             let Some(table) = snapshot.tables.get(name) else {
-                return Err(Why::NotFound { what: format!("table {name}") });
+                let is_dataset = absent_datasets.contains(&(name.project.clone(), name.dataset.clone()));
+                return Err(Why::NotFound { what: absent(name, is_dataset) });
             };
             if matches!(table.kind, sluice_sql::catalog::TableKind::View { .. }) {
                 let text = "rows of a view are read by a query, whose text says what it shows".to_owned();
@@ -125,9 +131,9 @@ impl Gateway {
         wanted: &Required,
         snapshot: &mut Snapshot,
         known: &mut Known,
-    ) -> Result<(), Why> {
+    ) -> Result<BTreeSet<(String, String)>, Why> {
         if *wanted == Required::default() {
-            return Ok(());
+            return Ok(BTreeSet::new());
         }
         let names = wanted.tables.iter().chain(&wanted.routines).chain(&wanted.models);
         names.into_iter().try_for_each(nameable)?;
@@ -145,15 +151,15 @@ impl Gateway {
         snapshot.models.extend(part.snapshot.models);
         snapshot.routines.extend(part.snapshot.routines);
         snapshot.tables.extend(part.snapshot.tables);
-        Ok(())
+        Ok(part.absent_datasets)
     }
 
-    async fn names(&self, query: &Request, snapshot: &Snapshot) -> Result<Result<Required, Refused>, Why> {
+    pub(crate) async fn names(&self, query: &Request, snapshot: &Snapshot) -> Result<Result<Required, Refused>, Why> {
         let (engine, query, snapshot) = (Arc::clone(&self.parts.engine), query.clone(), snapshot.clone());
         self.blocking(move || sluice_sql::required(engine.as_ref(), &query, &snapshot)).await
     }
 
-    async fn analysis(&self, query: &Request, snapshot: Snapshot) -> Result<Arc<Analysis>, Why> {
+    pub(crate) async fn analysis(&self, query: &Request, snapshot: Snapshot) -> Result<Arc<Analysis>, Why> {
         let (engine, analyses, query) = (Arc::clone(&self.parts.engine), Arc::clone(&self.understanding.analyses), query.clone());
         self.blocking(move || analyses.analyze(engine.as_ref(), &query, &snapshot)).await
     }
@@ -167,6 +173,24 @@ impl Gateway {
             done
         });
         done.await.map_err(|_| Why::Catalog(CatalogFault::Unavailable("the analysis broke off".to_owned())))
+    }
+}
+
+impl Understood {
+    /// The table that a text means by this name, if it is not there.
+    pub fn absent_table(&self, named: &str) -> Option<&TableName> {
+        let path = named.split([';', ' ']).next().unwrap_or_default().replace('`', "").to_lowercase();
+        let is_meant = |absent: &&TableName| {
+            let whole = absent.to_string().to_lowercase();
+            whole.strip_suffix(&path).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+        };
+        // `t$20240101` is written otherwise; a name of four parts is none of them.
+        let first = self.absent.first().filter(|_| path.split('.').count() <= TABLE_NAMES_MAX);
+        self.absent.iter().find(is_meant).or(first)
+    }
+
+    pub fn is_dataset_absent(&self, table: &TableName) -> bool {
+        self.absent_datasets.contains(&(table.project.clone(), table.dataset.clone()))
     }
 }
 
@@ -210,7 +234,7 @@ impl Understanding {
 /// project's number is a second name for all its tables.
 fn nameable(name: &TableName) -> Result<(), Why> {
     if name.dataset.starts_with('_') && name.dataset != TEMPORARY_DATASET {
-        return Err(Why::NotFound { what: format!("table {name}") });
+        return Err(Why::NotFound { what: absent(name, false) });
     }
     if !name.project.is_empty() && name.project.bytes().all(|byte| byte.is_ascii_digit()) {
         let text = format!("`{name}`: a project is named by its id, not by its number");
@@ -249,7 +273,7 @@ fn understood(analysis: Arc<Analysis>, snapshot: &Snapshot, known: Known, by_syn
     let tables: Vec<Table> = opened.map(|(name, etag)| Table { name: name.to_string(), etag: etag.clone() }).collect();
     let named = snapshot.tables.keys().chain(snapshot.routines.keys()).chain(snapshot.models.keys()).chain(&snapshot.absent).cloned();
     let absent = snapshot.absent.iter().cloned().collect();
-    Understood { analysis, tables, known, named: named.collect(), absent, by_syntax }
+    Understood { analysis, tables, known, named: named.collect(), absent, absent_datasets: BTreeSet::new(), by_syntax }
 }
 
 fn missing(wanted: &Required, snapshot: &Snapshot) -> Required {
@@ -315,5 +339,24 @@ mod tests {
         understanding.remember("c", &query, all);
         assert_eq!(understanding.remembered("c", &query).as_deref(), Some(&names(&["view", "behind"], &["function"])));
         assert_eq!(understanding.remembered("another", &query), None);
+    }
+
+    /// Which of several tables that are not there a text means.
+    #[test]
+    fn the_table_that_is_not_there_is_the_one_that_is_named() {
+        let names = ["p.a.first", "p.d.events_*", "p.d.none", "q.d.none"].map(|name| TableName::parse(name).unwrap());
+        let snapshot = Snapshot { absent: names.into(), ..Snapshot::default() };
+        let analysis = Arc::new(Analysis { statements: Vec::new(), refused: None });
+        let understood = understood(analysis, &snapshot, Known::default(), false);
+        let check = |named: &str, expect: Option<&str>| {
+            assert_eq!(understood.absent_table(named).map(ToString::to_string).as_deref(), expect, "{named}");
+        };
+        check("none at [1:15]", Some("p.d.none"));
+        check("D.None; Did you mean nine? at [1:15]", Some("p.d.none"));
+        check("`q`.d.none", Some("q.d.none"));
+        check("d.`events_*` at [1:15]", Some("p.d.events_*"));
+        check("one at [1:15]", Some("p.a.first"));
+        check("d.none$20240101", Some("p.a.first"));
+        check("p.d.none.x at [1:15]; accepted: `project.dataset.table`", None);
     }
 }

@@ -150,3 +150,16 @@ pub struct Unresolved {
 pub struct Refused {
     pub reason: String,
 }
+
+/// Statements that other engines have and the grammar knows, by their kind in the tree: why each is unresolved, and what BigQuery takes instead.
+pub const FOREIGN_STATEMENTS: [(&str, &str); 3] = [
+    (
+        "ResolvedDescribeStmt",
+        "BigQuery has no `DESCRIBE`; accepted: `SELECT column_name, data_type FROM dataset.INFORMATION_SCHEMA.COLUMNS`, or `tables.get`",
+    ),
+    ("ResolvedExplainStmt", "BigQuery has no `EXPLAIN`; accepted: a dry run of the statement, which says what it would read"),
+    (
+        "ResolvedShowStmt",
+        "BigQuery has no `SHOW`; accepted: `SELECT table_name FROM dataset.INFORMATION_SCHEMA.TABLES`, or `datasets.list` and `tables.list`",
+    ),
+];

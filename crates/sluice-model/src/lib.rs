@@ -6,7 +6,9 @@ pub mod principal;
 pub mod types;
 mod word;
 
-pub use analysis::{Analysis, Effect, Exposure, How, Output, Read, Refused, StatementAnalysis, Unresolved, Use, UseKind, Write};
+pub use analysis::{
+    Analysis, Effect, Exposure, FOREIGN_STATEMENTS, How, Output, Read, Refused, StatementAnalysis, Unresolved, Use, UseKind, Write,
+};
 pub use name::{ColumnPath, RoutineName, TableName};
 pub use principal::{Actor, Asserted, CallerKind, DELEGATION_DEPTH_MAX, Delegation, Delegator, Grant, Principal, Run};
 pub use types::{Field, Type};

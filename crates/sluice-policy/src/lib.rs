@@ -50,7 +50,7 @@ pub use limit::{Amount, Counters, DayUse, Exceeded, Halt, Limit, LimitRule, Memo
 pub use mask::Mask;
 pub use plan::{Inherited, MaskedPath};
 pub use problem::Problem;
-pub use reason::{Need, Reason, ReasonKind, RuleNote};
+pub use reason::{Missing, Need, Reason, ReasonKind, RuleNote};
 pub use request::{Destination, Method, Parameter, Purpose, Request, Resource, Sends, Statement, Verb, Work};
 pub use schema::SCHEMA;
 pub use set::{PolicySet, RULES_MAX, Rule};

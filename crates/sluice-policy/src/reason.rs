@@ -20,6 +20,17 @@ pub struct Reason {
     pub accepted: Vec<String>,
     /// What the caller can do without, where that is plain.
     pub without: Option<&'static str>,
+    /// What it would take, where the caller may know what it is about.
+    pub missing: Option<Missing>,
+}
+
+/// A permit that nobody wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// As the schema names it.
+    pub action: String,
+    /// Permits of that action for such a caller, which did not speak: without what their conditions found.
+    pub near: Vec<RuleNote>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -117,7 +128,16 @@ impl RuleNote {
 
 impl Reason {
     pub fn plain(kind: ReasonKind, fact: impl Into<String>) -> Reason {
-        Reason { kind, question: None, told: None, rules: Vec::new(), fact: fact.into(), accepted: Vec::new(), without: None }
+        Reason {
+            kind,
+            question: None,
+            told: None,
+            rules: Vec::new(),
+            fact: fact.into(),
+            accepted: Vec::new(),
+            without: None,
+            missing: None,
+        }
     }
 }
 
@@ -132,6 +152,7 @@ impl Need {
             fact: format!("needs {}", self.duty),
             accepted: vec![self.duty.to_string()],
             without: None,
+            missing: None,
         }
     }
 }

@@ -3,14 +3,17 @@
 
 use crate::labels::canonical_table;
 use crate::question::{About, Question};
-use crate::reason::{Reason, ReasonKind};
+use crate::reason::{Missing, Reason, ReasonKind};
 use crate::request::{Request, Resource, Work};
 use crate::weigh::{Evaluation, Outcome};
-use sluice_model::TableName;
+use sluice_model::{FOREIGN_STATEMENTS, TableName};
 use std::collections::BTreeSet;
 
 /// Reasons in one refusal. More would be read by nobody.
 pub const TOLD_REASONS_MAX: usize = 5;
+
+/// Rules that come near, for one reason.
+const TOLD_NEAR_MAX: usize = 3;
 
 /// It is of the statement's own text, and tells nothing of what that stands on.
 const TOLD_UNRESOLVED: &str = "SQL text that is put together at run time";
@@ -29,7 +32,17 @@ pub fn tell(evaluation: &Evaluation) -> String {
     if more > 0 {
         lines.push(format!("and {more} reasons more"));
     }
+    lines.extend(ask_for(&evaluation.reasons));
     lines.join("\n")
+}
+
+/// Nothing that the caller can do by itself would be accepted: it is said what whoever writes policy would have to.
+fn ask_for(reasons: &[Reason]) -> Option<String> {
+    let actions: BTreeSet<String> = reasons.iter().filter_map(|reason| Some(format!("`{}`", reason.missing.as_ref()?.action))).collect();
+    let many = actions.len() > TOLD_REASONS_MAX;
+    let named = actions.into_iter().take(TOLD_REASONS_MAX).collect::<Vec<_>>().join(", ");
+    let named = if many { format!("{named} and more") } else { named };
+    (!named.is_empty()).then(|| format!("what it takes is a rule that permits you {named}: ask whoever writes the policy of this gateway"))
 }
 
 fn told(reason: &Reason) -> String {
@@ -41,7 +54,7 @@ fn told(reason: &Reason) -> String {
         }
         ReasonKind::Ceiling | ReasonKind::Halted | ReasonKind::Limit | ReasonKind::Pace => vec![reason.fact.clone()],
         ReasonKind::NotPermitted => vec!["no rule permits it".to_owned()],
-        ReasonKind::Unresolved if reason.fact == TOLD_UNRESOLVED => vec![reason.fact.clone()],
+        ReasonKind::Unresolved if reason.fact == TOLD_UNRESOLVED || is_foreign(&reason.fact) => vec![reason.fact.clone()],
         // What these found may name what the caller does not know.
         ReasonKind::Analysis | ReasonKind::Disagreement | ReasonKind::Error | ReasonKind::Unresolved => Vec::new(),
     };
@@ -53,7 +66,19 @@ fn told(reason: &Reason) -> String {
     };
     let advice = if accepted.is_empty() { String::new() } else { format!("; accepted: {}", accepted.join(", or ")) };
     let why = if why.is_empty() { String::new() } else { format!(": {}", why.join("; ")) };
-    format!("{what}{why}{advice}")
+    format!("{what}{why}{advice}{}", reason.missing.as_ref().map(near).unwrap_or_default())
+}
+
+/// Their names and reasons are written for whoever is refused; what they found is not.
+fn near(missing: &Missing) -> String {
+    let rules: Vec<String> = missing.near.iter().take(TOLD_NEAR_MAX).map(|rule| format!("`{}` ({})", rule.id, rule.reason)).collect();
+    let more = if missing.near.len() > TOLD_NEAR_MAX { " and others" } else { "" };
+    if rules.is_empty() { String::new() } else { format!("; near it: {}{more}", rules.join(", ")) }
+}
+
+/// A statement that BigQuery does not have: the text says what does the same.
+fn is_foreign(fact: &str) -> bool {
+    FOREIGN_STATEMENTS.iter().any(|(_, text)| *text == fact)
 }
 
 /// A question in words that its caller may read.
@@ -100,8 +125,38 @@ fn paths(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reason::RuleNote;
     use crate::request::{Purpose, Sends, Statement};
     use sluice_model::Analysis;
+
+    #[test]
+    fn what_is_not_permitted_says_what_comes_near() {
+        let note = |id: &str| RuleNote { id: id.to_owned(), file: "f.cedar".to_owned(), reason: format!("for {id}"), facts: Vec::new() };
+        let check = |missing: Option<Missing>, expect: &str| {
+            let mut reason = Reason::plain(ReasonKind::NotPermitted, "no rule permits it; found CANARY");
+            reason.told = Some("drop on table p.d.t".to_owned());
+            reason.accepted.push("CANARY".to_owned());
+            reason.missing = missing;
+            assert_eq!(tell(&Evaluation::refused(reason, crate::JudgeMode::Both)), expect);
+        };
+        let missing = |near: &[&str]| Some(Missing { action: "drop".to_owned(), near: near.iter().map(|id| note(id)).collect() });
+        let ask = "\nwhat it takes is a rule that permits you `drop`: ask whoever writes the policy of this gateway";
+        check(None, "drop on table p.d.t: no rule permits it");
+        check(missing(&[]), &format!("drop on table p.d.t: no rule permits it{ask}"));
+        check(missing(&["a"]), &format!("drop on table p.d.t: no rule permits it; near it: `a` (for a){ask}"));
+        let many = "drop on table p.d.t: no rule permits it; near it: `a` (for a), `b` (for b), `c` (for c) and others";
+        check(missing(&["a", "b", "c", "d"]), &format!("{many}{ask}"));
+    }
+
+    #[test]
+    fn statements_of_other_engines_say_what_does_the_same() {
+        for (_, text) in FOREIGN_STATEMENTS {
+            let told = tell(&Evaluation::refused(Reason::plain(ReasonKind::Unresolved, text), crate::JudgeMode::Both));
+            assert_eq!(told, format!("{}: {text}", ReasonKind::Unresolved.words()));
+        }
+        let hidden = Reason::plain(ReasonKind::Unresolved, "the columns of p.d.hidden");
+        assert_eq!(tell(&Evaluation::refused(hidden, crate::JudgeMode::Both)), ReasonKind::Unresolved.words());
+    }
 
     #[test]
     fn only_what_the_text_names_is_named() {

@@ -8,8 +8,8 @@ use crate::labels::{Found, Known};
 use crate::limit::Limit;
 use crate::mask::Mask;
 use crate::plan::{self, Inherited, MaskedPath};
-use crate::question::{self, Question};
-use crate::reason::{Need, Reason, ReasonKind, RuleNote};
+use crate::question::{self, About, Question};
+use crate::reason::{Missing, Need, Reason, ReasonKind, RuleNote};
 use crate::request::{Purpose, Request, Resource, Work};
 use crate::set::{PolicySet, Rule};
 use crate::settings::JudgeMode;
@@ -220,11 +220,12 @@ impl<'a> Weighing<'a> {
                     fact: rule.duties.reason.clone(),
                     accepted: rule.duties.advice.clone().into_iter().collect(),
                     without: None,
+                    missing: None,
                 }),
             }
         }
         if answer.permits.is_empty() && !answer.may_permit_later && answer.errors.is_empty() {
-            let missed = asker.near_misses(asked);
+            let (missed, told) = (asker.near_misses(asked), asker.told(question));
             let mut accepted: Vec<String> = missed.iter().take(NEAR_MISSES_MAX).map(RuleNote::as_accepted).collect();
             if missed.len() > NEAR_MISSES_MAX {
                 accepted.push(format!("what {} more rules permit", missed.len() - NEAR_MISSES_MAX));
@@ -232,11 +233,12 @@ impl<'a> Weighing<'a> {
             self.refuse(Reason {
                 kind: ReasonKind::NotPermitted,
                 question: Some(question.to_string()),
-                told: Some(asker.told(question)),
+                told: Some(told.clone()),
                 rules: Vec::new(),
                 fact: self.not_permitted(asker.labels(question)),
                 accepted,
                 without: question.without(),
+                missing: missing(question, &told, missed),
             });
         }
         self.permitted(question, answer);
@@ -287,6 +289,7 @@ impl<'a> Weighing<'a> {
                 fact: error.clone(),
                 accepted: Vec::new(),
                 without: None,
+                missing: None,
             });
         }
     }
@@ -351,6 +354,13 @@ impl<'a> Weighing<'a> {
         };
         self.evaluation
     }
+}
+
+/// Rules say what a thing is in: whoever is not told what it is, is not told of them. Those about a column say what it is labelled.
+fn missing(question: &Question, told: &str, missed: Vec<RuleNote>) -> Option<Missing> {
+    let is_known = matches!(question.about, About::Resource(_)) && question.to_string() == told;
+    let near = missed.into_iter().map(|note| RuleNote { facts: Vec::new(), ..note }).collect();
+    is_known.then(|| Missing { action: question.action.clone(), near })
 }
 
 /// Methods that hand out or carry away rows of a table.

@@ -13,6 +13,11 @@ use crate::{binding::Binding, kind};
 use sluice_model::{TableName, Type};
 use std::collections::{BTreeSet, HashMap};
 
+/// How the engine begins to say that a table is not there.
+const TABLE_ABSENT: &str = "Table not found: ";
+/// Project, dataset, table.
+const TABLE_NAMES_MAX: usize = 3;
+
 /// Views, functions and procedures within each other: more are refused. BigQuery itself stops at 16 for views.
 pub(crate) const OPEN_DEPTH_MAX: usize = 16;
 
@@ -45,12 +50,31 @@ impl From<Fault> for Refusal {
             Fault::Deadline { milliseconds } => format!("the analysis took longer than {milliseconds} ms"),
             Fault::Engine { message } => format!("the engine is not available: {message}"),
             Fault::Interrupted { message } => format!("the analysis was interrupted: {message}"),
-            Fault::Invalid { message, line: Some(line), column: Some(column) } => format!("{message} at [{line}:{column}]"),
-            Fault::Invalid { message, .. } => message,
+            Fault::Invalid { message, line: Some(line), column: Some(column) } => {
+                format!("{message} at [{line}:{column}]{}", advice(&message))
+            }
+            Fault::Invalid { message, .. } => format!("{message}{}", advice(&message)),
             Fault::Memory { bytes } => format!("the analysis needed more than {bytes} bytes of memory"),
             Fault::Oversized { bytes, bytes_max } => format!("the text has {bytes} bytes, more than {bytes_max}"),
         })
     }
+}
+
+/// Of more names than a table has: what BigQuery takes instead.
+fn advice(message: &str) -> &'static str {
+    let Some(rest) = message.strip_prefix(TABLE_ABSENT) else { return "" };
+    let mut quoted = false;
+    let path = rest.chars().take_while(|letter| {
+        quoted ^= *letter == '`';
+        quoted || !matches!(letter, ' ' | ';')
+    });
+    let path: String = path.filter(|letter| *letter != '`').collect();
+    // The name of a project can begin with that of a domain.
+    let names = path.rsplit(':').next().unwrap_or_default().split('.').count();
+    if names <= TABLE_NAMES_MAX || path.to_ascii_uppercase().contains("INFORMATION_SCHEMA") {
+        return "";
+    }
+    "; accepted: `project.dataset.table`, and a column behind the alias of its table"
 }
 
 /// A query or expression, resolved and walked.
@@ -236,4 +260,31 @@ fn parameters(scope: &Scope) -> Parameters {
 pub(crate) fn error_uses(errors: &SourceSet) -> BTreeSet<(Source, sluice_model::UseKind)> {
     let taint = errors.iter().map(|source| (*source, crate::flow::Way::Derived)).collect();
     uses(&taint, sluice_model::UseKind::Error).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A path, and whether it has more names than a table.
+    #[test]
+    fn names_beyond_those_of_a_table_are_said_to_be() {
+        let check = |path: &str, expect: bool| {
+            let fault = Fault::Invalid { message: format!("{TABLE_ABSENT}{path}"), line: Some(1), column: Some(15) };
+            let reason = Refusal::from(fault).reason;
+            assert!(reason.starts_with(&format!("{TABLE_ABSENT}{path} at [1:15]")), "{reason}");
+            assert_eq!(reason.contains("accepted: `project.dataset.table`"), expect, "{reason}");
+        };
+        check("a.b.c.d", true);
+        check("`acme-prod`.clinic.patients.ssn", true);
+        check("`a b`.c.d.e; Did you mean f.g?", true);
+        check("a.b.c", false);
+        check("`a.b`.c", false);
+        check("a; Did you mean b.c.d.e?", false);
+        check("`example.com:p`.d.t", false);
+        check("`example.com:p`.d.t.u", true);
+        check("p.`region-us`.INFORMATION_SCHEMA.JOBS.x", false);
+        let other = Fault::Invalid { message: "Unrecognized name: a.b.c.d".to_owned(), line: None, column: None };
+        assert_eq!(Refusal::from(other).reason, "Unrecognized name: a.b.c.d");
+    }
 }

@@ -107,6 +107,11 @@ impl Connection {
         })
     }
 
+    /// Where jobs run that say nothing of it.
+    pub fn location(&self) -> Option<&str> {
+        self.location.as_deref()
+    }
+
     /// Whether BigQuery sees who calls: then its own row access policies hold.
     pub fn is_per_caller(&self) -> bool {
         self.credentials.is_per_caller()

@@ -46,7 +46,7 @@ impl Matter<'_> {
                 may_have_acted: false,
                 detail: "the job's id is taken by another job".to_owned(),
                 kind: UpstreamFaultKind::Refused,
-                error: Some(UpstreamError { reason: "duplicate".to_owned(), message: String::new() }),
+                error: Some(UpstreamError { reason: "duplicate".to_owned(), ..UpstreamError::default() }),
                 ..fault
             }),
             Err(unread) if fault.status == Some(409) => Err(UpstreamFault {

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 pub const ERROR_MESSAGE_BYTES_MAX: usize = 8 * 1024;
 pub const ERROR_REASON_BYTES_MAX: usize = 128;
+/// The address of a file is one.
+const ERROR_LOCATION_BYTES_MAX: usize = 2 * 1024;
 /// An answer that is longer is no error.
 pub(crate) const ERROR_BODY_BYTES_MAX: usize = 256 * 1024;
 /// A server that asks for more patience is asked when it pleases us.
@@ -108,21 +110,23 @@ pub(crate) fn of_value(body: &Value) -> Option<UpstreamError> {
     let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
     let reason = text(first, "reason").or_else(|| text(error, "status")).unwrap_or_default();
     let message = text(error, "message").or_else(|| text(first, "message")).unwrap_or_default();
-    Some(cut(reason, message))
+    Some(cut(reason, text(first, "location"), message))
 }
 
-/// `{"reason", "message"}`, as jobs have it.
+/// `{"reason", "location", "message"}`, as jobs have it.
 pub(crate) fn of_job(error: &Value) -> UpstreamError {
-    let text = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    cut(text("reason"), text("message"))
+    let text = |name: &str| error.get(name).and_then(Value::as_str).map(str::to_owned);
+    cut(text("reason").unwrap_or_default(), text("location"), text("message").unwrap_or_default())
 }
 
-fn cut(mut reason: String, mut message: String) -> UpstreamError {
+fn cut(mut reason: String, location: Option<String>, mut message: String) -> UpstreamError {
     // A word, and nothing that could pass for something else in a log.
     reason.retain(|letter| letter.is_ascii_alphanumeric() || letter == '_');
     reason.truncate(ERROR_REASON_BYTES_MAX);
     message.truncate(message.floor_char_boundary(ERROR_MESSAGE_BYTES_MAX));
-    UpstreamError { reason, message }
+    // Half of a name would be another name.
+    let location = location.filter(|location| !location.is_empty() && location.len() <= ERROR_LOCATION_BYTES_MAX);
+    UpstreamError { reason, location, message }
 }
 
 fn retry_after(answer: &Answer) -> Option<Duration> {

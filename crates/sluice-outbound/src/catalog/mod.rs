@@ -90,6 +90,10 @@ fn put(part: &mut CatalogPart, key: Key, found: &Found) {
     let snapshot = &mut part.snapshot;
     match found {
         Found::Absent | Found::Listing(_) => drop(snapshot.absent.insert(key.name)),
+        Found::NoDataset => {
+            part.absent_datasets.insert((key.name.project.clone(), key.name.dataset.clone()));
+            snapshot.absent.insert(key.name);
+        }
         Found::Model(model) => drop(snapshot.models.insert(key.name, (**model).clone())),
         Found::Routine(routine) => drop(snapshot.routines.insert(key.name, (**routine).clone())),
         Found::Table(described) => {

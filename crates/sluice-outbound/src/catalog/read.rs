@@ -17,6 +17,8 @@ const LIST_ENTRIES: usize = 1_000;
 const LIST_PAGES_MAX: usize = 100;
 /// Answers that say what is there: not changed, no such name, not for us, nothing there, nothing of the kind anywhere.
 const HOPED: [u16; 5] = [304, 400, 403, 404, 501];
+/// How BigQuery begins to say that there is not even a dataset.
+const DATASET_ABSENT: &str = "Not found: Dataset ";
 
 pub async fn look(connection: &Arc<Connection>, key: &Key) -> Result<Found, CatalogFault> {
     let came = Instant::now();
@@ -58,12 +60,13 @@ async fn read(connection: &Connection, key: &Key, slot: &Slot, read_at: Instant)
         Kind::Routine => "routines",
     };
     let path = format!("projects/{}/datasets/{}/{collection}/{}", encoded(project), encoded(dataset), encoded(table));
-    let before = slot.held().filter(|held| !matches!(held.found, Found::Absent) && !held.etag.is_empty());
+    let before = slot.held().filter(|held| !held.found.is_absent() && !held.etag.is_empty());
     let known = before.as_ref().and_then(|held| HeaderValue::from_str(&quoted(&held.etag)).ok());
     let mut ask = Ask { hoped: &HOPED, ..Ask::get(connection, &path, &[]) };
     ask.headers.extend(known.map(|etag| (header::IF_NONE_MATCH, etag)));
     let answer = connection.ask(None, &ask, said).await.map_err(|fault| unavailable(&key.name, &fault))?;
     match (answer, before) {
+        (Said::NoDataset, _) => Ok(Held { found: Found::NoDataset, etag: String::new(), read_at, bytes: 0 }),
         (Said::NotThere, _) => Ok(Held { found: Found::Absent, etag: String::new(), read_at, bytes: 0 }),
         (Said::NotForUs, _) => Err(CatalogFault::Denied(key.name.clone())),
         (Said::Same, Some(before)) => {
@@ -80,6 +83,7 @@ async fn read(connection: &Connection, key: &Key, slot: &Slot, read_at: Instant)
 }
 
 enum Said {
+    NoDataset,
     NotForUs,
     NotThere,
     Resource { resource: Value, bytes: usize },
@@ -96,6 +100,7 @@ fn said(answer: &Answer) -> Result<Said, crate::bigquery::Unread> {
             }
             _ => Said::NotForUs,
         },
+        404 if crate::bigquery::error_of(&answer.body).is_some_and(|error| error.message.starts_with(DATASET_ABSENT)) => Said::NoDataset,
         400 | 404 | 501 => Said::NotThere,
         _ => Said::Resource { resource: json_of(answer)?, bytes: answer.body.len() },
     })
@@ -166,7 +171,7 @@ async fn listing(connection: &Connection, dataset: &TableName, read_at: Instant)
     for _ in 0..LIST_PAGES_MAX {
         let ask = Ask { hoped: &[400, 403, 404], ..Ask::get(connection, &path, &query) };
         match connection.ask(None, &ask, said).await.map_err(|fault| unavailable(dataset, &fault))? {
-            Said::NotThere => return Ok(Held { found: Found::Absent, etag: String::new(), read_at, bytes: 0 }),
+            Said::NoDataset | Said::NotThere => return Ok(Held { found: Found::Absent, etag: String::new(), read_at, bytes: 0 }),
             Said::NotForUs => return Err(CatalogFault::Denied(dataset.clone())),
             Said::Same => return Err(CatalogFault::Unavailable(format!("{dataset}: not changed since nothing"))),
             Said::Resource { resource, .. } => {

@@ -39,8 +39,16 @@ pub enum Found {
     Absent,
     Listing(Arc<Vec<String>>),
     Model(Arc<Model>),
+    /// The whole dataset is not there.
+    NoDataset,
     Routine(Arc<Routine>),
     Table(Arc<Described>),
+}
+
+impl Found {
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Found::Absent | Found::NoDataset)
+    }
 }
 
 pub struct Described {
@@ -190,10 +198,7 @@ impl Slot {
     pub fn fresh(&self, came: Instant, age_max: Duration) -> Option<Found> {
         let state = self.state();
         let held = state.held.as_ref()?;
-        let age_max = match held.found {
-            Found::Absent => age_max.min(Duration::from_secs(ABSENT_SECONDS_MAX)),
-            _ => age_max,
-        };
+        let age_max = if held.found.is_absent() { age_max.min(Duration::from_secs(ABSENT_SECONDS_MAX)) } else { age_max };
         (came.saturating_duration_since(held.read_at) <= age_max && (held.read_at >= came || !age_max.is_zero()))
             .then(|| held.found.clone())
     }
@@ -305,5 +310,7 @@ mod tests {
         check(listing(), 0, 0, true);
         check(Found::Absent, 60_000, 1_900, true);
         check(Found::Absent, 60_000, 2_100, false);
+        check(Found::NoDataset, 60_000, 1_900, true);
+        check(Found::NoDataset, 60_000, 2_100, false);
     }
 }

@@ -58,6 +58,20 @@ async fn age_is_counted_and_etags_are_used() {
     assert!(part.snapshot.tables.contains_key(&clinic("patients")));
 }
 
+/// Nothing of it is there, and it is said whether its dataset is.
+#[tokio::test]
+async fn a_dataset_that_is_not_there_is_known_for_one() {
+    let running = sandbox();
+    let bigquery = bigquery(&running.url());
+    let nowhere = TableName::new(PROJECT, "nowhere", "none");
+    let wanted = Required { tables: vec![clinic("none"), nowhere.clone()], ..Required::default() };
+    for _ in 0..2 {
+        let part = bigquery.fetch(CONNECTION, &wanted).await.unwrap();
+        assert_eq!(part.snapshot.absent.iter().collect::<Vec<_>>(), [&clinic("none"), &nowhere]);
+        assert_eq!(part.absent_datasets.iter().collect::<Vec<_>>(), [&(PROJECT.to_owned(), "nowhere".to_owned())]);
+    }
+}
+
 #[tokio::test]
 async fn what_changed_is_read_anew() {
     let running = sandbox();

@@ -267,6 +267,7 @@ fn projects_ask(connection: &str) -> MethodAsk {
         changes: Vec::new(),
         untags: None,
         begins: None,
+        expressions: Vec::new(),
         request_id: None,
     }
 }

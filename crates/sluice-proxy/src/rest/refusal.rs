@@ -22,9 +22,14 @@ pub struct Told {
     /// Google's word for the code.
     pub status: &'static str,
     pub message: String,
+    /// The part of the request that is wrong, as BigQuery names it.
+    pub location: Option<String>,
 }
 
 pub const MESSAGE_BYTES_MAX: usize = 8 << 10;
+
+/// How BigQuery names the text of a query.
+const QUERY: &str = "q";
 
 const ACCESS_DENIED: (u16, &str, &str) = (403, "accessDenied", "PERMISSION_DENIED");
 const AGAIN: (u16, &str, &str) = (503, "backendError", "UNAVAILABLE");
@@ -64,7 +69,7 @@ pub fn told(refused: &Refused) -> Told {
             Fault::Caller => ((401, "authError", "UNAUTHENTICATED"), refusal.public_text(&reference).0),
             Fault::Issuer | Fault::Us => (AGAIN, refusal.public_text(&reference).0),
         };
-        return Told { code, reason: reason.to_owned(), status, message: bounded(&message) };
+        return Told { code, reason: reason.to_owned(), status, message: bounded(&message), location: None };
     }
     let (code, reason, status, text) = of(&refused.why);
     Told {
@@ -72,6 +77,16 @@ pub fn told(refused: &Refused) -> Told {
         reason,
         status,
         message: bounded(&format!("{}. Quote `{reference}` to the operator of this gateway", text.trim_end_matches('.'))),
+        location: location(&refused.why),
+    }
+}
+
+/// Where BigQuery said it, and where its text may be told too.
+fn location(why: &Why) -> Option<String> {
+    match why {
+        Why::Form { reason: FormReason::InvalidQuery, .. } => Some(QUERY.to_owned()),
+        Why::Upstream { fault, told: Some(_) } => fault.error.as_ref().and_then(|error| error.location.clone()),
+        _ => None,
     }
 }
 
@@ -89,7 +104,7 @@ fn of(why: &Why) -> (u16, String, &'static str, String) {
             "rows are withheld: the job is not what was decided on, because a table, view or routine changed meanwhile. Send the statement again".to_owned(),
         ),
         Why::Form { reason, text } => (of_form(*reason), text.clone()),
-        Why::Jobs(JobsFault::Taken) => (of_form(FormReason::Duplicate), "Already Exists: this job id is taken".to_owned()),
+        Why::Jobs(JobsFault::Taken) => (of_form(FormReason::Duplicate), "Already Exists: Job".to_owned()),
         Why::Jobs(JobsFault::Unavailable(_)) => (AGAIN, "the book of jobs could not be read: try again".to_owned()),
         Why::Masked { outputs } => (ACCESS_DENIED, masked_text(outputs)),
         Why::Masking(fault @ MaskFault::NotYet) => (ACCESS_DENIED, fault.to_string()),
@@ -182,7 +197,11 @@ fn withheld(reason: &str) -> String {
 
 impl Told {
     pub fn body(&self) -> Value {
-        let error = json!({ "message": self.message, "domain": "global", "reason": self.reason });
+        let mut error = json!({ "message": self.message, "domain": "global", "reason": self.reason });
+        if let (Some(fields), Some(location)) = (error.as_object_mut(), &self.location) {
+            fields.insert("location".to_owned(), Value::String(location.clone()));
+            fields.insert("locationType".to_owned(), Value::String("parameter".to_owned()));
+        }
         json!({ "error": { "code": self.code, "message": self.message, "errors": [error], "status": self.status } })
     }
 
@@ -198,10 +217,10 @@ impl Told {
     }
 }
 
-/// On one line, within bounds. Cut where a character ends.
+/// Within bounds. Lines stay lines, as the analyzer writes them; nothing else steers a terminal. Cut where a character ends.
 fn bounded(text: &str) -> String {
     let mut bounded = String::with_capacity(text.len().min(MESSAGE_BYTES_MAX));
-    for letter in text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }) {
+    for letter in text.replace("\r\n", "\n").chars().map(|letter| if letter.is_control() && letter != '\n' { ' ' } else { letter }) {
         if bounded.len() + letter.len_utf8() > MESSAGE_BYTES_MAX {
             bounded.push('…');
             break;

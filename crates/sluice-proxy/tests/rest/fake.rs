@@ -218,8 +218,9 @@ fn state(name: JobName) -> JobState {
         "statistics": { "creationTime": "1000", "query": { "statementType": "SELECT", "queryPlan": [{ "steps": [CANARY] }] } },
         "aNewField": { "deep": CANARY },
     });
-    let error = UpstreamError { reason: "invalidQuery".to_owned(), message: "may be told".to_owned() };
-    JobState { name, done: true, error: Some(error), resource: Resource(resource), ..JobState::default() }
+    let error = UpstreamError { reason: "invalidQuery".to_owned(), location: Some("query".to_owned()), message: "may be told".to_owned() };
+    let errors = vec![error.clone(), UpstreamError { message: "warned".to_owned(), ..UpstreamError::default() }];
+    JobState { name, done: true, error: Some(error), errors, resource: Resource(resource), ..JobState::default() }
 }
 
 fn head() -> Head {

@@ -129,8 +129,8 @@ async fn jobs_are_shown_as_their_owners_may_see_them() {
     let door = Door::open().await;
     let job = ask(door.address, "GET", "/projects/p/jobs/j?location=US&projection=full", GOOD, b"").await.json();
     assert_eq!(job["selfLink"], "https://gateway.example/bigquery/v2/projects/p/jobs/j?location=US");
-    assert_eq!(job["status"]["errorResult"], json!({ "reason": "invalidQuery", "message": "may be told" }));
-    assert_eq!(job["status"]["errors"], json!([{ "reason": "invalidQuery", "message": "may be told" }]));
+    let error = json!({ "reason": "invalidQuery", "location": "query", "message": "may be told" });
+    assert_eq!((&job["status"]["errorResult"], &job["status"]["errors"]), (&error, &json!([error, { "reason": "", "message": "warned" }])));
     assert_eq!((&job["configuration"]["labels"], &job["id"]), (&json!({ "mine": "1" }), &json!("p:US.j")));
     assert!(job["user_email"].is_string());
     let list = ask(door.address, "GET", "/projects/p/jobs?maxResults=3&stateFilter=done", GOOD, b"").await.json();

@@ -12,7 +12,7 @@ use crate::flow::Flow;
 use crate::scope::Scope;
 use crate::tree::{NodeId, Tree};
 use crate::walk::{Found, UseSet, Walker, uses};
-use sluice_model::{Effect, TableName, Type, UseKind};
+use sluice_model::{Effect, FOREIGN_STATEMENTS, TableName, Type, UseKind};
 use std::collections::BTreeSet;
 
 pub(crate) use kinds::statement_type;
@@ -87,7 +87,8 @@ impl Reader<'_, '_> {
     fn statement(&mut self, root: NodeId) {
         let kind = self.tree.kind(root);
         let Some((name, effects)) = statement_type(self.tree, root) else {
-            self.walker.unresolved(format!("{kind} is not understood"));
+            let foreign = FOREIGN_STATEMENTS.iter().find(|(known, _)| *known == kind).map(|(_, text)| (*text).to_owned());
+            self.walker.unresolved(foreign.unwrap_or_else(|| format!("{kind} is not understood")));
             self.done.kind = kind.to_owned();
             return;
         };

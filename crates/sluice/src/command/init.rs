@@ -8,10 +8,19 @@ use std::process::ExitCode;
 
 /// Make what the gateway keeps beside its ledger, where sluice.toml says.
 ///
-/// The state folder with the key that signs access tokens, the book of jobs, spent tokens and revocations. What is there stays as it is. The
-/// gateway itself never makes any of it: what is missing must not pass for what is empty. The ledger comes first: `sluice ledger init`.
+/// The state folder, and in it:
+///
+///   the key that signs access tokens
+///   the book of jobs
+///   spent tokens, revocations, credentials that the gateway issued
+///   what callers used up of their limits
+///
+/// and, where sluice.toml says, the file of halts and the folder of spent tokens that replicas share.
+///
+/// What is there stays as it is. The gateway itself never makes any of it: what is missing must not
+/// pass for what is empty. The ledger and its keys come first: `sluice ledger init`.
 #[derive(Args)]
-#[command(after_help = "Example:\n  sluice init --config /etc/sluice")]
+#[command(verbatim_doc_comment, after_help = "Example:\n  sluice init --config /etc/sluice")]
 pub struct Init {
     /// The folder of sluice.toml
     #[arg(long, value_name = "DIR", default_value = ".")]

@@ -17,16 +17,26 @@ const REQUESTS_MAX: u32 = 100_000;
 
 /// Show what was asked, by whom, what was decided and what became of it.
 ///
-/// One line for each request, the oldest first: time, id, who, connection, method and kind of statement, job, decision and policy set, rules or
-/// reasons, bytes and cost of the dry run, outcome, polls, rows. With --json one JSON object for each request and line, with everything that
-/// its records say: identity and claims, the statement and its parameters, policy, result, what BigQuery said.
-/// Takes no lock and can be asked while the gateway runs; what was answered is shown at once. It believes the ledger: whoever may not,
-/// asks `sluice-verify`. Tokens that were refused are no requests: `sluice ledger find --kind authn.fail` finds those.
+/// One line for each request, the oldest first:
+///
+///   time, id, who, connection, method and kind of statement, job,
+///   decision and policy set, rules or reasons, bytes and cost of the dry run,
+///   outcome, polls, rows
+///
+/// With --json one JSON object for each request and line, with everything that its records say:
+/// identity and claims, the statement and its parameters, policy, result, what BigQuery said.
+///
+/// It takes no lock and can be asked while the gateway runs; what was answered is shown at once.
+/// It believes the ledger: whoever may not, asks `sluice-verify`.
+/// Tokens that were refused are no requests: `sluice ledger find --kind authn.fail` finds those.
 #[derive(Args)]
-#[command(after_help = "Examples:
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:
   sluice requests var/ledger --keys var/ledger-keys --max 20
   sluice requests var/ledger --keys var/ledger-keys --outcome refused --since 2026-11-21T09:30:00Z
-  sluice requests var/ledger --keys var/ledger-keys --request 5f0c9be1a2d34e5f8a9b0c1d2e3f4a5b --json")]
+  sluice requests var/ledger --keys var/ledger-keys --request 5f0c9be1a2d34e5f8a9b0c1d2e3f4a5b --json"
+)]
 pub struct Requests {
     #[command(flatten)]
     place: Place,

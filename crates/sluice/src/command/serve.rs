@@ -1,7 +1,7 @@
 //! `sluice serve`: the gateway, until it is told to stop.
 
 use super::Failure;
-use crate::serve::watch::{Event, Watch};
+use crate::serve::watch::{Event, Watch, standard_error};
 use crate::serve::{Composed, Force, compose, metrics_routes, routes};
 use clap::Args;
 use serde_json::json;
@@ -25,11 +25,20 @@ const JOBS_DRAIN_LOOK_MILLISECONDS: u64 = 100;
 
 /// Serve BigQuery's protocols in front of BigQuery.
 ///
-/// Reads sluice.toml of the folder. Everything that it names must be there: `sluice init` makes the ledger, its keys and the state, `sluice
-/// policy activate` puts a policy set in force. SIGTERM and SIGINT end it in good order: requests are finished, records written, and the ledger
-/// says `shutdown`. Exit code 70 means that the ledger died and the gateway with it.
+/// Reads sluice.toml of the folder. Everything that it names must be there:
+///
+///   sluice ledger init      makes the ledger and its keys
+///   sluice init             makes the state beside it
+///   sluice policy activate  puts a policy set in force
+///   sluice check            says what is missing or wrong
+///
+/// Prints the addresses that it listens at. Its events go to standard error, a line of JSON each.
+///
+/// SIGTERM and SIGINT end it in good order: requests are finished, records written, and the ledger
+/// says `shutdown`. Exit code 0: it was told to stop. 1: it could not start. 70: the ledger died, and
+/// the gateway with it.
 #[derive(Args)]
-#[command(after_help = "Example:\n  sluice serve --config /etc/sluice")]
+#[command(verbatim_doc_comment, after_help = "Example:\n  sluice serve --config /etc/sluice")]
 pub struct Serve {
     /// The folder of sluice.toml
     #[arg(long, value_name = "DIR", default_value = ".")]
@@ -37,7 +46,7 @@ pub struct Serve {
 }
 
 pub fn run(serve: &Serve) -> Result<ExitCode, Failure> {
-    let composed = compose(&serve.config)?;
+    let composed = compose(&serve.config, standard_error()?)?;
     runtime()?.block_on(async {
         let open = open_doors(&composed).await?;
         for address in open.plain_address().iter().map(|address| format!("http://{address}")) {

@@ -19,6 +19,7 @@ use sluice_store::{
     Secrets, Store, UsageFile,
 };
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -91,10 +92,10 @@ pub fn prepare(folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Opens everything that the configuration names. The ledger says `boot` here.
-pub fn compose(folder: &Path) -> Result<Composed, Failure> {
+/// Opens everything that the configuration names, and says its events there. The ledger says `boot` here.
+pub fn compose(folder: &Path, events: File) -> Result<Composed, Failure> {
     let (settings, configuration) = settings_of(folder)?;
-    let watch = Watch::start(settings.log, settings.traces.as_ref())?;
+    let watch = Watch::start(settings.log, settings.traces.as_ref(), events)?;
     let checked = sluice_identity::check(&configuration.text).map_err(|problems| Failure::new(lines(&problems)))?;
     let access = access_tokens(&settings.state, &checked)?;
     let issuer = checked.access.as_ref().map(|access| access.issuer.clone());
@@ -113,8 +114,10 @@ pub fn compose(folder: &Path) -> Result<Composed, Failure> {
     let (recorder, told) = (Arc::clone(&store), Arc::clone(&watch));
     let keys = KeyCache::new(Https::default(), move |changed| record_keys(&recorder, &changed, told.as_ref()));
     let connections = settings.connections.keys().map(|name| {
-        let impersonates = bigquery.connection(name).is_some_and(|connection| connection.is_per_caller());
-        (name.clone(), Connection { impersonates })
+        let connection = bigquery.connection(name);
+        let impersonates = connection.is_some_and(|connection| connection.is_per_caller());
+        let location = connection.and_then(|connection| connection.location().map(str::to_owned));
+        (name.clone(), Connection { location, impersonates })
     });
     let gateway = Gateway::new(Parts {
         alarm: watch.clone(),

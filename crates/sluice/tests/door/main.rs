@@ -43,6 +43,8 @@ mod slow;
 #[cfg(test)]
 mod talk;
 #[cfg(test)]
+mod told;
+#[cfg(test)]
 mod walk;
 #[cfg(test)]
 mod watch;

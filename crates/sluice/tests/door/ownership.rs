@@ -100,6 +100,7 @@ fn ids_that_are_taken_tell_nothing() {
         let names = |job: &str| Names { job: job.to_owned(), dataset: "?".to_owned(), table: "?".to_owned() };
         let (mine, anothers) = (insert(&world, caller, &own, plain), insert(&world, caller, JOB, plain));
         assert_eq!(anothers.class(), "409 duplicate");
+        assert!(anothers.text().contains(&format!("\"Already Exists: Job {PROJECT}:US.{JOB}. Quote")), "{}", anothers.text());
         assert_eq!(names(&own).take(&mine), names(JOB).take(&anothers), "{caller}");
         let again = insert(&world, caller, JOB, STATEMENT);
         assert!(matches!(again.class().as_str(), "409 duplicate" | "403 accessDenied"), "{caller}: {}", again.class());
@@ -125,8 +126,30 @@ fn request_ids_are_each_callers_own() {
     assert_eq!(again, ids);
     let sent = world.warehouse_log().iter().filter(|entry| entry["method"] == "bigquery.jobs.insert" && !is_dry_run(entry)).count();
     assert_eq!(sent, ids.len(), "each was sent once");
-    let other = json!({ "query": "SELECT 1 AS one", "useLegacySql": false, "requestId": "same" });
-    assert_eq!(world.call("analyst", "POST", &format!("{API}/queries"), Some(&other)).class(), "400 invalid");
+    // The same id, and anything else: another request.
+    let mut seen = vec![ids[0].clone()];
+    for (name, value) in [
+        ("query", json!("SELECT 1 AS one")),
+        ("defaultDataset", json!({ "projectId": PROJECT, "datasetId": "shop" })),
+        ("labels", json!({ "run": "2" })),
+        ("useQueryCache", json!(false)),
+    ] {
+        let mut other = body.clone();
+        other[name] = value;
+        let answer = world.call("analyst", "POST", &format!("{API}/queries"), Some(&other)).json();
+        let id = answer["jobReference"]["jobId"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
+        assert!(!seen.contains(&id), "{name}: {id} of {seen:?}");
+        seen.push(id);
+    }
+    // How it is waited for is no part of it; a dry run is nothing that was done.
+    let mut waited = body.clone();
+    waited["timeoutMs"] = json!(9_000);
+    waited["maxResults"] = json!(1);
+    let answer = world.call("analyst", "POST", &format!("{API}/queries"), Some(&waited)).json();
+    assert_eq!(answer["jobReference"]["jobId"], json!(ids[0]));
+    waited["dryRun"] = json!(true);
+    let answer = world.call("analyst", "POST", &format!("{API}/queries"), Some(&waited)).json();
+    assert_eq!((&answer["jobReference"]["jobId"], &answer["queryId"]), (&Value::Null, &Value::Null), "{answer}");
 }
 
 fn is_dry_run(entry: &Value) -> bool {

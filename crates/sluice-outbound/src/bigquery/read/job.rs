@@ -3,7 +3,7 @@
 use super::field::{Misread, fields, maybe_number, maybe_object, maybe_text, reference, references, text};
 use crate::bigquery::error;
 use serde_json::Value;
-use sluice_app::{JobName, JobState, Resource};
+use sluice_app::{JobName, JobState, Resource, UpstreamError};
 use sluice_model::TableName;
 use std::collections::BTreeMap;
 
@@ -15,6 +15,9 @@ const NUMBERS: [(&str, &[&str]); 5] = [
     ("load", &["badRecords", "inputFileBytes", "inputFiles", "outputBytes", "outputRows"]),
     ("query", &["billingTier", "numDmlAffectedRows", "totalBytesBilled", "totalBytesProcessed", "totalPartitionsProcessed", "totalSlotMs"]),
 ];
+
+/// Of one job. BigQuery lists few.
+const ERRORS_MAX: usize = 100;
 
 /// `asked` is the job that this must be; nothing for a dry run, which has no id.
 pub(crate) fn job(resource: &Value, asked: Option<&JobName>) -> Result<JobState, Misread> {
@@ -31,6 +34,7 @@ pub(crate) fn job(resource: &Value, asked: Option<&JobName>) -> Result<JobState,
         name,
         done,
         error: maybe_object(status, "errorResult")?.map(error::of_job),
+        errors: errors(status)?,
         statement_type: maybe_text(query, "statementType")?.map(str::to_owned),
         referenced_tables: references(query, "referencedTables", "tableId")?,
         referenced_routines: references(query, "referencedRoutines", "routineId")?,
@@ -61,6 +65,15 @@ fn name(resource: &Value, asked: Option<&JobName>) -> Result<JobName, Misread> {
         asked.id != id || asked.project != project || matches!((&asked.location, &location), (Some(one), Some(other)) if one != other)
     });
     if is_other { Err(Misread("`jobReference` is of another job".to_owned())) } else { Ok(JobName { project, location, id }) }
+}
+
+/// With what was wrong where, and what was only noticed.
+fn errors(status: &Value) -> Result<Vec<UpstreamError>, Misread> {
+    match status.get("errors") {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(listed)) => Ok(listed.iter().filter(|error| error.is_object()).take(ERRORS_MAX).map(error::of_job).collect()),
+        Some(_) => Err(Misread("`errors` is not a list".to_owned())),
+    }
 }
 
 fn destination(resource: &Value) -> Result<Option<TableName>, Misread> {
@@ -145,6 +158,7 @@ mod tests {
         check("/status/state", json!("done"), "`state` is none of BigQuery's");
         check("/status/state", json!(true), "`state` is not a text");
         check("/status/errorResult", json!("stopped"), "`errorResult` is not an object");
+        check("/status/errors", json!("stopped"), "`errors` is not a list");
         check("/statistics", json!([]), "`statistics` is not an object");
         check("/statistics/creationTime", json!("soon"), "`creationTime` is not a number");
         check("/statistics/creationTime", json!(-1), "`creationTime` is not a number");
@@ -167,8 +181,14 @@ mod tests {
     fn a_failed_job_says_why() {
         let mut failed = resource();
         failed["status"] = json!({ "state": "DONE", "errorResult": { "reason": "invalidQuery\n", "message": "No: 4711" } });
-        let error = job(&failed, Some(&asked())).unwrap().error.unwrap();
-        assert_eq!((error.reason.as_str(), error.message.as_str()), ("invalidQuery", "No: 4711"));
+        failed["status"]["errors"] = json!([{ "reason": "invalid", "location": "gs://b/f.csv", "message": "line 3" }, "?", {}]);
+        let state = job(&failed, Some(&asked())).unwrap();
+        let said = |error: &UpstreamError| (error.reason.clone(), error.location.clone(), error.message.clone());
+        let expect =
+            |reason: &str, location: Option<&str>, message: &str| (reason.to_owned(), location.map(str::to_owned), message.to_owned());
+        assert_eq!(state.error.as_ref().map(said), Some(expect("invalidQuery", None, "No: 4711")));
+        let all: Vec<_> = state.errors.iter().map(said).collect();
+        assert_eq!(all, [expect("invalid", Some("gs://b/f.csv"), "line 3"), expect("", None, "")]);
     }
 
     #[test]

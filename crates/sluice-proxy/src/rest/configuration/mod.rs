@@ -2,6 +2,7 @@
 //!
 //! `message/` lists every field that there is. What is not in it is refused by name, what is in it is of its kind before anything else looks at it.
 
+pub(in crate::rest) mod default;
 mod destination;
 pub(in crate::rest) mod fault;
 mod job;

@@ -195,6 +195,7 @@ fn of_method(ask: &MethodAsk) -> Vec<String> {
         Reads::Some(..) => panic!("{ask:?}"),
     }
     lines.extend(ask.changes.iter().map(|table| format!("changes {table}")));
+    lines.extend(ask.expressions.iter().map(|expression| format!("expression {} {}", expression.field, expression.text)));
     lines.extend(ending(&ask.also, ask.begins.as_ref().unwrap(), &ask.sends));
     lines
 }

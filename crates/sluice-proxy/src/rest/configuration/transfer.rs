@@ -1,6 +1,7 @@
 //! Jobs without a statement: loads, copies, extracts. Each asks for every table, model, bucket and key that it touches.
 
 use super::Way;
+use super::default;
 use super::destination::{self, Destination};
 use super::fault::{FormFault, Path};
 use super::job::Job;
@@ -20,12 +21,14 @@ pub(super) fn load(mut job: Job<'_>, work: &Map<String, Value>, at: &Path<'_>, w
     query::properties(&work, &at.name("connectionProperties"))?;
     let destination = written(&mut job, &mut work, at)?;
     job.also.ask("load", destination.resource());
-    if list_of_fields(&work).iter().any(has_policy_tags) {
+    let expressions = default::expressions(work.get("schema"), &at.name("schema"));
+    if list_of_fields(&work).iter().any(has_policy_tags) || !expressions.is_empty() {
         job.also.ask("alter", destination.resource());
     }
     let sends = job.sends("load", ordered(&message::LOAD, work));
     let table = destination.named.table;
-    Ok(method(job, "jobs.load", Resource::Table(table.clone()), Reads::Nothing, vec![table], sends))
+    let ask = method(job, "jobs.load", Resource::Table(table.clone()), Reads::Nothing, vec![table], sends);
+    Ok(MethodAsk { expressions, ..ask })
 }
 
 pub(super) fn copy(mut job: Job<'_>, work: &Map<String, Value>, at: &Path<'_>) -> Result<MethodAsk, FormFault> {
@@ -92,6 +95,7 @@ fn method(job: Job<'_>, name: &str, resource: Resource, reads: Reads, changes: V
         changes,
         untags: None,
         begins: Some(job.name),
+        expressions: Vec::new(),
         request_id: None,
     }
 }

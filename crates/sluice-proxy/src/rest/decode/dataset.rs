@@ -107,7 +107,7 @@ pub fn dataset(call: &Call<'_>) -> Result<Decoded, FormFault> {
         ask("delete");
     }
     let changes = if is_new { Vec::new() } else { vec![dataset_name(call.matched)] };
-    Ok(Decoded { body: Some(body), also, resource: Some(place), changes, untags: None })
+    Ok(Decoded { body: Some(body), also, resource: Some(place), changes, ..Decoded::default() })
 }
 
 pub fn undelete(call: &Call<'_>) -> Result<Decoded, FormFault> {

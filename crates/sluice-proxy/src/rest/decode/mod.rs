@@ -16,7 +16,7 @@ use super::names;
 use super::parameters::Parameters;
 use super::route::Matched;
 use serde_json::{Map, Value};
-use sluice_app::{MethodAsk, Reads};
+use sluice_app::{Expression, MethodAsk, Reads};
 use sluice_model::TableName;
 use sluice_policy::{Resource, Sends, Verb};
 
@@ -40,6 +40,7 @@ struct Decoded {
     resource: Option<Resource>,
     changes: Vec<TableName>,
     untags: Option<TableName>,
+    expressions: Vec<Expression>,
 }
 
 pub fn ask(call: &Call<'_>) -> Result<MethodAsk, FormFault> {
@@ -71,6 +72,7 @@ pub fn ask(call: &Call<'_>) -> Result<MethodAsk, FormFault> {
         changes: decoded.changes,
         untags: decoded.untags,
         begins: None,
+        expressions: decoded.expressions,
         request_id: None,
     })
 }

@@ -41,11 +41,5 @@ pub fn model(call: &Call<'_>) -> Result<Decoded, FormFault> {
     reference(&mut body, call.matched, "modelReference", &["projectId", "datasetId", "modelId"], false)?;
     // The model goes when its time is over: as if it were deleted.
     let also = says(&body, "expirationTime").then(|| ("models.delete".to_owned(), resource(call.matched)));
-    Ok(Decoded {
-        body: Some(body),
-        also: also.into_iter().collect(),
-        resource: None,
-        changes: vec![named(call.matched, "modelId")],
-        untags: None,
-    })
+    Ok(Decoded { body: Some(body), also: also.into_iter().collect(), changes: vec![named(call.matched, "modelId")], ..Decoded::default() })
 }

@@ -1,6 +1,7 @@
 //! Tables: their schema, how long they live. What is SQL or lies outside of the warehouse is for statements.
 
 use super::super::configuration::FormFault;
+use super::super::configuration::default;
 use super::super::configuration::fault::Path;
 use super::super::configuration::message::table::{CLUSTERING, RANGE_PARTITIONING, SCHEMA, TABLE_REFERENCE, TIME_PARTITIONING};
 use super::super::configuration::shape::{Message, Shape, TEXT, dropped, kept, refused};
@@ -131,7 +132,8 @@ pub fn table(call: &Call<'_>) -> Result<Decoded, FormFault> {
         ask("metadata", &Resource::Table(referenced));
     }
     let untags = replaces_schema.then(|| name.clone());
-    Ok(Decoded { body: Some(body), also, resource: None, changes: vec![name], untags })
+    let expressions = default::expressions(body.get("schema"), &Path::ROOT.name("schema"));
+    Ok(Decoded { body: Some(body), also, resource: None, changes: vec![name], untags, expressions })
 }
 
 /// Policy tags, in whatever depth. An empty list of them names none: it takes away what is there, as a schema without any does.

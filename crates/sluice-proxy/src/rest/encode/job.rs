@@ -2,11 +2,11 @@
 
 use super::{known, link};
 use serde_json::{Map, Value, json};
-use sluice_app::{JobState, LABEL_PREFIX};
+use sluice_app::{JobState, LABEL_PREFIX, UpstreamError};
 
 /// A job, and how many fields stayed behind. What failed is said in the words that may be told, and in no others.
 pub fn job(state: JobState, owner: &str, base: &str) -> (Value, u64) {
-    let JobState { name, done, error, resource, .. } = state;
+    let JobState { name, done, error, errors, resource, .. } = state;
     let (kept, dropped) = known::keep("Job", resource.0);
     let mut fields = match kept {
         Value::Object(fields) => fields,
@@ -24,10 +24,11 @@ pub fn job(state: JobState, owner: &str, base: &str) -> (Value, u64) {
         None => format!("{}:{}", name.project, name.id),
     };
     let status = fields.entry("status").or_insert_with(|| json!({ "state": if done { "DONE" } else { "PENDING" } }));
-    if let (Some(status), Some(error)) = (status.as_object_mut(), error) {
-        let error = json!({ "reason": error.reason, "message": error.message });
-        status.insert("errors".to_owned(), json!([error]));
-        status.insert("errorResult".to_owned(), error);
+    if let Some(status) = status.as_object_mut() {
+        let error = error.as_ref().map(told);
+        let errors: Vec<Value> = if errors.is_empty() { error.clone().into_iter().collect() } else { errors.iter().map(told).collect() };
+        status.extend((!errors.is_empty()).then(|| ("errors".to_owned(), Value::Array(errors))));
+        status.extend(error.map(|error| ("errorResult".to_owned(), error)));
     }
     fields.insert("kind".to_owned(), json!("bigquery#job"));
     fields.insert("id".to_owned(), Value::String(id));
@@ -48,6 +49,14 @@ pub fn job(state: JobState, owner: &str, base: &str) -> (Value, u64) {
         labels.retain(|name, _| !name.starts_with(LABEL_PREFIX));
     }
     (Value::Object(fields), dropped)
+}
+
+fn told(error: &UpstreamError) -> Value {
+    let mut fields = Map::new();
+    fields.insert("reason".to_owned(), Value::String(error.reason.clone()));
+    fields.extend(error.location.clone().map(|location| ("location".to_owned(), Value::String(location))));
+    fields.insert("message".to_owned(), Value::String(error.message.clone()));
+    Value::Object(fields)
 }
 
 /// Entries of `jobs.list`: the state stands beside the status, and the configuration is for those who ask for it.

@@ -7,9 +7,17 @@ use sluice_mask::Head;
 
 pub fn query_response(results: &Results) -> (Map<String, Value>, u64) {
     let (mut head, dropped) = around("QueryResponse", "bigquery#queryResponse", results);
-    let statistics = results.state.as_ref().and_then(|state| state.resource.0.get("statistics"));
-    if let Some(statistics) = statistics {
-        take(&mut head, statistics, &["creationTime", "startTime", "endTime", "totalBytesProcessed", "sessionInfo"]);
+    // Every query is a job here, and BigQuery names such a query by its job.
+    let of_reference = |name: &str| head.get("jobReference").and_then(|reference| reference.get(name)).cloned();
+    let (id, location) = (of_reference("jobId"), of_reference("location"));
+    head.extend(id.map(|id| ("queryId".to_owned(), id)));
+    head.extend(location.map(|location| ("location".to_owned(), location)));
+    let job = results.state.as_ref().map(|state| &state.resource.0);
+    if let Some(job) = job {
+        take(&mut head, job, &["jobCreationReason"]);
+    }
+    if let Some(statistics) = job.and_then(|job| job.get("statistics")) {
+        take(&mut head, statistics, &["creationTime", "startTime", "endTime", "totalBytesProcessed", "totalSlotMs", "sessionInfo"]);
         if let Some(query) = statistics.get("query") {
             let names =
                 ["cacheHit", "dmlStats", "numDmlAffectedRows", "schema", "statementType", "totalBytesBilled", "totalBytesProcessed"];

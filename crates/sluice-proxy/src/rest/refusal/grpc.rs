@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     fn check(code: u16, status: &'static str, expect_code: &str, expect: &str) {
-        let told = Told { code, reason: "x".to_owned(), status, message: "it is so: 100 %\u{fc}".to_owned() };
+        let told = Told { code, reason: "x".to_owned(), status, location: None, message: "it is so: 100 %\u{fc}".to_owned() };
         let response = response(&told);
         let text = |name: &HeaderName| response.headers().get(name).unwrap().to_str().unwrap().to_owned();
         assert_eq!((response.status().as_u16(), text(&header::CONTENT_TYPE).as_str()), (200, "application/grpc"));

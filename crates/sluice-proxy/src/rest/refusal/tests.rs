@@ -21,7 +21,7 @@ fn form(reason: FormReason) -> Why {
 }
 
 fn upstream(kind: UpstreamFaultKind, reason: &str, told: Option<&str>) -> Why {
-    let error = Some(UpstreamError { reason: reason.to_owned(), message: "CANARY".to_owned() });
+    let error = Some(UpstreamError { reason: reason.to_owned(), location: Some("CANARY".to_owned()), message: "CANARY".to_owned() });
     let fault = UpstreamFault { kind, status: Some(400), error, attempts: 1, may_have_acted: true, detail: "CANARY detail".to_owned() };
     Why::Upstream { fault: Box::new(fault), told: told.map(str::to_owned) }
 }
@@ -46,7 +46,7 @@ fn each_refusal_has_its_shape() {
     check(Why::Catalog(CatalogFault::Unavailable("CANARY".to_owned())), 503, "backendError", "UNAVAILABLE", "nothing was done");
     check(Why::Busy, 503, "backendError", "UNAVAILABLE", "nothing was done");
     check(Why::Catalog(CatalogFault::TooMany { names_max: 7 }), 400, "invalid", "INVALID_ARGUMENT", "more than 7");
-    check(Why::Jobs(JobsFault::Taken), 409, "duplicate", "ALREADY_EXISTS", "taken");
+    check(Why::Jobs(JobsFault::Taken), 409, "duplicate", "ALREADY_EXISTS", "Already Exists: Job");
     check(Why::Jobs(JobsFault::Unavailable("CANARY".to_owned())), 503, "backendError", "UNAVAILABLE", "try again");
     check(Why::Masking(MaskFault::NotYet), 403, "accessDenied", "PERMISSION_DENIED", "masked");
     check(Why::Masking(MaskFault::Shape), 502, "invalidAnswer", "INTERNAL", "withheld");
@@ -75,6 +75,21 @@ fn upstream_is_told_as_far_as_it_may() {
     }
 }
 
+/// `q` is what BigQuery says of a statement; where something is in a message that is withheld could be a value.
+#[test]
+fn a_place_is_told_with_its_text_or_not_at_all() {
+    let check = |why: Why, expect: Option<&str>| {
+        let error = told(&Refused { subject: SUBJECT, why }).body()["error"]["errors"][0].clone();
+        assert_eq!(error["location"].as_str(), expect, "{error}");
+        assert_eq!(error["locationType"].as_str(), expect.map(|_| "parameter"), "{error}");
+    };
+    check(form(FormReason::InvalidQuery), Some("q"));
+    check(form(FormReason::Invalid), None);
+    check(upstream(UpstreamFaultKind::Refused, "invalid", Some("x")), Some("CANARY"));
+    check(upstream(UpstreamFaultKind::Refused, "invalid", None), None);
+    check(unproven(identity::Reason::SignatureWrong), None);
+}
+
 #[test]
 fn answers_are_json_whatever_is_wrong() {
     let refused = Refused { subject: SUBJECT, why: unproven(identity::Reason::TokenMalformed("x")) };
@@ -87,7 +102,7 @@ fn answers_are_json_whatever_is_wrong() {
     let long =
         Refused { subject: SUBJECT, why: Why::Form { reason: FormReason::Invalid, text: format!("a\r\nb\u{1b}{}", "é".repeat(10_000)) } };
     let told = told(&long);
-    assert!(told.message.len() <= MESSAGE_BYTES_MAX + 4 && told.message.starts_with("a  b "), "{}", told.message.len());
+    assert!(told.message.len() <= MESSAGE_BYTES_MAX + 4 && told.message.starts_with("a\nb "), "{}", told.message.len());
 }
 
 /// Clients repeat some reasons for ten minutes: no refusal may have one of them.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sluice_policy::{Activated, Activation, ActivationKeys, ActivationLog};
 use sluice_store::{LedgerFacts, LocalMachine, Machine, Secrets, SegmentSizes, create};
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
@@ -20,6 +20,8 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub const READY_FILE: &str = "demo.json";
+/// `tour.py` names it too.
+const EVENTS_FILE: &str = "events.jsonl";
 const ORIGIN: &str = "sluice.demo/log";
 /// Small enough for a laptop: a demo writes some thousand records.
 const FILE_MODE: u32 = 0o600;
@@ -75,6 +77,13 @@ impl DemoFolder {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// For the gateway's own lines.
+    pub fn events(&self) -> Result<File, Failure> {
+        let path = self.path.join(EVENTS_FILE);
+        let made = OpenOptions::new().append(true).create_new(true).mode(FILE_MODE).open(&path);
+        made.map_err(|error| Failure::new(format!("{}: {error}", path.display())))
     }
 
     /// What the gateway reads, before it starts.

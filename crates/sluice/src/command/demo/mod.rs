@@ -8,6 +8,7 @@ mod tour;
 
 use super::Failure;
 use super::serve::{open_doors, run_until, runtime, told_to_stop};
+use crate::serve::watch::standard_error;
 use crate::serve::{compose, prepare};
 use callers::CALLERS;
 use clap::Args;
@@ -27,7 +28,8 @@ const WAREHOUSE_USER: &str = "gateway@acme-prod.iam.gserviceaccount.com";
 /// Run a gateway, a warehouse and an identity provider on this machine, with sample data.
 ///
 /// Without options: a tour of what the gateway does, with the official Python client if it is installed; then everything stays up, and what to
-/// paste for `bq` and Python is printed. --dir keeps everything in a folder and writes demo.json there when all is ready. SIGTERM ends it.
+/// paste for `bq` and Python is printed. The gateway's own events stand in events.jsonl of its folder then; with --no-tour they go to standard
+/// error. --dir keeps everything in a folder and writes demo.json there when all is ready. SIGTERM ends it.
 #[derive(Args)]
 #[command(after_help = "Examples:
   sluice demo
@@ -68,7 +70,9 @@ pub fn run(demo: &Demo) -> Result<ExitCode, Failure> {
         let places = Places { upstream, token: warehouse.is_some().then_some(token), plain, tls, provider: &provider };
         folder.write(&places)?;
         prepare(folder.path())?;
-        let composed = tokio::task::block_in_place(|| compose(folder.path()))?;
+        // Between the lines of a tour nobody could read either.
+        let events = if demo.no_tour { standard_error()? } else { folder.events()? };
+        let composed = tokio::task::block_in_place(|| compose(folder.path(), events))?;
         // Whoever asked for a free port meanwhile got another.
         drop(held);
         let open = open_doors(&composed).await?;

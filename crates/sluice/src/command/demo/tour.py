@@ -102,6 +102,10 @@ For bq:
 The evidence:
 
   {PROGRAM} requests {DEMO["ledger_dir"]} --keys {os.path.join(FOLDER, "ledger-keys")}
+
+What the gateway says of itself, a line of JSON for each event:
+
+  tail -f {os.path.join(FOLDER, "events.jsonl")}
 """, flush=True)
 
 

@@ -11,15 +11,27 @@ use std::process::ExitCode;
 
 /// Print what makes the gateway the only way to a project's data: as Terraform, or as commands of gcloud. Nothing is changed.
 ///
-/// Three layers: IAM (BigQuery's roles for the gateway's account alone, a deny policy for everyone else, commands that find who else has access),
-/// organization policies (no keys for service accounts, no members from outside), and a perimeter of VPC Service Controls.
+/// Six layers, in the order in which they are printed:
 ///
-/// What is not covered stands at the end of what is printed: read it. None of it was ever run against Google Cloud; read it before it is applied.
+///   find       commands that list who has access now; they change nothing
+///   roles      BigQuery's roles for the gateway's account
+///   denial     a deny policy for everybody else
+///   keys       no new keys for service accounts
+///   members    nobody from other organizations; needs --organization
+///   perimeter  VPC Service Controls; needs --access-policy
+///
+/// A layer that cannot be set with what was given is printed as `NOT SET`.
+///
+/// What is not covered stands at the end of what is printed: read it. None of it was ever run
+/// against Google Cloud; read it before it is applied.
 #[derive(Args)]
-#[command(after_help = "Examples:
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:
   sluice lockdown --project acme-prod --gateway-account gateway@acme-ops.iam.gserviceaccount.com \\
       --organization 123456789012 --access-policy 987654321 > lockdown.tf
-  sluice lockdown --project acme-prod --gateway-account gateway@acme-ops.iam.gserviceaccount.com --as gcloud")]
+  sluice lockdown --project acme-prod --gateway-account gateway@acme-ops.iam.gserviceaccount.com --as gcloud"
+)]
 pub struct Lockdown {
     /// The project with the data
     #[arg(long, value_name = "PROJECT")]
@@ -125,6 +137,51 @@ mod tests {
         }
         for never in never.iter().chain(&["@PROJECT@", "@ACCOUNT@", "@PARENT@", "@ORGANIZATION@", "@POLICY@"]) {
             assert!(!text.contains(never), "`{never}` is in\n{text}");
+        }
+    }
+
+    /// The help, the page of the documents and what is printed speak of the same layers, in the same order.
+    #[test]
+    fn the_help_names_the_layers_that_are_printed() {
+        let named = |text: &str, before: &str| -> Vec<String> {
+            let lines = text.lines().filter_map(|line| line.strip_prefix(before));
+            lines.filter_map(|line| line.split_once([' ', '|']).map(|(word, _)| word.to_owned())).collect()
+        };
+        let mut help = Lockdown::augment_args(clap::Command::new("lockdown"));
+        let help = named(&help.render_long_help().to_string(), "  ");
+        let page = include_str!("../../../../../docs/lockdown.md");
+        let (_, page) = page.split_once("|---|---|---|\n").unwrap();
+        let page: Vec<String> = named(page.split("\n\n").next().unwrap(), "| ");
+        let layers: Vec<&String> = help.iter().filter(|word| page.contains(word)).collect();
+        assert_eq!(page.len(), 6);
+        assert_eq!(layers, page.iter().collect::<Vec<_>>());
+        for (language, places) in [
+            (
+                Language::Terraform,
+                [
+                    "search-all-iam-policies",
+                    "google_project_iam_binding",
+                    "google_iam_deny_policy",
+                    "disableServiceAccountKeyCreation",
+                    "is:principalSet",
+                    "service_perimeter\"",
+                ],
+            ),
+            (
+                Language::Gcloud,
+                [
+                    "search-all-iam-policies",
+                    "add-iam-policy-binding",
+                    "iam policies create",
+                    "disableServiceAccountKeyCreation",
+                    "is:principalSet",
+                    "perimeters create",
+                ],
+            ),
+        ] {
+            let text = text(&given(true), language);
+            let found: Vec<Option<usize>> = places.iter().map(|place| text.find(place)).collect();
+            assert!(found.iter().all(Option::is_some) && found.is_sorted(), "{places:?} at {found:?}");
         }
     }
 

@@ -24,6 +24,7 @@ use sluice_app::{Alarm, Ended};
 use sluice_proxy::rest::Rest;
 use sluice_proxy::server::Counts;
 use standing::Standing;
+use std::fs::File;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -40,14 +41,13 @@ pub struct Watch {
     exporter: Mutex<Option<Exporter>>,
 }
 
-impl Watch {
-    pub fn start(log: LogSettings, traces: Option<&TracesSettings>) -> Result<Arc<Watch>, Failure> {
-        // A descriptor of its own: whoever reads it slowly holds no lock that others need.
-        let out = std::io::stderr().as_fd().try_clone_to_owned().map_err(no_log)?;
-        Watch::start_writing(log, traces, std::fs::File::from(out))
-    }
+/// A descriptor of its own: whoever reads it slowly holds no lock that others need.
+pub fn standard_error() -> Result<File, Failure> {
+    std::io::stderr().as_fd().try_clone_to_owned().map(File::from).map_err(no_log)
+}
 
-    fn start_writing(
+impl Watch {
+    pub fn start(
         log: LogSettings,
         traces: Option<&TracesSettings>,
         out: impl std::io::Write + Send + 'static,
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn a_panic_is_an_event_without_its_words() {
         let kept = Kept::default();
-        let watch = Watch::start_writing(LogSettings::default(), None, kept.clone()).unwrap();
+        let watch = Watch::start(LogSettings::default(), None, kept.clone()).unwrap();
         let before = std::panic::take_hook();
         watch.take_panics();
         let broken = std::thread::spawn(|| panic!("{SECRET}")).join();

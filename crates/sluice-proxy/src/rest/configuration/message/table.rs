@@ -67,7 +67,7 @@ static FIELD: Message = Message {
         refused("dataGovernanceTagsInfo", DATA_POLICIES),
         refused("dataPolicies", DATA_POLICIES),
         refused("dataPolicyList", DATA_POLICIES),
-        refused("defaultValueExpression", "is SQL outside of a statement: use `ALTER TABLE ... ALTER COLUMN ... SET DEFAULT`"),
+        kept("defaultValueExpression", TEXT),
         refused("foreignTypeDefinition", FOREIGN),
         refused("generatedColumn", "is SQL outside of a statement: use `CREATE TABLE`"),
     ],
