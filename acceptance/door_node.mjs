@@ -49,11 +49,14 @@ const steps = {
     await table.insert([{ id: 1, v: "x" }, { id: 2, v: "y" }]);
     await client.query("UPDATE staging.node SET v = 'z' WHERE id = 2");
     const folder = await mkdtemp(join(tmpdir(), "door-"));
-    const path = join(folder, "rows.csv");
-    await writeFile(path, `id,v\n${Array.from({ length: 50_000 }, (_, id) => `${id},"v ${id}"\n`).join("")}`);
-    const [job] = await table.load(path, { schema: "id:integer,v:string", skipLeadingRows: 1 });
-    assert.equal(job.statistics.load.outputRows, "50000");
-    await rm(folder, { recursive: true });
+    try {
+      const path = join(folder, "rows.csv");
+      await writeFile(path, `id,v\n${Array.from({ length: 50_000 }, (_, id) => `${id},"v ${id}"\n`).join("")}`);
+      const [job] = await table.load(path, { schema: "id:integer,v:string", skipLeadingRows: 1 });
+      assert.equal(job.statistics.load.outputRows, "50000");
+    } finally {
+      await rm(folder, { recursive: true });
+    }
     const [rows] = await client.query("SELECT v FROM staging.node WHERE v IN ('x', 'z') ORDER BY v");
     assert.deepEqual(rows, [{ v: "x" }, { v: "z" }]);
   },

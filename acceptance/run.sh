@@ -47,6 +47,11 @@ cd "$root"
 sluice=${CARGO_TARGET_DIR:-target}/debug/sluice
 cargo build --quiet --workspace --bin sluice --bin sluice-verify --locked
 "$sluice" engine install
+python=$("$here/python.sh" "$python_client")
+# Google's own library against the token door alone.
+SLUICE_PYTHON=$python cargo test --quiet --workspace --test token --locked -- --ignored
+# From here on: whatever clients leave behind goes with the rest.
+export TMPDIR=$scratch
 
 # beside NAME COMMAND...: while the rest goes on; what it said is shown at the end.
 beside() {
@@ -69,11 +74,8 @@ started() {
 servers+=($!)
 started "$scratch/address"
 url=$(cat "$scratch/address")
-python=$("$here/python.sh" "$python_client")
 beside emulator "$here/door_emulator.sh" "$sluice" "$python"
 "$python" "$here/tour.py" "$url" "$token" "$email"
-# Google's own library against the token door alone.
-SLUICE_PYTHON=$python cargo test --quiet --workspace --test token --locked -- --ignored
 
 if command -v bq >/dev/null; then
   "$here/tour_bq.sh" "$url" "$token"

@@ -49,22 +49,25 @@ const steps = {
   async "files are loaded and tables copied"() {
     const [dataset] = await client.createDataset("tour_node_files");
     const folder = await mkdtemp(join(tmpdir(), "tour-"));
-    const path = join(folder, "rows.csv");
-    await writeFile(path, `id,v\n${Array.from({ length: 50_000 }, (_, id) => `${id},"v ${id}"\n`).join("")}`);
-    const table = dataset.table("t");
-    const [job] = await table.load(path, { schema: "id:integer,v:string", skipLeadingRows: 1 });
-    assert.equal(job.status.state, "DONE");
-    assert.equal(job.statistics.load.outputRows, "50000");
-    await writeFile(join(folder, "rows.json"), '{"id": 1, "v": "j"}\n');
-    await table.load(join(folder, "rows.json"), { writeDisposition: "WRITE_APPEND" });
-    const [metadata] = await table.getMetadata();
-    assert.equal(metadata.numRows, "50001");
-    await assert.rejects(table.load(path, { sourceFormat: "PARQUET" }), /load jobs of `PARQUET`/);
-    await assert.rejects(table.load(path), /CSV table encountered too many errors/);
-    const [copied] = await table.copy(dataset.table("u"));
-    assert.equal(copied.statistics.copy.copiedRows, "50001");
-    await dataset.delete({ force: true });
-    await rm(folder, { recursive: true });
+    try {
+      const path = join(folder, "rows.csv");
+      await writeFile(path, `id,v\n${Array.from({ length: 50_000 }, (_, id) => `${id},"v ${id}"\n`).join("")}`);
+      const table = dataset.table("t");
+      const [job] = await table.load(path, { schema: "id:integer,v:string", skipLeadingRows: 1 });
+      assert.equal(job.status.state, "DONE");
+      assert.equal(job.statistics.load.outputRows, "50000");
+      await writeFile(join(folder, "rows.json"), '{"id": 1, "v": "j"}\n');
+      await table.load(join(folder, "rows.json"), { writeDisposition: "WRITE_APPEND" });
+      const [metadata] = await table.getMetadata();
+      assert.equal(metadata.numRows, "50001");
+      await assert.rejects(table.load(path, { sourceFormat: "PARQUET" }), /load jobs of `PARQUET`/);
+      await assert.rejects(table.load(path), /CSV table encountered too many errors/);
+      const [copied] = await table.copy(dataset.table("u"));
+      assert.equal(copied.statistics.copy.copiedRows, "50001");
+      await dataset.delete({ force: true });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   },
   async "a dry run tells the bytes"() {
     const [job] = await client.createQueryJob({ query: "SELECT id FROM clinic.patients", dryRun: true });

@@ -12,26 +12,25 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{FileExt, PermissionsExt};
     use std::path::{Path, PathBuf};
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use tempfile::TempDir;
 
     /// A folder that goes away with the test.
-    struct Scratch(PathBuf);
+    struct Scratch(TempDir);
 
     impl Scratch {
         fn new() -> Scratch {
-            static NUMBER: AtomicU32 = AtomicU32::new(0);
-            let name = format!("sluice-googlesql-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-            let folder = std::env::temp_dir().join(name);
-            fs::create_dir_all(&folder).expect("folder");
-            fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("permissions");
-            Scratch(folder)
+            Scratch(tempfile::tempdir().expect("folder"))
+        }
+
+        fn path(&self) -> &Path {
+            self.0.path()
         }
 
         /// A cache with a copy of the real artefact.
         fn with_artefact() -> (Scratch, Place, PathBuf) {
             world::artefact();
             let scratch = Scratch::new();
-            let place = Place { cache: scratch.0.clone() };
+            let place = Place { cache: scratch.path().to_owned() };
             let (from, to) = (Place::from_environment().artefact(), place.artefact());
             fs::create_dir(&to).expect("folder");
             fs::set_permissions(&to, fs::Permissions::from_mode(0o700)).expect("permissions");
@@ -39,12 +38,6 @@ mod tests {
                 fs::copy(from.join(file), to.join(file)).expect(file);
             }
             (scratch, place, to)
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
         }
     }
 
@@ -58,29 +51,29 @@ mod tests {
         let scratch = Scratch::new();
         let sources =
             Sources { wheel: wheel.map(Path::to_owned), index: index.map(str::to_owned), search_path: search_path.map(Path::to_owned) };
-        let place = Place { cache: scratch.0.clone() };
+        let place = Place { cache: scratch.path().to_owned() };
         let fault = install(&sources, &place).err();
-        assert_eq!(fs::read_dir(&scratch.0).expect("folder").count(), 0, "nothing is left behind");
+        assert_eq!(fs::read_dir(scratch.path()).expect("folder").count(), 0, "nothing is left behind");
         fault
     }
 
     #[test]
     fn a_wrong_wheel_is_refused() {
         let scratch = Scratch::new();
-        let wheel = scratch.0.join(WHEEL_FILE);
+        let wheel = scratch.path().join(WHEEL_FILE);
         fs::write(&wheel, "not a wheel").expect("file");
         check(install_from(Some(&wheel), None, None), |fault| matches!(fault, SetupFault::Hash { .. }), WHEEL_SHA256);
-        check(install_from(Some(&scratch.0), None, None), |fault| matches!(fault, SetupFault::Hash { .. }), "make setup");
-        let nothing = scratch.0.join("nothing.whl");
+        check(install_from(Some(scratch.path()), None, None), |fault| matches!(fault, SetupFault::Hash { .. }), "make setup");
+        let nothing = scratch.path().join("nothing.whl");
         check(install_from(Some(&nothing), None, None), |fault| matches!(fault, SetupFault::File { .. }), "nothing.whl");
     }
 
     #[test]
     fn missing_tools_are_named() {
         let scratch = Scratch::new();
-        let empty = Some(scratch.0.as_path());
+        let empty = Some(scratch.path());
         check(install_from(None, empty, None), |fault| matches!(fault, SetupFault::PythonMissing), "python3-pip");
-        let python = scratch.0.join("python3");
+        let python = scratch.path().join("python3");
         let tool = |script: &str| {
             fs::write(&python, format!("#!/bin/sh\n{script}\n")).expect("file");
             fs::set_permissions(&python, fs::Permissions::from_mode(0o700)).expect("permissions");
@@ -105,9 +98,9 @@ mod tests {
     #[test]
     fn a_missing_artefact_is_not_made_in_passing() {
         let scratch = Scratch::new();
-        let fault = Artefact::load(&Place { cache: scratch.0.clone() }).err();
+        let fault = Artefact::load(&Place { cache: scratch.path().to_owned() }).err();
         check(fault, |fault| matches!(fault, SetupFault::Missing { .. }), "sluice engine install");
-        assert_eq!(fs::read_dir(&scratch.0).expect("folder").count(), 0);
+        assert_eq!(fs::read_dir(scratch.path()).expect("folder").count(), 0);
     }
 
     #[test]

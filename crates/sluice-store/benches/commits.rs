@@ -21,12 +21,8 @@ const TEXT_BYTES: usize = 900;
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> Outcome<()> {
-    let folder = std::env::temp_dir().join(format!("sluice-commits-{}", std::process::id()));
-    std::fs::remove_dir_all(&folder).ok();
-    std::fs::create_dir_all(&folder)?;
-    let outcome = measure_all(&folder);
-    std::fs::remove_dir_all(&folder)?;
-    outcome
+    let folder = tempfile::tempdir()?;
+    measure_all(folder.path())
 }
 
 fn measure_all(folder: &Path) -> Outcome<()> {

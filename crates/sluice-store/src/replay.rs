@@ -103,16 +103,16 @@ mod tests {
     use super::*;
     use crate::checked_line::checked;
     use std::path::PathBuf;
+    use tempfile::TempDir;
 
     const LATER: u64 = 2_000_000_000;
 
-    fn fresh(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("sluice-replay-{}-{name}", std::process::id()));
-        drop(std::fs::remove_dir_all(&folder));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("replay");
+    /// A file in a folder that goes with the test.
+    fn fresh() -> (TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("replay");
         ReplayFile::create(&path).unwrap();
-        path
+        (folder, path)
     }
 
     fn spend(store: &ReplayFile, key: &str) -> Replay {
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn tokens_stay_spent_over_a_restart() {
-        let path = fresh("restart");
+        let (_folder, path) = fresh();
         for round in 0..5 {
             let store = ReplayFile::open(&path).unwrap();
             for earlier in 0..round {
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_store_is_made_on_purpose_and_used_by_one() {
-        let path = fresh("one");
+        let (_folder, path) = fresh();
         assert!(ReplayFile::create(&path).is_err());
         let first = ReplayFile::open(&path).unwrap();
         assert!(ReplayFile::open(&path).is_err());
@@ -146,7 +146,7 @@ mod tests {
     /// Cut at every byte: what was answered before the cut line stays spent, and nothing else is.
     #[test]
     fn a_torn_end_is_cut_off() {
-        let path = fresh("torn");
+        let (_folder, path) = fresh();
         let store = ReplayFile::open(&path).unwrap();
         let mut lengths = vec![std::fs::metadata(&path).unwrap().len()];
         for number in 0..3 {
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn damage_keeps_it_shut() {
-        let path = fresh("damage");
+        let (_folder, path) = fresh();
         let store = ReplayFile::open(&path).unwrap();
         (0..3).for_each(|number| assert_eq!(spend(&store, &format!("token-{number}")), Replay::First));
         drop(store);
@@ -182,7 +182,8 @@ mod tests {
 
     #[test]
     fn of_many_at_once_one_is_first() {
-        let store = ReplayFile::open(&fresh("crowd")).unwrap();
+        let (_folder, path) = fresh();
+        let store = ReplayFile::open(&path).unwrap();
         for key in ["a", "b", "c"] {
             let first = std::thread::scope(|scope| {
                 let crowd: Vec<_> = (0..8).map(|_| scope.spawn(|| spend(&store, key))).collect();
@@ -194,7 +195,7 @@ mod tests {
 
     #[test]
     fn what_has_ended_is_forgotten_and_the_rest_is_not() {
-        let path = fresh("rewrite");
+        let (_folder, path) = fresh();
         let mut text = HEAD.to_owned();
         (0..LINES_BEFORE_REWRITE).for_each(|number| text += &checked(&line(&sha256(format!("old-{number}").as_bytes()), 100)));
         text += &checked(&line(&sha256(b"kept"), LATER));

@@ -101,23 +101,21 @@ fn fault(error: io::Error) -> ReplayFault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::PathBuf;
+    use tempfile::TempDir;
 
     const NOW: u64 = 1_900_000_000;
 
-    fn fresh(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("sluice-replay-folder-{}-{name}", std::process::id()));
-        drop(std::fs::remove_dir_all(&folder));
-        std::fs::create_dir_all(&folder).unwrap();
-        ReplayFolder::create(&folder).unwrap();
+    fn fresh() -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        ReplayFolder::create(folder.path()).unwrap();
         folder
     }
 
     #[test]
     fn replicas_spend_a_token_once_and_so_after_a_restart() {
-        let folder = fresh("replicas");
+        let folder = fresh();
         for round in 0..3 {
-            let (one, other) = (ReplayFolder::open(&folder).unwrap(), ReplayFolder::open(&folder).unwrap());
+            let (one, other) = (ReplayFolder::open(folder.path()).unwrap(), ReplayFolder::open(folder.path()).unwrap());
             for earlier in 0..round {
                 assert_eq!(other.spend(&format!("token-{earlier}"), NOW + 60, NOW), Ok(Replay::Again));
             }
@@ -128,8 +126,8 @@ mod tests {
 
     #[test]
     fn of_many_replicas_at_once_one_is_first() {
-        let folder = fresh("crowd");
-        let replicas: Vec<ReplayFolder> = (0..4).map(|_| ReplayFolder::open(&folder).unwrap()).collect();
+        let folder = fresh();
+        let replicas: Vec<ReplayFolder> = (0..4).map(|_| ReplayFolder::open(folder.path()).unwrap()).collect();
         for token in 0..50 {
             let key = format!("token-{token}");
             let first = std::thread::scope(|scope| {
@@ -146,24 +144,24 @@ mod tests {
 
     #[test]
     fn what_is_over_goes_and_nothing_else() {
-        let folder = fresh("over");
-        let store = ReplayFolder::open(&folder).unwrap();
+        let folder = fresh();
+        let store = ReplayFolder::open(folder.path()).unwrap();
         let spend = |key: &str, forget_at: u64, now: u64| store.spend(key, forget_at, now).unwrap();
         assert_eq!(spend("short", NOW + 60, NOW), Replay::First);
         assert_eq!(spend("long", NOW + 12 * SLOT_SECONDS, NOW), Replay::First);
         assert_eq!(spend("next", NOW + 5 * SLOT_SECONDS, NOW + 4 * SLOT_SECONDS), Replay::First);
         assert_eq!(spend("long", NOW + 12 * SLOT_SECONDS, NOW + 4 * SLOT_SECONDS), Replay::Again);
-        let left = std::fs::read_dir(&folder).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir()).count();
+        let left = std::fs::read_dir(folder.path()).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir()).count();
         assert_eq!(left, 2);
     }
 
     /// A folder that is not mounted is empty, and so would be what was spent.
     #[test]
     fn another_folder_is_none() {
-        let folder = fresh("another");
-        let store = ReplayFolder::open(&folder).unwrap();
-        std::fs::remove_file(folder.join(MARK)).unwrap();
+        let folder = fresh();
+        let store = ReplayFolder::open(folder.path()).unwrap();
+        std::fs::remove_file(folder.path().join(MARK)).unwrap();
         assert!(store.spend("token", NOW + 60, NOW).is_err());
-        assert!(ReplayFolder::open(&folder).is_err());
+        assert!(ReplayFolder::open(folder.path()).is_err());
     }
 }

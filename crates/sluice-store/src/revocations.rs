@@ -101,14 +101,14 @@ mod tests {
     use super::*;
     use std::collections::{BTreeMap, BTreeSet};
     use std::path::PathBuf;
+    use tempfile::TempDir;
 
-    fn fresh(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("sluice-revocations-{}-{name}", std::process::id()));
-        std::fs::remove_dir_all(&folder).ok();
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("revocations");
+    /// A file in a folder that goes with the test.
+    fn fresh() -> (TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("revocations");
         RevocationFile::create(&path).unwrap();
-        path
+        (folder, path)
     }
 
     fn all() -> Vec<Revocation> {
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn what_is_called_off_stays_so_and_others_see_it() {
-        let path = fresh("all");
+        let (_folder, path) = fresh();
         let reader = RevocationFile::open(&path).unwrap();
         assert_eq!(*reader.current().unwrap(), Revocations::default());
         for revocation in all() {
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_torn_end_is_left_out_and_damage_refuses() {
-        let path = fresh("torn");
+        let (_folder, path) = fresh();
         let file = RevocationFile::open(&path).unwrap();
         file.add(&Revocation::Session("kept".to_owned())).unwrap();
         let length = std::fs::metadata(&path).unwrap().len();

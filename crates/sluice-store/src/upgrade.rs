@@ -69,15 +69,12 @@ mod tests {
     }
 
     fn check(found: u64, steps: &[(u64, Step)], newest: u64, try_only: bool, expect: Result<Upgraded, StoreFault>, left: (u64, bool)) {
-        let folder =
-            std::env::temp_dir().join(format!("sluice-upgrade-{}-{found}-{newest}-{try_only}-{}", std::process::id(), steps.len()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let disk = LocalDisk::new(&folder).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let disk = LocalDisk::new(folder.path()).unwrap();
         replace(&disk, facts::PATH, facts_of(found).as_bytes()).unwrap();
         assert_eq!(by_steps(&disk, steps, newest, try_only), expect);
         let marked = disk.list("").unwrap().contains(&"marked".to_owned());
         assert_eq!((facts::read_format(&disk).unwrap(), marked), left);
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

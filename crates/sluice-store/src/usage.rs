@@ -147,18 +147,18 @@ mod tests {
     use super::*;
     use std::path::PathBuf;
     use std::sync::atomic::AtomicUsize;
+    use tempfile::TempDir;
 
     const DAY: i64 = 24 * 60 * 60;
     const LIMIT: Limit =
         Limit { requests_per_second_max: None, jobs_at_once_max: Some(3), bytes_per_day_max: Some(1_000), cost_micros_per_day_max: None };
 
-    fn fresh(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("sluice-usage-{}-{name}", std::process::id()));
-        drop(std::fs::remove_dir_all(&folder));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("usage");
+    /// A file in a folder that goes with the test.
+    fn fresh() -> (TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("usage");
         UsageFile::create(&path).unwrap();
-        path
+        (folder, path)
     }
 
     fn open(path: &Path) -> UsageFile {
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn what_is_used_stays_used_over_a_restart_and_no_longer_than_its_day() {
-        let path = fresh("restart");
+        let (_folder, path) = fresh();
         let file = open(&path);
         assert_eq!(take(&file, "a", 600, DAY), Ok(()));
         assert_eq!(take(&file, "b", 100, DAY), Ok(()));
@@ -192,7 +192,7 @@ mod tests {
     /// Every use is covered by the file, whenever it stops; and it is not written for each.
     #[test]
     fn the_file_is_ahead_of_the_use() {
-        let path = fresh("ahead");
+        let (_folder, path) = fresh();
         let mut lines = 0;
         let file = open(&path);
         for used in 1..=1_000_u64 {
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn who_has_no_limit_is_not_written() {
-        let path = fresh("unlimited");
+        let (_folder, path) = fresh();
         let file = open(&path);
         let no = Limit { bytes_per_day_max: None, ..LIMIT };
         assert_eq!(file.take("a", Amount { bytes: 5, jobs: 1, ..Amount::default() }, &no, DAY), Ok(()));
@@ -218,7 +218,8 @@ mod tests {
 
     #[test]
     fn jobs_are_counted_for_their_caller_and_given_back() {
-        let file = open(&fresh("jobs"));
+        let (_folder, path) = fresh();
+        let file = open(&path);
         let job = || file.take("a", Amount { jobs: 1, ..Amount::default() }, &LIMIT, DAY);
         assert_eq!([job(), job(), job(), job()], [Ok(()), Ok(()), Ok(()), Err(Exceeded::JobsAtOnce { max: 3 })]);
         file.job_done("a");
@@ -227,7 +228,7 @@ mod tests {
 
     #[test]
     fn damage_keeps_it_shut_and_a_torn_end_is_cut_off() {
-        let path = fresh("damage");
+        let (_folder, path) = fresh();
         let file = open(&path);
         assert_eq!(take(&file, "a", 500, DAY), Ok(()));
         drop(file);
@@ -245,7 +246,7 @@ mod tests {
     /// A disk that takes nothing more lets nobody through whose use it cannot keep, and says so once.
     #[test]
     fn what_cannot_be_written_is_not_let_through() {
-        let path = fresh("full");
+        let (_folder, path) = fresh();
         let heard = Arc::new(AtomicUsize::new(0));
         let count = heard.clone();
         let file = UsageFile::open(&path, Box::new(move |_| _ = count.fetch_add(1, Ordering::Relaxed))).unwrap();

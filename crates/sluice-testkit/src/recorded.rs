@@ -18,9 +18,8 @@ use sluice_policy::{
 use sluice_store::disk::LocalDisk;
 use sluice_store::{Ledger, LedgerFacts, LocalMachine, Machine, Opening, SegmentSizes, Store, create};
 use std::fmt::{Debug, Display};
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use tempfile::TempDir;
 
 const ORIGIN: &str = "ledger.example.com/testkit";
 const SIZES: SegmentSizes = SegmentSizes { regular_bytes: 1 << 20, closing_bytes: 256 << 10 };
@@ -51,28 +50,22 @@ pub struct Registrar {
     permitting: PolicySet,
     /// Wants a dry run first.
     estimating: PolicySet,
-    /// Until the folder is removed.
-    store: Option<Store>,
-    folder: PathBuf,
+    store: Store,
     machine: Arc<LocalMachine>,
+    _folder: TempDir,
 }
 
 impl Registrar {
     pub fn new(connection: &str) -> Registrar {
-        static STARTED: AtomicU64 = AtomicU64::new(0);
-        let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("sluice-registrar-{}-{number}", std::process::id()));
-        // Left by a process of the same number that was killed.
-        drop(std::fs::remove_dir_all(&folder));
-        sure(std::fs::create_dir_all(&folder));
+        let folder = sure(tempfile::tempdir());
         let machine = Arc::new(LocalMachine::default());
-        let store = Some(open(&folder, &machine));
+        let store = open(folder.path(), &machine);
         let permitting = policy(&format!("[connections.{connection}]\njudge = \"analysis\"\n"));
-        Registrar { permitting, estimating: policy(""), store, folder, machine }
+        Registrar { permitting, estimating: policy(""), store, machine, _folder: folder }
     }
 
     pub fn store(&self) -> &Store {
-        self.store.as_ref().unwrap_or_else(|| abandon("the ledger is closed"))
+        &self.store
     }
 
     pub async fn permit(&self, caller: &Caller, request: Request) -> Recorded<Permit> {
@@ -95,13 +88,6 @@ impl Registrar {
         sure(self.machine.random(&mut subject));
         let record = sure(self.store().seal(&sure(Draft::of_request(kind, Subject(subject)))));
         sure(Recorded::commit(value, record, self.store()).await)
-    }
-}
-
-impl Drop for Registrar {
-    fn drop(&mut self) {
-        drop(self.store.take());
-        drop(std::fs::remove_dir_all(&self.folder));
     }
 }
 

@@ -36,14 +36,14 @@ fn measure(what: &str, book: &Book, master: Option<&dyn MasterKey>, bodies: bool
     let size = book.rows.len() as u64;
     let mut files = book.files(&[size]);
     publish(&mut files, &[book.signed(size).to_string()]);
-    let root = std::env::temp_dir().join(format!("sluice-verify-bench-{}", std::process::id()));
+    let root = tempfile::tempdir().unwrap();
     for (path, bytes) in files.iter().filter(|(path, _)| bodies || !(path.ends_with(".pack") || path.ends_with(".keys"))) {
-        let path = root.join(path);
+        let path = root.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, bytes).unwrap();
     }
     let trust = Trust::parse(format!("log {}\nquorum none\n", log_key(1).verifier_key()).as_bytes()).unwrap();
-    let folder = Folder::open(&root).unwrap();
+    let folder = Folder::open(root.path()).unwrap();
     let audit = Audit { trust: &trust, origin: None, master, bodies, seen: Vec::new(), unwitnessed_max: None, alive_after_ms: None };
     let mut best = f64::MAX;
     for _ in 0..RUNS {
@@ -56,7 +56,6 @@ fn measure(what: &str, book: &Book, master: Option<&dyn MasterKey>, bodies: bool
     let bytes = if bodies { format!(", {:.0} MB of bodies a second", megabytes / best) } else { String::new() };
     let mut out = std::io::stdout();
     drop(writeln!(out, "{what:24} {:>8.0} records a second{bytes}; {size} records, best of {RUNS}", size as f64 / best));
-    std::fs::remove_dir_all(root).unwrap();
 }
 
 /// Two sections of 450 bytes in each record: leaves, bodies and keys together.

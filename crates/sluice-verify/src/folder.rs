@@ -96,21 +96,22 @@ fn refused(text: String) -> io::Error {
 mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
+    use tempfile::TempDir;
 
-    fn fresh(name: &str) -> PathBuf {
-        let root = std::env::temp_dir().join(format!("sluice-verify-folder-{}-{name}", std::process::id()));
-        drop(fs::remove_dir_all(&root));
-        fs::create_dir_all(root.join("below")).unwrap();
-        fs::write(root.join("below/file"), b"0123456789").unwrap();
-        root
+    fn fresh() -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("below")).unwrap();
+        fs::write(folder.path().join("below/file"), b"0123456789").unwrap();
+        folder
     }
 
     #[test]
     fn plain_files_are_read_and_nothing_else() {
-        let root = fresh("plain");
+        let place = fresh();
+        let root = place.path();
         symlink(root.join("below/file"), root.join("link")).unwrap();
         symlink(root.join("nowhere"), root.join("dangling")).unwrap();
-        let folder = Folder::open(&root).unwrap();
+        let folder = Folder::open(root).unwrap();
         assert_eq!(folder.read("below/file", 10).unwrap().unwrap(), b"0123456789");
         assert_eq!(folder.read("below/none", 10).unwrap(), None);
         for (path, bytes_max, expect) in [
@@ -132,11 +133,12 @@ mod tests {
 
     #[test]
     fn what_is_nested_without_end_is_refused() {
-        let root = fresh("deep");
+        let place = fresh();
+        let root = place.path();
         let deepest = |levels: usize| root.join("d/".repeat(levels));
         fs::create_dir_all(deepest(DEPTH_MAX)).unwrap();
-        assert!(Folder::open(&root).unwrap().paths().is_ok());
+        assert!(Folder::open(root).unwrap().paths().is_ok());
         fs::create_dir_all(deepest(DEPTH_MAX + 1)).unwrap();
-        assert!(Folder::open(&root).unwrap().paths().unwrap_err().to_string().ends_with("is nested too deep"));
+        assert!(Folder::open(root).unwrap().paths().unwrap_err().to_string().ends_with("is nested too deep"));
     }
 }

@@ -194,7 +194,8 @@ mod tests {
 
     #[test]
     fn the_first_sound_folder_stays_and_a_damaged_one_goes() {
-        let cache = std::env::temp_dir().join(format!("sluice-store-{}", std::process::id()));
+        let place = tempfile::tempdir().expect("folder");
+        let cache = place.path().join("cache");
         let folder = cache.join("googlesql-test");
         let module = || {
             let mut bytes = Vec::new();
@@ -215,6 +216,5 @@ mod tests {
         assert_eq!(module(), b"another");
         let names = std::fs::read_dir(&cache).expect("cache").flatten().map(|entry| entry.file_name()).collect::<Vec<_>>();
         assert_eq!(names, ["googlesql-test"], "nothing else is left");
-        std::fs::remove_dir_all(&cache).expect("removed");
     }
 }

@@ -27,9 +27,8 @@ print(json.dumps(answer))
 async fn the_library_gets_its_tokens() {
     let python = std::env::var("SLUICE_PYTHON").unwrap();
     let world = World::new().await;
-    let folder = std::env::temp_dir().join(format!("sluice-google-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let (subject, file) = (folder.join("subject.txt"), folder.join("file.json"));
+    let folder = tempfile::tempdir().unwrap();
+    let (subject, file) = (folder.path().join("subject.txt"), folder.path().join("file.json"));
     // As an editor leaves it: with a line break at its end.
     std::fs::write(&subject, format!("{}\n", token(json!({ "iss": FILES, "sub": "pod", "jti": "mounted" })))).unwrap();
     let written = json!({
@@ -47,5 +46,4 @@ async fn the_library_gets_its_tokens() {
     let said: Value = serde_json::from_str(&run).unwrap_or_else(|error| panic!("{error}: {run}"));
     let (first, second) = (said["first"].as_str().unwrap(), said["second"].as_str().unwrap());
     assert!(first != second && said["error"].as_str().unwrap().contains("invalid_request"), "{said}");
-    std::fs::remove_dir_all(&folder).ok();
 }

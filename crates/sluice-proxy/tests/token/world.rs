@@ -15,9 +15,9 @@ use sluice_store::disk::LocalDisk;
 use sluice_store::{Ledger, LedgerFacts, LocalMachine, Opening, SegmentSizes, Store, create};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -62,7 +62,7 @@ pub struct World {
     pub standing: Arc<Standing>,
     noted: Arc<Mutex<Vec<String>>>,
     serving: tokio::task::JoinHandle<usize>,
-    folder: PathBuf,
+    _folder: TempDir,
 }
 
 pub struct Answer {
@@ -73,12 +73,8 @@ pub struct Answer {
 
 impl World {
     pub async fn new() -> World {
-        static STARTED: AtomicU64 = AtomicU64::new(0);
-        let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("sluice-token-{}-{number}", std::process::id()));
-        std::fs::remove_dir_all(&folder).ok();
-        std::fs::create_dir_all(&folder).unwrap();
-        let (store, noted) = (Arc::new(ledger(&folder)), Arc::default());
+        let folder = tempfile::tempdir().unwrap();
+        let (store, noted) = (Arc::new(ledger(folder.path())), Arc::default());
         let checked = check(IDENTITY).unwrap();
         let pkcs8 = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new()).unwrap();
         let access = AccessTokens::new(checked.access.clone().unwrap(), SigningKey::from_pkcs8(pkcs8.as_ref()).unwrap(), &[]).unwrap();
@@ -104,7 +100,7 @@ impl World {
         let open = Doors { plain: Some("127.0.0.1:0".parse().unwrap()), tls: None }.open().await.unwrap();
         let address = open.plain_address().unwrap();
         let serving = tokio::spawn(open.serve(router(token), std::future::pending()));
-        World { address, gateway, clock, jobs, standing, noted, serving, folder }
+        World { address, gateway, clock, jobs, standing, noted, serving, _folder: folder }
     }
 
     /// What was sealed since the last time: kind, meta, identity.
@@ -155,7 +151,6 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         self.serving.abort();
-        std::fs::remove_dir_all(&self.folder).ok();
     }
 }
 

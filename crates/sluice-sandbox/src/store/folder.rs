@@ -259,8 +259,9 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_loaded_again() {
-        let root = std::env::temp_dir().join(format!("sluice-sandbox-folder-{}", std::process::id()));
-        let folder = Folder::open(root.clone()).unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path();
+        let folder = Folder::open(root.to_owned()).unwrap();
         assert!(folder.load().unwrap().is_none());
         let columns =
             columns_of("id INT64, at TIMESTAMP, tags ARRAY<STRING>, s STRUCT<x NUMERIC, r RANGE<DATE>>, j JSON, b BYTES").unwrap();
@@ -276,12 +277,12 @@ mod tests {
         working.drop_table(&name).unwrap();
         folder.keep(&working.state, working.touched.iter()).unwrap();
         assert!(folder.load().unwrap().unwrap().find_table(&name).is_none());
-        fs::remove_dir_all(root).unwrap();
     }
 
     #[test]
     fn what_was_left_by_a_killed_process_is_no_half_state() {
-        let root = std::env::temp_dir().join(format!("sluice-sandbox-killed-{}", std::process::id()));
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path();
         let mut working = Working::new(Arc::default());
         for dataset in ["a", "b"] {
             working.put_dataset(Dataset::new(DatasetName::new("p", dataset), "US", 1));
@@ -293,23 +294,22 @@ mod tests {
         };
         fs::create_dir_all(root.join(COMING).join("p").join("a")).unwrap();
         fs::write(root.join(COMING).join("p").join("a").join("dataset.json"), "{").unwrap();
-        let folder = Folder::open(root.clone()).unwrap();
+        let folder = Folder::open(root.to_owned()).unwrap();
         assert_eq!(names(&folder), "");
         folder.keep_all(&working.state).unwrap();
         assert_eq!(names(&folder), "a b");
-        let second = Folder::open(root.clone()).map(|_| ()).unwrap_err();
+        let second = Folder::open(root.to_owned()).map(|_| ()).unwrap_err();
         assert!(second.message.contains("another process"), "{second}");
         folder.close();
         assert!(folder.keep(&working.state, working.touched.iter()).is_err());
         fs::rename(root.join("p").join("b"), root.join(GOING)).unwrap();
         fs::create_dir(root.join("p").join("c")).unwrap();
         fs::write(root.join("p").join("c").join("dataset.new"), "{").unwrap();
-        let folder = Folder::open(root.clone()).unwrap();
+        let folder = Folder::open(root.to_owned()).unwrap();
         assert_eq!(names(&folder), "a");
         assert!(!root.join(GOING).exists());
         fs::write(root.join("p").join("a").join("t.jsonl"), "{\"schema\": {}}\n{\"half").unwrap();
         assert!(folder.load().unwrap_err().message.contains("t.jsonl"));
-        fs::remove_dir_all(root).unwrap();
     }
 
     #[test]

@@ -210,8 +210,8 @@ fn the_admin_paths_open_only_on_demand() {
 
 #[test]
 fn tables_outlive_the_process_in_a_folder() {
-    let folder = std::env::temp_dir().join(format!("sluice-sandbox-server-{}", std::process::id()));
-    let settings = || Settings { folder: Some(folder.clone()), ..Settings::default() };
+    let folder = tempfile::tempdir().unwrap();
+    let settings = || Settings { folder: Some(folder.path().to_owned()), ..Settings::default() };
     let (running, client) = start(settings());
     client.post(QUERIES, query("CREATE TABLE shop.kept AS SELECT id, contacts, notes, admitted_at FROM clinic.patients"));
     client.post(QUERIES, query("DROP TABLE shop.products"));
@@ -222,7 +222,6 @@ fn tables_outlive_the_process_in_a_folder() {
     assert_eq!(client.post(QUERIES, query(sql)).json()["rows"], before);
     assert_eq!(client.get(&format!("{DATASETS}/shop/tables/products")).verdict(), "404 notFound");
     assert_eq!(client.post(QUERIES, query("SELECT COUNT(*) FROM bench.events")).verdict(), "200 ");
-    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]

@@ -3,6 +3,7 @@ use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair, RsaPublicKeyComponents};
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use tempfile::TempDir;
 
 /// Two keys, made once.
 fn modulus(number: usize) -> Vec<u8> {
@@ -11,13 +12,12 @@ fn modulus(number: usize) -> Vec<u8> {
     KEYS.get_or_init(|| [made(), made()])[number].clone()
 }
 
-fn fresh(name: &str) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("sluice-credentials-{}-{name}", std::process::id()));
-    std::fs::remove_dir_all(&folder).ok();
-    std::fs::create_dir_all(&folder).unwrap();
-    let path = folder.join("credentials");
+/// A file in a folder that goes with the test.
+fn fresh() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("credentials");
     CredentialFile::create(&path).unwrap();
-    path
+    (folder, path)
 }
 
 fn registration(number: usize) -> Registration {
@@ -49,7 +49,7 @@ fn revoke(number: usize) -> CredentialAct {
 
 #[test]
 fn what_was_issued_stands_until_it_is_revoked() {
-    let path = fresh("stand");
+    let (_folder, path) = fresh();
     let gateway = CredentialFile::open(&path).unwrap();
     let desk = || CredentialFile::open(&path).unwrap();
     let standing = || -> Vec<(String, bool)> {
@@ -72,7 +72,7 @@ fn what_was_issued_stands_until_it_is_revoked() {
 
 #[test]
 fn acts_are_asked_for_who_and_why() {
-    let path = fresh("asked");
+    let (_folder, path) = fresh();
     let file = CredentialFile::open(&path).unwrap();
     let refused = |act: CredentialAct, expect: &str| {
         let fault = file.act(&act).unwrap_err();
@@ -93,7 +93,7 @@ fn acts_are_asked_for_who_and_why() {
 /// Nobody comes in by a credential that no record speaks of; a revocation waits for nothing.
 #[test]
 fn credentials_serve_when_they_are_on_record() {
-    let path = fresh("recorded");
+    let (_folder, path) = fresh();
     let file = CredentialFile::open(&path).unwrap();
     file.act(&issue(0)).unwrap();
     let waiting = || file.current().unwrap().unrecorded().map(|(number, _)| number).collect::<Vec<_>>();
@@ -110,7 +110,7 @@ fn credentials_serve_when_they_are_on_record() {
 
 #[test]
 fn a_torn_end_is_left_out_and_damage_refuses() {
-    let path = fresh("torn");
+    let (_folder, path) = fresh();
     let file = CredentialFile::open(&path).unwrap();
     file.act(&issue(1)).unwrap();
     let length = usize::try_from(std::fs::metadata(&path).unwrap().len()).unwrap();

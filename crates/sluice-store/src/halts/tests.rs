@@ -1,14 +1,14 @@
 use super::*;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tempfile::TempDir;
 
-fn fresh(name: &str) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("sluice-halts-{}-{name}", std::process::id()));
-    std::fs::remove_dir_all(&folder).ok();
-    std::fs::create_dir_all(&folder).unwrap();
-    let path = folder.join("halts");
+/// A file in a folder that goes with the test.
+fn fresh() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("halts");
     HaltFile::create(&path).unwrap();
-    path
+    (folder, path)
 }
 
 fn act(turn: Turn, whom: &str) -> HaltAct {
@@ -25,7 +25,7 @@ fn standing(file: &HaltFile) -> Vec<String> {
 
 #[test]
 fn halts_stand_until_they_are_lifted_and_others_see_it() {
-    let path = fresh("stand");
+    let (_folder, path) = fresh();
     let gateway = HaltFile::open(&path).unwrap();
     let desk = || HaltFile::open(&path).unwrap();
     for (number, (turn, whom, expect)) in (0..).zip([
@@ -53,7 +53,7 @@ fn halts_stand_until_they_are_lifted_and_others_see_it() {
 
 #[test]
 fn who_and_why_are_asked_for() {
-    let path = fresh("asked");
+    let (_folder, path) = fresh();
     let file = HaltFile::open(&path).unwrap();
     let good = act(Turn::Halted, "https://i#a");
     let refused = |act: HaltAct, expect: &str| {
@@ -74,7 +74,7 @@ fn who_and_why_are_asked_for() {
 
 #[test]
 fn what_is_not_on_record_is_handed_out_until_it_is() {
-    let path = fresh("recorded");
+    let (_folder, path) = fresh();
     let file = HaltFile::open(&path).unwrap();
     for whom in ["https://i#a", "https://i#b", "everyone"] {
         file.act(&act(Turn::Halted, whom)).unwrap();
@@ -93,7 +93,7 @@ fn what_is_not_on_record_is_handed_out_until_it_is() {
 
 #[test]
 fn a_torn_end_is_left_out_and_damage_refuses() {
-    let path = fresh("torn");
+    let (_folder, path) = fresh();
     let file = HaltFile::open(&path).unwrap();
     file.act(&act(Turn::Halted, "https://i#kept")).unwrap();
     let length = usize::try_from(std::fs::metadata(&path).unwrap().len()).unwrap();
@@ -127,7 +127,7 @@ fn a_torn_end_is_left_out_and_damage_refuses() {
 /// The last line lies in three sectors. Any of them may be all that was not written.
 #[test]
 fn a_lost_sector_of_the_last_line_is_left_out_and_others_refuse() {
-    let path = fresh("sectors");
+    let (_folder, path) = fresh();
     let file = HaltFile::open(&path).unwrap();
     let long = |turn: &str| HaltAct { reason: turn.repeat(HALT_REASON_BYTES_MAX), ..act(Turn::Halted, "https://i#long") };
     file.act(&act(Turn::Halted, "https://i#kept")).unwrap();
@@ -160,7 +160,7 @@ fn a_lost_sector_of_the_last_line_is_left_out_and_others_refuse() {
 
 #[test]
 fn a_file_that_is_damaged_takes_no_act() {
-    let path = fresh("shut");
+    let (_folder, path) = fresh();
     let file = HaltFile::open(&path).unwrap();
     file.act(&act(Turn::Halted, "everyone")).unwrap();
     let damaged = std::fs::read_to_string(&path).unwrap().replace("halt everyone", "lift everyone");
@@ -173,7 +173,7 @@ fn a_file_that_is_damaged_takes_no_act() {
 /// Four desks write, the gateway reads all the while: it never sees less than before, and never a line that is half there.
 #[test]
 fn it_is_read_while_it_is_written() {
-    let path = fresh("busy");
+    let (_folder, path) = fresh();
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| {

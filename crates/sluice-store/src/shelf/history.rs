@@ -122,17 +122,16 @@ mod tests {
 
     /// What a crash left behind the last whole note, and what stands in the file once the next note is appended.
     fn check(name: &str, torn: &[u8]) {
-        let folder = std::env::temp_dir().join(format!("sluice-history-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(folder.join(FOLDER)).unwrap();
-        let disk = LocalDisk::new(&folder).unwrap();
-        let path = folder.join(path(0));
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join(FOLDER)).unwrap();
+        let disk = LocalDisk::new(folder.path()).unwrap();
+        let path = folder.path().join(path(0));
         std::fs::write(&path, [framed(&[b"first", b"second"]), torn.to_vec()].concat()).unwrap();
         let mut history = History::open(&disk).unwrap();
         assert_eq!(history.last(), Some(b"second".as_slice()), "{name}");
         history.append(&disk, b"third").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), framed(&[b"first", b"second", b"third"]), "{name}");
         assert_eq!(read(&disk).unwrap(), [b"first".to_vec(), b"second".to_vec(), b"third".to_vec()], "{name}");
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -239,10 +239,8 @@ mod tests {
 
     /// What is found from `applied` on: how many records, or the damage.
     fn check(name: &str, placed: &[Placed], applied: u64, expect: Result<usize, &str>) {
-        let folder = std::env::temp_dir().join(format!("sluice-scan-{}-{}", std::process::id(), name.replace(' ', "-")));
-        std::fs::remove_dir_all(&folder).ok();
-        std::fs::create_dir_all(&folder).unwrap();
-        let disk = LocalDisk::new(&folder).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let disk = LocalDisk::new(folder.path()).unwrap();
         create(&disk, SegmentSizes { regular_bytes: 64 << 10, closing_bytes: 16 << 10 }).unwrap();
         let mut previous = BEFORE;
         for one in placed {
@@ -263,7 +261,6 @@ mod tests {
             (Err(WalFault::Damaged(text)), Err(part)) => assert!(text.contains(part), "{name}: {text}"),
             _ => panic!("{name}: {found:?}, not {expect:?}"),
         }
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -193,15 +193,13 @@ mod tests {
 
     #[test]
     fn what_could_not_be_wiped_is_wiped_again() {
-        let folder = std::env::temp_dir().join(format!("sluice-segments-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let without_files = LocalDisk::new(&folder).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let without_files = LocalDisk::new(folder.path()).unwrap();
         let segments = segments();
         append(&segments, 40, 0..3);
         append(&segments, 40, 3..5);
         assert!(segments.wipe(&without_files, 5).is_err());
         assert!(segments.hold(2) && !segments.hold(9));
         assert_eq!(segments.take_applied(0, 5), Some(40));
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -7,6 +7,7 @@ use sluice_store::disk::Disk;
 use sluice_store::{Index, Ledger, Reader, Scribe, Search, StoreFault};
 use std::path::PathBuf;
 use std::sync::Arc;
+use tempfile::TempDir;
 
 const ALICE: &str = "https://issuer.example.com#alice";
 const BOB: &str = "https://issuer.example.com#bob";
@@ -16,10 +17,11 @@ struct Indexed {
     ledger: Ledger,
     scribe: Scribe,
     path: PathBuf,
+    _folder: TempDir,
 }
 
 /// Admitted and refused requests, every third of Alice, and one of an agent on Bob's behalf.
-fn indexed(name: &str, seed: u64) -> Indexed {
+fn indexed(seed: u64) -> Indexed {
     let simulated = SimulatedDisk::default();
     create_ledger(&simulated, SIZES);
     let disk: Arc<dyn Disk> = Arc::new(simulated);
@@ -35,11 +37,9 @@ fn indexed(name: &str, seed: u64) -> Indexed {
         assert!(ledger.append(vec![ledger.seal(&draft).unwrap()])[0].is_ok());
     }
     ledger.apply().unwrap();
-    let folder = std::env::temp_dir().join(format!("sluice-index-{}-{name}", std::process::id()));
-    std::fs::remove_dir_all(&folder).ok();
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = tempfile::tempdir().unwrap();
     let scribe = Scribe::new(ORIGIN, Arc::new(both_masters()), Arc::new(TestMachine::new(9)));
-    Indexed { disk, ledger, scribe, path: folder.join("index.sqlite") }
+    Indexed { disk, ledger, scribe, path: folder.path().join("index.sqlite"), _folder: folder }
 }
 
 fn identified(draft: Draft, name: &str, on_behalf_of: &str) -> Draft {
@@ -71,7 +71,7 @@ fn is_of_alice(leaf: &Leaf) -> bool {
 
 #[test]
 fn what_is_found_is_what_is_there() {
-    let mut world = indexed("found", 1);
+    let mut world = indexed(1);
     let reader = world.ledger.reader().unwrap();
     let mut index = Index::open(&world.path, &reader, &world.scribe).unwrap();
     let noon = crate::world::NOON_MS;
@@ -97,7 +97,7 @@ fn what_is_found_is_what_is_there() {
 
 #[test]
 fn no_name_stands_in_the_file() {
-    let world = indexed("names", 1);
+    let world = indexed(1);
     drop(Index::open(&world.path, &world.ledger.reader().unwrap(), &world.scribe).unwrap());
     let bytes = std::fs::read(&world.path).unwrap();
     for name in [b"alice".as_slice(), b"bob", b"issuer.example.com", crate::world::CANARY.as_bytes()] {
@@ -108,7 +108,7 @@ fn no_name_stands_in_the_file() {
 /// A file that is damaged, cut off, of another history or under a lost master key is made anew.
 #[test]
 fn an_index_that_is_wrong_is_made_anew() {
-    let world = indexed("wrong", 1);
+    let world = indexed(1);
     let reader = world.ledger.reader().unwrap();
     drop(Index::open(&world.path, &reader, &world.scribe).unwrap());
     let bytes = std::fs::read(&world.path).unwrap();
@@ -137,7 +137,7 @@ fn an_index_that_is_wrong_is_made_anew() {
     let mut index = Index::open(&world.path, &reader, &world.scribe).unwrap();
     check(&world, &mut index, &Search { kinds: vec![Kind::Boot], ..Search::default() }, |_, leaf| leaf.kind == Kind::Boot);
     drop(index);
-    let other = indexed("other", 2);
+    let other = indexed(2);
     drop(Index::open(&other.path, &other.ledger.reader().unwrap(), &other.scribe).unwrap());
     std::fs::copy(&other.path, &world.path).unwrap();
     check(&world, &mut Index::open(&world.path, &reader, &world.scribe).unwrap(), &of(BOB), |_, leaf| leaf.subject == Some(subject(7)));

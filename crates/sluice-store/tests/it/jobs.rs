@@ -10,31 +10,34 @@ use sluice_store::{JobBook, JobLimits, Scribe, StoreFault};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 const SECRET: &str = "canary-of-the-statement";
 const DAY_MS: u64 = 86_400_000;
 
-fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap()
+struct Made {
+    path: PathBuf,
+    machine: Arc<TestMachine>,
+    scribe: Scribe,
+    _folder: TempDir,
 }
 
-fn folder(name: &str) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("sluice-jobs-{}-{name}", std::process::id()));
-    std::fs::remove_dir_all(&folder).ok();
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap()
 }
 
 fn scribe(master: impl MasterKey + 'static, machine: &Arc<TestMachine>) -> Scribe {
     Scribe::new(ORIGIN, Arc::new(master), machine.clone())
 }
 
-fn made(name: &str) -> (PathBuf, Arc<TestMachine>, Scribe) {
-    let (path, machine) = (folder(name).join("jobs.sqlite"), Arc::new(TestMachine::new(7)));
+/// An empty book.
+fn made() -> Made {
+    let (folder, machine) = (tempfile::tempdir().unwrap(), Arc::new(TestMachine::new(7)));
+    let path = folder.path().join("jobs.sqlite");
     let scribe = scribe(both_masters(), &machine);
     JobBook::create(&path, &scribe).unwrap();
-    (path, machine, scribe)
+    Made { path, machine, scribe, _folder: folder }
 }
 
 fn name(id: &str) -> JobName {
@@ -76,7 +79,7 @@ fn ids(found: &[Arc<KnownJob>]) -> Vec<&str> {
 
 #[test]
 fn a_restart_forgets_nothing() {
-    let (path, _, scribe) = made("restart");
+    let Made { path, scribe, _folder, .. } = made();
     runtime().block_on(async {
         let ana = job("ana", "one", Some("r"));
         let book = JobBook::open(&path, &scribe, JobLimits::default()).unwrap();
@@ -112,24 +115,22 @@ fn a_restart_forgets_nothing() {
 /// The files as they lie there at the moment of the answer, without anybody closing them: what a killed process leaves.
 #[test]
 fn what_was_answered_is_on_the_disk() {
-    let (path, _, scribe) = made("image");
-    let image = folder("image-of");
+    let Made { path, scribe, _folder, .. } = made();
     runtime().block_on(async {
         let book = JobBook::open(&path, &scribe, JobLimits::default()).unwrap();
         for number in 0..20 {
             let id = format!("j{number}");
             book.begin(job("ana", &id, None)).await.unwrap();
             book.settle("connection-of-jobs", &name(&id), Some(result(number))).await.unwrap();
+            let image = tempfile::tempdir().unwrap();
             for suffix in ["", "-wal"] {
-                let copied = std::fs::copy(path.with_file_name(format!("jobs.sqlite{suffix}")), image.join(format!("jobs.sqlite{suffix}")));
+                let copied =
+                    std::fs::copy(path.with_file_name(format!("jobs.sqlite{suffix}")), image.path().join(format!("jobs.sqlite{suffix}")));
                 assert!(copied.unwrap() > 0);
             }
-            let after = JobBook::open(&image.join("jobs.sqlite"), &scribe, JobLimits::default()).unwrap();
+            let after = JobBook::open(&image.path().join("jobs.sqlite"), &scribe, JobLimits::default()).unwrap();
             let found = after.find("connection-of-jobs", &name(&id)).await.unwrap().unwrap();
             assert_eq!(found.result_table, Some(result(number)));
-            drop(after);
-            std::fs::remove_dir_all(&image).unwrap();
-            std::fs::create_dir_all(&image).unwrap();
         }
     });
 }
@@ -137,7 +138,7 @@ fn what_was_answered_is_on_the_disk() {
 /// Two books on one file are two replicas; each has threads of its own.
 #[test]
 fn of_all_who_want_an_id_one_gets_it() {
-    let (path, _, scribe) = made("race");
+    let Made { path, scribe, _folder, .. } = made();
     let books: Vec<Arc<JobBook>> = (0..2).map(|_| Arc::new(JobBook::open(&path, &scribe, JobLimits::default()).unwrap())).collect();
     let runtime = runtime();
     for round in 0..30 {
@@ -164,7 +165,7 @@ fn of_all_who_want_an_id_one_gets_it() {
 
 #[test]
 fn the_files_hold_no_name_and_no_statement() {
-    let (path, _, scribe) = made("clear");
+    let Made { path, scribe, _folder, .. } = made();
     let runtime = runtime();
     let book = JobBook::open(&path, &scribe, JobLimits::default()).unwrap();
     runtime.block_on(async {
@@ -194,7 +195,7 @@ fn the_files_hold_no_name_and_no_statement() {
 
 #[test]
 fn another_key_another_row_another_file() {
-    let (path, machine, first) = made("keys");
+    let Made { path, machine, scribe: first, _folder } = made();
     let runtime = runtime();
     runtime.block_on(async {
         let book = JobBook::open(&path, &first, JobLimits::default()).unwrap();
@@ -225,7 +226,7 @@ fn another_key_another_row_another_file() {
 
 #[test]
 fn limits_forget_jobs_and_keep_their_ids() {
-    let (path, machine, scribe) = made("limits");
+    let Made { path, machine, scribe, _folder } = made();
     let limits = JobLimits { age_days_max: 10, ids_max: 8, jobs_max: 5, of_one_owner_max: 3 };
     runtime().block_on(async {
         let book = JobBook::open(&path, &scribe, limits).unwrap();
@@ -264,7 +265,7 @@ fn limits_forget_jobs_and_keep_their_ids() {
 
 #[test]
 fn lists_go_on_behind_a_job_of_ones_own() {
-    let (path, _, scribe) = made("list");
+    let Made { path, scribe, _folder, .. } = made();
     runtime().block_on(async {
         let book = JobBook::open(&path, &scribe, JobLimits::default()).unwrap();
         for id in ["a1", "b1", "a2", "a3", "b2"] {
@@ -312,7 +313,7 @@ proptest! {
     /// Jobs in a list, looked through from one end to the other.
     #[test]
     fn a_naive_book_agrees(steps in prop::collection::vec(step(), 1..40)) {
-        let (path, _, scribe) = made("naive");
+        let Made { path, scribe, _folder, .. } = made();
         let mut book = Some(JobBook::open(&path, &scribe, JobLimits::default()).unwrap());
         let mut naive: Vec<KnownJob> = Vec::new();
         runtime().block_on(async {
@@ -369,7 +370,7 @@ proptest! {
 /// A name that BigQuery did not take is free again, with its request id; one that it took is not only claimed any more.
 #[test]
 fn a_claim_is_released_or_becomes_a_job() {
-    let (path, _, scribe) = made("claims");
+    let Made { path, scribe, _folder, .. } = made();
     runtime().block_on(async {
         let book = JobBook::open(&path, &scribe, JobLimits::default()).unwrap();
         let ana = job("ana", "one", Some("r"));

@@ -20,22 +20,19 @@ fn writer() -> PathBuf {
 
 #[test]
 fn what_was_told_outlives_a_kill() {
-    let folder = std::env::temp_dir().join(format!("sluice-kill-{}", std::process::id()));
-    std::fs::remove_dir_all(&folder).ok();
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = tempfile::tempdir().unwrap();
     let mut told = BTreeMap::new();
     let started = Instant::now();
     for cycle in 1..=CYCLES {
         let before = told.len();
         // From before the first record to well behind a checkpoint.
-        run_and_kill(&folder, Duration::from_millis(cycle * 7 % 120 + u64::from(cycle % 40 == 0) * 1200), &mut told);
+        run_and_kill(folder.path(), Duration::from_millis(cycle * 7 % 120 + u64::from(cycle % 40 == 0) * 1200), &mut told);
         assert!(told.len() > before || cycle * 7 % 120 < 60, "cycle {cycle} told nothing");
         if cycle % AUDIT_EVERY == 0 {
-            compare(&folder, &told);
+            compare(folder.path(), &told);
         }
     }
     assert!(told.len() > 1000, "{} promises in {:?}", told.len(), started.elapsed());
-    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 /// The time counts from the first promise.

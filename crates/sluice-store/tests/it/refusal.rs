@@ -30,10 +30,8 @@ fn kinds(disk: &Arc<dyn Disk>) -> Vec<Kind> {
 fn a_ledger_is_made_on_purpose_and_opened_by_one() {
     let empty: Arc<dyn Disk> = Arc::new(SimulatedDisk::default());
     assert_eq!(fault(open(&empty, 1)), StoreFault::Missing("ledger.json".to_owned()));
-    let folder = std::env::temp_dir().join(format!("sluice-locked-{}", std::process::id()));
-    std::fs::remove_dir_all(&folder).ok();
-    std::fs::create_dir_all(&folder).unwrap();
-    for disk in [fresh().1, Arc::new(LocalDisk::new(&folder).unwrap())] {
+    let folder = tempfile::tempdir().unwrap();
+    for disk in [fresh().1, Arc::new(LocalDisk::new(folder.path()).unwrap())] {
         if disk.list("").unwrap().is_empty() {
             create_ledger(disk.as_ref(), SIZES);
         }
@@ -43,7 +41,6 @@ fn a_ledger_is_made_on_purpose_and_opened_by_one() {
         open(&disk, 3).unwrap().0.shut().unwrap();
         assert_eq!(kinds(&disk), [Kind::Boot, Kind::Shutdown, Kind::Boot, Kind::Shutdown]);
     }
-    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]

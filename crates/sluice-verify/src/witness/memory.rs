@@ -77,11 +77,11 @@ mod tests {
 
     #[test]
     fn an_address_leads_to_no_other_file() {
-        let root = std::env::temp_dir().join(format!("sluice-verify-memory-{}", std::process::id()));
-        drop(fs::remove_dir_all(&root));
-        let memory = Memory::open(&root).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let memory = Memory::open(root).unwrap();
         let hash = origin_hash("log.example.com");
-        for folder in [root.clone(), root.join(&hash), root.join("short")] {
+        for folder in [root.to_owned(), root.join(&hash), root.join("short")] {
             fs::create_dir_all(&folder).unwrap();
             fs::write(folder.join(NAME), b"text").unwrap();
         }

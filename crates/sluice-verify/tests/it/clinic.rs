@@ -2,8 +2,8 @@
 
 use crate::book::{Book, Files, publish, sections};
 use sluice_ledger::record::{Kind, SectionId, SectionSet};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::Path;
+use tempfile::TempDir;
 
 /// Erased whole.
 pub const ERASED: u64 = 2;
@@ -77,15 +77,11 @@ impl Clinic {
 }
 
 /// A folder of its own for each test; it goes when the test does.
-pub struct Place(PathBuf);
+pub struct Place(TempDir);
 
 impl Place {
     pub fn new() -> Place {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let name = format!("sluice-verify-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Place(path)
+        Place(tempfile::tempdir().unwrap())
     }
 
     pub fn of(files: &Files) -> Place {
@@ -96,19 +92,13 @@ impl Place {
 
     pub fn write(&self, files: &Files) {
         for (path, bytes) in files {
-            let path = self.0.join(path);
+            let path = self.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, bytes).unwrap();
         }
     }
 
     pub fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.0));
+        self.0.path()
     }
 }

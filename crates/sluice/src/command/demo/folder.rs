@@ -58,6 +58,7 @@ pub fn secret() -> Result<String, Failure> {
 }
 
 impl DemoFolder {
+    #[expect(clippy::disallowed_methods, reason = "`clean` removes it when the demo ends")]
     pub fn make(dir: Option<&Path>) -> Result<DemoFolder, Failure> {
         let (path, temporary) = match dir {
             Some(dir) => (dir.to_owned(), false),
