@@ -35,6 +35,8 @@ mod ownership;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod replicas;
+#[cfg(test)]
 mod slow;
 #[cfg(test)]
 mod talk;

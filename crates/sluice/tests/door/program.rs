@@ -43,9 +43,14 @@ impl Program {
     }
 
     /// SIGTERM, and what it exited with.
-    pub fn stop(mut self, within: Duration) -> (Option<i32>, String) {
+    pub fn stop(self, within: Duration) -> (Option<i32>, String) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.ended(within)
+    }
+
+    /// What it exited with by itself.
+    pub fn ended(mut self, within: Duration) -> (Option<i32>, String) {
         let started = Instant::now();
         while started.elapsed() < within {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -53,7 +58,7 @@ impl Program {
             }
             pause(LOOK);
         }
-        panic!("it does not stop: {}", self.errors());
+        panic!("it does not end: {}", self.errors());
     }
 
     /// SIGKILL: it has no time for anything.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 pub const PROJECT: &str = "acme-prod";
@@ -259,8 +259,10 @@ pub fn address(url: &str) -> SocketAddr {
 
 /// Of a gateway that goes and comes back: nobody who asks the system for any free port is given these meanwhile.
 fn quiet_ports() -> [u16; 2] {
-    // Below those of the system; another test, which is another process, begins elsewhere.
-    let first = 20_000 + u16::try_from(std::process::id() % 5_000).unwrap() * 2;
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    // Below those of the system. Another test, which is another process, begins elsewhere; so does the next gateway of this one, while the first is away.
+    let apart = GIVEN.fetch_add(1, Ordering::Relaxed) % 2 * 5_000;
+    let first = 20_000 + apart + u16::try_from(std::process::id() % 2_500).unwrap() * 2;
     let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     let port = (first..32_000).step_by(2).find(|port| is_free(*port) && is_free(port + 1)).unwrap();
     [port, port + 1]
