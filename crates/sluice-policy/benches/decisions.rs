@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// How the 500 are spread: over groups, over datasets, or all of them about everybody and everything.
 type Shape = (&'static str, fn(usize) -> String);
 
-const SHAPES: [Shape; 7] = [
+const SHAPES: [Shape; 9] = [
     ("by group", |number| {
         format!("permit (principal in Group::\"g{}\", action in [Action::\"Read\", Action::\"connect\"], resource)", number / 5)
     }),
@@ -64,15 +64,23 @@ const SHAPES: [Shape; 7] = [
             "permit (principal, action in [Action::\"Read\"], resource is Table) when {{ resource.labels.containsAny([\"g{number}\", \"h{number}\"]) }}"
         )
     }),
-    ("by conditions for Cedar alone", |number| {
+    ("by networks", |number| {
         format!(
             "permit (principal, action in [Action::\"Read\"], resource) when {{ context has address && context.address.isInRange(ip(\"172.16.{}.0/24\")) }}",
             number % 256
         )
     }),
-    ("by conditions for Cedar alone about the resource", |_| {
+    ("by labels and grants", |_| {
         "permit (principal, action in [Action::\"Read\"], resource is Table) when { resource.labels.containsAny(context.grants) }"
             .to_owned()
+    }),
+    ("by conditions for Cedar alone", |number| {
+        format!("permit (principal, action in [Action::\"Read\"], resource) when {{ {{hour: context.hour}}.hour > {} }}", number + 24)
+    }),
+    ("by conditions for Cedar alone about the resource", |number| {
+        format!(
+            "permit (principal, action in [Action::\"Read\"], resource is Table) when {{ {{labels: resource.labels}}.labels.contains(\"g{number}\") }}"
+        )
     }),
 ];
 

@@ -208,6 +208,16 @@ impl Scene for Seen<'_, '_> {
             Root::Resource => Some(&self.asked.member),
         }
     }
+
+    fn asks(&self, action: &str, within: bool) -> bool {
+        let asked = self.asked.question.action.as_str();
+        let groups = || self.hearing.set.vocabulary.action(asked).into_iter().flat_map(|known| &known.groups);
+        asked == action || within && groups().any(|group| group.id().unescaped() == action)
+    }
+
+    fn tag(&self, name: &str) -> Option<&str> {
+        self.hearing.principal.facts.get(name).map(String::as_str)
+    }
 }
 
 fn context(facts: &Fact<'_>) -> Result<Context, Fault> {

@@ -1,12 +1,14 @@
 //! Cedar's JSON form of an expression, read as far as it is plain.
 
-use super::{Guard, Part, Test, Wants};
+use super::Guard;
+use super::term::{Range, Term};
+use super::test::{Order, Part, Test, Trait};
 use crate::mention::Root;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// An operator with a number on its right.
-type Compared = (&'static str, fn(i64) -> Wants);
+/// An operator on two numbers.
+type Calculated = (&'static str, fn(Box<[Term; 2]>) -> Term);
 
 /// Cedar itself parses no condition that is nested so deep.
 const DEPTH_MAX: usize = 500;
@@ -44,84 +46,118 @@ fn read(expression: &Value, depth: usize) -> Guard {
 
 /// `resource is Table`, `resource is Table in Dataset::"p.d"`.
 fn of_type(is: &Value) -> Option<Guard> {
-    let (root, path) = path(is.get("left")?, 0).filter(|(root, path)| path.is_empty() && *root != Root::Context)?;
-    let kind = Test { root, path: path.clone(), wants: Wants::OfType(is.get("entity_type")?.as_str()?.to_owned()) };
-    let within = is.get("in").map(|above| Some(Test { root, path, wants: Wants::In(vec![entity(above)?]) }));
-    let within = match within {
+    let root = member(is.get("left")?)?;
+    let kind = Test::OfType(root, is.get("entity_type")?.as_str()?.to_owned());
+    let within = match is.get("in") {
         None => None,
-        Some(within) => Some(Guard::Test(within?)),
+        Some(above) => Some(Guard::Test(Test::In(root, vec![entity(above)?]))),
     };
     Some(Guard::All(std::iter::once(Guard::Test(kind)).chain(within).collect()))
 }
 
 fn test(expression: &Value) -> Option<Test> {
-    let of = |left: &Value, wants: Wants| path(left, 0).map(|(root, path)| Test { root, path, wants });
-    let of_member = |left: &Value, wants: Wants| of(left, wants).filter(|test| test.path.is_empty() && test.root != Root::Context);
-    if let Some(has) = expression.get("has") {
-        return of(has.get("left")?, Wants::Present(has.get("attr")?.as_str()?.to_owned()));
-    }
-    if let Some((set, element)) = sides(expression, "contains") {
-        return of(set, Wants::Containing(literal(element)?.as_str()?.to_owned()));
-    }
-    if let Some((set, elements)) = sides(expression, "containsAll") {
-        return of(set, Wants::ContainingAll(texts(elements)?));
-    }
-    if let Some((set, elements)) = sides(expression, "containsAny") {
-        return of(set, Wants::ContainingAny(texts(elements)?));
-    }
-    if let Some(set) = argument(expression, "isEmpty") {
-        return of(set, Wants::Empty);
-    }
-    if let Some(like) = expression.get("like") {
-        return of(like.get("left")?, Wants::Like(pattern(like.get("pattern")?)?));
-    }
-    if let Some((member, above)) = sides(expression, "in") {
-        let named = match above.get("Set").and_then(Value::as_array) {
-            Some(elements) => elements.iter().map(entity).collect::<Option<Vec<_>>>()?,
-            None => vec![entity(above)?],
-        };
-        return of_member(member, Wants::In(named));
-    }
-    let compared: [Compared; 4] = [(">", Wants::Above), (">=", Wants::AtLeast), ("<=", Wants::AtMost), ("<", Wants::Below)];
-    for (word, wants) in compared {
-        if let Some((left, right)) = sides(expression, word) {
-            return of(left, wants(literal(right)?.as_i64()?));
+    let (word, _) = expression.as_object()?.iter().next()?;
+    let sides = || sides(expression, word);
+    let terms = || sides().and_then(|(left, right)| Some((term(left, 0)?, term(right, 0)?)));
+    let alone = || term(argument(expression, word)?, 0);
+    let ordered = |order: Order| terms().map(|(left, right)| Test::Ordered(left, order, right));
+    let address = |wanted: Trait| Some(Test::Address(term(arguments::<1>(expression, word)?.first()?, 0)?, wanted));
+    match word.as_str() {
+        "!=" | "==" => equal(word == "==", sides()?),
+        "." => term(expression, 0).map(Test::Flag),
+        "<" => ordered(Order::Below),
+        "<=" => ordered(Order::AtMost),
+        ">" => ordered(Order::Above),
+        ">=" => ordered(Order::AtLeast),
+        "contains" => terms().map(|(set, element)| Test::Contains(set, element)),
+        "containsAll" => terms().map(|(set, elements)| Test::ContainsAll(set, elements)),
+        "containsAny" => terms().map(|(set, elements)| Test::ContainsAny(set, elements)),
+        "has" => {
+            let has = expression.get("has")?;
+            Some(Test::Present(term(has.get("left")?, 0)?, has.get("attr")?.as_str()?.to_owned()))
         }
-    }
-    for (word, is_same) in [("==", true), ("!=", false)] {
-        if let Some((left, right)) = sides(expression, word) {
-            return match entity(right) {
-                Some(named) => of_member(left, Wants::Is(is_same, named)),
-                None => of(left, equal(literal(right)?, is_same)?),
-            };
+        "hasTag" => tag(sides()?).map(Test::Tagged),
+        "in" => within(sides()?),
+        "isEmpty" => alone().map(Test::Empty),
+        "isInRange" => {
+            let [range, within] = arguments::<2>(expression, word)?;
+            Some(Test::InRange(term(range, 0)?, term(within, 0)?))
         }
-    }
-    of(expression, Wants::Flag).filter(|test| !test.path.is_empty())
-}
-
-fn equal(literal: &Value, is_same: bool) -> Option<Wants> {
-    match literal {
-        Value::Number(number) if is_same => Some(Wants::Number(number.as_i64()?)),
-        Value::Number(number) => Some(Wants::OtherNumber(number.as_i64()?)),
-        Value::String(text) if is_same => Some(Wants::Text(text.clone())),
-        Value::String(text) => Some(Wants::OtherText(text.clone())),
+        "isIpv4" => address(Trait::Version4),
+        "isIpv6" => address(Trait::Version6),
+        "isLoopback" => address(Trait::Loopback),
+        "isMulticast" => address(Trait::Multicast),
+        "like" => {
+            let like = expression.get("like")?;
+            Some(Test::Like(term(like.get("left")?, 0)?, pattern(like.get("pattern")?)?))
+        }
         _ => None,
     }
 }
 
-fn sides<'a>(expression: &'a Value, word: &str) -> Option<(&'a Value, &'a Value)> {
-    let operation = expression.get(word)?;
-    Some((operation.get("left")?, operation.get("right")?))
+fn equal(wanted: bool, (left, right): (&Value, &Value)) -> Option<Test> {
+    if is_action(left) {
+        return Some(Test::Action(wanted, action(right)?));
+    }
+    match (entity(left), entity(right)) {
+        (None, None) => Some(Test::Same(wanted, term(left, 0)?, term(right, 0)?)),
+        (None, Some(named)) => Some(Test::Is(wanted, member(left)?, named)),
+        (Some(named), None) => Some(Test::Is(wanted, member(right)?, named)),
+        (Some(_), Some(_)) => None,
+    }
 }
 
-fn argument<'a>(expression: &'a Value, word: &str) -> Option<&'a Value> {
-    expression.get(word)?.get("arg")
+fn within((left, above): (&Value, &Value)) -> Option<Test> {
+    let named = above.get("Set").and_then(Value::as_array).map_or(std::slice::from_ref(above), Vec::as_slice);
+    if is_action(left) {
+        return named.iter().map(action).collect::<Option<Vec<_>>>().map(Test::ActionIn);
+    }
+    Some(Test::In(member(left)?, named.iter().map(entity).collect::<Option<Vec<_>>>()?))
 }
 
-/// A set of texts, nothing else in it.
-fn texts(expression: &Value) -> Option<BTreeSet<String>> {
-    let elements = expression.get("Set")?.as_array()?;
-    elements.iter().map(|element| Some(literal(element)?.as_str()?.to_owned())).collect()
+fn term(expression: &Value, depth: usize) -> Option<Term> {
+    if depth > DEPTH_MAX {
+        return None;
+    }
+    if let Some((root, path)) = path(expression, depth) {
+        return Some(Term::Attribute(root, path));
+    }
+    if let Some(literal) = literal(expression) {
+        return match literal {
+            Value::Bool(flag) => Some(Term::Flag(*flag)),
+            Value::Number(number) => Some(Term::Number(number.as_i64()?)),
+            Value::String(text) => Some(Term::Text(text.clone())),
+            _ => None,
+        };
+    }
+    if let Some(elements) = expression.get("Set").and_then(Value::as_array) {
+        return set(elements);
+    }
+    if let Some(tagged) = sides(expression, "getTag") {
+        return tag(tagged).map(Term::Tag);
+    }
+    if let Some([text]) = arguments::<1>(expression, "ip") {
+        return Range::parse(literal(text)?.as_str()?).map(Term::Address);
+    }
+    if let Some(part) = argument(expression, "neg") {
+        return Some(Term::Negative(Box::new(term(part, depth + 1)?)));
+    }
+    let calculated: [Calculated; 3] = [("+", Term::Sum), ("-", Term::Difference), ("*", Term::Product)];
+    let (wrap, (left, right)) = calculated.into_iter().find_map(|(word, wrap)| Some((wrap, sides(expression, word)?)))?;
+    Some(wrap(Box::new([term(left, depth + 1)?, term(right, depth + 1)?])))
+}
+
+/// Of texts alone, or of numbers alone.
+fn set(elements: &[Value]) -> Option<Term> {
+    let texts: Option<BTreeSet<String>> = elements.iter().map(|element| Some(literal(element)?.as_str()?.to_owned())).collect();
+    let numbers = || elements.iter().map(|element| literal(element)?.as_i64()).collect::<Option<BTreeSet<i64>>>();
+    texts.map(Term::Texts).or_else(|| numbers().map(Term::Numbers))
+}
+
+/// `principal.getTag("a")`: nothing else has tags.
+fn tag((left, name): (&Value, &Value)) -> Option<String> {
+    member(left).filter(|root| *root == Root::Principal)?;
+    literal(name)?.as_str().map(str::to_owned)
 }
 
 fn pattern(parts: &Value) -> Option<Vec<Part>> {
@@ -136,6 +172,20 @@ fn pattern(parts: &Value) -> Option<Vec<Part>> {
     Some(pattern)
 }
 
+fn sides<'a>(expression: &'a Value, word: &str) -> Option<(&'a Value, &'a Value)> {
+    let operation = expression.get(word)?;
+    Some((operation.get("left")?, operation.get("right")?))
+}
+
+fn argument<'a>(expression: &'a Value, word: &str) -> Option<&'a Value> {
+    expression.get(word)?.get("arg")
+}
+
+/// Of a function.
+fn arguments<'a, const COUNT: usize>(expression: &'a Value, word: &str) -> Option<&'a [Value; COUNT]> {
+    expression.get(word)?.as_array()?.as_slice().try_into().ok()
+}
+
 fn literal(expression: &Value) -> Option<&Value> {
     expression.get("Value")
 }
@@ -144,6 +194,20 @@ fn literal(expression: &Value) -> Option<&Value> {
 fn entity(expression: &Value) -> Option<(String, String)> {
     let entity = literal(expression)?.get("__entity")?;
     Some((entity.get("type")?.as_str()?.to_owned(), entity.get("id")?.as_str()?.to_owned()))
+}
+
+fn is_action(expression: &Value) -> bool {
+    expression.get("Var").and_then(Value::as_str) == Some("action")
+}
+
+/// `Action::"Read"`.
+fn action(expression: &Value) -> Option<String> {
+    entity(expression).filter(|(kind, _)| kind == "Action").map(|(_, name)| name)
+}
+
+/// The caller, or the thing.
+fn member(expression: &Value) -> Option<Root> {
+    Root::parse(expression.get("Var")?.as_str()?).filter(|root| *root != Root::Context)
 }
 
 /// `context.run.event`, down from a variable.

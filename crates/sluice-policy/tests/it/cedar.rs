@@ -2,10 +2,12 @@
 
 use cedar_policy::{Authorizer, Context, Entities, PolicyId, RestrictedExpression, Schema};
 use proptest::prelude::*;
+use serde_json::json;
 use sluice_model::principal::{CallerKind, Grant, Principal, Run};
 use sluice_model::{ColumnPath, Exposure, How, Output, TableName, Type};
 use sluice_policy::{Bundle, Circumstances, Evaluation, Halt, Known, Method, PolicySet, ReasonKind, Request, Resource, SCHEMA, Work};
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::LazyLock;
 
 const SETTINGS: &str = "format = 1\nname = \"x\"\n[cost]\nmicros_per_tib = 1";
@@ -38,7 +40,7 @@ const RESOURCES: [&str; 8] = [
     "resource in Table::\"p.d0.t\"",
 ];
 /// Plain ones, ones for Cedar alone, ones that cannot be evaluated.
-const ATOMS: [&str; 36] = [
+const ATOMS: [&str; 66] = [
     "true",
     "context.door == \"rest\"",
     "context.door != \"rest\"",
@@ -72,6 +74,36 @@ const ATOMS: [&str; 36] = [
     "(resource is Column && !resource.labels.isEmpty())",
     "resource in Dataset::\"p.d1\"",
     "(if context.now > 1000 then context.door == \"rest\" else principal in Group::\"g1\")",
+    "[\"rest\", \"mcp\"].contains(context.door)",
+    "[0, 7].contains(context.hour)",
+    "1000 < context.now",
+    "context.now + 1 > 1000",
+    "context.now * 2 - context.now == 1000",
+    "-context.now <= -1000",
+    "context.grants == [\"a\"]",
+    "(resource is Table && resource.labels.containsAny(context.grants))",
+    "(resource is Table && context.grants.containsAll(resource.labels))",
+    "Agent::\"https://issuer.example#1\" == principal",
+    "(context has on_behalf_of && context.on_behalf_of.id == \"https://issuer.example#2\")",
+    "(context has on_behalf_of && context.on_behalf_of.groups.contains(context.door))",
+    "(principal.hasTag(\"team\") && principal.getTag(\"team\") == \"blue\")",
+    "(principal.hasTag(\"team\") && principal.getTag(\"team\") != context.door)",
+    "principal.hasTag(\"none\")",
+    "context has address",
+    "(context has address && context.address.isInRange(ip(\"10.0.0.0/8\")))",
+    "(context has address && context.address.isInRange(ip(\"2001:db8::/32\")))",
+    "(context has address && ip(\"10.1.2.3\").isInRange(context.address))",
+    "(context has address && context.address == ip(\"10.1.2.3/32\"))",
+    "(context has address && context.address.isIpv4())",
+    "(context has address && !context.address.isIpv6())",
+    "(context has address && (context.address.isLoopback() || context.address.isMulticast()))",
+    "action == Action::\"see\"",
+    "action != Action::\"connect\"",
+    "action in [Action::\"Write\", Action::\"Read\"]",
+    "action in Action::\"see\"",
+    "{hour: context.hour}.hour == 0",
+    "[context.door, \"x\"].contains(\"rest\")",
+    "(if context.hour == 0 then context.door else \"x\") == \"rest\"",
     "9223372036854775807 + context.now > 0",
     "-9223372036854775807 - context.now < 0",
     "(context.now * 9223372036854775807) > 0",
@@ -84,6 +116,8 @@ struct Ask {
     groups: BTreeSet<String>,
     grants: BTreeSet<String>,
     run: Option<(Option<String>, Option<bool>)>,
+    team: Option<&'static str>,
+    address: Option<IpAddr>,
     dataset: &'static str,
     door: &'static str,
     now: i64,
@@ -101,7 +135,7 @@ fn ours(set: &PolicySet, ask: &Ask) -> Evaluation {
         name: "n".to_owned(),
         groups: ask.groups.clone(),
         run,
-        facts: Default::default(),
+        facts: ask.team.iter().map(|team| ("team".to_owned(), (*team).to_owned())).collect(),
         delegation: None,
         grants: ask.grants.iter().map(|id| Grant { id: id.clone(), expires_at: u64::MAX }).collect(),
     };
@@ -118,7 +152,12 @@ fn ours(set: &PolicySet, ask: &Ask) -> Evaluation {
         sends: sluice_policy::Sends::default(),
     };
     let (halt, known) = (Halt::default(), Known::default());
-    set.evaluate(&principal, &request, None, &Circumstances { now: ask.now, door: ask.door, address: None, halt: &halt, known: &known })
+    set.evaluate(
+        &principal,
+        &request,
+        None,
+        &Circumstances { now: ask.now, door: ask.door, address: ask.address, halt: &halt, known: &known },
+    )
 }
 
 fn said(evaluation: &Evaluation, question: &str) -> Spoken {
@@ -138,8 +177,9 @@ fn cedar(text: &str, ask: &Ask, action: &str, resource: &str, how: Option<&str>)
     let groups: Vec<_> = ask.groups.iter().map(|group| entity("Group", group)).collect();
     let (project, dataset, table) = ("p", format!("p.{}", ask.dataset), format!("p.{}.t", ask.dataset));
     let labels: &[&str] = if ask.dataset == "d0" { &["contact"] } else { &[] };
-    let entities = serde_json::json!([
-        { "uid": entity(kind(ask.kind), &format!("{ISSUER}#{}", ask.subject)), "attrs": { "issuer": ISSUER, "subject": ask.subject }, "parents": groups },
+    let entities = json!([
+        { "uid": entity(kind(ask.kind), &format!("{ISSUER}#{}", ask.subject)), "attrs": { "issuer": ISSUER, "subject": ask.subject },
+          "parents": groups, "tags": ask.team.iter().map(|team| ("team".to_owned(), json!(team))).collect::<serde_json::Map<_, _>>() },
         { "uid": entity("Connection", "c"), "attrs": {}, "parents": [] },
         { "uid": entity("Project", project), "attrs": {}, "parents": [entity("Connection", "c")] },
         { "uid": entity("Dataset", &dataset), "attrs": {}, "parents": [entity("Project", project)] },
@@ -161,6 +201,7 @@ fn cedar(text: &str, ask: &Ask, action: &str, resource: &str, how: Option<&str>)
         let protected = protected.iter().map(|flag| ("protected".to_owned(), RestrictedExpression::new_bool(*flag)));
         context.push(("run", RestrictedExpression::new_record(event.chain(protected)).unwrap()));
     }
+    context.extend(ask.address.map(|address| ("address", RestrictedExpression::new_ip(address.to_string()))));
     context.extend(how.map(|how| ("how", RestrictedExpression::new_string(how.to_owned()))));
     let context = Context::from_pairs(context.into_iter().map(|(name, value)| (name.to_owned(), value))).unwrap();
     let action = format!("Action::\"{action}\"").parse().unwrap();
@@ -182,7 +223,7 @@ fn cedar(text: &str, ask: &Ask, action: &str, resource: &str, how: Option<&str>)
 }
 
 fn entity(kind: &str, id: &str) -> serde_json::Value {
-    serde_json::json!({ "type": kind, "id": id })
+    json!({ "type": kind, "id": id })
 }
 
 fn kind(kind: CallerKind) -> &'static str {
@@ -195,7 +236,7 @@ fn kind(kind: CallerKind) -> &'static str {
 }
 
 fn condition() -> impl Strategy<Value = String> {
-    let atom = prop_oneof![6 => prop::sample::select(&ATOMS[..33]), 1 => prop::sample::select(&ATOMS[33..])].prop_map(str::to_owned);
+    let atom = prop_oneof![6 => prop::sample::select(&ATOMS[..63]), 1 => prop::sample::select(&ATOMS[63..])].prop_map(str::to_owned);
     atom.prop_recursive(3, 8, 2, |inner| {
         prop_oneof![
             4 => (inner.clone(), inner.clone()).prop_map(|(one, other)| format!("({one} && {other})")),
@@ -225,8 +266,23 @@ fn ask() -> impl Strategy<Value = Ask> {
     let subject = prop::sample::select(&["1", "2"][..]);
     let place = (prop::sample::select(&["d0", "d1"][..]), prop::sample::select(&["rest", "grpc"][..]));
     let now = prop::sample::select(&[0, 999, 1000, 1001, 2000][..]);
-    (kind, subject, names(&["g0", "g1"]), names(&["a", "b"]), run, place, now).prop_map(
-        |(kind, subject, groups, grants, run, (dataset, door), now)| Ask { kind, subject, groups, grants, run, dataset, door, now },
+    let addresses =
+        ["10.1.2.3", "127.0.0.1", "224.0.0.1", "2001:db8::1", "::1"].map(|text| text.parse::<IpAddr>().unwrap());
+    let besides =
+        (prop::option::of(prop::sample::select(&["blue", "rest"][..])), prop::option::of(prop::sample::select(addresses.to_vec())));
+    (kind, subject, names(&["g0", "g1"]), names(&["a", "b", "contact"]), run, besides, place, now).prop_map(
+        |(kind, subject, groups, grants, run, (team, address), (dataset, door), now)| Ask {
+            kind,
+            subject,
+            groups,
+            grants,
+            run,
+            team,
+            address,
+            dataset,
+            door,
+            now,
+        },
     )
 }
 
