@@ -31,7 +31,7 @@ pub(crate) fn context<'a>(matter: &Matter<'a>) -> Fact<'a> {
         ("door", Fact::text(circumstances.door)),
         ("grants", Fact::Texts(grants.collect())),
     ];
-    fields.extend(circumstances.address.map(|address| ("address", Fact::Address(address))));
+    fields.extend(circumstances.address.map(|address| ("address", Fact::Address(address.to_canonical()))));
     fields.extend(principal.run.as_ref().map(|run| ("run", Fact::Record(run_fields(run)))));
     fields.extend(delegation(principal).map(|delegation| ("on_behalf_of", delegation)));
     if let Work::Statement(statement) = &request.work {

@@ -201,7 +201,7 @@ fn cedar(text: &str, ask: &Ask, action: &str, resource: &str, how: Option<&str>)
         let protected = protected.iter().map(|flag| ("protected".to_owned(), RestrictedExpression::new_bool(*flag)));
         context.push(("run", RestrictedExpression::new_record(event.chain(protected)).unwrap()));
     }
-    context.extend(ask.address.map(|address| ("address", RestrictedExpression::new_ip(address.to_string()))));
+    context.extend(ask.address.map(|address| ("address", RestrictedExpression::new_ip(address.to_canonical().to_string()))));
     context.extend(how.map(|how| ("how", RestrictedExpression::new_string(how.to_owned()))));
     let context = Context::from_pairs(context.into_iter().map(|(name, value)| (name.to_owned(), value))).unwrap();
     let action = format!("Action::\"{action}\"").parse().unwrap();
@@ -267,7 +267,7 @@ fn ask() -> impl Strategy<Value = Ask> {
     let place = (prop::sample::select(&["d0", "d1"][..]), prop::sample::select(&["rest", "grpc"][..]));
     let now = prop::sample::select(&[0, 999, 1000, 1001, 2000][..]);
     let addresses =
-        ["10.1.2.3", "127.0.0.1", "224.0.0.1", "2001:db8::1", "::1"].map(|text| text.parse::<IpAddr>().unwrap());
+        ["10.1.2.3", "127.0.0.1", "224.0.0.1", "2001:db8::1", "::1", "::ffff:10.1.2.3"].map(|text| text.parse::<IpAddr>().unwrap());
     let besides =
         (prop::option::of(prop::sample::select(&["blue", "rest"][..])), prop::option::of(prop::sample::select(addresses.to_vec())));
     (kind, subject, names(&["g0", "g1"]), names(&["a", "b", "contact"]), run, besides, place, now).prop_map(
