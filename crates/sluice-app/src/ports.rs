@@ -53,7 +53,7 @@ pub enum RowsAsk {
 /// A page of rows, all of it or its beginning.
 pub enum RawRows {
     Begun(Box<PageStart>, Box<dyn RowsSource>),
-    Whole(RawPage),
+    Whole(Box<RawPage>),
 }
 
 /// What of a page has not come yet. It comes no faster than it is asked for; whoever drops it wants no more of it.

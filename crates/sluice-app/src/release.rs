@@ -42,7 +42,7 @@ impl Gateway {
         let (head, masked, onward) = match raw {
             RawRows::Whole(page) => {
                 let head = page.head.clone();
-                (head, masker.mask(page), None)
+                (head, masker.mask(*page), None)
             }
             RawRows::Begun(start, source) => {
                 let head = start.head();

@@ -34,12 +34,12 @@ impl Matter<'_> {
             Came::Part(bytes, rest) => (bytes, rest),
         };
         match PageStart::open(bytes) {
-            Ok(start) => Ok(RawRows::Begun(Box::new(start), Box::new(PageRest { rest, patience: timing.answer }))),
+            Ok(start) => Ok(RawRows::Begun(Box::new(start), Box::new(PageRest { rest: *rest, patience: timing.answer }))),
             // Its rows stand before what says whose they are.
             Err(bytes) => {
                 let body = rest.whole(bytes, PAGE_BYTES_MAX, timing.answer).await.map_err(|fault| broken(&fault))?;
                 let answer = Answer { status: 200, headers: HeaderMap::new(), body, rest: None };
-                page(&answer).map(RawRows::Whole).map_err(|unread| fault_of_one(Failure::of_body(&answer, unread)))
+                page(&answer).map(|page| RawRows::Whole(Box::new(page))).map_err(|unread| fault_of_one(Failure::of_body(&answer, unread)))
             }
         }
     }
@@ -69,8 +69,8 @@ impl Matter<'_> {
 
 /// What came of a page by the time that there was much of it.
 enum Came {
-    Part(Vec<u8>, Rest),
-    Whole(RawPage),
+    Part(Vec<u8>, Box<Rest>),
+    Whole(Box<RawPage>),
 }
 
 struct PageRest {
@@ -86,8 +86,8 @@ impl RowsSource for PageRest {
 
 fn came(answer: &mut Answer) -> Result<Came, Unread> {
     match answer.rest.take() {
-        Some(rest) => Ok(Came::Part(mem::take(&mut answer.body), rest)),
-        None => page(answer).map(Came::Whole),
+        Some(rest) => Ok(Came::Part(mem::take(&mut answer.body), Box::new(rest))),
+        None => page(answer).map(|page| Came::Whole(Box::new(page))),
     }
 }
 

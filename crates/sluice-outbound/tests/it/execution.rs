@@ -34,7 +34,7 @@ fn inserts(running: &Running) -> usize {
 
 fn whole(rows: RawRows) -> RawPage {
     match rows {
-        RawRows::Whole(page) => page,
+        RawRows::Whole(page) => *page,
         RawRows::Begun(..) => panic!("a short page is there at once"),
     }
 }
