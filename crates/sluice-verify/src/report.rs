@@ -15,7 +15,7 @@ pub const NOT_EVIDENCE: &[(&str, &str)] = &[
         "lock, wal/, standing.json, restored.json, keys/rewrite, what ends in .new",
         "working files of the running store; what counts was applied from them",
     ),
-    ("`ledger` and `created_ms` in ledger.json", "names for people and for the store; nothing is concluded from them"),
+    ("`ledger`, `created_ms` and a known `format` in ledger.json", "for people and for the store; nothing is concluded from them"),
     ("wrapped keys, while no master key is given", "a changed key shows when it is used: give `--master-keys`"),
     ("a checkpoint that is missing in the middle of checkpoints/", "each later one covers all that it covered"),
 ];

@@ -7,6 +7,8 @@ mod crash;
 #[cfg(test)]
 mod failure;
 #[cfg(test)]
+mod forged;
+#[cfg(test)]
 mod halts;
 #[cfg(test)]
 mod image;

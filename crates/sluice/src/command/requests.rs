@@ -85,8 +85,9 @@ fn caller(text: &str) -> Result<String, String> {
 fn find(requests: &Requests) -> Result<Vec<Value>, Stop> {
     let folder = &requests.place.folder;
     let stop = |fault: StoreFault| Stop::of(folder, &fault);
-    let master = secrets(&requests.keys.keys)?.master();
-    let recent = Recent::open(&disk(folder)?).map_err(stop)?;
+    let secrets = secrets(&requests.keys.keys)?;
+    let master = secrets.master();
+    let recent = Recent::open(&disk(folder)?, &secrets.signer()).map_err(stop)?;
     let mut found = Vec::new();
     for asked in begun(&recent, requests).map_err(stop)?.iter().rev() {
         let told = tell(&recent, asked, master.as_ref()).map_err(stop)?;

@@ -178,15 +178,15 @@ fn no_second_history_is_begun_from_an_old_backup() {
 fn only_known_formats_are_opened_and_upgraded() {
     let desk = Desk::new("ledger_upgrade");
     let ledger = desk.path("ledger");
-    run(&["ledger", "upgrade", &ledger]).check(0, &["1, the newest is 1: nothing to do"]);
+    run(&["ledger", "upgrade", &ledger]).check(0, &["2, the newest is 2: nothing to do"]);
     let value = run(&["ledger", "upgrade", &ledger, "--try-only", "--json"]).json();
-    assert_eq!(value, json!({ "from": 1, "to": 1, "done": false }));
+    assert_eq!(value, json!({ "from": 2, "to": 2, "done": false }));
     let path = desk.path("ledger/ledger.json");
-    let text = std::fs::read_to_string(&path).unwrap().replace("\"format\": 1", "\"format\": 2");
+    let text = std::fs::read_to_string(&path).unwrap().replace("\"format\": 2", "\"format\": 3");
     std::fs::write(&path, &text).unwrap();
-    run(&["ledger", "upgrade", &ledger]).check(2, &["format 2"]);
-    desk.act("rotate-keys", &[]).check(2, &["format 2"]);
-    run(&["ledger", "status", &ledger]).check(2, &["format 2, this version reads 1"]);
+    run(&["ledger", "upgrade", &ledger]).check(2, &["format 3"]);
+    desk.act("rotate-keys", &[]).check(2, &["format 3"]);
+    run(&["ledger", "status", &ledger]).check(2, &["format 3, this version reads 2"]);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
 }
 
