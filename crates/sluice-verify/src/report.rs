@@ -17,7 +17,7 @@ pub const NOT_EVIDENCE: &[(&str, &str)] = &[
     ),
     ("`ledger`, `created_ms` and a known `format` in ledger.json", "for people and for the store; nothing is concluded from them"),
     ("wrapped keys, while no master key is given", "a changed key shows when it is used: give `--master-keys`"),
-    ("a checkpoint that is missing in the middle of checkpoints/", "each later one covers all that it covered"),
+    ("a checkpoint that is missing from checkpoints/, but the last", "each later one covers all that it covered"),
 ];
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
