@@ -117,7 +117,7 @@ impl fmt::Display for StoreFault {
             StoreFault::Refused(text) => write!(formatter, "{}", text.escape_debug()),
             StoreFault::Tampered(place) => write!(
                 formatter,
-                "the write-ahead log was tampered with: {} stands a whole batch without the mark of this ledger's key. Nothing was applied or signed. \
+                "the write-ahead log was tampered with: {}: a whole batch without the mark of this ledger's key. Nothing was applied or signed. \
                  Keep the folder as it is and find out who can write there; what the last checkpoint covers can be backed up and restored elsewhere",
                 place.escape_debug()
             ),
