@@ -5,7 +5,7 @@
 
 mod history;
 
-pub use history::{FOLDER as HISTORY_FOLDER, History, read as read_history, write as write_history};
+pub use history::{FOLDER as HISTORY_FOLDER, History, read as read_history, read_whole as read_whole_history, write as write_history};
 
 use crate::disk::{self, Disk, DiskFile, folder_of};
 use crate::facts::LedgerFacts;

@@ -25,6 +25,8 @@ mod replaced;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]
+mod restore;
+#[cfg(test)]
 mod script;
 #[cfg(test)]
 mod simulated;
