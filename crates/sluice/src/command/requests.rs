@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use sluice_ledger::date;
 use sluice_ledger::keyring::MasterKey;
 use sluice_ledger::record::{Kind, OpenedSection, Presence, Subject};
+use sluice_model::plain::printable;
 use sluice_store::{Recent, StoreFault};
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -67,7 +68,7 @@ pub fn run(requests: &Requests) -> Result<ExitCode, Failure> {
     if found.is_empty() {
         eprintln!("no request on record is like that");
     }
-    let line = |told: &Value| if requests.json { told.to_string() } else { render::line(told) };
+    let line = |told: &Value| if requests.json { told.to_string() } else { printable(&render::line(told)) };
     let text: String = found.iter().map(|told| line(told) + "\n").collect();
     // Whoever reads may have heard enough.
     drop(std::io::stdout().lock().write_all(text.as_bytes()));

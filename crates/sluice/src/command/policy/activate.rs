@@ -3,6 +3,7 @@
 use super::super::Failure;
 use super::super::ledger::{append, opening};
 use super::activations::{Entry, FolderLog};
+use super::show;
 use crate::configuration::{self, PolicyTable};
 use crate::render;
 use base64::Engine;
@@ -159,9 +160,10 @@ fn record(activate: &Activate, mut ground: Ground, text: &Path, signature: &Path
         return Ok(ExitCode::SUCCESS);
     }
     let what = if activation.shadow { "in shadow" } else { "in force" };
-    println!("{} {} is {what}, by {}: {}", ground.set.settings.name, activation.set, activation.by, activation.reason);
+    show(&format!("{} {} is {what}, by {}: {}", ground.set.settings.name, activation.set, activation.by, activation.reason));
     print_changes(&ground);
-    println!("activation {}\n{record}", activated.digest());
+    show(&format!("activation {}", activated.digest()));
+    show(&record);
     Ok(ExitCode::SUCCESS)
 }
 
