@@ -199,3 +199,21 @@ fn every_command_teaches() {
         run(&["ledger", command, "--help"]).check(0, &["Example", "sluice ledger", "--json", "LEDGER"]);
     }
 }
+
+/// Who and why are shown to others as they were written, or not taken; names out of a folder are written out.
+#[test]
+fn a_terminal_shows_what_is_there() {
+    let desk = Desk::new("ledger_plain");
+    let (ledger, keys) = (desk.path("named"), desk.path("named-keys"));
+    let made = run(&["ledger", "init", &ledger, "--keys", &keys, "--origin", "one\u{202e}two"]);
+    made.check(0, &["origin        one\\u{202e}two\n"]);
+    let status = run(&["ledger", "status", &ledger]);
+    status.check(0, &["origin        one\\u{202e}two\n"]);
+    assert!(![made.out, status.out].concat().contains('\u{202e}'));
+    for (by, reason) in [("ops\u{1b}[2K", "r"), ("ops", "a\u{202e}b"), ("ops", "a\nb"), ("o\u{2028}ps", "r"), ("ops", " ")] {
+        let ran = run(&["ledger", "hold", &ledger, "0", "--keys", &keys, "--by", by, "--reason", reason]);
+        assert!(ran.code == 2 && ran.err.contains("it is "), "{by:?} {reason:?}: {} {}", ran.code, ran.err);
+    }
+    let nowhere = run(&["ledger", "status", &desk.path("no\u{1b}[2Jwhere")]);
+    assert!(nowhere.code == 1 && nowhere.err.contains("no\\u{1b}[2Jwhere") && !nowhere.err.contains('\u{1b}'), "{:?}", nowhere.err);
+}
