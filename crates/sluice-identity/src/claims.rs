@@ -121,11 +121,5 @@ impl<'a> Claims<'a> {
 
 /// Not empty, not long, and nothing that is unseen or turns the order of what is seen: such characters are there to deceive a reader.
 pub fn is_plain(text: &str) -> bool {
-    let unseen = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-                | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{feff}'
-                | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
-    };
-    !text.is_empty() && text.len() <= CLAIM_BYTES_MAX && text.trim() == text && !text.chars().any(unseen)
+    !text.is_empty() && text.len() <= CLAIM_BYTES_MAX && text.trim() == text && !text.chars().any(sluice_model::plain::is_hostile)
 }

@@ -20,5 +20,8 @@ mod recorded;
 pub mod tree;
 pub mod trust;
 
+/// For whoever shows what a ledger says.
+pub use sluice_model::plain::printable;
+
 pub use durable::{AppendFault, Appending, DurableLog, Receipt};
 pub use recorded::{Recorded, RecordingError};

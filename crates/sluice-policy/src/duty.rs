@@ -1,6 +1,7 @@
 //! What a policy asks for beside yes or no. Duties stand in annotations; one that we do not know is an error, for a misspelt duty would be none.
 
 use crate::mask::Mask;
+use sluice_model::plain::is_hostile;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -58,7 +59,7 @@ impl Duties {
                 .push(format!("`@id` is letters, digits, `-`, `_` and `.`, at most {ID_BYTES_MAX}: records and lists name the rule by it"));
         }
         // A line of its own would pass for one of the gateway's.
-        for (name, _) in annotations.iter().filter(|(name, text)| **name != "id" && text.contains(char::is_control)) {
+        for (name, _) in annotations.iter().filter(|(name, text)| **name != "id" && text.contains(is_hostile)) {
             problems.push(format!("`@{name}` is not one line of text"));
         }
         let advice = annotations.get("advice").map(|text| (*text).to_owned());

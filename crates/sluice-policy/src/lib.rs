@@ -23,6 +23,7 @@ mod labels;
 mod limit;
 mod mask;
 mod mention;
+mod nesting;
 mod plan;
 mod problem;
 mod question;

@@ -6,6 +6,7 @@ use crate::duty::Duties;
 use crate::index::Index;
 use crate::labels::Labels;
 use crate::mention::Mention;
+use crate::nesting::{self, NESTING_MAX};
 use crate::problem::Problem;
 use crate::schema::Vocabulary;
 use crate::settings::Settings;
@@ -95,6 +96,11 @@ fn read_policies(bundle: &Bundle, vocabulary: &Vocabulary, problems: &mut Vec<Pr
     let validator = Validator::new(vocabulary.schema.clone());
     let mut read: Vec<(Policy, Rule)> = Vec::new();
     for (file, source) in bundle.policies() {
+        if let Some(line) = nesting::too_deep(source) {
+            let text = format!("brackets and `if` stand more than {NESTING_MAX} levels deep in one another");
+            problems.push(Problem { line: Some(line), ..Problem::new(file, text) });
+            continue;
+        }
         let set: cedar_policy::PolicySet = match source.parse() {
             Ok(set) => set,
             Err(errors) => {

@@ -1,10 +1,10 @@
 //! A copy of a ledger, and a ledger out of a copy. Nothing is copied that was not checked on the way: each body against its leaf, all leaves
-//! against the signed root.
+//! against the signed root, each checkpoint of the history against the leaves.
 //!
 //! A copy has no write-ahead log: it can be read, proved from and verified, and only a restore makes it a ledger to write to. `ledger.json` is
 //! written last, so what a kill leaves is no ledger; what another failure leaves is removed.
 
-use crate::copying::{Copied, copy};
+use crate::copying::{Copied, Source, copy};
 use crate::disk::{self, Disk};
 use crate::fault::StoreFault;
 use crate::ledger::{LOCK, RESTORED};
@@ -26,7 +26,7 @@ pub enum LastKnown {
 
 /// Into an empty folder, also while the ledger is written.
 pub fn backup(from: &Arc<dyn Disk>, to: &dyn Disk) -> Result<Copied, StoreFault> {
-    make(to, || copy(from, to))
+    make(to, || copy(from, Source::Ledger, to))
 }
 
 /// Into an empty folder. `why` is what the next `boot` says of it.
@@ -37,7 +37,7 @@ pub fn restore(from: &Arc<dyn Disk>, to: &dyn Disk, last: &LastKnown, why: &Valu
     make(to, || {
         wal::create(to, sizes)?;
         disk::replace(to, RESTORED, why.to_string().as_bytes())?;
-        copy(from, to)
+        copy(from, Source::Backup, to)
     })
 }
 

@@ -5,15 +5,17 @@
 //! checkpoint, until one checkpoint and all slots say the same.
 
 use crate::disk::{self, Disk, folder_of};
-use crate::facts::{self, FORMAT};
+use crate::facts::{self, FORMAT, LedgerFacts};
 use crate::fault::StoreFault;
 use crate::keys;
 use crate::reader::Reader;
 use crate::shelf::{self, HISTORY_FOLDER};
+use sluice_ledger::checkpoint::{Checkpoint, SignedCheckpoint};
 use sluice_ledger::keyring::{MasterKeyId, WHOLE_ENTRY_BYTES, WrappedKeys, wrapped_keys_bytes_max};
 use sluice_ledger::layout::{PACK_HEAD_BYTES, PACK_RECORDS, PackKind, PackName, PackTable, Slot};
+use sluice_ledger::note::Note;
 use sluice_ledger::record::{Body, Kind, Leaf, SectionSet};
-use sluice_ledger::tree::{Tile, Tree};
+use sluice_ledger::tree::{Hash, Tile, Tree};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,9 +33,18 @@ pub struct Copied {
     pub master_keys: BTreeSet<MasterKeyId>,
 }
 
+/// What is copied from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Made by a copy and written by nobody since: nothing in it may be torn.
+    Backup,
+    /// Somebody may be writing to it, or was killed.
+    Ledger,
+}
+
 /// Into a folder that holds none of it yet.
 #[expect(clippy::disallowed_methods, reason = "whoever erases is another process, and tells nobody when it is done")]
-pub fn copy(from: &Arc<dyn Disk>, to: &dyn Disk) -> Result<Copied, StoreFault> {
+pub fn copy(from: &Arc<dyn Disk>, source: Source, to: &dyn Disk) -> Result<Copied, StoreFault> {
     for folder in shelf::FOLDERS {
         to.make_folder(folder)?;
     }
@@ -43,7 +54,7 @@ pub fn copy(from: &Arc<dyn Disk>, to: &dyn Disk) -> Result<Copied, StoreFault> {
         copying.follow(&reader)?;
         copying.settle()?;
         if copying.unsettled.is_empty() {
-            return copying.finish(&reader);
+            return copying.finish(&reader, source);
         }
         std::thread::sleep(BETWEEN_ROUNDS);
     }
@@ -71,6 +82,8 @@ struct Copying<'a> {
     folders: BTreeSet<String>,
     /// Folders that are durable.
     known: BTreeSet<String>,
+    /// Of the leaves that are copied, at each size that a checkpoint names.
+    roots: BTreeMap<u64, Hash>,
 }
 
 /// Gets the record, its row, and whether two reads of it gave the same.
@@ -91,12 +104,21 @@ impl<'a> Copying<'a> {
             bytes: 0,
             folders: BTreeSet::new(),
             known: BTreeSet::new(),
+            roots: BTreeMap::new(),
         }
     }
 
     /// Everything up to the reader's checkpoint, but for what `finish` writes.
     fn follow(&mut self, reader: &Reader) -> Result<(), StoreFault> {
-        reader.each_leaf(self.tree.size(), |index, leaf| self.take(index, leaf))?;
+        // Whatever the checkpoint of this reader follows was published before it. What cannot be read is found at the end.
+        let mut sizes: BTreeSet<u64> = shelf::read_history(self.from).unwrap_or_default().iter().filter_map(|note| size_of(note)).collect();
+        sizes.insert(reader.size());
+        self.note_root(&sizes);
+        reader.each_leaf(self.tree.size(), |index, leaf| {
+            self.take(index, leaf)?;
+            self.note_root(&sizes);
+            Ok(())
+        })?;
         let size = self.tree.size();
         // The last pack of the round before may have grown.
         let first = self.slots / PACK_RECORDS;
@@ -107,6 +129,13 @@ impl<'a> Copying<'a> {
         }
         self.slots = size;
         Ok(())
+    }
+
+    fn note_root(&mut self, sizes: &BTreeSet<u64>) {
+        let size = self.tree.size();
+        if sizes.contains(&size) {
+            self.roots.entry(size).or_insert_with(|| self.tree.root());
+        }
     }
 
     fn take(&mut self, index: u64, leaf: Leaf) -> Result<(), StoreFault> {
@@ -145,7 +174,7 @@ impl<'a> Copying<'a> {
         written.iter().try_for_each(|path| Ok(self.to.open(path)?.sync()?))
     }
 
-    fn finish(mut self, reader: &Reader) -> Result<Copied, StoreFault> {
+    fn finish(mut self, reader: &Reader, source: Source) -> Result<Copied, StoreFault> {
         self.copy_bodies()?;
         let partial = self.tree.partial();
         self.write_tiles(partial)?;
@@ -155,11 +184,32 @@ impl<'a> Copying<'a> {
         }
         self.folders.iter().map(String::as_str).chain([HISTORY_FOLDER, ""]).try_for_each(|folder| self.to.sync_folder(folder))?;
         let note = reader.checkpoint().to_string();
-        shelf::write_history(self.to, &history(self.from, note.as_bytes())?)?;
+        let history = history(self.from, source, note.as_bytes())?;
+        self.check_history(&history, reader.facts())?;
+        shelf::write_history(self.to, &history)?;
         disk::replace(self.to, shelf::CHECKPOINT, note.as_bytes())?;
         // Last: with it the folder is a ledger.
         facts::write(self.to, reader.facts(), FORMAT)?;
         Ok(Copied { records: checkpoint.size, bytes: self.bytes, master_keys: self.master_keys })
+    }
+
+    /// A copy with a history that contradicts its records would be found by a verifier, long after the ledger that could be copied again is gone.
+    fn check_history(&self, notes: &[Vec<u8>], facts: &LedgerFacts) -> Result<(), StoreFault> {
+        let mut before: Option<SignedCheckpoint> = None;
+        for (number, note) in notes.iter().enumerate() {
+            let damaged = |what: String| StoreFault::Damaged(format!("`{HISTORY_FOLDER}/`, checkpoint {number}: {what}"));
+            let signed =
+                SignedCheckpoint::open(note, std::slice::from_ref(&facts.verifier_key)).map_err(|fault| damaged(fault.to_string()))?;
+            let Checkpoint { origin, size, root } = signed.checkpoint();
+            if *origin != facts.origin || self.roots.get(size) != Some(root) {
+                return Err(damaged("the records do not have the root that it names".to_owned()));
+            }
+            if before.as_ref().is_some_and(|before| before.checkpoint().size > *size || before == &signed) {
+                return Err(damaged("it does not follow the one before it".to_owned()));
+            }
+            before = Some(signed);
+        }
+        Ok(())
     }
 
     fn copy_bodies(&mut self) -> Result<(), StoreFault> {
@@ -241,14 +291,22 @@ impl<'a> Copying<'a> {
 }
 
 /// Every note up to the checkpoint that was copied.
-fn history(from: &dyn Disk, last: &[u8]) -> Result<Vec<Vec<u8>>, StoreFault> {
-    let mut notes = shelf::read_history(from)?;
+fn history(from: &dyn Disk, source: Source, last: &[u8]) -> Result<Vec<Vec<u8>>, StoreFault> {
+    let mut notes = shelf::read_whole_history(from, source == Source::Ledger)?;
+    if source == Source::Backup && notes.last().map(Vec::as_slice) != Some(last) {
+        return Err(StoreFault::Damaged(format!("`{HISTORY_FOLDER}/` does not end with the checkpoint: some were taken away")));
+    }
     match notes.iter().position(|note| note == last) {
         Some(place) => notes.truncate(place + 1),
         // A crash came between the checkpoint and its line of history.
         None => notes.push(last.to_vec()),
     }
     Ok(notes)
+}
+
+fn size_of(note: &[u8]) -> Option<u64> {
+    let note = Note::parse(note).ok()?;
+    Checkpoint::parse(note.text()).ok().map(|checkpoint| checkpoint.size)
 }
 
 fn cut_off(name: PackName) -> StoreFault {

@@ -4,11 +4,11 @@
 use crate::checked_file::{CheckedFile, Lines, Place};
 use crate::facts::{bytes_of, hexadecimal};
 use crate::fault::StoreFault;
-use crate::one_line;
 use sluice_identity::{Exchanges, IssuedCredential, IssuedCredentials, Registration};
 use sluice_ledger::record::content::Change;
 use sluice_ledger::record::{Draft, DraftError, Kind};
 use sluice_model::CallerKind;
+use sluice_model::plain::check_line;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -156,8 +156,8 @@ impl CredentialAct {
     }
 
     fn check(&self) -> Result<(), String> {
-        one_line::check("who does it", &self.by, CREDENTIAL_BY_BYTES_MAX)?;
-        one_line::check("the reason", &self.reason, CREDENTIAL_REASON_BYTES_MAX)?;
+        check_line("who does it", &self.by, CREDENTIAL_BY_BYTES_MAX)?;
+        check_line("the reason", &self.reason, CREDENTIAL_REASON_BYTES_MAX)?;
         match &self.deed {
             Deed::Issued(registration) if registration.issued_at != self.at => Err("it is issued when it is issued".to_owned()),
             Deed::Issued(registration) => IssuedCredential::new(registration.clone()).map(drop).map_err(|fault| fault.to_string()),

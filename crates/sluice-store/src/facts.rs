@@ -9,7 +9,8 @@ use sluice_ledger::checkpoint::Checkpoint;
 use sluice_ledger::note::{Signer, VerifierKey};
 use sluice_ledger::tree;
 
-pub const FORMAT: u64 = 1;
+/// 2: batches of the write-ahead log bear a mark.
+pub const FORMAT: u64 = 2;
 pub const PATH: &str = "ledger.json";
 const FACTS_BYTES_MAX: usize = 4096;
 
@@ -84,9 +85,14 @@ pub fn write(disk: &dyn Disk, facts: &LedgerFacts, format: u64) -> Result<(), St
     Ok(disk::replace(disk, PATH, format!("{text}\n").as_bytes())?)
 }
 
+/// Whatever its format.
+pub fn read_any(disk: &dyn Disk) -> Result<LedgerFacts, StoreFault> {
+    parse(&read_bytes(disk)?)
+}
+
 /// All else stays.
 pub fn rewrite_format(disk: &dyn Disk, format: u64) -> Result<(), StoreFault> {
-    write(disk, &parse(&read_bytes(disk)?)?, format)
+    write(disk, &read_any(disk)?, format)
 }
 
 fn read_bytes(disk: &dyn Disk) -> Result<Vec<u8>, StoreFault> {

@@ -39,6 +39,8 @@ pub enum StoreFault {
     Missing(String),
     /// What was asked for does not fit what stands.
     Refused(String),
+    /// Somebody else than this program wrote into the write-ahead log, at this place.
+    Tampered(String),
 }
 
 impl StoreFault {
@@ -59,6 +61,7 @@ impl From<WalFault> for StoreFault {
         match fault {
             WalFault::Damaged(text) => StoreFault::Damaged(text),
             WalFault::Disk(error) => error.into(),
+            WalFault::Forged(place) => StoreFault::Tampered(place),
             WalFault::NoRoom => StoreFault::Full,
             WalFault::TooLarge => StoreFault::Refused("the record is longer than a segment of the write-ahead log".to_owned()),
         }
@@ -112,6 +115,12 @@ impl fmt::Display for StoreFault {
             StoreFault::Key(text) => write!(formatter, "{}", text.escape_debug()),
             StoreFault::Missing(what) => write!(formatter, "`{}` is missing", what.escape_debug()),
             StoreFault::Refused(text) => write!(formatter, "{}", text.escape_debug()),
+            StoreFault::Tampered(place) => write!(
+                formatter,
+                "the write-ahead log was tampered with: {}: a whole batch without the mark of this ledger's key. Nothing was applied or signed. \
+                 Keep the folder as it is and find out who can write there; what the last checkpoint covers can be backed up and restored elsewhere",
+                place.escape_debug()
+            ),
         }
     }
 }

@@ -5,9 +5,9 @@ use crate::checked_file::{CheckedFile, Lines, Place};
 use crate::disk::Disk;
 use crate::facts::{bytes_of, hexadecimal};
 use crate::fault::StoreFault;
-use crate::one_line;
 use sluice_ledger::record::content::Change;
 use sluice_ledger::record::{Draft, DraftError, Kind};
+use sluice_model::plain::check_line;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
@@ -134,10 +134,10 @@ impl HaltAct {
     }
 
     fn check(&self) -> Result<(), String> {
-        one_line::check("who does it", &self.by, HALT_BY_BYTES_MAX)?;
-        one_line::check("the reason", &self.reason, HALT_REASON_BYTES_MAX)?;
+        check_line("who does it", &self.by, HALT_BY_BYTES_MAX)?;
+        check_line("the reason", &self.reason, HALT_REASON_BYTES_MAX)?;
         let Whom::One(name) = &self.whom else { return Ok(()) };
-        one_line::check("the caller", name, HALT_CALLER_BYTES_MAX)?;
+        check_line("the caller", name, HALT_CALLER_BYTES_MAX)?;
         let named = name.split_once('#').is_some_and(|(issuer, subject)| !issuer.is_empty() && !subject.is_empty());
         if named { Ok(()) } else { Err(format!("`{name}` names no caller: it is issuer, `#`, subject")) }
     }

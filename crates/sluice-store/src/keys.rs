@@ -6,6 +6,7 @@
 use crate::disk::{self, Disk, DiskFile, folder_of};
 use crate::fault::StoreFault;
 use crate::reader::Reader;
+use crate::wal::Entry;
 use aws_lc_rs::digest;
 use sluice_ledger::keyring::{KeyEntry, MasterKey, WrappedKeys, wrapped_keys_bytes_max};
 use sluice_ledger::layout::{PACK_RECORDS, PackKind, PackName, SLOT_HEAD_BYTES, Slot};
@@ -32,13 +33,20 @@ pub fn new_slot(record: &SealedRecord) -> Result<Vec<u8>, StoreFault> {
 }
 
 /// The master keys open what was written last: with those of another ledger, or of before a rotation, every new record would be wrapped by a key
-/// that the old ones are not, and nobody would notice until one is to be read.
-pub fn check_master(reader: &Reader, master: &dyn MasterKey) -> Result<(), StoreFault> {
+/// that the old ones are not, and nobody would notice until one is to be read. They open all that waits to be signed.
+pub fn check_master(reader: &Reader, waiting: &[Entry], master: &dyn MasterKey) -> Result<(), StoreFault> {
+    let check = |record: u64, leaf: &Leaf, wrapped: Vec<u8>| {
+        let fault = |error| StoreFault::Key(format!("these are not the master keys of this ledger: record {record}: {error}"));
+        KeyEntry::unwrap(&WrappedKeys(wrapped), &reader.facts().origin, leaf.record, master).map(drop).map_err(fault)
+    };
+    for (record, entry) in (reader.size()..).zip(waiting) {
+        if let Slot::Keys(wrapped) = Slot::read(record, &entry.slot)? {
+            check(record, &Leaf::read(&entry.leaf)?, wrapped)?;
+        }
+    }
     for record in (0..reader.size()).rev().take(MASTER_CHECK_RECORDS_MAX) {
         let Slot::Keys(wrapped) = reader.slot(record)? else { continue };
-        let opened = KeyEntry::unwrap(&WrappedKeys(wrapped), &reader.facts().origin, reader.leaf(record)?.record, master);
-        let fault = |error| StoreFault::Key(format!("these are not the master keys of this ledger: record {record}: {error}"));
-        return opened.map(drop).map_err(fault);
+        return check(record, &reader.leaf(record)?, wrapped);
     }
     Ok(())
 }

@@ -1,16 +1,17 @@
 //! The ledger, opened for writing, in the hands of one thread: what commands use, and what the threads of `Store` are made of.
 //!
-//! Opening it is recovery: what the write-ahead log holds is applied, half-done changes of keys are finished, and `boot` begins an epoch.
+//! Opening it is recovery: what the write-ahead log holds is checked, then applied and signed; half-done changes of keys are finished, and `boot`
+//! begins an epoch.
 
 use crate::disk::Disk;
-use crate::facts::{self, LedgerFacts};
+use crate::facts;
 use crate::fault::StoreFault;
 use crate::keys;
 use crate::machine::{Machine, Scribe};
 use crate::reader::{Reader, read_text};
 use crate::shelf::Shelf;
 use crate::standing::Follower;
-use crate::wal::{self, Entry, Journal};
+use crate::wal::{self, BatchKey, Entry, Journal};
 use crate::writer::{Asked, WriteFault, Writer};
 use serde_json::{Value, json};
 use sluice_ledger::keyring::MasterKey;
@@ -65,12 +66,17 @@ impl Ledger {
             io::ErrorKind::WouldBlock => StoreFault::InUse,
             _ => error.into(),
         })?;
-        let shelf = recover(&disk, &facts, opening.signer.clone())?;
+        let key = BatchKey::of(&opening.signer, &facts)?;
+        let reader = Reader::open(disk.clone())?;
+        let waiting = wal::scan(disk.as_ref(), &key, reader.size())?;
+        keys::check_master(&reader, &waiting, opening.master.as_ref())?;
+        // Up to here nothing was written, and from here on things are signed.
+        let mut shelf = Shelf::open(disk.clone(), &facts, opening.signer.clone())?;
+        shelf.apply(&waiting)?;
         let reader = Reader::open(disk.clone())?;
         keys::finish(disk.as_ref(), &reader)?;
-        keys::check_master(&reader, opening.master.as_ref())?;
         let follower = Follower::read(disk.as_ref(), &reader)?;
-        let journal = Journal::start(disk.as_ref(), facts.ledger, shelf.size())?;
+        let journal = Journal::start(disk.as_ref(), key, shelf.size())?;
         let scribe = Scribe::new(&facts.origin, opening.master.clone(), opening.machine.clone());
         let restored = read_text(disk.as_ref(), RESTORED, RESTORED_BYTES_MAX)?;
         let boot = boot_facts(&opening.boot, restored.as_deref());
@@ -305,14 +311,6 @@ impl Ledger {
             other => StoreFault::Refused(other.to_string()),
         }
     }
-}
-
-/// Applies what the write-ahead log holds behind the checkpoint. Nothing but the log's key is needed.
-pub fn recover(disk: &Arc<dyn Disk>, facts: &LedgerFacts, signer: Arc<Signer>) -> Result<Shelf, StoreFault> {
-    let mut shelf = Shelf::open(disk.clone(), facts, signer)?;
-    let entries = wal::scan(disk.as_ref(), &facts.ledger, shelf.size())?;
-    shelf.apply(&entries)?;
-    Ok(shelf)
 }
 
 fn boot_facts(given: &Value, restored: Option<&str>) -> Value {

@@ -18,7 +18,6 @@ mod keys;
 mod ledger;
 mod line_file;
 mod machine;
-mod one_line;
 mod reader;
 mod recent;
 mod replay;

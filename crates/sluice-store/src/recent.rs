@@ -6,9 +6,10 @@
 use crate::disk::Disk;
 use crate::fault::StoreFault;
 use crate::reader::{Reader, StoredRecord, open_stored};
-use crate::wal::{self, Entry};
+use crate::wal::{self, BatchKey, Entry};
 use sluice_ledger::keyring::MasterKey;
 use sluice_ledger::layout::Slot;
+use sluice_ledger::note::Signer;
 use sluice_ledger::record::{Leaf, OpenedSection, SectionId};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,15 +25,17 @@ pub struct Recent {
 }
 
 impl Recent {
-    pub fn open(disk: &Arc<dyn Disk>) -> Result<Recent, StoreFault> {
+    /// The log's key tells what this program wrote from what somebody else did.
+    pub fn open(disk: &Arc<dyn Disk>, signer: &Signer) -> Result<Recent, StoreFault> {
         let mut looks = 1;
         loop {
             let reader = Reader::open(disk.clone())?;
-            let entries = wal::scan(disk.as_ref(), &reader.facts().ledger, reader.size()).map_err(StoreFault::from);
+            let entries = wal::scan(disk.as_ref(), &BatchKey::of(signer, reader.facts())?, reader.size()).map_err(StoreFault::from);
             // What is applied meanwhile is wiped from the log: only where the checkpoint stood still was the log whole.
             let stood_still = Reader::open(disk.clone())?.size() == reader.size();
             match entries {
                 Ok(entries) if stood_still => return Ok(Recent { reader, entries }),
+                Err(fault @ StoreFault::Tampered(_)) => return Err(fault),
                 // A batch was half written when it was read.
                 Err(fault) if looks == LOOKS_MAX => return Err(fault),
                 _ if looks == LOOKS_MAX => return Err(StoreFault::InUse),

@@ -3,10 +3,10 @@
 use crate::arguments::{Ledger, Proof, Witness, WitnessKey};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
-use sluice_ledger::date;
 use sluice_ledger::keyring::{LocalMasterKeys, MasterKey};
 use sluice_ledger::note::{KeyKind, SEED_BYTES, Signer};
 use sluice_ledger::trust::{TRUST_BYTES_MAX, Trust};
+use sluice_ledger::{date, printable};
 use sluice_verify::audit::{Audit, RecordStates};
 use sluice_verify::folder::Folder;
 use sluice_verify::report::{NOT_EVIDENCE, Report};
@@ -63,7 +63,7 @@ pub fn proof(arguments: &Proof, out: &mut dyn Write) -> Done {
             return Ok(false);
         }
         Err(problem) => {
-            print(out, &format!("FAIL  {problem}\n"))?;
+            print(out, &format!("FAIL  {}\n", printable(&problem)))?;
             return Ok(false);
         }
     }
@@ -128,28 +128,20 @@ fn report_json(report: &Report, states: &RecordStates) -> Result<String, String>
 
 fn shown_text(shown: &Shown) -> String {
     let Shown { leaf, index, proved, texts, hidden } = shown;
-    let mut text = format!("VERIFIED  record {index} of {} in {}\n", proved.checkpoint.size, proved.checkpoint.origin);
+    let mut text = format!("VERIFIED  record {index} of {} in {}\n", proved.checkpoint.size, printable(&proved.checkpoint.origin));
     text += &format!("  {} at {}, epoch {}\n", leaf.kind.word(), date::text(leaf.time_ms), leaf.epoch);
     let times = &proved.witnessed.times;
-    times.iter().for_each(|(name, time)| text += &format!("  cosigned by {name} at {}\n", date::text(time.saturating_mul(1000))));
+    times
+        .iter()
+        .for_each(|(name, time)| text += &format!("  cosigned by {} at {}\n", printable(name), date::text(time.saturating_mul(1000))));
     if times.is_empty() {
         text += "  no witness vouches: whoever holds the log's key could have written this record later\n";
     }
     for shown in texts {
-        text += &format!("  section {}: {}\n", shown.section.word(), readable(&shown.plaintext));
+        text += &format!("  section {}: {}\n", shown.section.word(), printable(&String::from_utf8_lossy(&shown.plaintext)));
     }
     hidden.iter().for_each(|section| text += &format!("  section {}: not shown\n", section.word()));
     text
-}
-
-/// As it was recorded, but for what would move the cursor or turn the direction of writing: a record may hold what an attacker typed.
-fn readable(text: &[u8]) -> String {
-    let is_hostile = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    let write = |character: char| if is_hostile(character) { character.escape_unicode().to_string() } else { character.to_string() };
-    String::from_utf8_lossy(text).chars().map(write).collect()
 }
 
 fn shown_json(shown: &Shown) -> Result<String, String> {

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FAILS),
         Err(text) => {
-            drop(writeln!(std::io::stderr(), "sluice-verify: {text}"));
+            drop(writeln!(std::io::stderr(), "sluice-verify: {}", sluice_ledger::printable(&text)));
             ExitCode::from(NOT_JUDGED)
         }
     }

@@ -1,7 +1,7 @@
 //! What an audit found, for people and for programs.
 
 use serde::Serialize;
-use sluice_ledger::date;
+use sluice_ledger::{date, printable};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -15,9 +15,9 @@ pub const NOT_EVIDENCE: &[(&str, &str)] = &[
         "lock, wal/, standing.json, restored.json, keys/rewrite, what ends in .new",
         "working files of the running store; what counts was applied from them",
     ),
-    ("`ledger` and `created_ms` in ledger.json", "names for people and for the store; nothing is concluded from them"),
+    ("`ledger`, `created_ms` and a known `format` in ledger.json", "for people and for the store; nothing is concluded from them"),
     ("wrapped keys, while no master key is given", "a changed key shows when it is used: give `--master-keys`"),
-    ("a checkpoint that is missing in the middle of checkpoints/", "each later one covers all that it covered"),
+    ("a checkpoint that is missing from checkpoints/, but the last", "each later one covers all that it covered"),
 ];
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -135,7 +135,7 @@ impl fmt::Display for SectionState {
 
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(formatter, "{}  {}", if self.holds() { "VERIFIED" } else { "FAIL" }, self.origin)?;
+        writeln!(formatter, "{}  {}", if self.holds() { "VERIFIED" } else { "FAIL" }, printable(&self.origin))?;
         let end = if self.closed { "closed by a shutdown" } else { "open" };
         writeln!(
             formatter,
@@ -153,7 +153,7 @@ impl fmt::Display for Report {
                 let unwitnessed = self.records.saturating_sub(part.records);
                 writeln!(formatter, "  witnesses vouch for {}; {unwitnessed} rest on the log's key alone", many(part.records, "record"))?;
                 for (name, time) in &part.times {
-                    writeln!(formatter, "    {name} at {}", date::text(time.saturating_mul(1000)))?;
+                    writeln!(formatter, "    {} at {}", printable(name), date::text(time.saturating_mul(1000)))?;
                 }
             }
             None => writeln!(formatter, "  no witness vouches: whoever holds the log's key could have rewritten it")?,
@@ -165,6 +165,8 @@ impl fmt::Display for Report {
             writeln!(formatter, "  bodies and keys were not read")?;
         }
         for Problem { first, places, problem } in self.problems.iter().take(PROBLEMS_SHOWN_MAX) {
+            // Names of files come from whoever can write the folder.
+            let (first, problem) = (printable(first), printable(problem));
             match places - 1 {
                 0 => writeln!(formatter, "  FAIL {first}: {problem}")?,
                 more => writeln!(formatter, "  FAIL {first} and {more} more: {problem}")?,

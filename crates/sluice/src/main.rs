@@ -8,6 +8,7 @@ mod render;
 mod serve;
 
 use clap::{Parser, Subcommand};
+use sluice_model::plain::printable_lines;
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -72,7 +73,7 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("sluice: {failure}");
+            eprintln!("sluice: {}", printable_lines(&failure.to_string()));
             ExitCode::from(command::EXIT_FAILED)
         }
     }

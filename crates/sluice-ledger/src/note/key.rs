@@ -1,6 +1,7 @@
 //! Keys of logs and of witnesses, by name. All are Ed25519; the kind says what a signature by the key means.
 
 use crate::tree::sha256;
+use aws_lc_rs::hkdf;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,6 +10,7 @@ use std::fmt;
 pub const KEY_NAME_BYTES_MAX: usize = 255;
 const PUBLIC_KEY_BYTES: usize = 32;
 pub const SEED_BYTES: usize = 32;
+pub const DERIVED_BYTES: usize = 32;
 
 /// What a key signs. It is part of the key's id, so a signature of one kind is never taken for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +34,7 @@ pub struct VerifierKey {
 pub struct Signer {
     key: VerifierKey,
     pair: Ed25519KeyPair,
+    seed: hkdf::Prk,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,11 +103,21 @@ impl Signer {
     pub fn from_seed(name: &str, kind: KeyKind, seed: &[u8; SEED_BYTES]) -> Result<Signer, KeyFault> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| KeyFault::Form)?;
         let public = pair.public_key().as_ref().try_into().map_err(|_| KeyFault::Form)?;
-        Ok(Signer { key: VerifierKey::new(name, kind, public)?, pair })
+        let seed = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(seed);
+        Ok(Signer { key: VerifierKey::new(name, kind, public)?, pair, seed })
     }
 
     pub fn verifier_key(&self) -> &VerifierKey {
         &self.key
+    }
+
+    /// A secret that nobody has without the seed. It says nothing of the seed, of signatures, or of what is derived for another use.
+    pub fn derive(&self, usage: &[u8], context: &[u8]) -> Result<[u8; DERIVED_BYTES], KeyFault> {
+        let mut derived = [0; DERIVED_BYTES];
+        // The zero keeps two uses apart of which one begins the other.
+        let info = [usage, &[0], context];
+        self.seed.expand(&info, hkdf::HKDF_SHA256).and_then(|secret| secret.fill(&mut derived)).map_err(|_| KeyFault::Form)?;
+        Ok(derived)
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use sluice_model::plain::is_hostile;
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,7 +41,7 @@ impl ActivationKeys {
 fn all(entries: &BTreeMap<String, String>, problems: &mut Vec<String>) -> BTreeMap<String, [u8; 32]> {
     let mut keys = BTreeMap::new();
     for (name, text) in entries {
-        if name.is_empty() || name.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
+        if name.is_empty() || name.contains(|letter: char| letter.is_whitespace() || is_hostile(letter)) {
             problems.push(format!("`{name}` is no name of a key: one word"));
         }
         match key(text) {

@@ -11,6 +11,7 @@ pub use standing::{ActivationLog, Standing};
 use crate::bundle::BundleDigest;
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use sha2::{Digest, Sha256};
+use sluice_model::plain::check_line;
 use std::fmt;
 
 const HEAD: &str = "sluice policy activation, format 1";
@@ -69,6 +70,14 @@ impl Activation {
         format!("{HEAD}\nset {}\nas {shadow}\nafter {after}\nby {by}\nat {}\nreason {reason}\n", self.set, self.at)
     }
 
+    /// What is wrong with what a person says in it: whoever signs has to see what they sign.
+    pub fn check(&self) -> Result<(), String> {
+        check_line("who signs", &self.by, ACTIVATION_BYTES_MAX)?;
+        check_line("the reason", &self.reason, ACTIVATION_BYTES_MAX)?;
+        let bytes = self.text().len();
+        if bytes > ACTIVATION_BYTES_MAX { Err(format!("the text has {bytes} bytes, at most {ACTIVATION_BYTES_MAX}")) } else { Ok(()) }
+    }
+
     fn read(text: &str) -> Option<Activation> {
         let mut lines = text.lines();
         let mut field = |name: &str| lines.next()?.strip_prefix(name);
@@ -85,8 +94,8 @@ impl Activation {
         };
         let (by, at, reason) = (field("by ")?.to_owned(), field("at ")?.parse().ok()?, field("reason ")?.to_owned());
         let activation = Activation { set, shadow, after, by, reason, at };
-        // Only the text that we would write: no second way to say the same.
-        (activation.text() == text && !activation.by.is_empty() && !activation.reason.is_empty()).then_some(activation)
+        // Only the text that we would write: no second way to say the same, and none that a terminal shows as another.
+        (activation.text() == text && activation.check().is_ok()).then_some(activation)
     }
 }
 
@@ -209,6 +218,8 @@ mod tests {
             text.replace('\n', "\r\n"),
             String::new(),
             "x".repeat(ACTIVATION_BYTES_MAX + 1),
+            text.replace("for the", "for \u{1b}[2Kthe"),
+            text.replace("for the", "for \u{202e}the"),
         ] {
             check(&broken, 1, NOW, ActivationError::Format);
         }

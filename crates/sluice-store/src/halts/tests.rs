@@ -64,6 +64,9 @@ fn who_and_why_are_asked_for() {
     refused(HaltAct { by: "a".repeat(HALT_BY_BYTES_MAX + 1), ..good.clone() }, "at most 256");
     refused(HaltAct { reason: String::new(), ..good.clone() }, "the reason is empty");
     refused(HaltAct { reason: "a\nb".to_owned(), ..good.clone() }, "not one line");
+    refused(HaltAct { reason: "a\u{202e}b".to_owned(), ..good.clone() }, "not one line");
+    refused(HaltAct { by: "a\u{2028}b".to_owned(), ..good.clone() }, "not one line");
+    refused(HaltAct { by: "a\u{1b}b".to_owned(), ..good.clone() }, "not one line");
     refused(HaltAct { reason: "a".repeat(HALT_REASON_BYTES_MAX + 1), ..good.clone() }, "at most 1024");
     for name in ["ana", "#a", "https://i#", "a\u{0}#b"] {
         refused(HaltAct { whom: Whom::One(name.to_owned()), ..good.clone() }, "caller");

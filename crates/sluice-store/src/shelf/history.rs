@@ -63,7 +63,33 @@ impl History {
     }
 }
 
-/// Every note, oldest first.
+/// Every note, oldest first, as a copy needs them: no file is missing, each but the last is full, and the last may end in a torn note only if
+/// somebody may be writing to it.
+pub fn read_whole(disk: &dyn Disk, may_be_torn: bool) -> Result<Vec<Vec<u8>>, StoreFault> {
+    let names = disk.list(FOLDER)?;
+    let mut all = Vec::new();
+    for (number, name) in (0..).zip(&names) {
+        let path = path(number);
+        let is_last = number + 1 == names.len() as u64;
+        let damaged = |what: &str| StoreFault::Damaged(format!("`{FOLDER}/{name}`: {what}"));
+        if path != format!("{FOLDER}/{name}") {
+            return Err(damaged("a file of checkpoints before it is missing, or its name is none"));
+        }
+        let notes = read_file(disk, number)?;
+        let end: u64 = notes.iter().map(|note| 4 + note.len() as u64).sum();
+        if disk.open(&path)?.length()? != end && !(is_last && may_be_torn) {
+            return Err(damaged("what stands behind its last checkpoint is none"));
+        }
+        let count = notes.len() as u64;
+        if count > NOTES_PER_FILE || (count < NOTES_PER_FILE && !is_last) {
+            return Err(damaged(&format!("holds {count} checkpoints, {NOTES_PER_FILE} belong into each file but the last")));
+        }
+        all.extend(notes);
+    }
+    Ok(all)
+}
+
+/// Every note that can be read, oldest first.
 pub fn read(disk: &dyn Disk) -> Result<Vec<Vec<u8>>, StoreFault> {
     let mut notes = Vec::new();
     for (number, _) in disk.list(FOLDER)?.iter().enumerate() {

@@ -5,7 +5,7 @@
 
 mod history;
 
-pub use history::{FOLDER as HISTORY_FOLDER, History, read as read_history, write as write_history};
+pub use history::{FOLDER as HISTORY_FOLDER, History, read as read_history, read_whole as read_whole_history, write as write_history};
 
 use crate::disk::{self, Disk, DiskFile, folder_of};
 use crate::facts::LedgerFacts;
@@ -66,6 +66,13 @@ impl Shelf {
         }
         let tables = Tables::read(disk.as_ref(), size)?;
         let mut history = History::open(disk.as_ref())?;
+        // A line of history comes after its checkpoint. To go on would sign a second history.
+        let last = history.last().and_then(|note| SignedCheckpoint::open(note, std::slice::from_ref(&facts.verifier_key)).ok());
+        if last.is_some_and(|last| last.checkpoint().size > size) {
+            return Err(StoreFault::Damaged(
+                "`checkpoint` is older than the last one in the history: an older one was put back".to_owned(),
+            ));
+        }
         let note = published.to_string();
         // The process before may have died of the sync of this very file: it is there, and it may be gone after the next power cut.
         // What it covers was synced before it was written.

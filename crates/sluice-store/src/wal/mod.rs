@@ -5,12 +5,14 @@
 
 mod batch;
 mod segments;
+mod unmarked;
 
-pub use batch::Entry;
+pub use batch::{BatchKey, Entry};
 pub use segments::Segments;
+pub use unmarked::has_unmarked;
 
 use crate::disk::{self, Disk, DiskFile};
-use batch::{BLOCK_BYTES, Batch, Digest, Head};
+use batch::{BLOCK_BYTES, Batch, Digest, Forged, Head};
 use std::io;
 
 pub const FOLDER: &str = "wal";
@@ -36,13 +38,15 @@ pub enum WalFault {
     /// Valid records stand behind a place that is not valid: no crash does that.
     Damaged(String),
     Disk(io::Error),
+    /// A whole batch stands where this says that this program did not write: no crash does that, and no failing disk.
+    Forged(String),
     /// Every segment that may be used is full. There will be room when the records in them are applied.
     NoRoom,
     TooLarge,
 }
 
 pub struct Journal {
-    ledger: [u8; 16],
+    key: BatchKey,
     files: Vec<Box<dyn DiskFile>>,
     segments: Segments,
     next_index: u64,
@@ -69,14 +73,13 @@ pub fn create(disk: &dyn Disk, sizes: SegmentSizes) -> io::Result<()> {
     disk.sync_folder(FOLDER)
 }
 
-/// What stands in the segments from `applied` on, in order. A torn end is left out.
-pub fn scan(disk: &dyn Disk, ledger: &[u8; 16], applied: u64) -> Result<Vec<Entry>, WalFault> {
+/// What stands in the segments from `applied` on, in order. A torn end is left out. Nothing is believed that does not bear the key's mark.
+pub fn scan(disk: &dyn Disk, key: &BatchKey, applied: u64) -> Result<Vec<Entry>, WalFault> {
     let mut batches = Vec::new();
     for path in PATHS {
         let file = disk.open(path)?;
         let length = usize::try_from(file.length()?).map_err(|_| WalFault::TooLarge)?;
-        let found = scan_segment(ledger, &file.read_at(0, length)?, applied);
-        batches.extend(found.ok_or_else(|| WalFault::Damaged(format!("`{path}` holds whole records behind a damaged one")))?);
+        batches.extend(scan_segment(path, key, &file.read_at(0, length)?, applied)?);
     }
     batches.sort_by_key(|batch: &Batch| batch.head.first_index);
     let mut next_index = applied;
@@ -95,20 +98,21 @@ pub fn scan(disk: &dyn Disk, ledger: &[u8; 16], applied: u64) -> Result<Vec<Entr
     Ok(entries)
 }
 
-/// None if a whole batch of records that are not applied stands behind something that is none.
-fn scan_segment(ledger: &[u8; 16], bytes: &[u8], applied: u64) -> Option<Vec<Batch>> {
+/// No whole batch of records that are not applied stands behind something that is none.
+fn scan_segment(path: &str, key: &BatchKey, bytes: &[u8], applied: u64) -> Result<Vec<Batch>, WalFault> {
     let mut batches = Vec::new();
     let mut gap = false;
     let mut offset = 0;
     while let Some(rest) = bytes.get(offset..).filter(|rest| !rest.is_empty()) {
-        match Batch::decode(ledger, rest) {
+        let found = Batch::decode(key, rest).map_err(|Forged| WalFault::Forged(format!("`{path}` at byte {offset}")))?;
+        match found {
             Some((batch, length)) => {
                 offset += length;
                 if batch.next_index() <= applied {
                     continue;
                 }
                 if gap {
-                    return None;
+                    return Err(WalFault::Damaged(format!("`{path}` holds whole records behind a damaged one")));
                 }
                 batches.push(batch);
             }
@@ -118,12 +122,12 @@ fn scan_segment(ledger: &[u8; 16], bytes: &[u8], applied: u64) -> Option<Vec<Bat
             }
         }
     }
-    Some(batches)
+    Ok(batches)
 }
 
 impl Journal {
     /// Wipes what is there: call it once everything that `scan` gave is applied.
-    pub fn start(disk: &dyn Disk, ledger: [u8; 16], next_index: u64) -> Result<Journal, WalFault> {
+    pub fn start(disk: &dyn Disk, key: BatchKey, next_index: u64) -> Result<Journal, WalFault> {
         let mut files = Vec::new();
         let mut segments = Vec::new();
         for path in PATHS {
@@ -133,7 +137,7 @@ impl Journal {
             files.push(file);
             segments.push(bytes);
         }
-        Ok(Journal { ledger, files, segments: Segments::new(segments), next_index, previous: [0; 32], torn: None })
+        Ok(Journal { key, files, segments: Segments::new(segments), next_index, previous: [0; 32], torn: None })
     }
 
     pub fn next_index(&self) -> u64 {
@@ -148,7 +152,7 @@ impl Journal {
     pub fn append(&mut self, epoch: u64, entries: &[Entry], may_close: bool) -> Result<(), WalFault> {
         self.clear_torn()?;
         let head = Head { first_index: self.next_index, epoch, previous: self.previous };
-        let (bytes, digest) = head.encode(&self.ledger, entries).ok_or(WalFault::TooLarge)?;
+        let (bytes, digest) = head.encode(&self.key, entries).ok_or(WalFault::TooLarge)?;
         let (place, offset) = self.segments.reserve(bytes.len() as u64, may_close)?;
         if let Err(error) = self.write(place, offset, &bytes) {
             self.torn = Some(Torn { place, offset, bytes: bytes.len() });
@@ -224,8 +228,8 @@ impl From<io::Error> for WalFault {
 mod tests {
     use super::*;
     use crate::disk::LocalDisk;
+    use batch::tests::key;
 
-    const LEDGER: [u8; 16] = [7; 16];
     const BEFORE: Digest = [0; 32];
 
     /// Where a batch stands: segment, block, its records, and what becomes of it.
@@ -234,8 +238,10 @@ mod tests {
         /// Names another batch as the one before.
         Stranger(usize, u64, std::ops::Range<u64>),
         Torn(usize, u64, std::ops::Range<u64>),
+        /// By somebody who has all but the key.
+        Forged(usize, u64, std::ops::Range<u64>),
     }
-    use Placed::{Stranger, Torn, Whole};
+    use Placed::{Forged, Stranger, Torn, Whole};
 
     /// What is found from `applied` on: how many records, or the damage.
     fn check(name: &str, placed: &[Placed], applied: u64, expect: Result<usize, &str>) {
@@ -244,23 +250,38 @@ mod tests {
         create(&disk, SegmentSizes { regular_bytes: 64 << 10, closing_bytes: 16 << 10 }).unwrap();
         let mut previous = BEFORE;
         for one in placed {
-            let (Whole(segment, block, records) | Stranger(segment, block, records) | Torn(segment, block, records)) = one;
+            let (Whole(segment, block, records)
+            | Stranger(segment, block, records)
+            | Torn(segment, block, records)
+            | Forged(segment, block, records)) = one;
+            let marked_by = if matches!(one, Forged(..)) { key(8, 7) } else { key(7, 7) };
             let before = if matches!(one, Stranger(..)) { [9; 32] } else { previous };
             let head = Head { first_index: records.start, epoch: 1, previous: before };
             let entries: Vec<Entry> = records.clone().map(|_| Entry { leaf: vec![1; 90], body: vec![2; 700], slot: vec![3; 70] }).collect();
-            let (mut bytes, digest) = head.encode(&LEDGER, &entries).unwrap();
+            let (mut bytes, digest) = head.encode(&marked_by, &entries).unwrap();
             if matches!(one, Torn(..)) {
                 bytes[200] ^= 1;
             }
             previous = digest;
             disk.open(PATHS[*segment]).unwrap().write_at(block * BLOCK_BYTES as u64, &bytes).unwrap();
         }
-        let found = scan(&disk, &LEDGER, applied).map(|entries| entries.len());
+        let found = scan(&disk, &key(7, 7), applied).map(|entries| entries.len());
         match (&found, expect) {
             (Ok(count), Ok(expect)) => assert_eq!(*count, expect, "{name}"),
-            (Err(WalFault::Damaged(text)), Err(part)) => assert!(text.contains(part), "{name}: {text}"),
+            (Err(WalFault::Damaged(text) | WalFault::Forged(text)), Err(part)) => assert!(text.contains(part), "{name}: {text}"),
             _ => panic!("{name}: {found:?}, not {expect:?}"),
         }
+    }
+
+    #[test]
+    fn what_somebody_else_wrote_is_told_from_a_torn_end() {
+        check("forged as the end", &[Whole(0, 0, 0..2), Forged(0, 1, 2..3)], 0, Err("`wal/000000.wal` at byte 4096"));
+        check("forged after a shutdown", &[Forged(1, 0, 5..6)], 5, Err("`wal/000001.wal` at byte 0"));
+        check("forged in front", &[Forged(0, 0, 0..2), Whole(0, 1, 2..3)], 0, Err("`wal/000000.wal` at byte 0"));
+        check("forged behind a torn one", &[Torn(0, 0, 0..2), Forged(2, 0, 0..1)], 0, Err("`wal/closing.wal` at byte 0"));
+        check("forged, of records that are applied", &[Forged(0, 0, 0..2)], 2, Err("`wal/000000.wal` at byte 0"));
+        check("left out in the middle", &[Whole(0, 0, 0..2), Whole(0, 1, 3..4)], 0, Err("record 2 is missing"));
+        check("in another order", &[Whole(0, 1, 2..3), Whole(0, 0, 0..2)], 0, Err("record 2 is missing"));
     }
 
     #[test]

@@ -7,6 +7,8 @@ mod crash;
 #[cfg(test)]
 mod failure;
 #[cfg(test)]
+mod forged;
+#[cfg(test)]
 mod halts;
 #[cfg(test)]
 mod image;
@@ -22,6 +24,8 @@ mod refusal;
 mod replaced;
 #[cfg(test)]
 mod replay;
+#[cfg(test)]
+mod restore;
 #[cfg(test)]
 mod script;
 #[cfg(test)]

@@ -239,3 +239,22 @@ fn want_of_space_is_told_from_a_broken_disk() {
         check(kind, false);
     }
 }
+
+#[test]
+fn an_older_checkpoint_that_was_put_back_is_not_gone_on_from() {
+    let (simulated, disk) = fresh();
+    let (mut ledger, _) = open(&disk, 1).unwrap();
+    ledger.apply().unwrap();
+    let older = simulated.published();
+    append(&mut ledger, &simulated, &[step(Kind::RequestRefused, 1)], &mut Vec::new()).unwrap();
+    ledger.shut().unwrap();
+    let mut image = simulated.image();
+    image.set("checkpoint", older);
+    let wiped = vec![0; usize::try_from(SIZES.regular_bytes).unwrap()];
+    ["wal/000000.wal", "wal/000001.wal"].into_iter().for_each(|path| image.set(path, wiped.clone()));
+    let outcome = open(&(Arc::new(SimulatedDisk::of(image)) as Arc<dyn Disk>), 2);
+    assert_eq!(
+        fault(outcome),
+        StoreFault::Damaged("`checkpoint` is older than the last one in the history: an older one was put back".to_owned())
+    );
+}

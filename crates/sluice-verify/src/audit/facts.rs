@@ -4,10 +4,12 @@ use crate::folder::Folder;
 use crate::report::Report;
 use serde::{Deserialize, Serialize};
 use sluice_ledger::trust::Trust;
+use std::ops::RangeInclusive;
 
 const PATH: &str = "ledger.json";
 const FACTS_BYTES_MAX: usize = 4096;
-const FORMAT: u64 = 1;
+/// What is evidence is the same in both.
+const FORMATS: RangeInclusive<u64> = 1..=2;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,8 +34,9 @@ fn judge(bytes: &[u8], trust: &Trust, origin: &str, report: &mut Report) {
         Ok(facts) => facts,
         Err(error) => return report.find(PATH, format!("cannot be read: {error}")),
     };
-    if facts.format != FORMAT {
-        report.find(PATH, format!("format {} is unknown here, {FORMAT} is known", facts.format));
+    if !FORMATS.contains(&facts.format) {
+        let (first, last) = (FORMATS.start(), FORMATS.end());
+        report.find(PATH, format!("format {} is unknown here, {first} to {last} are known", facts.format));
     }
     if facts.origin != origin {
         report.find(PATH, format!("it is the ledger `{}`, and `{origin}` is asked for", facts.origin));

@@ -2,15 +2,16 @@
 
 use super::Audit;
 use super::shelf::{CHECKPOINT, HISTORY, Shelf};
-use crate::folder::Folder;
+use crate::folder::{Folder, Rows};
 use crate::report::Report;
 use sluice_ledger::checkpoint::{Checkpoint, SignedCheckpoint};
 use sluice_ledger::note::NOTE_BYTES_MAX;
 use sluice_ledger::tree::Hash;
 use sluice_ledger::trust::Witnessed;
 
-/// 4,096 notes of a usual length are below 2 MiB.
-const HISTORY_BYTES_MAX: usize = 64 << 20;
+/// A file is full with so many, and only then is there another.
+const NOTES_PER_FILE: u64 = 4096;
+const LENGTH_BYTES: u64 = 4;
 
 /// One checkpoint, and what the records say to it.
 pub struct Known {
@@ -40,20 +41,27 @@ pub fn read(folder: &Folder, shelf: &Shelf, audit: &Audit<'_>, origin: &str, rep
     };
     let (current, bytes) = current?;
     remember(audit, CHECKPOINT.to_owned(), &current, &mut known, report);
-    let mut last = None;
+    let mut last: Option<SignedCheckpoint> = None;
     for (number, path) in shelf.history.iter().enumerate() {
         if *path != format!("{HISTORY}{number:06}") {
             report.find(path, "out of order: a file of checkpoints before it is missing, or its name is none");
         }
-        for (place, note) in notes(folder, path, report) {
-            if let Some(signed) = open(audit, origin, &place, &note, report) {
-                let size = signed.checkpoint().size;
-                if known.iter().skip(1).next_back().is_some_and(|before| before.size > size) {
-                    report.find(&place, "smaller than the one before it");
+        let mut notes = Notes::open(folder, path, report);
+        while let Some((place, note)) = notes.next(report) {
+            let Some(signed) = open(audit, origin, &place, &note, report) else { continue };
+            match &last {
+                Some(before) if before.checkpoint().size > signed.checkpoint().size => {
+                    report.find(&place, "smaller than the one before it")
                 }
-                remember(audit, place, &signed, &mut known, report);
-                last = Some(signed);
+                // The store publishes none twice. Cosigned again it has other lines.
+                Some(before) if before == &signed => report.find(&place, "stands there twice"),
+                _ => {}
             }
+            remember(audit, place, &signed, &mut known, report);
+            last = Some(signed);
+        }
+        if number + 1 < shelf.history.len() && notes.count < NOTES_PER_FILE {
+            report.find(path, format!("holds {} checkpoints, and there is a file behind it: {NOTES_PER_FILE} belong here", notes.count));
         }
     }
     report.checkpoints = known.len() as u64 - 1;
@@ -98,27 +106,51 @@ fn remember(audit: &Audit<'_>, place: String, signed: &SignedCheckpoint, known: 
     known.push(Known { place, size, root, witnessed, agrees: false, last_ms: None });
 }
 
-/// Each note with its length in front, up to the last byte.
-fn notes(folder: &Folder, path: &str, report: &mut Report) -> Vec<(String, Vec<u8>)> {
-    let bytes = match folder.read(path, HISTORY_BYTES_MAX) {
-        Ok(bytes) => bytes.unwrap_or_default(),
-        Err(error) => {
-            report.find(path, error.to_string());
-            return Vec::new();
-        }
-    };
-    let mut notes = Vec::new();
-    let mut rest = bytes.as_slice();
-    while let Some((length, after)) = rest.split_first_chunk::<4>() {
-        let Some((note, after)) = usize::try_from(u32::from_be_bytes(*length)).ok().and_then(|length| after.split_at_checked(length))
-        else {
-            break;
+/// Each note with its length in front, up to the last byte, one at a time: a file may say that it holds millions.
+struct Notes<'a> {
+    path: &'a str,
+    /// None where nothing more can be read.
+    rows: Option<Rows>,
+    at: u64,
+    count: u64,
+}
+
+impl<'a> Notes<'a> {
+    fn open(folder: &Folder, path: &'a str, report: &mut Report) -> Notes<'a> {
+        let rows = folder.rows(path).map_err(|error| error.to_string()).and_then(|rows| rows.ok_or_else(|| "missing".to_owned()));
+        let rows = rows.and_then(|rows| if rows.bytes() == 0 { Err("cut off".to_owned()) } else { Ok(rows) });
+        Notes { path, rows: rows.map_err(|problem| report.find(path, problem)).ok(), at: 0, count: 0 }
+    }
+
+    /// Behind what is none, nothing can be told apart: it is one finding, and the end.
+    fn next(&mut self, report: &mut Report) -> Option<(String, Vec<u8>)> {
+        let rows = self.rows.as_mut().filter(|rows| rows.bytes() > self.at)?;
+        let read = if self.count == NOTES_PER_FILE {
+            Err(format!("holds more than {NOTES_PER_FILE} checkpoints"))
+        } else {
+            read_note(rows, self.at)
         };
-        notes.push((format!("{path} note {}", notes.len()), note.to_vec()));
-        rest = after;
+        match read {
+            Ok(note) => {
+                let place = format!("{} note {}", self.path, self.count);
+                self.at += LENGTH_BYTES + note.len() as u64;
+                self.count += 1;
+                Some((place, note))
+            }
+            Err(problem) => {
+                report.find(self.path, problem);
+                self.rows = None;
+                None
+            }
+        }
     }
-    if !rest.is_empty() || notes.is_empty() {
-        report.find(path, "cut off");
+}
+
+fn read_note(rows: &mut Rows, at: u64) -> Result<Vec<u8>, String> {
+    let length = rows.read(at, LENGTH_BYTES as usize).map_err(|error| error.to_string())?;
+    let length = length.first_chunk().map_or(0, |length| u32::from_be_bytes(*length));
+    match usize::try_from(length) {
+        Ok(bytes) if (1..=NOTE_BYTES_MAX).contains(&bytes) => rows.read(at + LENGTH_BYTES, bytes).map_err(|error| error.to_string()),
+        _ => Err(format!("no checkpoint has {length} bytes: what stands from byte {at} on is none")),
     }
-    notes
 }

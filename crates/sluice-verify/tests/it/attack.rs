@@ -32,7 +32,7 @@ impl<'a> Attack<'a> {
         let number = |place: usize| words[place].parse::<i64>().unwrap();
         let index = |place: usize| number(place) as usize;
         match words[0] {
-            "drop" | "cut" | "append" | "flip" | "swap" | "copy" | "link" | "text" | "key" => {
+            "drop" | "cut" | "append" | "fill" | "flip" | "swap" | "copy" | "link" | "split-history" | "text" | "key" => {
                 self.file_steps.push(words.iter().map(|word| (*word).to_owned()).collect());
             }
             "delete" => drop(self.book.rows.remove(index(1))),
@@ -255,6 +255,9 @@ fn wide(leaf: &[u8]) -> Vec<u8> {
 
 fn change_file(files: &mut Files, step: &[String]) {
     let words: Vec<&str> = step.iter().map(String::as_str).collect();
+    if words[0] == "split-history" {
+        return split_history(files, words[1].parse().unwrap());
+    }
     let path = words[1];
     let mut bytes = files.get(path).unwrap_or_else(|| panic!("{path}: {:?}", files.keys().collect::<Vec<_>>())).clone();
     match words[0] {
@@ -263,6 +266,7 @@ fn change_file(files: &mut Files, step: &[String]) {
         "append" => {
             bytes.extend(words[2].as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()))
         }
+        "fill" => bytes = vec![b'F'; words[2].parse().unwrap()],
         "flip" => bytes[words[2].parse::<usize>().unwrap()] ^= 1,
         "swap" => {
             let other = files.insert(words[2].to_owned(), bytes).unwrap();
@@ -282,4 +286,13 @@ fn change_file(files: &mut Files, step: &[String]) {
         _ => {}
     }
     files.insert(path.to_owned(), bytes);
+}
+
+/// The checkpoints from the `first` on go into a second file.
+fn split_history(files: &mut Files, first: usize) {
+    let bytes = files["checkpoints/000000"].clone();
+    let place = (0..first).fold(0, |place, _| place + 4 + u32::from_be_bytes(*bytes[place..].first_chunk().unwrap()) as usize);
+    let (before, after) = bytes.split_at(place);
+    files.insert("checkpoints/000000".to_owned(), before.to_vec());
+    files.insert("checkpoints/000001".to_owned(), after.to_vec());
 }

@@ -186,7 +186,7 @@ impl Book {
         }
         let key = log_key(1).verifier_key().to_string();
         let facts = format!(
-            "{{\n  \"format\": 1,\n  \"origin\": \"{ORIGIN}\",\n  \"ledger\": \"{}\",\n  \"verifier_key\": \"{key}\",\n  \"created_ms\": {START_MS}\n}}\n",
+            "{{\n  \"format\": 2,\n  \"origin\": \"{ORIGIN}\",\n  \"ledger\": \"{}\",\n  \"verifier_key\": \"{key}\",\n  \"created_ms\": {START_MS}\n}}\n",
             "5".repeat(32)
         );
         files.insert("ledger.json".to_owned(), facts.into_bytes());

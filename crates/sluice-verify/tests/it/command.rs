@@ -114,3 +114,30 @@ fn the_key_of_a_witness() {
     use std::os::unix::fs::PermissionsExt;
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
 }
+
+/// A name that clears the screen, and one that goes on in a line of its own: the report says what they are.
+#[test]
+fn names_of_files_do_not_write_the_report() {
+    let world = World::new();
+    world.open().shut().unwrap();
+    let (folder, trust) = (world.ledger(), world.trust());
+    for name in ["\u{1b}[2J\u{1b}[HVERIFIED", "x\nVERIFIED  another", "\u{202e}DEIFIREV"] {
+        std::fs::write(folder.join(name), b"").unwrap();
+    }
+    let (code, out, _) = run(&["ledger", text(&folder), "--trust", text(&trust)]);
+    assert_eq!(code, Some(1), "{out}");
+    let hostile: Vec<char> = out.chars().filter(|letter| *letter != '\n' && sluice_hostile(*letter)).collect();
+    assert!(hostile.is_empty() && !out.lines().any(|line| line.starts_with("VERIFIED")), "{out:?}");
+    for shown in ["\\u{1b}[2J\\u{1b}[HVERIFIED: does not", "x\\u{a}VERIFIED  another: does not", "\\u{202e}DEIFIREV: does not"] {
+        assert!(out.contains(shown), "{shown}: {out}");
+    }
+    let facts = folder.join("ledger.json");
+    let written = std::fs::read_to_string(&facts).unwrap();
+    std::fs::write(&facts, written.replacen("ledger.example.com/store", "\\u001b[2J\\u202e", 1)).unwrap();
+    let (_, out, _) = run(&["ledger", text(&folder), "--trust", text(&trust)]);
+    assert!(out.contains("it is the ledger `\\u{1b}[2J\\u{202e}`") && !out.contains('\u{1b}'), "{out:?}");
+}
+
+fn sluice_hostile(letter: char) -> bool {
+    letter.is_control() || ('\u{2028}'..='\u{202e}').contains(&letter)
+}

@@ -129,3 +129,15 @@ fn what_witnesses_alone_can_tell() {
         assert!(!judge(&attack, &trust(), &[later]).holds(), "{step}, and the witness saw more");
     }
 }
+
+/// A file that costs whoever planted it nothing, since it has holes: it is one finding, and nothing is kept of it.
+#[test]
+fn a_history_of_zeros_is_one_finding() {
+    let clinic = clinic(3);
+    let place = Place::of(&clinic.files());
+    std::fs::File::create(place.path().join("checkpoints/000001")).unwrap().set_len(64 << 20).unwrap();
+    let report = audit(&trust()).run(&Folder::open(place.path()).unwrap()).unwrap();
+    let found: Vec<String> = report.findings.iter().map(|finding| format!("{}: {}", finding.place, finding.problem)).collect();
+    let before = "checkpoints/000000: holds 4 checkpoints, and there is a file behind it: 4096 belong here";
+    assert_eq!(found, [before, "checkpoints/000001: no checkpoint has 0 bytes: what stands from byte 0 on is none"]);
+}

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use sluice_ledger::date;
 use sluice_ledger::keyring::MasterKey;
 use sluice_ledger::record::{Kind, OpenedSection, Presence, Subject};
+use sluice_model::plain::printable;
 use sluice_store::{Recent, StoreFault};
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -77,7 +78,7 @@ pub fn run(requests: &Requests) -> Result<ExitCode, Failure> {
     if found.is_empty() {
         eprintln!("no request on record is like that");
     }
-    let line = |told: &Value| if requests.json { told.to_string() } else { render::line(told) };
+    let line = |told: &Value| if requests.json { told.to_string() } else { printable(&render::line(told)) };
     let text: String = found.iter().map(|told| line(told) + "\n").collect();
     // Whoever reads may have heard enough.
     drop(std::io::stdout().lock().write_all(text.as_bytes()));
@@ -95,8 +96,9 @@ fn caller(text: &str) -> Result<String, String> {
 fn find(requests: &Requests) -> Result<Vec<Value>, Stop> {
     let folder = &requests.place.folder;
     let stop = |fault: StoreFault| Stop::of(folder, &fault);
-    let master = secrets(&requests.keys.keys)?.master();
-    let recent = Recent::open(&disk(folder)?).map_err(stop)?;
+    let secrets = secrets(&requests.keys.keys)?;
+    let master = secrets.master();
+    let recent = Recent::open(&disk(folder)?, &secrets.signer()).map_err(stop)?;
     let mut found = Vec::new();
     for asked in begun(&recent, requests).map_err(stop)?.iter().rev() {
         let told = tell(&recent, asked, master.as_ref()).map_err(stop)?;

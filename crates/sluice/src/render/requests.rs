@@ -74,7 +74,7 @@ fn because(told: &Value) -> String {
 fn policy(digest: &Value) -> String {
     let Some(digest) = digest.as_str() else { return "no policy".to_owned() };
     let (algorithm, digits) = digest.split_once(':').unwrap_or(("", digest));
-    format!("{algorithm}:{}", digits.chars().take(DIGEST_LETTERS).collect::<String>())
+    format!("{algorithm}:{}", digits.chars().take(DIGEST_LETTERS).collect::<String>().escape_debug())
 }
 
 fn cost(micros: &Value) -> String {

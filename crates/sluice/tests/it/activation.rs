@@ -28,6 +28,8 @@ impl Desk {
     fn draft(&self, set: &str, more: &[&str]) -> Ran {
         let config = self.path("");
         let text = self.path("text");
+        // Nothing that is there is written over.
+        std::fs::remove_file(&text).ok();
         run(&[&["policy", "activate", set, "--config", &config, "--draft", &text], more].concat())
     }
 
@@ -224,4 +226,27 @@ fn what_cannot_be_recorded_does_not_come_in_force() {
 
 fn rewrite(path: &Path, old: &str, new: &str) {
     std::fs::write(path, std::fs::read_to_string(path).unwrap().replace(old, new)).unwrap();
+}
+
+/// Whoever signs sees the text that is signed, and it is where they said.
+#[test]
+fn a_draft_is_what_its_reader_sees_and_a_new_file() {
+    let desk = Desk::new("activate_draft");
+    let set = starter(&desk.folder.join("set"), &[]);
+    for reason in ["a\u{1b}[2K\rb", "a\u{202e}b", "a\u{2028}b", "a\u{200b}b", "a\nb", " "] {
+        desk.draft(&set, &["--by", "ana", "--reason", reason]).check(1, &["the reason is"]);
+        assert!(!Path::new(&desk.path("text")).exists(), "{reason:?}");
+    }
+    let config = desk.path("");
+    let draft = |to: &str| run(&[&["policy", "activate", &set, "--config", &config, "--draft", to], &BY_ANA[..]].concat());
+    let (kept, link, dangling) = (desk.path("kept"), desk.path("link"), desk.path("dangling"));
+    std::fs::write(&kept, "kept").unwrap();
+    std::os::unix::fs::symlink(&kept, &link).unwrap();
+    std::os::unix::fs::symlink(desk.path("made"), &dangling).unwrap();
+    for there in [&kept, &link, &dangling] {
+        draft(there).check(1, &["exists"]);
+    }
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "kept");
+    assert!(!Path::new(&desk.path("made")).exists());
+    draft(&desk.path("new")).check(0, &["signed within 15 minutes"]);
 }

@@ -178,15 +178,15 @@ fn no_second_history_is_begun_from_an_old_backup() {
 fn only_known_formats_are_opened_and_upgraded() {
     let desk = Desk::new("ledger_upgrade");
     let ledger = desk.path("ledger");
-    run(&["ledger", "upgrade", &ledger]).check(0, &["1, the newest is 1: nothing to do"]);
+    run(&["ledger", "upgrade", &ledger]).check(0, &["2, the newest is 2: nothing to do"]);
     let value = run(&["ledger", "upgrade", &ledger, "--try-only", "--json"]).json();
-    assert_eq!(value, json!({ "from": 1, "to": 1, "done": false }));
+    assert_eq!(value, json!({ "from": 2, "to": 2, "done": false }));
     let path = desk.path("ledger/ledger.json");
-    let text = std::fs::read_to_string(&path).unwrap().replace("\"format\": 1", "\"format\": 2");
+    let text = std::fs::read_to_string(&path).unwrap().replace("\"format\": 2", "\"format\": 3");
     std::fs::write(&path, &text).unwrap();
-    run(&["ledger", "upgrade", &ledger]).check(2, &["format 2"]);
-    desk.act("rotate-keys", &[]).check(2, &["format 2"]);
-    run(&["ledger", "status", &ledger]).check(2, &["format 2, this version reads 1"]);
+    run(&["ledger", "upgrade", &ledger]).check(2, &["format 3"]);
+    desk.act("rotate-keys", &[]).check(2, &["format 3"]);
+    run(&["ledger", "status", &ledger]).check(2, &["format 3, this version reads 2"]);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
 }
 
@@ -198,4 +198,22 @@ fn every_command_teaches() {
     for command in commands {
         run(&["ledger", command, "--help"]).check(0, &["Example", "sluice ledger", "--json", "LEDGER"]);
     }
+}
+
+/// Who and why are shown to others as they were written, or not taken; names out of a folder are written out.
+#[test]
+fn a_terminal_shows_what_is_there() {
+    let desk = Desk::new("ledger_plain");
+    let (ledger, keys) = (desk.path("named"), desk.path("named-keys"));
+    let made = run(&["ledger", "init", &ledger, "--keys", &keys, "--origin", "one\u{202e}two"]);
+    made.check(0, &["origin        one\\u{202e}two\n"]);
+    let status = run(&["ledger", "status", &ledger]);
+    status.check(0, &["origin        one\\u{202e}two\n"]);
+    assert!(![made.out, status.out].concat().contains('\u{202e}'));
+    for (by, reason) in [("ops\u{1b}[2K", "r"), ("ops", "a\u{202e}b"), ("ops", "a\nb"), ("o\u{2028}ps", "r"), ("ops", " ")] {
+        let ran = run(&["ledger", "hold", &ledger, "0", "--keys", &keys, "--by", by, "--reason", reason]);
+        assert!(ran.code == 2 && ran.err.contains("it is "), "{by:?} {reason:?}: {} {}", ran.code, ran.err);
+    }
+    let nowhere = run(&["ledger", "status", &desk.path("no\u{1b}[2Jwhere")]);
+    assert!(nowhere.code == 1 && nowhere.err.contains("no\\u{1b}[2Jwhere") && !nowhere.err.contains('\u{1b}'), "{:?}", nowhere.err);
 }

@@ -205,3 +205,26 @@ fn a_difference_is_shown_by_text_and_by_decision() {
     std::fs::write(folder.join("recorded.jsonl"), "{}\n{\"name\":1}").unwrap();
     run(&["policy", "diff", STARTER, &new, "--recorded", recorded]).check(1, &["recorded.jsonl:1: "]);
 }
+
+/// Two thousand brackets would be the end of the process, in the gateway as well.
+#[test]
+fn a_rule_that_nests_without_end_is_a_problem_and_not_the_end() {
+    let rule = |condition: String| {
+        format!("\n@id(\"deep\") @reason(\"r\")\npermit (principal, action == Action::\"connect\", resource) when {{ {condition} }};\n")
+    };
+    let nested = |open: &str, close: &str, levels: usize| format!("{}true{}", open.repeat(levels), close.repeat(levels));
+    for (number, condition) in
+        [nested("(", ")", 2000), nested("[", "]", 2000), nested("{a: ", "}", 2000), nested("if true then true else ", "", 20_000)]
+            .into_iter()
+            .enumerate()
+    {
+        let set = starter(&folder(&format!("deep_{number}")), &[]);
+        std::fs::write(format!("{set}/deep.cedar"), rule(condition)).unwrap();
+        run(&["policy", "check", &set])
+            .check(1, &["deep.cedar:3: brackets and `if` stand more than 50 levels deep in one another", "1 problem\n"]);
+    }
+    let set = starter(&folder("deep_enough"), &[]);
+    std::fs::write(format!("{set}/deep.cedar"), rule(nested("(", ")", 40))).unwrap();
+    let ran = run(&["policy", "check", &set]);
+    assert!(!ran.out.contains("levels deep"), "{}", ran.out);
+}

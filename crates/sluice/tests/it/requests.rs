@@ -187,7 +187,7 @@ fn what_cannot_be_asked() {
     let other = Desk::new("requests_other_keys");
     let ledger = desk.path("ledger");
     run(&["requests", &ledger]).check(2, &["--keys"]);
-    run(&["requests", &ledger, "--keys", &other.path("keys")]).check(1, &["record 1"]);
+    run(&["requests", &ledger, "--keys", &other.path("keys")]).check(1, &["the signing key is not the one that the ledger names"]);
     run(&["requests", &desk.path("nowhere"), "--keys", &desk.path("keys"), "--json"]).check(1, &["\"failed\""]);
     ask(&desk, &["--since", "yesterday"]).check(2, &["in UTC"]);
     ask(&desk, &["--request", "12"]).check(2, &["32 hexadecimal digits"]);

@@ -2,6 +2,7 @@
 
 use crate::command::{EXIT_FAILED, EXIT_REFUSED, Failure};
 use serde_json::{Value, json};
+use sluice_model::plain::{printable, printable_lines};
 use sluice_store::StoreFault;
 use std::fmt;
 use std::io::Write;
@@ -27,8 +28,9 @@ pub type Outcome = Result<Answer, Stop>;
 impl Answer {
     /// `lines` are names and texts, for people.
     pub fn new(value: Value, lines: &[(&str, String)]) -> Answer {
+        // Names come out of the folder, and whoever can write there is not believed.
         let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-        Answer::of_text(value, lines.iter().map(|(name, text)| format!("{name:width$}  {text}\n")).collect())
+        Answer::of_text(value, lines.iter().map(|(name, text)| format!("{name:width$}  {}\n", printable(text))).collect())
     }
 
     pub fn of_text(value: Value, text: String) -> Answer {
@@ -64,12 +66,12 @@ impl Stop {
 pub fn say(as_json: bool, outcome: Outcome) -> Result<ExitCode, Failure> {
     let (text, code) = match outcome {
         Ok(Answer { value, code, .. }) if as_json => (format!("{value}\n"), code),
-        Ok(Answer { text, code, .. }) => (text, code),
+        Ok(Answer { text, code, .. }) => (printable_lines(&text), code),
         Err(Stop::Failed(why)) if as_json => (format!("{}\n", json!({ "failed": why })), EXIT_FAILED),
-        Err(Stop::Failed(why)) => return Err(Failure::new(why)),
+        Err(Stop::Failed(why)) => return Err(Failure::new(printable(&why))),
         Err(Stop::Refused(why)) if as_json => (format!("{}\n", json!({ "refused": why })), EXIT_REFUSED),
         Err(Stop::Refused(why)) => {
-            eprintln!("refused: {why}");
+            eprintln!("refused: {}", printable(&why));
             (String::new(), EXIT_REFUSED)
         }
     };

@@ -43,7 +43,7 @@ pub struct Erase {
     #[arg(long, value_name = "SECTION", value_parser = section)]
     section: Vec<SectionId>,
     /// The law or contract that asks for it
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = super::plain_line)]
     basis: Option<String>,
 }
 

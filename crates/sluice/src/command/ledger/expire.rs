@@ -47,7 +47,7 @@ pub struct Expire {
     #[command(flatten)]
     responsible: Responsible,
     /// The law or contract that asks for it
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = super::plain_line)]
     basis: Option<String>,
     /// Answer as JSON
     #[arg(long)]

@@ -24,11 +24,15 @@ use serde_json::json;
 use sluice_ledger::record::Draft;
 use sluice_ledger::record::content::Change;
 use sluice_ledger::{AppendFault, Receipt};
+use sluice_model::plain::check_line;
 use sluice_store::disk::{Disk, LocalDisk};
 use sluice_store::{Ledger, LocalMachine, Opening, Reader, Secrets, StoreFault};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+
+/// Of who does something, why, and on which basis.
+const LINE_BYTES_MAX: usize = 1024;
 
 /// What every command of a ledger has in common; `sluice ledger --help` says it.
 pub const ABOUT: &str = "Make, prove, back up and look after the ledger that the evidence is in.
@@ -95,11 +99,16 @@ pub fn run(command: &LedgerCommand) -> Result<ExitCode, Failure> {
 #[derive(Args)]
 pub struct Responsible {
     /// Who asks for it: it goes on record
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = plain_line)]
     by: String,
     /// Why, in one line: it goes on record
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = plain_line)]
     reason: String,
+}
+
+/// What somebody answers for is shown to others as they wrote it, or not taken.
+fn plain_line(text: &str) -> Result<String, String> {
+    check_line("it", text, LINE_BYTES_MAX).map(|()| text.to_owned())
 }
 
 impl Responsible {

@@ -3,6 +3,7 @@
 use super::super::Failure;
 use super::super::ledger::{append, opening};
 use super::activations::{Entry, FolderLog};
+use super::show;
 use crate::configuration::{self, PolicyTable};
 use crate::render;
 use base64::Engine;
@@ -14,6 +15,8 @@ use sluice_policy::{
 };
 use sluice_store::disk::LocalDisk;
 use sluice_store::{Ledger, Secrets, StoreFault};
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -23,7 +26,7 @@ const SIGNATURE_BYTES: usize = 64;
 
 /// Put a policy set in force, by a signature.
 ///
-/// In two steps. --draft writes the text to be signed: the digest of the set, in force or in shadow, the activation before
+/// In two steps. --draft writes, into a new file, the text to be signed: the digest of the set, in force or in shadow, the activation before
 /// it, by whom, when and why. Sign it with the Ed25519 key that [policy.keys] of sluice.toml names, within 15 minutes; --signed then
 /// checks the signature, keeps the set and puts it in force. A text that does not follow the activation in force is refused.
 ///
@@ -110,12 +113,10 @@ fn draft(activate: &Activate, ground: Ground, file: &Path) -> Result<ExitCode, F
         return Err(Failure::new(format!("no key of `{by}` is configured under [policy.keys]")));
     }
     let reason = activate.reason.clone().unwrap_or_default();
-    if reason.trim().is_empty() {
-        return Err(Failure::new("the reason is empty"));
-    }
     let (shadow, at) = (activate.shadow, ground.now);
     let activation = Activation { set: ground.set.digest.clone(), shadow, after: ground.standing.last().cloned(), by, reason, at };
-    std::fs::write(file, activation.text()).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
+    activation.check().map_err(Failure::new)?;
+    write_new(file, &activation.text()).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
     if activate.json {
         let changes: Vec<_> = ground.changes.iter().map(render::policy::change).collect();
         println!("{}", json!({ "draft": file.display().to_string(), "text": activation.text(), "changes": changes }));
@@ -159,9 +160,10 @@ fn record(activate: &Activate, mut ground: Ground, text: &Path, signature: &Path
         return Ok(ExitCode::SUCCESS);
     }
     let what = if activation.shadow { "in shadow" } else { "in force" };
-    println!("{} {} is {what}, by {}: {}", ground.set.settings.name, activation.set, activation.by, activation.reason);
+    show(&format!("{} {} is {what}, by {}: {}", ground.set.settings.name, activation.set, activation.by, activation.reason));
     print_changes(&ground);
-    println!("activation {}\n{record}", activated.digest());
+    show(&format!("activation {}", activated.digest()));
+    show(&record);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -202,11 +204,18 @@ fn record_and_append(ground: &mut Ground, activated: &Activated, folder: &Path, 
     written.and(shut).map(|()| format!("on record: {}", records.join(", ")))
 }
 
+/// A file that is there stays what it is, and so does what a link leads to.
+fn write_new(file: &Path, text: &str) -> std::io::Result<()> {
+    let mut new = OpenOptions::new().write(true).create_new(true).open(file)?;
+    new.write_all(text.as_bytes())?;
+    new.sync_all()
+}
+
 fn print_changes(ground: &Ground) {
     match (ground.standing.in_force(), ground.changes.as_slice()) {
         (None, _) => println!("nothing was in force before"),
         (Some(_), []) => println!("it says what the set in force says"),
-        (Some(_), changes) => changes.iter().for_each(|change| println!("  {change}")),
+        (Some(_), changes) => changes.iter().for_each(|change| show(&format!("  {change}"))),
     }
 }
 

@@ -1,9 +1,11 @@
 //! `sluice policy check`: everything that is wrong with a set, at once.
 
 use super::super::{EXIT_FAILED, Failure};
+use super::show;
 use crate::policy_folder;
 use clap::Args;
 use serde_json::{Value, json};
+use sluice_model::plain::printable;
 use sluice_policy::{PolicySet, Problem};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -43,7 +45,8 @@ pub fn run(check: &Check) -> Result<ExitCode, Failure> {
 
 fn summary_line(set: &PolicySet, cases: usize) -> String {
     let (rules, labels) = (set.rules().count(), set.labels.names().count());
-    format!("{}: {rules} rules, {labels} labels, {} limits, {cases} cases\n{}", set.settings.name, set.settings.limits.len(), set.digest)
+    let name = printable(&set.settings.name);
+    format!("{name}: {rules} rules, {labels} labels, {} limits, {cases} cases\n{}", set.settings.limits.len(), set.digest)
 }
 
 pub fn summary(set: &PolicySet, cases: usize) -> Value {
@@ -64,7 +67,7 @@ pub fn print_problems(folder: &Path, problems: &[Problem], as_json: bool) {
         return;
     }
     for problem in problems {
-        println!("{}", folder.join(problem.to_string()).display());
+        show(&folder.join(problem.to_string()).display().to_string());
     }
     println!("{} {}", problems.len(), if problems.len() == 1 { "problem" } else { "problems" });
 }

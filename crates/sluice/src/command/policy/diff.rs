@@ -1,6 +1,7 @@
 //! `sluice policy diff`: what a new set says otherwise, by its text and by what it decides.
 
 use super::super::Failure;
+use super::show;
 use super::understanding::{Catalog, Understanding};
 use crate::render;
 use clap::Args;
@@ -65,7 +66,7 @@ pub fn run(diff: &Diff) -> Result<ExitCode, Failure> {
     } else {
         print(&changes, asked, &decided);
         if let Some(why) = why {
-            println!("{silent} requests could not be asked: {why}");
+            show(&format!("{silent} requests could not be asked: {why}"));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -127,17 +128,17 @@ fn print(changes: &[Change], asked: usize, decided: &[Decided]) {
     changes.iter().for_each(print_change);
     println!("\n{asked} requests asked of both, {} decided otherwise", decided.len());
     for Decided { case, before, after } in decided {
-        println!("  {case}");
-        println!("    before    {}", in_short(before));
-        println!("    after     {}", in_short(after));
+        show(&format!("  {case}"));
+        show(&format!("    before    {}", in_short(before)));
+        show(&format!("    after     {}", in_short(after)));
     }
 }
 
 /// A rule is shown whole: one word of it may be what matters.
 fn print_change(change: &Change) {
-    println!("{change}");
+    show(&change.to_string());
     for (sign, text) in [('-', &change.before), ('+', &change.after)] {
-        text.iter().flat_map(|text| text.lines()).for_each(|line| println!("  {sign} {line}"));
+        text.iter().flat_map(|text| text.lines()).for_each(|line| show(&format!("  {sign} {line}")));
     }
 }
 

@@ -7,6 +7,7 @@ use crate::{configuration, render};
 use clap::Args;
 use sluice_identity::Identity;
 use sluice_model::Principal;
+use sluice_model::plain::printable_lines;
 use sluice_policy::{Outcome, cases};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -59,7 +60,7 @@ pub fn run(explain: &Explain) -> Result<ExitCode, Failure> {
     if explain.json {
         println!("{}", render::policy::evaluation(&set, &principal.to_string(), &evaluation));
     } else {
-        print!("{}", sluice_policy::explain(&set, &principal.to_string(), &evaluation));
+        print!("{}", printable_lines(&sluice_policy::explain(&set, &principal.to_string(), &evaluation)));
     }
     Ok(if evaluation.outcome == Outcome::Permitted { ExitCode::SUCCESS } else { ExitCode::from(EXIT_REFUSED) })
 }

@@ -12,6 +12,7 @@ mod understanding;
 use super::Failure;
 use crate::policy_folder;
 use clap::Subcommand;
+use sluice_model::plain::printable;
 use sluice_policy::cases::Case;
 use sluice_policy::{Bundle, PolicySet, Problem};
 use std::path::Path;
@@ -37,6 +38,11 @@ pub fn run(policy: &Policy) -> Result<ExitCode, Failure> {
         Policy::Diff(diff) => diff::run(diff),
         Policy::Activate(activate) => activate::run(activate),
     }
+}
+
+/// One line for people, out of texts that others wrote.
+fn show(line: &str) {
+    println!("{}", printable(line));
 }
 
 /// The set in a folder with its cases, for commands that cannot go on with problems.

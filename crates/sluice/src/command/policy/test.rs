@@ -1,6 +1,7 @@
 //! `sluice policy test`: the cases beside a set, each asked.
 
 use super::super::{EXIT_FAILED, Failure};
+use super::show;
 use super::understanding::{Catalog, Understanding};
 use clap::Args;
 use serde_json::{Value, json};
@@ -132,21 +133,22 @@ impl Asked<'_> {
 
 fn print(cases: &[Case], wrong: &[Wrong], coverage: &Coverage) {
     for Wrong { case, mismatches } in wrong {
-        println!("wrong: {case}");
+        show(&format!("wrong: {case}"));
         match mismatches {
             Ok(mismatches) => {
                 for Mismatch { what, expected, found } in mismatches {
-                    println!("  {what}: expected {expected}\n  {:1$}  found    {found}", "", what.len());
+                    show(&format!("  {what}: expected {expected}"));
+                    show(&format!("  {:1$}  found    {found}", "", what.len()));
                 }
             }
-            Err(why) => println!("  {why}"),
+            Err(why) => show(&format!("  {why}")),
         }
     }
     let statements = cases.iter().filter(|case| case.sql.is_some()).count();
     println!("{} cases, {statements} of them SQL: {} right, {} wrong", cases.len(), cases.len() - wrong.len(), wrong.len());
     let list = |what: &str, rules: &[String]| {
         if !rules.is_empty() {
-            println!("rules that {what}: {}", rules.join(", "));
+            show(&format!("rules that {what}: {}", rules.join(", ")));
         }
     };
     list("no case names", &coverage.unnamed);
