@@ -32,4 +32,4 @@ pub use parameters::{PARAMETER_BYTES_MAX, QUERY_BYTES_MAX};
 pub use refusal::{Told, told};
 pub use route::PATH_BYTES_MAX;
 pub use serve::{Connections, POLL_MILLISECONDS_MAX, Rest, Settings, router};
-pub use upload::{UPLOAD_CHUNK_BYTES_MAX, UPLOAD_IDLE_SECONDS_MAX, UPLOADS_MAX, UPLOADS_OF_ONE_MAX};
+pub use upload::{UPLOAD_CHUNK_BYTES_MAX, UPLOADS_MAX, UPLOADS_OF_ONE_MAX};

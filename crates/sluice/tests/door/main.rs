@@ -39,6 +39,8 @@ mod slow;
 #[cfg(test)]
 mod talk;
 #[cfg(test)]
+mod uploads;
+#[cfg(test)]
 mod walk;
 #[cfg(test)]
 mod watch;
