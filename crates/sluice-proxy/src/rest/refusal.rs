@@ -154,6 +154,10 @@ fn of_upstream(fault: &UpstreamFault, told: Option<&str>) -> (u16, String, &'sta
             ((504, "timeout", "DEADLINE_EXCEEDED"), "BigQuery did not answer in time; it may have acted".to_owned())
         }
         UpstreamFaultKind::Malformed => ((502, "invalidAnswer", "INTERNAL"), "BigQuery's answer is not as expected".to_owned()),
+        // It never went out, so these are the gateway's own words.
+        UpstreamFaultKind::Refused if fault.attempts == 0 && fault.status.is_none() && fault.error.is_none() => {
+            (INVALID, fault.detail.clone())
+        }
         UpstreamFaultKind::Refused => {
             let said = fault.error.as_ref().map_or("", |error| error.reason.as_str());
             let known = UPSTREAM_REASONS.iter().find(|(reason, ..)| *reason == said);

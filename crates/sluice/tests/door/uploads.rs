@@ -91,3 +91,21 @@ fn a_halt_stops_an_upload_before_its_last_byte() {
         assert_eq!(evidence.ends(&piece.mark), ["failed upstream"]);
     }
 }
+
+/// Nothing of it went to BigQuery, so BigQuery refused nothing.
+#[test]
+fn who_sends_half_a_file_is_told_so() {
+    let world = World::start("half-uploads");
+    let load = json!({ "configuration": { "load": {
+        "destinationTable": { "projectId": PROJECT, "datasetId": "staging", "tableId": "half" },
+        "sourceFormat": "CSV", "schema": { "fields": [{ "name": "a", "type": "STRING" }] } } } });
+    let start = format!("--b\r\nContent-Type: application/json\r\n\r\n{load}\r\n--b\r\nContent-Type: text/csv\r\n\r\nx\n");
+    let headers = [("Content-Type", "multipart/related; boundary=b")];
+    let path = format!("/upload{API}/jobs?uploadType=multipart");
+    for end in ["", "\r\n--b", "\r\n--b-", "\r\n--b\r\nContent-Type: text/csv\r\n\r\nz\n\r\n--b--", "\r\n--b--\r\nmore"] {
+        let answer = world.call_with(LOADER, "POST", &path, &headers, Some(format!("{start}{end}").as_bytes()));
+        assert_eq!(answer.class(), "400 invalid", "{end:?}");
+        assert!(answer.text().contains("broke off before it was whole"), "{end:?}: {}", answer.text());
+    }
+    assert!(!is_there(&world, "half"));
+}
