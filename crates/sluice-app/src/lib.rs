@@ -30,7 +30,7 @@ pub use jobs::{JOBS_LISTED_MAX, JobPage};
 pub use labels::LABEL_PREFIX;
 pub use ports::{
     Alarm, Asking, Catalog, CatalogFault, CatalogPart, InForce, JobRows, JobState, Jobs, JobsFault, Keys, Machine, Resource, RowsAsk,
-    SealFault, Sealer, UPLOAD_IDLE_SECONDS_MAX, Upload, Upstream, UpstreamError, UpstreamFault, UpstreamFaultKind,
+    SealFault, Sealer, UPLOAD_HELD_BYTES_MAX, UPLOAD_IDLE_SECONDS_MAX, Upload, Upstream, UpstreamError, UpstreamFault, UpstreamFaultKind,
 };
 pub use query::Results;
 pub use record::hex;

@@ -9,10 +9,11 @@ use crate::rest::{Answer, Endpoint, is_plain_path};
 use hyper::Method;
 use hyper::body::Bytes;
 use hyper::header::{self, HeaderName, HeaderValue};
-use sluice_app::{JobState, UpstreamFault, UpstreamFaultKind};
+use sluice_app::{JobState, UPLOAD_HELD_BYTES_MAX, UpstreamFault, UpstreamFaultKind};
 
 /// In memory for each upload, twice. BigQuery wants a multiple of 256 KiB.
-pub const UPLOAD_CHUNK_BYTES: usize = 8 << 20;
+pub const UPLOAD_CHUNK_BYTES: usize = 2 << 20;
+const _: () = assert!(2 * UPLOAD_CHUNK_BYTES < UPLOAD_HELD_BYTES_MAX, "with what is on its way to a chunk");
 /// BigQuery itself takes no larger file.
 pub const UPLOAD_BYTES_MAX: u64 = 5 << 40;
 const UPLOAD_CONTENT_TYPE: HeaderName = HeaderName::from_static("x-upload-content-type");

@@ -78,7 +78,7 @@ pub fn told(refused: &Refused) -> Told {
 /// The one place where a refusal becomes an error of the REST API.
 fn of(why: &Why) -> (u16, String, &'static str, String) {
     let ((code, reason, status), text) = match why {
-        Why::Busy => (AGAIN, "too many statements wait to be analysed, so nothing was done: try again".to_owned()),
+        Why::Busy => (AGAIN, "the gateway has as much to do as it takes on, so nothing was done: try again".to_owned()),
         Why::Catalog(CatalogFault::TooMany { names_max }) => (INVALID, format!("the statement names more than {names_max} tables and routines")),
         Why::Catalog(CatalogFault::Unavailable(_)) => (AGAIN, "names could not be looked up, so nothing was done: try again".to_owned()),
         Why::Catalog(CatalogFault::UnknownConnection) => (NOT_FOUND, "this project is none that the gateway serves".to_owned()),

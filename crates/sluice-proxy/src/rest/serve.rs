@@ -9,6 +9,7 @@ use super::methods::Duty;
 use super::parameters::{Address, Parameters};
 use super::refusal;
 use super::remainder;
+use super::room::Room;
 use super::route::{self, Matched, Route, RouteFault};
 use super::upload::Uploads;
 use axum::Router;
@@ -34,6 +35,8 @@ pub struct Rest {
     pub(super) connections: Connections,
     settings: Settings,
     pub(super) uploads: Uploads,
+    pub(super) room: Room,
+    pub(super) upload_room: Room,
     dropped: AtomicU64,
 }
 
@@ -117,6 +120,8 @@ impl Rest {
             connections,
             settings,
             uploads: Uploads::default(),
+            room: Room::of_bodies(),
+            upload_room: Room::of_uploads(),
             dropped: AtomicU64::new(0),
         }
     }

@@ -10,15 +10,16 @@ mod session;
 pub use session::Uploads;
 
 use super::attend::answer_job;
-use super::body;
-use super::configuration::{self, BODY_BYTES_MAX, FormFault, Inserted, Place, Way};
+use super::body::{self, BodyFault};
+use super::configuration::{self, BODY_BYTES_MAX, FormFault, Inserted, Way};
+use super::room::Place;
 use super::serve::Visitor;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use multipart::Multipart;
 use session::{Range, Session, Taken, Work};
-use sluice_app::{Admitted, Asking, FormReason, MethodAsk, Refused, Upload, Why, owner_of};
+use sluice_app::{Admitted, Asking, FormReason, MethodAsk, Refused, UPLOAD_HELD_BYTES_MAX, Upload, Why, owner_of};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -71,10 +72,17 @@ impl Visitor<'_> {
             Ok(parts) => parts,
             Err(fault) => return Err(self.refuse(fault.into()).await),
         };
-        let (ask, content_type) = match read_job(&self, connection, &mut parts).await {
+        let mut place = self.place();
+        let (ask, content_type) = match read_job(&self, connection, &mut place, &mut parts).await {
             Ok(read) => read,
             Err(why) => return Err(self.refuse(why).await),
         };
+        // For what is held of the file, until all of it is over.
+        drop(place);
+        let mut held = self.upload_place();
+        if held.grow(UPLOAD_HELD_BYTES_MAX + ask.sends.body.as_ref().map_or(0, String::len)).await.is_err() {
+            return Err(self.refuse(Why::Busy).await);
+        }
         let owner = self.owner();
         let (sender, chunks) = mpsc::channel(CHUNKS_WAITING_MAX);
         let Visitor { rest, visit, caller, base, manner, .. } = self;
@@ -98,7 +106,8 @@ impl Visitor<'_> {
 
     /// The job alone; the file is put under the address that is answered.
     async fn begin(self, connection: &str, body: Body) -> Answer {
-        let read = match body::json(self.headers, body).await {
+        let mut place = self.place();
+        let read = match body::json(&mut place, self.headers, body).await {
             Ok(body) => self.load_ask(connection, &body),
             Err(fault) => Err(fault.into()),
         };
@@ -109,7 +118,11 @@ impl Visitor<'_> {
         // Random, and longer than anybody can guess.
         let id = self.rest.application.job_id()?;
         let content_type = text(self.headers, header::HeaderName::from_static("x-upload-content-type")).map(str::to_owned);
-        let session = Session::new(self.matched.project().to_owned(), ask.clone(), content_type);
+        let mut place = self.upload_place();
+        if place.grow(ask.sends.body.as_ref().map_or(0, String::len)).await.is_err() {
+            return Err(self.refuse(Why::Busy).await);
+        }
+        let session = Session::new(self.matched.project().to_owned(), ask.clone(), content_type, place);
         if let Err(text) = self.rest.uploads.add(&id, owner_of(&self.caller), session) {
             let why = Why::Form { reason: FormReason::TooLarge, text };
             return Err(self.refuse(why).await);
@@ -146,6 +159,9 @@ impl Visitor<'_> {
         }
         let owner = self.owner();
         let begins = !only_asks && !taken.has_begun();
+        if begins && taken.make_room().await.is_err() {
+            return Err(self.refuse(Why::Busy).await);
+        }
         let Visitor { rest, visit, caller, base, manner, .. } = self;
         let application = Arc::clone(&rest.application);
         if !begins {
@@ -193,9 +209,14 @@ impl Visitor<'_> {
         Ok(super::answer::empty())
     }
 
+    fn upload_place(&self) -> Place {
+        self.rest.uploads.sweep();
+        self.rest.upload_room.place(self.caller.principal().to_string())
+    }
+
     fn load_ask(&self, connection: &str, body: &serde_json::Value) -> Result<MethodAsk, Why> {
         let job_id = self.rest.application.job_id().map_err(|refused| refused.why)?;
-        let place = Place { connection, project: self.matched.project(), job_id: &job_id };
+        let place = configuration::Place { connection, project: self.matched.project(), job_id: &job_id };
         match configuration::insert(&place, body, Way::Upload).map_err(Why::from)? {
             Inserted::Method(ask) => Ok(*ask),
             Inserted::Query(_) => Err(Why::Form { reason: FormReason::Invalid, text: "a query goes without a file".to_owned() }),
@@ -217,7 +238,12 @@ async fn go_on(taken: &mut Taken<'_>, asking: Asking<'_, Result<(), Refused>>) -
 }
 
 /// The first part: what the file is for. And what the second says that it is.
-async fn read_job(visitor: &Visitor<'_>, connection: &str, parts: &mut Multipart) -> Result<(MethodAsk, Option<String>), Why> {
+async fn read_job(
+    visitor: &Visitor<'_>,
+    connection: &str,
+    place: &mut Place,
+    parts: &mut Multipart,
+) -> Result<(MethodAsk, Option<String>), Why> {
     let media_type = parts.next_head().await?.unwrap_or_default();
     if !body::is_json(&media_type) {
         return Err(Why::Form { reason: FormReason::Invalid, text: "the first part of the upload is not `application/json`".to_owned() });
@@ -228,9 +254,9 @@ async fn read_job(visitor: &Visitor<'_>, connection: &str, parts: &mut Multipart
             let text = format!("the job of the upload has more than {BODY_BYTES_MAX} bytes");
             return Err(Why::Form { reason: FormReason::TooLarge, text });
         }
-        bytes.extend_from_slice(&data);
+        body::append(place, &mut bytes, &data).await.map_err(BodyFault::from)?;
     }
-    let ask = visitor.load_ask(connection, &body::object(&bytes)?)?;
+    let ask = visitor.load_ask(connection, &body::object(place, &bytes).await?)?;
     let content_type = parts.next_head().await?;
     Ok((ask, content_type.filter(|media_type| !media_type.is_empty())))
 }

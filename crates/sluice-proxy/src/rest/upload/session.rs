@@ -1,7 +1,8 @@
 //! Uploads that come in several requests: whose each is, how far it is.
 
+use super::super::room::{Full, Place};
 use super::{CHUNKS_WAITING_MAX, UPLOADS_MAX, UPLOADS_OF_ONE_MAX};
-use sluice_app::{Admitted, MethodAsk, Refused, UPLOAD_IDLE_SECONDS_MAX, Upload};
+use sluice_app::{Admitted, MethodAsk, Refused, UPLOAD_HELD_BYTES_MAX, UPLOAD_IDLE_SECONDS_MAX, Upload};
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::atomic::AtomicU64;
@@ -35,6 +36,8 @@ pub struct Session {
     total: Option<u64>,
     /// From the first piece on.
     work: Option<Work>,
+    /// For the job, and for what is held of the file.
+    place: Place,
     touched: Instant,
 }
 
@@ -82,6 +85,11 @@ impl Uploads {
         Some(Taken { uploads: self, id: id.to_owned(), session: Some(session) })
     }
 
+    /// Room of those that nobody came back to.
+    pub fn sweep(&self) {
+        drop(self.kept());
+    }
+
     pub fn remove(&self, id: &str) {
         self.kept().remove(id);
     }
@@ -103,8 +111,8 @@ impl Uploads {
 }
 
 impl Session {
-    pub fn new(project: String, ask: MethodAsk, content_type: Option<String>) -> Session {
-        Session { project, ask, content_type, received: Arc::default(), total: None, work: None, touched: Instant::now() }
+    pub fn new(project: String, ask: MethodAsk, content_type: Option<String>, place: Place) -> Session {
+        Session { project, ask, content_type, received: Arc::default(), total: None, work: None, place, touched: Instant::now() }
     }
 }
 
@@ -130,6 +138,14 @@ impl Taken<'_> {
 
     pub fn has_begun(&self) -> bool {
         self.session.as_ref().is_some_and(|session| session.work.is_some())
+    }
+
+    /// For a file that begins to come.
+    pub async fn make_room(&mut self) -> Result<(), Full> {
+        match &mut self.session {
+            Some(session) => session.place.grow(UPLOAD_HELD_BYTES_MAX).await,
+            None => Ok(()),
+        }
     }
 
     pub fn begin(&mut self, begin: impl FnOnce(MethodAsk, Upload) -> Admitting) {
