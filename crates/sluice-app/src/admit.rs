@@ -48,19 +48,22 @@ impl Gateway {
         let (request, known) = self.method_request(passage, &ask).await?;
         let background = Background { known: &known, tables: &[] };
         let admission = self.admit_request(passage, request, background).await?;
-        if let Some(name) = ask.begins {
+        if let Some(name) = ask.begins.clone() {
             let job = KnownJob {
-                connection: ask.connection,
+                connection: ask.connection.clone(),
                 name: name.clone(),
                 owner: owner_of(&passage.caller),
                 subject: passage.subject,
-                request_id: ask.request_id,
+                request_id: ask.request_id.clone(),
                 created_ms: self.parts.machine.now_ms(),
                 work: JobWork::Other,
                 result_table: None,
                 arrived: false,
             };
-            let running = self.begin(passage, admission, job, upload, false, name).await?;
+            let running = match upload {
+                Some(upload) => self.begin_with_file(passage, &ask, admission, job, upload).await?,
+                None => self.begin(passage, admission, job, None, false, name).await?,
+            };
             self.forget(passage, &ask.changes);
             return Ok(Admitted::Job(Box::new(self.tell_of(passage, &running.known, running.state()).await)));
         }
@@ -82,7 +85,7 @@ impl Gateway {
     }
 
     /// A table that a job of the caller's made is read as a page of that job; another's is not there.
-    async fn method_request(&self, passage: &Passage, ask: &MethodAsk) -> Result<(Request, Known), Why> {
+    pub(crate) async fn method_request(&self, passage: &Passage, ask: &MethodAsk) -> Result<(Request, Known), Why> {
         if let Some(table) = anonymous(&ask.resource) {
             let owner = owner_of(&passage.caller);
             let found = self.parts.jobs.find_by_destination(&ask.connection, table).await?;

@@ -24,18 +24,20 @@ mod telling;
 mod together;
 mod trail;
 mod understand;
+mod upload;
 mod withhold;
 
 pub use admit::Admitted;
 pub use asked::{Expression, MethodAsk, QueryAsk, Reads, Visit};
 pub use gateway::{Connection, Gateway, Parts};
-pub use job::{JobName, JobWork, KnownJob, Part, QueryWork};
+pub use job::{JobName, JobWork, KnownJob, Part, QueryWork, owner_of};
 pub use jobs::{JOBS_LISTED_MAX, JobPage};
 pub use labels::LABEL_PREFIX;
 pub use onward::{MoreRows, RowsToCome};
 pub use ports::{
     Alarm, Asking, Catalog, CatalogFault, CatalogPart, InForce, JobRows, JobState, Jobs, JobsFault, Keys, Machine, RawRows, Resource,
-    RowsAsk, RowsSource, SealFault, Sealer, Upload, Upstream, UpstreamError, UpstreamFault, UpstreamFaultKind,
+    RowsAsk, RowsSource, SealFault, Sealer, UPLOAD_HELD_BYTES_MAX, UPLOAD_IDLE_SECONDS_MAX, Upload, Upstream, UpstreamError, UpstreamFault,
+    UpstreamFaultKind,
 };
 pub use query::Results;
 pub use record::hex;

@@ -74,6 +74,12 @@ pub struct JobRows {
     pub timestamp_format: Option<String>,
 }
 
+/// Between two requests of one upload. Afterwards it is gone, on either side of the channel.
+pub const UPLOAD_IDLE_SECONDS_MAX: u64 = 600;
+
+/// What is held of one upload at a time, by all together: whoever opens the channel makes room for it.
+pub const UPLOAD_HELD_BYTES_MAX: usize = 5 << 20;
+
 /// What a client uploads, read from its connection as it is sent on: at most as much as fits into the channel is in memory.
 ///
 /// An empty chunk ends it. A channel that is closed without one is a client that hung up: half of a file is not loaded.

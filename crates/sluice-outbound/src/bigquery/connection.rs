@@ -5,10 +5,14 @@ use crate::credential::{CredentialFault, Credentials, CredentialsSettings, Imper
 use crate::pause::Pauses;
 use crate::rest::{Client, ClientSettings, Endpoint};
 use hyper::header::HeaderValue;
+use sluice_app::UPLOAD_IDLE_SECONDS_MAX;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// A door ends an upload that nobody comes back to. This is behind it, for a door that does not.
+const UPLOAD_IDLE_SECONDS_MORE: u64 = 60;
 
 #[derive(Clone, Debug)]
 pub struct ConnectionSettings {
@@ -141,7 +145,7 @@ impl Default for Timing {
             connect: Duration::from_secs(5),
             answer: Duration::from_secs(30),
             bulk: Duration::from_secs(120),
-            upload_idle: Duration::from_secs(120),
+            upload_idle: Duration::from_secs(UPLOAD_IDLE_SECONDS_MAX + UPLOAD_IDLE_SECONDS_MORE),
             total: Duration::from_secs(120),
             attempts_max: 5,
             pauses: Pauses { first: Duration::from_millis(250), max: Duration::from_secs(8) },

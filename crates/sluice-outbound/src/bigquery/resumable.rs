@@ -9,15 +9,18 @@ use crate::rest::{Answer, Endpoint, is_plain_path};
 use hyper::Method;
 use hyper::body::Bytes;
 use hyper::header::{self, HeaderName, HeaderValue};
-use sluice_app::{JobState, UpstreamFault, UpstreamFaultKind};
+use sluice_app::{JobState, UPLOAD_HELD_BYTES_MAX, UpstreamFault, UpstreamFaultKind};
 
 /// In memory for each upload, twice. BigQuery wants a multiple of 256 KiB.
-pub const UPLOAD_CHUNK_BYTES: usize = 8 << 20;
+pub const UPLOAD_CHUNK_BYTES: usize = 2 << 20;
+const _: () = assert!(2 * UPLOAD_CHUNK_BYTES < UPLOAD_HELD_BYTES_MAX, "with what is on its way to a chunk");
 /// BigQuery itself takes no larger file.
 pub const UPLOAD_BYTES_MAX: u64 = 5 << 40;
 const UPLOAD_CONTENT_TYPE: HeaderName = HeaderName::from_static("x-upload-content-type");
 const LOCATION_BYTES_MAX: usize = 8 * 1024;
 const INCOMPLETE: u16 = 308;
+/// What Google answers to the end of a session by its own client.
+const CANCELLED: u16 = 499;
 /// The session is there no more: it ended, with the job or without it.
 const GONE: [u16; 2] = [404, 410];
 
@@ -37,8 +40,16 @@ struct Chunk<'a> {
 }
 
 impl Matter<'_> {
-    pub(super) async fn resumable(&self, job: &Job, kind: &str, mut held: Vec<u8>, mut feed: Feed) -> Result<JobState, UpstreamFault> {
+    pub(super) async fn resumable(&self, job: &Job, kind: &str, held: Vec<u8>, feed: Feed) -> Result<JobState, UpstreamFault> {
         let session = self.session(job, kind).await?;
+        let sent = self.send_in_chunks(job, &session, held, feed).await;
+        if sent.as_ref().is_err_and(|fault| !fault.may_have_acted) {
+            self.give_up(&session).await;
+        }
+        sent
+    }
+
+    async fn send_in_chunks(&self, job: &Job, session: &str, mut held: Vec<u8>, mut feed: Feed) -> Result<JobState, UpstreamFault> {
         let mut at = 0;
         let mut failures = 0;
         let mut may_have_acted = false;
@@ -52,14 +63,14 @@ impl Matter<'_> {
             }
             may_have_acted |= is_last;
             let chunk = Chunk { at, bytes, total: is_last.then_some(end) };
-            let sent = match self.put(job, &session, &chunk).await {
+            let sent = match self.put(job, session, &chunk).await {
                 Ok(progress) => Ok(progress),
                 Err(fault) if !is_passing(&fault) || failures + 1 >= self.connection.timing.attempts_max => Err(fault),
                 Err(_) => {
                     failures += 1;
                     tokio::time::sleep(self.connection.timing.pauses.after(failures)).await;
                     let total = chunk.total;
-                    self.put(job, &session, &Chunk { at, bytes: &[], total }).await
+                    self.put(job, session, &Chunk { at, bytes: &[], total }).await
                 }
             };
             match sent {
@@ -94,6 +105,19 @@ impl Matter<'_> {
         ask.repeat = Repeat::Freely;
         let own = self.connection.client.endpoint();
         self.connection.ask(Some(self.caller), &ask, |answer| location(answer, own)).await
+    }
+
+    /// What was begun and is not gone on with is not left there. It would end by itself, so nobody has to know whether this arrives.
+    async fn give_up(&self, session: &str) {
+        let ask = Ask {
+            verb: Method::DELETE,
+            target: session.to_owned(),
+            repeat: Repeat::Never,
+            hoped: &[404, 410, CANCELLED],
+            attempts_max: 1,
+            ..Ask::get(&self.connection, "", &[])
+        };
+        drop(self.connection.ask(Some(self.caller), &ask, |_| Ok(())).await);
     }
 
     /// Without bytes it asks how much there is.

@@ -78,8 +78,13 @@ impl Feed {
             match timeout(self.idle, self.chunks.recv()).await {
                 Ok(Some(chunk)) if chunk.is_empty() => self.ended = true,
                 Ok(Some(chunk)) => held.extend_from_slice(&chunk),
-                Ok(None) => return Err(unsent("the client hung up before its file was whole".to_owned())),
-                Err(_) => return Err(unsent(format!("the client sent nothing for {} seconds", self.idle.as_secs()))),
+                Ok(None) => return Err(unsent("the file broke off before it was whole, so nothing of it is loaded".to_owned())),
+                Err(_) => {
+                    return Err(unsent(format!(
+                        "nothing of the file came for {} seconds, so nothing of it is loaded",
+                        self.idle.as_secs()
+                    )));
+                }
             }
         }
         Ok(())

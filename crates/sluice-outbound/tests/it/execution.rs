@@ -2,9 +2,9 @@
 
 use crate::ground::{PROJECT, bigquery, connected, insert, job, registrar, request, sandbox, settings, shown};
 use serde_json::json;
-use sluice_app::{JobRows, JobState, RawRows, RowsAsk, Upload, Upstream, UpstreamFault};
+use sluice_app::{JobRows, JobState, RawRows, RowsAsk, UPLOAD_IDLE_SECONDS_MAX, Upload, Upstream, UpstreamFault};
 use sluice_mask::RawPage;
-use sluice_outbound::{BigQuery, UPLOAD_CHUNK_BYTES};
+use sluice_outbound::{BigQuery, Timing, UPLOAD_CHUNK_BYTES};
 use sluice_policy::Verb;
 use sluice_sandbox::problem::Reason;
 use sluice_sandbox::{Act, Fault, Running};
@@ -238,7 +238,16 @@ async fn half_a_file_is_not_loaded() {
     let bigquery = bigquery(&running.url());
     for (id, lines) in [("hung_up", 10), ("hung_up_late", 2 * UPLOAD_CHUNK_BYTES / 96)] {
         let fault = upload(&bigquery, id, lines, false).await.unwrap_err();
-        assert_eq!((shown(&fault).as_str(), fault.detail.as_str()), ("Refused", "the client hung up before its file was whole"));
+        assert_eq!(
+            (shown(&fault).as_str(), fault.detail.as_str()),
+            ("Refused", "the file broke off before it was whole, so nothing of it is loaded")
+        );
         assert_eq!(wait(&bigquery, id, 0).await.map_err(|fault| shown(&fault)).map(|_| ()), Err("Refused 404 notFound".to_owned()), "{id}");
     }
+}
+
+/// The door says when an upload is gone; until then nobody else ends it.
+#[test]
+fn an_upload_is_waited_for_as_long_as_the_door_keeps_it() {
+    assert!(Timing::default().upload_idle >= Duration::from_secs(UPLOAD_IDLE_SECONDS_MAX));
 }

@@ -3,10 +3,11 @@
 use super::answer::{self, Manner, PageRows};
 use super::application::JobList;
 use super::body;
-use super::configuration::{self, FormFault, Inserted, Place, QueryRequest, Way};
+use super::configuration::{self, FormFault, Inserted, QueryRequest, Way};
 use super::decode::{self, Call};
 use super::encode;
 use super::methods::Duty;
+use super::room::Place;
 use super::serve::{POLL_MILLISECONDS_MAX, Rest, Visitor};
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
@@ -22,7 +23,9 @@ type Answer = Result<Response<Body>, Refused>;
 const PROJECTS_LISTED_MAX: u64 = 1_000;
 
 pub(super) async fn attend(visitor: Visitor<'_>, body: Body) -> Answer {
-    let body = match body::json(visitor.headers, body).await {
+    // Kept until the answer is there: what was read of the body lives on in what is sent.
+    let mut place = visitor.place();
+    let body = match body::json(&mut place, visitor.headers, body).await {
         Ok(body) => body,
         Err(fault) => return Err(visitor.refuse(fault.into()).await),
     };
@@ -44,13 +47,13 @@ pub(super) async fn attend(visitor: Visitor<'_>, body: Body) -> Answer {
         return Err(visitor.refuse(Why::NotFound { what }).await);
     };
     match visitor.matched.method.duty {
-        Duty::Admit | Duty::Rows => visitor.admit(&connection, &body).await,
-        Duty::Insert => visitor.insert(&connection, &body).await,
+        Duty::Admit | Duty::Rows => visitor.admit(&connection, body, &mut place).await,
+        Duty::Insert => visitor.insert(&connection, body, &mut place).await,
         Duty::JobCancel => visitor.job(connection, true).await,
         Duty::JobGet => visitor.job(connection, false).await,
         Duty::JobList => visitor.jobs(connection).await,
         Duty::ProjectList | Duty::Refuse(_) => Err(visitor.refuse(Why::NotFound { what: "method".to_owned() }).await),
-        Duty::Query => visitor.query(&connection, &body).await,
+        Duty::Query => visitor.query(&connection, body, &mut place).await,
         Duty::Results => visitor.results(connection).await,
     }
 }
@@ -60,17 +63,25 @@ impl Visitor<'_> {
         self.rest.application.refuse(self.visit.clone(), Some(&self.caller), why).await
     }
 
+    /// For the caller's body.
+    pub fn place(&self) -> Place {
+        self.rest.room.place(self.caller.principal().to_string())
+    }
+
     /// As whom the caller is shown in its own jobs.
     pub fn owner(&self) -> String {
         self.caller.principal().name.clone()
     }
 
-    async fn admit(self, connection: &str, body: &Value) -> Answer {
-        let call = Call { connection, matched: &self.matched, parameters: &self.parameters, body, if_match: self.head.if_match.as_deref() };
+    async fn admit(self, connection: &str, body: Value, place: &mut Place) -> Answer {
+        let call =
+            Call { connection, matched: &self.matched, parameters: &self.parameters, body: &body, if_match: self.head.if_match.as_deref() };
         let ask = match decode::ask(&call) {
             Ok(ask) => ask,
             Err(fault) => return Err(self.refuse(fault.into()).await),
         };
+        drop(body);
+        place.fell();
         let method = self.matched.method;
         match self.rest.application.admit(self.visit, self.caller, ask, None).await? {
             Admitted::Resource(_) if method.gives.is_empty() => Ok(answer::empty()),
@@ -89,13 +100,15 @@ impl Visitor<'_> {
         }
     }
 
-    async fn insert(self, connection: &str, body: &Value) -> Answer {
+    async fn insert(self, connection: &str, body: Value, place: &mut Place) -> Answer {
         let job_id = self.rest.application.job_id()?;
-        let place = Place { connection, project: self.matched.project(), job_id: &job_id };
-        let inserted = match configuration::insert(&place, body, Way::Insert) {
+        let wanted_at = configuration::Place { connection, project: self.matched.project(), job_id: &job_id };
+        let inserted = match configuration::insert(&wanted_at, &body, Way::Insert) {
             Ok(inserted) => inserted,
             Err(fault) => return Err(self.refuse(fault.into()).await),
         };
+        drop(body);
+        place.fell();
         let owner = self.owner();
         let Visitor { rest, visit, caller, base, manner, .. } = self;
         let state = match inserted {
@@ -108,13 +121,15 @@ impl Visitor<'_> {
         Ok(answer_job(rest, state, &owner, &base, &manner))
     }
 
-    async fn query(self, connection: &str, body: &Value) -> Answer {
+    async fn query(self, connection: &str, body: Value, place: &mut Place) -> Answer {
         let job_id = self.rest.application.job_id()?;
-        let place = Place { connection, project: self.matched.project(), job_id: &job_id };
-        let request = match configuration::query_request(&place, body) {
+        let wanted_at = configuration::Place { connection, project: self.matched.project(), job_id: &job_id };
+        let request = match configuration::query_request(&wanted_at, &body) {
             Ok(request) => request,
             Err(fault) => return Err(self.refuse(fault.into()).await),
         };
+        drop(body);
+        place.fell();
         let QueryRequest { ask, max_results, timeout_ms, int64_timestamps, timestamp_format } = request;
         let rows = JobRows { job: ask.job.clone(), rows_max: max_results, int64_timestamps, timestamp_format, ..JobRows::default() };
         let results = self.rest.application.query(self.visit, self.caller, ask, patience(timeout_ms), rows).await?;

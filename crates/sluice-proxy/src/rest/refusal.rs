@@ -93,7 +93,7 @@ fn location(why: &Why) -> Option<String> {
 /// The one place where a refusal becomes an error of the REST API.
 fn of(why: &Why) -> (u16, String, &'static str, String) {
     let ((code, reason, status), text) = match why {
-        Why::Busy => (AGAIN, "too many statements wait to be analysed, so nothing was done: try again".to_owned()),
+        Why::Busy => (AGAIN, "the gateway has as much to do as it takes on, so nothing was done: try again".to_owned()),
         Why::Catalog(CatalogFault::TooMany { names_max }) => (INVALID, format!("the statement names more than {names_max} tables and routines")),
         Why::Catalog(CatalogFault::Unavailable(_)) => (AGAIN, "names could not be looked up, so nothing was done: try again".to_owned()),
         Why::Catalog(CatalogFault::UnknownConnection) => (NOT_FOUND, "this project is none that the gateway serves".to_owned()),
@@ -169,6 +169,10 @@ fn of_upstream(fault: &UpstreamFault, told: Option<&str>) -> (u16, String, &'sta
             ((504, "timeout", "DEADLINE_EXCEEDED"), "BigQuery did not answer in time; it may have acted".to_owned())
         }
         UpstreamFaultKind::Malformed => ((502, "invalidAnswer", "INTERNAL"), "BigQuery's answer is not as expected".to_owned()),
+        // It never went out, so these are the gateway's own words.
+        UpstreamFaultKind::Refused if fault.attempts == 0 && fault.status.is_none() && fault.error.is_none() => {
+            (INVALID, fault.detail.clone())
+        }
         UpstreamFaultKind::Refused => {
             let said = fault.error.as_ref().map_or("", |error| error.reason.as_str());
             let known = UPSTREAM_REASONS.iter().find(|(reason, ..)| *reason == said);

@@ -9,6 +9,7 @@ use super::methods::Duty;
 use super::parameters::{Address, Parameters};
 use super::refusal;
 use super::remainder;
+use super::room::Room;
 use super::route::{self, Matched, Route, RouteFault};
 use super::upload::Uploads;
 use axum::Router;
@@ -16,6 +17,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
+use http_body::Body as _;
 use sluice_app::{FormReason, JobName, Refused, Trail, Visit, Why};
 use sluice_identity::{Caller, Reason, Refusal};
 use std::collections::BTreeMap;
@@ -33,6 +35,8 @@ pub struct Rest {
     pub(super) connections: Connections,
     settings: Settings,
     pub(super) uploads: Uploads,
+    pub(super) room: Room,
+    pub(super) upload_room: Room,
     dropped: AtomicU64,
 }
 
@@ -110,7 +114,16 @@ impl Rest {
         connections: Connections,
         settings: Settings,
     ) -> Rest {
-        Rest { application, authenticate, connections, settings, uploads: Uploads::default(), dropped: AtomicU64::new(0) }
+        Rest {
+            application,
+            authenticate,
+            connections,
+            settings,
+            uploads: Uploads::default(),
+            room: Room::of_bodies(),
+            upload_room: Room::of_uploads(),
+            dropped: AtomicU64::new(0),
+        }
     }
 
     /// Fields of BigQuery's answers that were not known and stayed here.
@@ -158,6 +171,10 @@ impl Rest {
         };
         if let Some(text) = refused_from_outset(&matched, &head, address) {
             return Err(self.refuse(visit, Some(&caller), FormReason::Unsupported, text).await);
+        }
+        // A request on an upload is decided on with its upload.
+        if address == Address::Plain && !body.is_end_stream() {
+            self.application.heed(&visit, &caller).await?;
         }
         let manner = self.manner(&head, &parameters);
         let headers = &parts.headers;

@@ -11,10 +11,11 @@ use sluice_app::{
 use sluice_identity::{Caller, Identity, KeySet, Presented, Reason, Refusal, Revocations, check};
 use sluice_ledger::record::Subject;
 use sluice_mask::Head;
+use sluice_policy::{Bundle, Decision, Evaluation, JudgeMode, Outcome, Reason as PolicyReason, ReasonKind};
 use sluice_proxy::rest::{Application, Authenticate, Connections, JobList, Rest, Settings, router};
 use sluice_proxy::server::Doors;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub struct Fake {
     pub asks: Mutex<Vec<MethodAsk>>,
     pub patience: Mutex<Option<Duration>>,
     uploaded: Mutex<Vec<u8>>,
+    /// Nothing that was begun may be gone on with.
+    pub stops: AtomicBool,
     ids: AtomicU64,
 }
 
@@ -114,6 +117,20 @@ impl Application for Fake {
         })
     }
 
+    fn heed<'a>(&'a self, visit: &'a Visit, caller: &'a Caller) -> Asking<'a, Result<(), Refused>> {
+        let is_halted = caller.principal().subject == "halted";
+        if is_halted {
+            self.note(visit, caller, "is halted".to_owned());
+        }
+        Box::pin(async move { if is_halted { Err(refused(stopped())) } else { Ok(()) } })
+    }
+
+    fn may_go_on(&self, visit: Visit, caller: Caller, ask: MethodAsk) -> Asking<'_, Result<(), Refused>> {
+        let stops = self.stops.load(Ordering::Relaxed);
+        self.note(&visit, &caller, format!("goes on with {} on {}", ask.name, ask.resource));
+        Box::pin(async move { if stops { Err(refused(stopped())) } else { Ok(()) } })
+    }
+
     fn refuse<'a>(&'a self, visit: Visit, caller: Option<&'a Caller>, why: Why) -> Asking<'a, Refused> {
         let who = caller.map_or("nobody", |caller| caller.principal().subject.as_str());
         self.asked.lock().unwrap().push(format!("refused {} {who} {}", visit.api, why.word()));
@@ -130,6 +147,7 @@ impl Authenticate for Tokens {
             match bearer {
                 b"good" => Ok(caller("good")),
                 b"other" => Ok(caller("other")),
+                b"halted" => Ok(caller("halted")),
                 _ => {
                     let refusal = Refusal { reason: Reason::SignatureWrong, issuer: None, audiences: Vec::new() };
                     Err(self.0.refuse(visit.clone(), None, Why::Unproven(Box::new(refusal))).await)
@@ -198,6 +216,22 @@ impl Drop for Door {
     fn drop(&mut self) {
         self.serving.abort();
     }
+}
+
+/// What policy says to somebody who is halted.
+fn stopped() -> Why {
+    let evaluation = Evaluation {
+        outcome: Outcome::Refused,
+        reasons: vec![PolicyReason::plain(ReasonKind::Halted, "the caller is halted")],
+        needs: Vec::new(),
+        permitted: Vec::new(),
+        masks: Vec::new(),
+        inherited: Vec::new(),
+        judge: JudgeMode::Both,
+        cost: None,
+    };
+    let policy = Bundle::new([]).digest();
+    Why::Policy(Box::new(Decision { caller: "halted".to_owned(), policy, at: 0, evaluation, bytes_billed_max: None }))
 }
 
 fn refused(why: Why) -> Refused {

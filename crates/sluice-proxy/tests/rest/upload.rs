@@ -3,8 +3,11 @@
 use crate::fake::Door;
 use crate::talk::{Answer, GOOD, ask, exchange};
 use serde_json::json;
+use sluice_proxy::rest::UPLOADS_OF_ONE_MAX;
+use std::sync::atomic::Ordering;
 
 const PATH: &str = "/upload/bigquery/v2/projects/p/jobs";
+const JSON: &str = "Content-Type: application/json\r\n";
 const OTHER: &str = "Authorization: Bearer other\r\n";
 
 fn load() -> String {
@@ -130,6 +133,96 @@ async fn a_file_that_is_put_in_pieces() {
     check("bytes 4-7/*", b"two,", 308, Some("bytes=0-7")).await;
     check("bytes 8-9/10", b"3\n", 200, None).await;
     assert_eq!(door.fake.uploaded(), b"one,two,3\n");
+}
+
+/// Who does not know how long a file is says it behind the last byte.
+#[tokio::test]
+async fn a_file_of_unknown_length_ends_when_its_length_is_said() {
+    let door = Door::open().await;
+    let location = begin(&door).await;
+    assert_eq!(put(&door, &location, GOOD, "bytes 0-3/*", b"one,").await.status, 308);
+    assert_eq!(put(&door, &location, GOOD, "bytes */8", b"").await.status, 308, "half of it");
+    assert_eq!(put(&door, &location, GOOD, "bytes 4-7/*", b"two\n").await.status, 308);
+    assert!(door.fake.uploaded().is_empty());
+    let answer = put(&door, &location, GOOD, "bytes */8", b"").await;
+    assert_eq!((answer.status, &answer.json()["kind"]), (200, &json!("bigquery#job")));
+    assert_eq!(door.fake.uploaded(), b"one,two\n");
+    assert_eq!(put(&door, &location, GOOD, "bytes */8", b"").await.status, 404, "it is over");
+    // What was said before is not taken back: half of a file is none.
+    let location = begin(&door).await;
+    assert_eq!(put(&door, &location, GOOD, "bytes 0-3/8", b"one,").await.status, 308);
+    for (range, data) in [("bytes */4", &b""[..]), ("bytes 4-5/6", b"t\n")] {
+        assert_eq!(put(&door, &location, GOOD, range, data).await.status, 400, "{range}");
+    }
+    assert!(door.fake.uploaded().is_empty());
+    assert_eq!(put(&door, &location, GOOD, "bytes 4-7/8", b"two\n").await.status, 200);
+    assert_eq!(door.fake.uploaded(), b"one,two\n");
+}
+
+#[tokio::test]
+async fn every_request_on_an_upload_is_decided() {
+    let door = Door::open().await;
+    let begun = "bigquery.jobs.insert good goes on with jobs.load on table p.d.t";
+    let location = begin(&door).await;
+    assert_eq!(door.fake.take(), [begun]);
+    assert_eq!(put(&door, &location, GOOD, "bytes 0-3/*", b"one,").await.status, 308);
+    assert_eq!(door.fake.take(), ["bigquery.jobs.insert good jobs.load on table p.d.t"]);
+    for (range, data) in [("bytes */*", &b""[..]), ("bytes 4-7/*", b"two,")] {
+        assert_eq!(put(&door, &location, GOOD, range, data).await.status, 308);
+        assert_eq!(door.fake.take(), [begun], "{range}");
+    }
+    door.fake.stops.store(true, Ordering::Relaxed);
+    let abandoned = ask(door.address, "POST", &format!("{PATH}?uploadType=resumable"), &format!("{GOOD}{JSON}"), load().as_bytes()).await;
+    assert_eq!((abandoned.status, abandoned.header("location")), (403, None));
+    let last = put(&door, &location, GOOD, "bytes 8-9/10", b"3\n").await;
+    assert_eq!(last.status, 403);
+    assert!(message(&last).contains("the caller is halted"), "{}", message(&last));
+    door.fake.stops.store(false, Ordering::Relaxed);
+    assert_eq!(put(&door, &location, GOOD, "bytes 8-9/10", b"3\n").await.status, 404, "it was cut off");
+    assert!(door.fake.uploaded().is_empty());
+    for verb in ["PUT", "DELETE"] {
+        let location = begin(&door).await;
+        door.fake.stops.store(true, Ordering::Relaxed);
+        let answer = ask(door.address, verb, &location, &format!("{GOOD}Content-Range: bytes */*\r\n"), b"").await;
+        assert_eq!(answer.status, 403, "{verb}");
+        door.fake.stops.store(false, Ordering::Relaxed);
+    }
+}
+
+/// They count while a request works on them, too.
+#[tokio::test]
+async fn open_uploads_of_one_caller_are_bounded() {
+    let door = Door::open().await;
+    let mut hanging = Vec::new();
+    for _ in 0..UPLOADS_OF_ONE_MAX {
+        let location = begin(&door).await;
+        let head = format!("PUT {location} HTTP/1.1\r\nHost: gw\r\n{GOOD}Content-Length: 1000\r\n\r\na\n");
+        let mut stream = tokio::net::TcpStream::connect(door.address).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, head.as_bytes()).await.unwrap();
+        hanging.push(stream);
+    }
+    while door.fake.asks.lock().unwrap().len() < UPLOADS_OF_ONE_MAX {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let path = format!("{PATH}?uploadType=resumable");
+    let more = ask(door.address, "POST", &path, &format!("{GOOD}{JSON}"), load().as_bytes()).await;
+    assert_eq!(more.status, 413, "{more:?}");
+    assert!(message(&more).contains("32 open uploads already"), "{}", message(&more));
+    let others = ask(door.address, "POST", &path, &format!("{OTHER}{JSON}"), load().as_bytes()).await;
+    assert_eq!(others.status, 200, "{others:?}");
+}
+
+/// Of whom nothing is wanted, nothing is read.
+#[tokio::test]
+async fn who_is_halted_is_told_so_before_a_body_comes() {
+    let door = Door::open().await;
+    for path in ["/bigquery/v2/projects/p/jobs".to_owned(), format!("{PATH}?uploadType=multipart"), format!("{PATH}?uploadType=resumable")]
+    {
+        let head = format!("POST {path} HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer halted\r\n{JSON}Content-Length: 100000\r\n\r\n{{");
+        let (back, _) = exchange(door.address, head.as_bytes()).await;
+        assert!(back.starts_with(b"HTTP/1.1 403"), "{path}: {}", String::from_utf8_lossy(&back));
+        assert_eq!(door.fake.take(), ["bigquery.jobs.insert halted is halted"], "{path}");
+    }
 }
 
 #[tokio::test]

@@ -4,12 +4,15 @@ use super::compose::Composed;
 use super::watch::{CONTENT_TYPE, Watch};
 use axum::Router;
 use axum::body::Body;
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use axum::response::IntoResponse;
 use axum::routing::{any, get};
 use sluice_app::{Asking, Gateway, JobName, Refused, Visit};
 use sluice_identity::Caller;
 use sluice_proxy::rest::{self, Authenticate, Connections, Peer, Rest, Settings};
 use sluice_proxy::token::{self, Token, TokenSettings};
+use std::net::IpAddr;
 use std::sync::Arc;
 use tower_service::Service;
 
@@ -56,7 +59,8 @@ pub fn routes(composed: &Composed) -> Router {
     let metrics = move |request: Request<Body>| {
         let (watch, mut elsewhere) = (Arc::clone(&watch), elsewhere.clone());
         async move {
-            if is_of_this_machine(request.extensions().get::<Peer>(), request.headers()) && request.method() == "GET" {
+            let is_asked_here = is_of_this_machine(request.extensions().get::<Peer>(), request.headers());
+            if is_asked_here && !is_of_a_page(&request) && request.method() == "GET" {
                 return numbers(&watch);
             }
             // On the port with TLS it is a path like any other that is none.
@@ -77,7 +81,10 @@ pub fn routes(composed: &Composed) -> Router {
 /// For a port of its own.
 pub fn metrics_routes(composed: &Composed) -> Router {
     let watch = Arc::clone(&composed.watch);
-    Router::new().route("/metrics", get(move || std::future::ready(numbers(&watch))))
+    let answer = move |request: Request<Body>| {
+        std::future::ready(if is_of_a_page(&request) { StatusCode::NOT_FOUND.into_response() } else { numbers(&watch) })
+    };
+    Router::new().route("/metrics", get(answer))
 }
 
 fn numbers(watch: &Watch) -> Response<Body> {
@@ -97,6 +104,24 @@ fn is_of_this_machine(peer: Option<&Peer>, headers: &HeaderMap) -> bool {
     is_near && !FORWARDED.iter().any(|name| headers.contains_key(*name))
 }
 
+/// A browser on this machine asks for a page of somebody's: it says so, or calls us by the name of that page, which leads here since a moment ago.
+fn is_of_a_page(request: &Request<Body>) -> bool {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let said = hosts.next().map(|host| host.to_str().unwrap_or_default());
+    let authority = request.uri().authority().map(Authority::as_str);
+    let is_ours = said.or(authority).is_some_and(is_loopback_name) && authority.is_none_or(is_loopback_name) && hosts.next().is_none();
+    request.headers().contains_key(header::ORIGIN) || !is_ours
+}
+
+/// `localhost`, `127.0.0.1:9464`, `[::1]:9464`.
+fn is_loopback_name(authority: &str) -> bool {
+    let Ok(authority) = authority.parse::<Authority>() else { return false };
+    let host = authority.host();
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let is_near = host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    is_near && !authority.as_str().contains('@')
+}
+
 /// Ready is who can put requests on record.
 fn readiness(store: &sluice_store::Store) -> (StatusCode, &'static str) {
     match store.status().map(|status| status.condition) {
@@ -109,6 +134,32 @@ fn readiness(store: &sluice_store::Store) -> (StatusCode, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_for_no_page() {
+        let check = |hosts: &[&str], uri: &str, origin: Option<&str>, expect: bool| {
+            let mut request = Request::builder().uri(uri);
+            for host in hosts {
+                request = request.header(header::HOST, *host);
+            }
+            request = origin.into_iter().fold(request, |request, origin| request.header(header::ORIGIN, origin));
+            assert_eq!(is_of_a_page(&request.body(Body::empty()).unwrap()), expect, "{hosts:?} {uri} {origin:?}");
+        };
+        for host in ["localhost", "LocalHost:9464", "127.0.0.1:9464", "127.9.9.9", "[::1]:9464", "[::1]"] {
+            check(&[host], "/metrics", None, false);
+            check(&[host], "/metrics", Some("null"), true);
+            check(&[host], "/metrics", Some("http://localhost"), true);
+        }
+        for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.9", "a@localhost", "", "[::2]", "0.0.0.0"]
+        {
+            check(&[host], "/metrics", None, true);
+        }
+        check(&[], "/metrics", None, true);
+        check(&["localhost", "localhost"], "/metrics", None, true);
+        check(&[], "http://localhost:9464/metrics", None, false);
+        check(&[], "http://evil.example/metrics", None, true);
+        check(&["localhost"], "http://evil.example/metrics", None, true);
+    }
 
     #[test]
     fn numbers_are_for_this_machine_without_tls() {

@@ -45,6 +45,8 @@ mod talk;
 #[cfg(test)]
 mod told;
 #[cfg(test)]
+mod uploads;
+#[cfg(test)]
 mod walk;
 #[cfg(test)]
 mod watch;

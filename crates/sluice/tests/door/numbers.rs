@@ -167,6 +167,7 @@ fn is_near_by(world: &World) {
         get(&mut world.encrypted_link(b"http/1.1"), "/metrics", &[]),
         get(&mut world.link(), "/metrics", &[("X-Forwarded-For", "203.0.113.9")]),
         get(&mut world.link(), "/metrics", &[("Forwarded", "for=203.0.113.9")]),
+        get(&mut world.link(), "/metrics", &[("Origin", "http://localhost")]),
     ];
     for answer in answers {
         assert_eq!((answer.status, answer.reason()), (other.status, other.reason()), "{}", answer.text());

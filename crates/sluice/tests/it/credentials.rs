@@ -121,7 +121,10 @@ fn what_cannot_be_meant_is_not_issued() {
     check(1, &["--expires", "2999-01-01"], "at most 366 days");
     check(1, &["--expires", "tomorrow"], "`tomorrow` is no date");
     check(2, &["--kind", "person"], "person");
-    check(1, &["--gateway", "http://10.0.0.1:8080"], "no address for tokens");
+    check(1, &["--gateway", "http://10.0.0.1:8080"], "without TLS it would show tokens");
+    check(1, &["--gateway", "https://sts.googleapis.com"], "that is Google");
+    check(1, &["--gateway", "https://a@sluice.example"], "no address of a gateway");
+    check(1, &["--universe-domain", "googleapis.com"], "is Google's");
     check(1, &["--universe-domain", "A B"], "universe domain");
     check(1, &["--group", "a\u{202e}b"], "groups");
     desk.credentials("list", &[]).check(0, &["none was issued\n"]);

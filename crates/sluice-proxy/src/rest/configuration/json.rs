@@ -9,6 +9,10 @@ use std::fmt;
 pub const BODY_BYTES_MAX: usize = 10 << 20;
 /// Lists and objects inside of each other.
 pub const BODY_DEPTH_MAX: usize = 64;
+/// Values of one body, whatever they are in. Two bytes can be a value, which takes a hundred once it is read.
+pub const BODY_VALUES_MAX: usize = 1_200_000;
+/// What a value takes at most or nearly so, with its name and its part of the object that it is in.
+pub const BODY_VALUE_BYTES: usize = 224;
 
 /// Marks our own texts among the reader's.
 const OURS: &str = "sluice: ";
@@ -22,9 +26,29 @@ pub fn read(bytes: &[u8]) -> Result<Value, FormFault> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Object(Map::new()));
     }
+    let values = values_in(bytes);
+    if values > BODY_VALUES_MAX {
+        let text = format!("the body has {values} values, accepted are at most {BODY_VALUES_MAX}: send it in parts");
+        return Err(FormFault::too_large(&Path::ROOT, text));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = Strict { depth: 0 }.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
     value.map_err(|error| FormFault::invalid(&Path::ROOT, told(&error)))
+}
+
+/// As many values as the text can have at most, for a price before it is paid: one behind each comma and each opening, outside of texts.
+pub fn values_in(bytes: &[u8]) -> usize {
+    let (mut values, mut in_text, mut is_escaped) = (1, false, false);
+    for byte in bytes {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = in_text,
+            b'"' => in_text = !in_text,
+            b',' | b'[' | b'{' if !in_text => values += 1,
+            _ => {}
+        }
+    }
+    values
 }
 
 fn told(error: &serde_json::Error) -> String {
@@ -140,6 +164,48 @@ mod tests {
         check(r#"{"a": "\ud800"}"#, Err("the body is no JSON: line 1, column 14"));
         check(r#"{"a": 1e999}"#, Err("the body is no JSON: line 1, column 11"));
         check("{'a': 1}", Err("the body is no JSON: line 1, column 2"));
+    }
+
+    #[test]
+    fn values_are_counted_before_they_are_read() {
+        let count = |value: &Value| -> usize {
+            let mut waiting = vec![value];
+            let mut count = 0;
+            while let Some(value) = waiting.pop() {
+                count += 1;
+                match value {
+                    Value::Array(list) => waiting.extend(list),
+                    Value::Object(fields) => waiting.extend(fields.values()),
+                    _ => {}
+                }
+            }
+            count
+        };
+        for (text, expect) in [
+            ("7", 1),
+            ("[]", 2),
+            ("[1,2]", 3),
+            (r#"{"a":{"b":[1,2,{}]},"c":null}"#, 8),
+            (r#"{"a,[{":"\",[{","b\\":[","]}"#, 4),
+            (r#"["\\\"",1]"#, 3),
+        ] {
+            let value: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(values_in(text.as_bytes()), expect, "{text}");
+            assert!(count(&value) <= expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn many_values_are_too_many_and_rows_are_not() {
+        let lists = |values: usize| format!("{{\"a\":[{}[]]}}", "[],".repeat(values));
+        let fault = read(lists(BODY_VALUES_MAX / 2).as_bytes()).unwrap_err();
+        assert_eq!(fault.reason, sluice_app::FormReason::TooLarge);
+        assert!(fault.to_string().contains("values, accepted are at most 1200000"), "{fault}");
+        assert!(read(lists(BODY_VALUES_MAX / 2 - 10).as_bytes()).is_ok());
+        // Ten megabytes of rows, as `insertAll` takes them at once.
+        let row = r#"{"insertId":"00000001","json":{"id":12345678,"name":"somebody","is_new":true,"score":0.25,"tags":["a","b"],"at":"2026-01-01"}}"#;
+        let rows = vec![row; (BODY_BYTES_MAX - 100) / (row.len() + 1)];
+        assert!(read(format!("{{\"rows\":[{}]}}", rows.join(",")).as_bytes()).is_ok());
     }
 
     #[test]

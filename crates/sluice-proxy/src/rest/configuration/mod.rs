@@ -19,7 +19,7 @@ mod tests;
 mod transfer;
 
 pub use fault::FormFault;
-pub use json::{BODY_BYTES_MAX, BODY_DEPTH_MAX, read};
+pub use json::{BODY_BYTES_MAX, BODY_DEPTH_MAX, BODY_VALUE_BYTES, BODY_VALUES_MAX, read, values_in};
 
 use fault::Path;
 use job::Job;

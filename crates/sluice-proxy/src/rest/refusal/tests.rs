@@ -64,6 +64,16 @@ fn upstream_is_told_as_far_as_it_may() {
     check(upstream(Refused, "conditionNotMet", None), 412, "conditionNotMet", "FAILED_PRECONDITION", "withheld");
     check(upstream(Refused, "rateLimitExceeded", None), 403, "rateLimitExceeded", "RESOURCE_EXHAUSTED", "withheld");
     check(upstream(Refused, "aNewReason", Some("x")), 400, "invalid", "INVALID_ARGUMENT", "x");
+    let fault = UpstreamFault {
+        kind: Refused,
+        status: None,
+        error: None,
+        attempts: 0,
+        may_have_acted: false,
+        detail: "the file broke off".to_owned(),
+    };
+    let unsent = Why::Upstream { fault: Box::new(fault), told: None };
+    check(unsent, 400, "invalid", "INVALID_ARGUMENT", "the file broke off");
     check(upstream(Unavailable, "", None), 503, "backendError", "UNAVAILABLE", "try again");
     check(upstream(Deadline, "", Some("CANARY")), 504, "timeout", "DEADLINE_EXCEEDED", "may have acted");
     check(upstream(Malformed, "", None), 502, "invalidAnswer", "INTERNAL", "not as expected");

@@ -1,7 +1,8 @@
 //! `jobs.insert` with a file: in one request of two parts, or put piece by piece under an address of ours.
 //!
-//! What is uploaded is handed on as it comes; at most one piece is in memory. The job is decided on before the first byte is sent on. An upload
-//! that breaks off ends without the empty piece that says it is whole, and then nothing is loaded.
+//! What is uploaded is handed on as it comes; at most one piece is in memory. Each request on an upload is decided by what is in force then, the job
+//! before the first byte is sent on and again before the last one. An upload that breaks off, or is refused on its way, ends without the empty piece
+//! that says it is whole, and then nothing is loaded.
 
 mod multipart;
 mod session;
@@ -9,22 +10,22 @@ mod session;
 pub use session::Uploads;
 
 use super::attend::answer_job;
-use super::body;
-use super::configuration::{self, BODY_BYTES_MAX, FormFault, Inserted, Place, Way};
+use super::body::{self, BodyFault};
+use super::configuration::{self, BODY_BYTES_MAX, FormFault, Inserted, Way};
+use super::room::Place;
 use super::serve::Visitor;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use multipart::Multipart;
-use session::{Admitting, Range, Session, Work};
-use sluice_app::{Admitted, FormReason, MethodAsk, Refused, Upload, Why};
+use session::{Range, Session, Taken, Work};
+use sluice_app::{Admitted, Asking, FormReason, MethodAsk, Refused, UPLOAD_HELD_BYTES_MAX, Upload, Why, owner_of};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc::{self, Sender};
 
-/// Between two pieces of a body, and between two requests of one upload.
-pub const UPLOAD_IDLE_SECONDS_MAX: u64 = 600;
+/// Between two pieces of a body.
 const PIECE_SECONDS_MAX: u64 = 60;
 /// Of what is handed on at once.
 pub const UPLOAD_CHUNK_BYTES_MAX: usize = 256 << 10;
@@ -46,8 +47,14 @@ impl Visitor<'_> {
         };
         let (kind, id) = (self.parameters.upload_type.clone(), self.parameters.upload_id.clone());
         match (self.head.verb.as_str(), kind.as_deref(), id) {
-            ("POST", Some("multipart"), None) => self.multipart(&connection, body).await,
-            ("POST", Some("resumable"), None) => self.begin(&connection, body).await,
+            ("POST", Some("multipart"), None) => {
+                self.rest.application.heed(&self.visit, &self.caller).await?;
+                self.multipart(&connection, body).await
+            }
+            ("POST", Some("resumable"), None) => {
+                self.rest.application.heed(&self.visit, &self.caller).await?;
+                self.begin(&connection, body).await
+            }
             ("PUT", None | Some("resumable"), Some(id)) => self.put(&id, body).await,
             ("DELETE", None | Some("resumable"), Some(id)) => self.abandon(&id).await,
             _ => Err(self
@@ -65,10 +72,17 @@ impl Visitor<'_> {
             Ok(parts) => parts,
             Err(fault) => return Err(self.refuse(fault.into()).await),
         };
-        let (ask, content_type) = match read_job(&self, connection, &mut parts).await {
+        let mut place = self.place();
+        let (ask, content_type) = match read_job(&self, connection, &mut place, &mut parts).await {
             Ok(read) => read,
             Err(why) => return Err(self.refuse(why).await),
         };
+        // For what is held of the file, until all of it is over.
+        drop(place);
+        let mut held = self.upload_place();
+        if held.grow(UPLOAD_HELD_BYTES_MAX + ask.sends.body.as_ref().map_or(0, String::len)).await.is_err() {
+            return Err(self.refuse(Why::Busy).await);
+        }
         let owner = self.owner();
         let (sender, chunks) = mpsc::channel(CHUNKS_WAITING_MAX);
         let Visitor { rest, visit, caller, base, manner, .. } = self;
@@ -92,7 +106,8 @@ impl Visitor<'_> {
 
     /// The job alone; the file is put under the address that is answered.
     async fn begin(self, connection: &str, body: Body) -> Answer {
-        let read = match body::json(self.headers, body).await {
+        let mut place = self.place();
+        let read = match body::json(&mut place, self.headers, body).await {
             Ok(body) => self.load_ask(connection, &body),
             Err(fault) => Err(fault.into()),
         };
@@ -103,10 +118,19 @@ impl Visitor<'_> {
         // Random, and longer than anybody can guess.
         let id = self.rest.application.job_id()?;
         let content_type = text(self.headers, header::HeaderName::from_static("x-upload-content-type")).map(str::to_owned);
-        let session = Session::new(self.caller.principal().to_string(), self.matched.project().to_owned(), ask, content_type);
-        if let Err(text) = self.rest.uploads.add(&id, session) {
+        let mut place = self.upload_place();
+        if place.grow(ask.sends.body.as_ref().map_or(0, String::len)).await.is_err() {
+            return Err(self.refuse(Why::Busy).await);
+        }
+        let session = Session::new(self.matched.project().to_owned(), ask.clone(), content_type, place);
+        if let Err(text) = self.rest.uploads.add(&id, owner_of(&self.caller), session) {
             let why = Why::Form { reason: FormReason::TooLarge, text };
             return Err(self.refuse(why).await);
+        }
+        // Nobody else knows its id yet.
+        if let Err(refused) = self.rest.application.may_go_on(self.visit, self.caller, ask).await {
+            self.rest.uploads.remove(&id);
+            return Err(refused);
         }
         let path = format!("/upload/bigquery/v2/projects/{}/jobs", super::percent::encode(self.matched.project()));
         let location = format!("{}{path}?uploadType=resumable&upload_id={id}", self.base);
@@ -119,8 +143,8 @@ impl Visitor<'_> {
     }
 
     async fn put(self, id: &str, body: Body) -> Answer {
-        let caller = self.caller.principal().to_string();
-        let Some(mut taken) = self.rest.uploads.take(id, &caller, self.matched.project()) else {
+        let mine = self.rest.uploads.take(id, &owner_of(&self.caller), self.matched.project());
+        let Some((mut taken, ask)) = mine.and_then(|taken| taken.ask().map(|ask| (taken, ask))) else {
             return Err(self.refuse(Why::NotFound { what: "upload".to_owned() }).await);
         };
         let range = match Range::read(text(self.headers, header::CONTENT_RANGE), text(self.headers, header::CONTENT_LENGTH)) {
@@ -128,17 +152,28 @@ impl Visitor<'_> {
             Err(fault) => return Err(self.refuse_form(fault).await),
         };
         let received = taken.received();
-        if range.is_question() || range.first != Some(received.load(Ordering::Relaxed)) {
-            return Ok(resume_incomplete(received.load(Ordering::Relaxed)));
+        let has = received.load(Ordering::Relaxed);
+        let only_asks = range.is_question(has) || range.first.is_some_and(|first| first != has);
+        if !taken.agrees(&range, only_asks) {
+            return Err(self.refuse_form("the length of the file in `Content-Range` is not the one that was said before").await);
         }
         let owner = self.owner();
+        let begins = !only_asks && !taken.has_begun();
+        if begins && taken.make_room().await.is_err() {
+            return Err(self.refuse(Why::Busy).await);
+        }
         let Visitor { rest, visit, caller, base, manner, .. } = self;
         let application = Arc::clone(&rest.application);
-        // Decided on now, when the file begins to come, by what is in force now.
-        let begin = |ask: MethodAsk, upload: Upload| -> Admitting {
-            Box::pin(async move { application.admit(visit, caller, ask, Some(upload)).await })
-        };
-        let Some(work) = taken.work(begin) else { return Ok(resume_incomplete(0)) };
+        if !begins {
+            go_on(&mut taken, application.may_go_on(visit, caller, ask)).await?;
+        } else {
+            // The job itself, now that the file begins to come.
+            taken.begin(|ask, upload| Box::pin(async move { application.admit(visit, caller, ask, Some(upload)).await }));
+        }
+        if only_asks {
+            return Ok(resume_incomplete(has));
+        }
+        let Some(work) = taken.work() else { return Ok(resume_incomplete(0)) };
         let ended = tokio::select! {
             biased;
             // It is refused, or failed: nobody takes the rest of the file.
@@ -165,19 +200,23 @@ impl Visitor<'_> {
     }
 
     async fn abandon(self, id: &str) -> Answer {
-        let owner = self.caller.principal().to_string();
-        match self.rest.uploads.take(id, &owner, self.matched.project()) {
-            Some(mut taken) => {
-                drop(taken.finish());
-                Ok(super::answer::empty())
-            }
-            None => Err(self.refuse(Why::NotFound { what: "upload".to_owned() }).await),
-        }
+        let mine = self.rest.uploads.take(id, &owner_of(&self.caller), self.matched.project());
+        let Some((mut taken, ask)) = mine.and_then(|taken| taken.ask().map(|ask| (taken, ask))) else {
+            return Err(self.refuse(Why::NotFound { what: "upload".to_owned() }).await);
+        };
+        go_on(&mut taken, self.rest.application.may_go_on(self.visit, self.caller, ask)).await?;
+        drop(taken.finish());
+        Ok(super::answer::empty())
+    }
+
+    fn upload_place(&self) -> Place {
+        self.rest.uploads.sweep();
+        self.rest.upload_room.place(self.caller.principal().to_string())
     }
 
     fn load_ask(&self, connection: &str, body: &serde_json::Value) -> Result<MethodAsk, Why> {
         let job_id = self.rest.application.job_id().map_err(|refused| refused.why)?;
-        let place = Place { connection, project: self.matched.project(), job_id: &job_id };
+        let place = configuration::Place { connection, project: self.matched.project(), job_id: &job_id };
         match configuration::insert(&place, body, Way::Upload).map_err(Why::from)? {
             Inserted::Method(ask) => Ok(*ask),
             Inserted::Query(_) => Err(Why::Form { reason: FormReason::Invalid, text: "a query goes without a file".to_owned() }),
@@ -189,8 +228,22 @@ impl Visitor<'_> {
     }
 }
 
+/// What policy refuses is cut off: whoever takes the file sees it break off, and no later request finds it.
+async fn go_on(taken: &mut Taken<'_>, asking: Asking<'_, Result<(), Refused>>) -> Result<(), Refused> {
+    let decided = asking.await;
+    if decided.as_ref().is_err_and(|refused| matches!(refused.why, Why::Policy(_))) {
+        drop(taken.finish());
+    }
+    decided
+}
+
 /// The first part: what the file is for. And what the second says that it is.
-async fn read_job(visitor: &Visitor<'_>, connection: &str, parts: &mut Multipart) -> Result<(MethodAsk, Option<String>), Why> {
+async fn read_job(
+    visitor: &Visitor<'_>,
+    connection: &str,
+    place: &mut Place,
+    parts: &mut Multipart,
+) -> Result<(MethodAsk, Option<String>), Why> {
     let media_type = parts.next_head().await?.unwrap_or_default();
     if !body::is_json(&media_type) {
         return Err(Why::Form { reason: FormReason::Invalid, text: "the first part of the upload is not `application/json`".to_owned() });
@@ -201,9 +254,9 @@ async fn read_job(visitor: &Visitor<'_>, connection: &str, parts: &mut Multipart
             let text = format!("the job of the upload has more than {BODY_BYTES_MAX} bytes");
             return Err(Why::Form { reason: FormReason::TooLarge, text });
         }
-        bytes.extend_from_slice(&data);
+        body::append(place, &mut bytes, &data).await.map_err(BodyFault::from)?;
     }
-    let ask = visitor.load_ask(connection, &body::object(&bytes)?)?;
+    let ask = visitor.load_ask(connection, &body::object(place, &bytes).await?)?;
     let content_type = parts.next_head().await?;
     Ok((ask, content_type.filter(|media_type| !media_type.is_empty())))
 }

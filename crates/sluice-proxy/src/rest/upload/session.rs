@@ -1,30 +1,43 @@
 //! Uploads that come in several requests: whose each is, how far it is.
 
-use super::{CHUNKS_WAITING_MAX, UPLOAD_IDLE_SECONDS_MAX, UPLOADS_MAX, UPLOADS_OF_ONE_MAX};
-use sluice_app::{Admitted, MethodAsk, Refused, Upload};
+use super::super::room::{Full, Place};
+use super::{CHUNKS_WAITING_MAX, UPLOADS_MAX, UPLOADS_OF_ONE_MAX};
+use sluice_app::{Admitted, MethodAsk, Refused, UPLOAD_HELD_BYTES_MAX, UPLOAD_IDLE_SECONDS_MAX, Upload};
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{self, Sender};
 
 pub type Admitting = Pin<Box<dyn Future<Output = Result<Admitted, Refused>> + Send>>;
 
-/// Open uploads by their ids. One that a request works on is taken out meanwhile.
+/// Open uploads by their ids.
 #[derive(Default)]
 pub struct Uploads {
-    open: Mutex<HashMap<String, Session>>,
+    open: Mutex<HashMap<String, Open>>,
+}
+
+/// It counts among its owner's until it is over, also while a request works on it.
+struct Open {
+    /// As `owner_of` says it.
+    owner: String,
+    /// Nothing while a request has it.
+    session: Option<Session>,
 }
 
 pub struct Session {
-    owner: String,
     project: String,
-    /// Until the first piece comes.
-    ask: Option<MethodAsk>,
+    /// What every request on it is decided by.
+    ask: MethodAsk,
     content_type: Option<String>,
     received: Arc<AtomicU64>,
+    /// Of the whole file, once a piece has said it.
+    total: Option<u64>,
+    /// From the first piece on.
     work: Option<Work>,
+    /// For the job, and for what is held of the file.
+    place: Place,
     touched: Instant,
 }
 
@@ -52,40 +65,54 @@ pub struct Range {
 }
 
 impl Uploads {
-    pub fn add(&self, id: &str, session: Session) -> Result<(), String> {
-        let Ok(mut open) = self.open.lock() else { return Err("uploads are not taken at the moment".to_owned()) };
-        open.retain(|_, session| session.touched.elapsed() < Duration::from_secs(UPLOAD_IDLE_SECONDS_MAX));
+    pub fn add(&self, id: &str, owner: String, session: Session) -> Result<(), String> {
+        let mut open = self.kept();
         if open.len() >= UPLOADS_MAX {
             return Err(format!("there are {UPLOADS_MAX} open uploads already"));
         }
-        if open.values().filter(|known| known.owner == session.owner).count() >= UPLOADS_OF_ONE_MAX {
+        if open.values().filter(|known| known.owner == owner).count() >= UPLOADS_OF_ONE_MAX {
             return Err(format!("you have {UPLOADS_OF_ONE_MAX} open uploads already: finish one"));
         }
-        open.insert(id.to_owned(), session);
+        open.insert(id.to_owned(), Open { owner, session: Some(session) });
         Ok(())
     }
 
-    /// Another's upload is none.
+    /// Another's upload is none, and neither is one that another request works on.
     pub fn take(&self, id: &str, owner: &str, project: &str) -> Option<Taken<'_>> {
-        let mut open = self.open.lock().ok()?;
-        open.retain(|_, session| session.touched.elapsed() < Duration::from_secs(UPLOAD_IDLE_SECONDS_MAX));
-        open.get(id).filter(|session| session.owner == owner && session.project == project)?;
-        let session = open.remove(id);
-        Some(Taken { uploads: self, id: id.to_owned(), session })
+        let mut open = self.kept();
+        let known = open.get_mut(id).filter(|known| known.owner == owner)?;
+        let session = known.session.take_if(|session| session.project == project)?;
+        Some(Taken { uploads: self, id: id.to_owned(), session: Some(session) })
+    }
+
+    /// Room of those that nobody came back to.
+    pub fn sweep(&self) {
+        drop(self.kept());
+    }
+
+    pub fn remove(&self, id: &str) {
+        self.kept().remove(id);
     }
 
     fn put_back(&self, id: &str, mut session: Session) {
         session.touched = Instant::now();
-        if let Ok(mut open) = self.open.lock() {
-            open.insert(id.to_owned(), session);
+        if let Some(known) = self.kept().get_mut(id) {
+            known.session = Some(session);
         }
+    }
+
+    /// Without those that nobody came back to.
+    fn kept(&self) -> MutexGuard<'_, HashMap<String, Open>> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle_max = Duration::from_secs(UPLOAD_IDLE_SECONDS_MAX);
+        open.retain(|_, known| known.session.as_ref().is_none_or(|session| session.touched.elapsed() < idle_max));
+        open
     }
 }
 
 impl Session {
-    pub fn new(owner: String, project: String, ask: MethodAsk, content_type: Option<String>) -> Session {
-        let received = Arc::new(AtomicU64::new(0));
-        Session { owner, project, ask: Some(ask), content_type, received, work: None, touched: Instant::now() }
+    pub fn new(project: String, ask: MethodAsk, content_type: Option<String>, place: Place) -> Session {
+        Session { project, ask, content_type, received: Arc::default(), total: None, work: None, place, touched: Instant::now() }
     }
 }
 
@@ -95,15 +122,42 @@ impl Taken<'_> {
         self.session.as_ref().map_or_else(Arc::default, |session| Arc::clone(&session.received))
     }
 
-    /// The load, begun if it is not yet.
-    pub fn work(&mut self, begin: impl FnOnce(MethodAsk, Upload) -> Admitting) -> Option<&mut Work> {
-        let session = self.session.as_mut()?;
-        if let Some(ask) = session.ask.take() {
+    pub fn ask(&self) -> Option<MethodAsk> {
+        self.session.as_ref().map(|session| session.ask.clone())
+    }
+
+    /// A file has one length. Questions say one too, but settle nothing.
+    pub fn agrees(&mut self, range: &Range, only_asks: bool) -> bool {
+        let Some(session) = &mut self.session else { return false };
+        let agrees = session.total.is_none() || range.total.is_none() || session.total == range.total;
+        if agrees && !only_asks {
+            session.total = session.total.or(range.total);
+        }
+        agrees
+    }
+
+    pub fn has_begun(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.work.is_some())
+    }
+
+    /// For a file that begins to come.
+    pub async fn make_room(&mut self) -> Result<(), Full> {
+        match &mut self.session {
+            Some(session) => session.place.grow(UPLOAD_HELD_BYTES_MAX).await,
+            None => Ok(()),
+        }
+    }
+
+    pub fn begin(&mut self, begin: impl FnOnce(MethodAsk, Upload) -> Admitting) {
+        if let Some(session) = &mut self.session {
             let (sender, chunks) = mpsc::channel(CHUNKS_WAITING_MAX);
-            let admitting = begin(ask, Upload { content_type: session.content_type.clone(), chunks });
+            let admitting = begin(session.ask.clone(), Upload { content_type: session.content_type.clone(), chunks });
             session.work = Some(Work { sender, admitting });
         }
-        session.work.as_mut()
+    }
+
+    pub fn work(&mut self) -> Option<&mut Work> {
+        self.session.as_mut()?.work.as_mut()
     }
 
     /// Nothing is left for another request.
@@ -114,8 +168,9 @@ impl Taken<'_> {
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        if let Some(session) = self.session.take() {
-            self.uploads.put_back(&self.id, session);
+        match self.session.take() {
+            Some(session) => self.uploads.put_back(&self.id, session),
+            None => self.uploads.remove(&self.id),
         }
     }
 }
@@ -143,9 +198,9 @@ impl Range {
         Ok(Range { first: Some(first), bytes: Some(bytes), total, is_whole: false })
     }
 
-    /// How far did it get?
-    pub fn is_question(&self) -> bool {
-        self.first.is_none()
+    /// How far did it get? Said with the length of a file whose bytes are all there, it is the end of that file.
+    pub fn is_question(&self, received: u64) -> bool {
+        self.first.is_none() && (received == 0 || !self.is_last(received))
     }
 
     pub fn is_last(&self, received: u64) -> bool {
@@ -188,6 +243,6 @@ mod tests {
         }
         check("bytes 0-9/10", Some("9"), None);
         let whole = Range::read(None, Some("7")).unwrap();
-        assert!(whole.is_last(7) && !whole.is_question() && whole.first == Some(0));
+        assert!(whole.is_last(7) && !whole.is_question(0) && whole.first == Some(0));
     }
 }

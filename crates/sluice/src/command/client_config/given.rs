@@ -3,6 +3,8 @@
 use super::{ClientConfig, Failure};
 use serde_json::Value;
 use sluice_identity::ISSUED_ADDRESS_END;
+use std::io::Read;
+use std::net::IpAddr;
 use std::path::Path;
 
 const CREDENTIALS_BYTES_MAX: u64 = 64 * 1024;
@@ -17,6 +19,12 @@ pub struct Given {
     pub domain: Option<String>,
     /// A file that the gateway issued, in the form of a service account's.
     pub is_issued: bool,
+}
+
+/// Which addresses are the gateway's.
+struct Whose<'a> {
+    gateway: &'a str,
+    domain: Option<&'a str>,
 }
 
 impl Given {
@@ -39,7 +47,7 @@ impl Given {
         }
         let credentials = absolute(&wanted.credentials)?;
         let file = read(&wanted.credentials)?;
-        let is_issued = check_credentials(&file, domain.as_deref())
+        let is_issued = check_credentials(&file, &Whose { gateway: &gateway, domain: domain.as_deref() })
             .map_err(|fault| Failure::new(format!("{}: {fault}", wanted.credentials.display())))?;
         let ca = wanted.ca.as_deref().map(absolute).transpose()?;
         Ok(Given { gateway, project: wanted.project.clone(), credentials, ca, domain, is_issued })
@@ -58,7 +66,7 @@ impl Given {
 }
 
 /// A scheme, a host and perhaps a port; nothing that a shell, a URL or a connection string could take for something else.
-fn gateway(url: &str) -> Result<String, Failure> {
+pub fn gateway(url: &str) -> Result<String, Failure> {
     let no = |why: &str| Failure::new(format!("`{}` is no address of a gateway: {why}", url.escape_debug()));
     let plain = url.strip_suffix('/').unwrap_or(url);
     let (scheme, authority) = plain.split_once("://").ok_or_else(|| no("no scheme"))?;
@@ -71,11 +79,10 @@ fn gateway(url: &str) -> Result<String, Failure> {
     if !is_host || !is_port {
         return Err(no("it is a scheme, a host and perhaps a port"));
     }
-    let is_loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     match scheme {
         _ if is_of_google(host) => Err(no("that is Google")),
         "https" => Ok(plain.to_owned()),
-        "http" if is_loopback => Ok(plain.to_owned()),
+        "http" if is_loopback(host) => Ok(plain.to_owned()),
         "http" => Err(no("without TLS it would show tokens to the network, unless it is on this machine")),
         _ => Err(no("https, or http on this machine")),
     }
@@ -96,7 +103,7 @@ fn is_domain(text: &str) -> bool {
     text.len() <= DOMAIN_BYTES_MAX && text.contains('.') && text.split('.').all(is_label)
 }
 
-fn is_of_google(host: &str) -> bool {
+pub fn is_of_google(host: &str) -> bool {
     let host = host.to_ascii_lowercase();
     let host = host.trim_end_matches('.');
     ["googleapis.com", "google.com", "google.internal"].iter().any(|own| host == *own || host.ends_with(&format!(".{own}")))
@@ -114,14 +121,56 @@ fn absolute(path: &Path) -> Result<String, Failure> {
 
 fn read(path: &Path) -> Result<Value, Failure> {
     let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", path.display()));
-    if std::fs::metadata(path).map_err(failed)?.len() > CREDENTIALS_BYTES_MAX {
+    // A pipe keeps whoever opens it waiting, and a device has no end.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(Failure::new(format!("{}: not a file", path.display())));
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(CREDENTIALS_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > CREDENTIALS_BYTES_MAX {
         return Err(Failure::new(format!("{}: more than {CREDENTIALS_BYTES_MAX} bytes", path.display())));
     }
-    serde_json::from_slice(&std::fs::read(path).map_err(failed)?).map_err(|_| Failure::new(format!("{}: not JSON", path.display())))
+    serde_json::from_slice(&bytes).map_err(|_| Failure::new(format!("{}: not JSON", path.display())))
+}
+
+/// Where a client would send a token, or ask about one: the gateway, by an address that every reader takes for the same. What stands before an `@`, a
+/// query, an escape would make two of one.
+fn check_address(name: &str, url: &str, whose: &Whose<'_>) -> Result<(), String> {
+    let no = |why: &str| format!("`{name}` does not lead to a gateway: {why}");
+    let start = url.find("://").map_or(0, |scheme| scheme + 3);
+    let end = url.get(start..).and_then(|rest| rest.find('/')).map_or(url.len(), |slash| start + slash);
+    let (server, path) = url.split_at_checked(end).unwrap_or((url, ""));
+    let is_plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte));
+    if !is_plain || path.split('/').any(|part| matches!(part, "." | "..")) {
+        return Err(no("its path is letters, digits and `-._~`"));
+    }
+    gateway(server).map_err(|_| no("https to a host that is not Google's, or http on this machine"))?;
+    let host = host_of(server);
+    let is_below = |domain: &str| host == domain || host.ends_with(&format!(".{domain}"));
+    if is_loopback(&host) || host == host_of(whose.gateway) || whose.domain.is_some_and(is_below) {
+        return Ok(());
+    }
+    Err(no("its host is another one"))
+}
+
+/// Of an address that `gateway` takes.
+fn host_of(server: &str) -> String {
+    let authority = server.split_once("://").map_or(server, |(_, authority)| authority);
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next(),
+        None => authority.split(':').next(),
+    };
+    host.unwrap_or_default().to_ascii_lowercase()
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// A file with which the client would ask Google, or refuse to start. Otherwise: whether the gateway issued it.
-fn check_credentials(file: &Value, domain: Option<&str>) -> Result<bool, String> {
+fn check_credentials(file: &Value, whose: &Whose<'_>) -> Result<bool, String> {
+    let domain = whose.domain;
     let text = |name: &str| file.get(name).and_then(Value::as_str).unwrap_or_default();
     let is_issued = match text("type") {
         "external_account" => false,
@@ -130,9 +179,9 @@ fn check_credentials(file: &Value, domain: Option<&str>) -> Result<bool, String>
         _ => return Err("`type` is neither external_account nor that of a file that the gateway issued".to_owned()),
     };
     let token_url = if is_issued { "token_uri" } else { "token_url" };
-    let token_host = text(token_url).split("://").nth(1).and_then(|rest| rest.split(['/', ':']).next()).unwrap_or_default();
-    if token_host.is_empty() || is_of_google(token_host) {
-        return Err(format!("`{token_url}` does not lead to a gateway"));
+    check_address(token_url, text(token_url), whose)?;
+    if let Some(url) = file.get("token_info_url") {
+        check_address("token_info_url", url.as_str().unwrap_or_default(), whose)?;
     }
     if is_issued && domain.is_none() {
         return Err(
@@ -215,7 +264,7 @@ mod tests {
             for (name, value) in change.as_object().unwrap() {
                 changed[name] = value.clone();
             }
-            let said = check_credentials(&changed, domain);
+            let said = check_credentials(&changed, &Whose { gateway: "https://bigquery.sluice.test", domain });
             match expect {
                 None => assert_eq!(said, Ok(false), "{change}"),
                 Some(expect) => assert!(said.as_ref().is_err_and(|said| said.contains(expect)), "{change}: {said:?}"),
@@ -225,7 +274,35 @@ mod tests {
         check(json!({ "universe_domain": "sluice.test" }), Some("sluice.test"), None);
         check(json!({ "type": "service_account" }), None, Some("a key of Google's"));
         check(json!({ "type": "authorized_user" }), None, Some("type"));
-        check(json!({ "token_url": "https://sts.googleapis.com/v1/token" }), None, Some("token_url"));
+        for (url, is_ours) in [
+            ("https://bigquery.sluice.test/v1/token", true),
+            ("https://BigQuery.sluice.test:443/v1/token", true),
+            ("http://localhost:8080/v1/token", true),
+            ("http://[::1]:8080/v1/token", true),
+            ("https://sts.googleapis.com/v1/token", false),
+            ("https://STS.GoogleAPIs.com./v1/token", false),
+            ("https://a:b@sts.googleapis.com/v1/token", false),
+            ("https://bigquery.sluice.test@sts.googleapis.com/v1/token", false),
+            ("https://bigquery.sluice.test:443@sts.googleapis.com/", false),
+            ("https://sts.googleapis.com?x", false),
+            ("https://sts.googleapis.com#x", false),
+            ("https://sts.googleapis.com\\@bigquery.sluice.test/", false),
+            ("https://bigquery.sluice.test\\.evil.example/", false),
+            ("https://bigquery.sluice.test/../x", false),
+            ("https://bigquery.sluice.test/?x", false),
+            ("http://bigquery.sluice.test/v1/token", false),
+            ("http://evil.example/", false),
+            ("https://evil.example/v1/token", false),
+            ("https://xbigquery.sluice.test/", false),
+            ("//bigquery.sluice.test/v1/token", false),
+            ("", false),
+        ] {
+            check(json!({ "token_url": url }), None, (!is_ours).then_some("token_url"));
+            check(json!({ "token_info_url": url }), None, (!is_ours).then_some("token_info_url"));
+        }
+        check(json!({ "token_info_url": 7 }), None, Some("token_info_url"));
+        let below = json!({ "token_url": "https://sts.sluice.test/v1/token", "universe_domain": "sluice.test" });
+        check(below, Some("sluice.test"), None);
         check(json!({ "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p" }), None, Some("audience"));
         check(json!({ "audience": "locations/global/workforcePools/p" }), None, Some("audience"));
         check(json!({ "service_account_impersonation_url": "https://x" }), None, Some("impersonation"));
@@ -233,6 +310,24 @@ mod tests {
         check(json!({ "universe_domain": "other.test" }), Some("sluice.test"), Some("other.test"));
         check(json!({ "universe_domain": "sluice.test" }), None, Some("--universe-domain"));
     }
+
+    #[test]
+    fn only_files_are_read() {
+        let folder = std::env::temp_dir().join(format!("sluice-given-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (pipe, large, small) = (folder.join("pipe"), folder.join("large"), folder.join("small"));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        std::fs::write(&large, vec![b' '; usize::try_from(CREDENTIALS_BYTES_MAX).unwrap() + 1]).unwrap();
+        std::fs::write(&small, "{}").unwrap();
+        let said = |path: &Path| read(path).map_err(|failure| failure.to_string());
+        for path in [pipe.as_path(), Path::new("/dev/zero"), folder.as_path()] {
+            assert!(said(path).is_err_and(|said| said.ends_with("not a file")), "{}", path.display());
+        }
+        assert!(said(&large).is_err_and(|said| said.ends_with("more than 65536 bytes")));
+        assert_eq!(said(&small), Ok(json!({})));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
     #[test]
     fn issued_files_come_with_a_domain() {
         let file = json!({
@@ -244,7 +339,8 @@ mod tests {
         let check = |name: &str, value: Value, domain: Option<&str>, expect: Result<bool, &str>| {
             let mut changed = file.clone();
             changed[name] = value;
-            match (check_credentials(&changed, domain), expect) {
+            let whose = Whose { gateway: "https://bigquery.sluice.test", domain };
+            match (check_credentials(&changed, &whose), expect) {
                 (Err(said), Err(part)) => assert!(said.contains(part), "{changed}: {said}"),
                 (said, expect) => assert_eq!(said.as_ref().ok(), expect.as_ref().ok(), "{changed}: {said:?}"),
             }

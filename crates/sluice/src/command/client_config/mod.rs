@@ -9,6 +9,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use clients::CLIENTS;
 use given::Given;
+pub use given::{gateway, is_of_google};
 use std::path::PathBuf;
 use std::process::ExitCode;
 

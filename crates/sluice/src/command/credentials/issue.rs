@@ -1,6 +1,7 @@
 //! `sluice credentials issue`: a file with a private key that nobody else has, and its public part where the gateway looks.
 
 use super::{Desk, Failure, Said};
+use crate::command::client_config;
 use crate::serve::keys::MadeRsaKey;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -95,6 +96,9 @@ pub fn run(issue: &Issue) -> Result<ExitCode, Failure> {
 }
 
 fn registration(issue: &Issue, desk: &Desk, key: &MadeRsaKey) -> Result<Registration, Failure> {
+    if let Some(domain) = issue.universe_domain.as_deref().filter(|domain| client_config::is_of_google(domain)) {
+        return Err(Failure::new(format!("`{}` is Google's: a client would go there with what it signs", domain.escape_debug())));
+    }
     let not_after = date::parse(&issue.expires).map(|time_ms| time_ms / MILLISECONDS_PER_SECOND);
     let not_after = not_after.ok_or_else(|| Failure::new(format!("`{}` is no date: 2027-01-31", issue.expires.escape_debug())))?;
     let kind = CallerKind::parse(&issue.kind).ok_or_else(|| Failure::new(format!("no kind `{}`", issue.kind)))?;
@@ -116,7 +120,10 @@ fn gateway(issue: &Issue, desk: &Desk) -> Result<String, Failure> {
     let server = &desk.settings.server;
     let plain = server.plain.map(|address| format!("http://{address}"));
     let found = issue.gateway.clone().or(server.public_url.clone()).or(plain);
-    found.ok_or_else(|| Failure::new("what do clients call the gateway? say it by --gateway, or by `public_url` in sluice.toml"))
+    let found =
+        found.ok_or_else(|| Failure::new("what do clients call the gateway? say it by --gateway, or by `public_url` in sluice.toml"))?;
+    // What the file's holder signs would go there.
+    client_config::gateway(&found)
 }
 
 /// As Google's libraries read it.
