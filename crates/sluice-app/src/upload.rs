@@ -13,7 +13,7 @@ use crate::refusal::{Refused, Why};
 use crate::running::Running;
 use crate::trail::Stage;
 use sluice_identity::Caller;
-use sluice_policy::{Amount, Circumstances, Counters, Decision, Exceeded, Limit, Method, Request, Resource, Sends, Verdict, Work};
+use sluice_policy::{Amount, Circumstances, Counters, Decision, Exceeded, Limit, Verdict};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -34,24 +34,6 @@ impl Gateway {
             (passage, outcome)
         })
         .await
-    }
-
-    /// Whoever is halted is told so before anything of what they send is read.
-    pub async fn heed(self: &Arc<Self>, visit: &Visit, caller: &Caller) -> Result<(), Refused> {
-        let halt = self.parts.in_force.halt();
-        if !halt.stops(&caller.principal().to_string()) {
-            return Ok(());
-        }
-        let method = Method { name: "projects.list".to_owned(), resource: Resource::Connection, columns: Vec::new() };
-        let (connection, project) = (String::new(), String::new());
-        let request = Request { connection, project, work: Work::Method(method), also: Vec::new(), sends: Sends::default() };
-        let (now, known) = (self.decided_at(), self.parts.in_force.known());
-        let circumstances = Circumstances { now, door: visit.door, address: visit.address, halt: &halt, known: &known };
-        match refused(self.parts.in_force.policy().decide(caller, request, &circumstances, &Uncounted)) {
-            Some(decision) => Err(self.refuse(visit.clone(), Some(caller), Why::Policy(decision)).await),
-            // Never, for somebody who is halted. What they ask for is decided on by itself.
-            None => Ok(()),
-        }
     }
 
     /// The load, with the file under watch. A file that is not permitted any more breaks off, and BigQuery has no whole of it.
@@ -136,10 +118,10 @@ impl Passage {
             caller: Arc::clone(&self.caller),
             connection: self.connection.clone(),
             admitted: self.admitted,
-            counted: true,
             asked: None,
             decision: None,
             shadows: BTreeMap::new(),
+            onward: None,
         }
     }
 }

@@ -25,8 +25,6 @@ pub trait Application: Send + Sync {
     fn cancel(&self, visit: Visit, caller: Caller, connection: String, job: JobName) -> Asking<'_, Result<JobState, Refused>>;
     fn jobs(&self, visit: Visit, caller: Caller, list: JobList) -> Asking<'_, Result<JobPage, Refused>>;
     fn admit(&self, visit: Visit, caller: Caller, ask: MethodAsk, upload: Option<Upload>) -> Asking<'_, Result<Admitted, Refused>>;
-    /// Whether this caller is heard at all: asked before a body is read.
-    fn heed<'a>(&'a self, visit: &'a Visit, caller: &'a Caller) -> Asking<'a, Result<(), Refused>>;
     /// Whether an upload may be begun, gone on with, asked about or given up.
     fn may_go_on(&self, visit: Visit, caller: Caller, ask: MethodAsk) -> Asking<'_, Result<(), Refused>>;
     fn refuse<'a>(&'a self, visit: Visit, caller: Option<&'a Caller>, why: Why) -> Asking<'a, Refused>;
@@ -116,10 +114,6 @@ impl Application for Arc<Gateway> {
 
     fn admit(&self, visit: Visit, caller: Caller, ask: MethodAsk, upload: Option<Upload>) -> Asking<'_, Result<Admitted, Refused>> {
         Box::pin(Gateway::admit(self, visit, caller, ask, upload))
-    }
-
-    fn heed<'a>(&'a self, visit: &'a Visit, caller: &'a Caller) -> Asking<'a, Result<(), Refused>> {
-        Box::pin(Gateway::heed(self, visit, caller))
     }
 
     fn may_go_on(&self, visit: Visit, caller: Caller, ask: MethodAsk) -> Asking<'_, Result<(), Refused>> {

@@ -17,7 +17,6 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
-use http_body::Body as _;
 use sluice_app::{FormReason, JobName, Refused, Trail, Visit, Why};
 use sluice_identity::{Caller, Reason, Refusal};
 use std::collections::BTreeMap;
@@ -171,10 +170,6 @@ impl Rest {
         };
         if let Some(text) = refused_from_outset(&matched, &head, address) {
             return Err(self.refuse(visit, Some(&caller), FormReason::Unsupported, text).await);
-        }
-        // A request on an upload is decided on with its upload.
-        if address == Address::Plain && !body.is_end_stream() {
-            self.application.heed(&visit, &caller).await?;
         }
         let manner = self.manner(&head, &parameters);
         let headers = &parts.headers;

@@ -117,14 +117,6 @@ impl Application for Fake {
         })
     }
 
-    fn heed<'a>(&'a self, visit: &'a Visit, caller: &'a Caller) -> Asking<'a, Result<(), Refused>> {
-        let is_halted = caller.principal().subject == "halted";
-        if is_halted {
-            self.note(visit, caller, "is halted".to_owned());
-        }
-        Box::pin(async move { if is_halted { Err(refused(stopped())) } else { Ok(()) } })
-    }
-
     fn may_go_on(&self, visit: Visit, caller: Caller, ask: MethodAsk) -> Asking<'_, Result<(), Refused>> {
         let stops = self.stops.load(Ordering::Relaxed);
         self.note(&visit, &caller, format!("goes on with {} on {}", ask.name, ask.resource));
@@ -147,7 +139,10 @@ impl Authenticate for Tokens {
             match bearer {
                 b"good" => Ok(caller("good")),
                 b"other" => Ok(caller("other")),
-                b"halted" => Ok(caller("halted")),
+                b"halted" => {
+                    self.0.note(visit, &caller("halted"), "is halted".to_owned());
+                    Err(refused(stopped()))
+                }
                 _ => {
                     let refusal = Refusal { reason: Reason::SignatureWrong, issuer: None, audiences: Vec::new() };
                     Err(self.0.refuse(visit.clone(), None, Why::Unproven(Box::new(refusal))).await)

@@ -47,14 +47,8 @@ impl Visitor<'_> {
         };
         let (kind, id) = (self.parameters.upload_type.clone(), self.parameters.upload_id.clone());
         match (self.head.verb.as_str(), kind.as_deref(), id) {
-            ("POST", Some("multipart"), None) => {
-                self.rest.application.heed(&self.visit, &self.caller).await?;
-                self.multipart(&connection, body).await
-            }
-            ("POST", Some("resumable"), None) => {
-                self.rest.application.heed(&self.visit, &self.caller).await?;
-                self.begin(&connection, body).await
-            }
+            ("POST", Some("multipart"), None) => self.multipart(&connection, body).await,
+            ("POST", Some("resumable"), None) => self.begin(&connection, body).await,
             ("PUT", None | Some("resumable"), Some(id)) => self.put(&id, body).await,
             ("DELETE", None | Some("resumable"), Some(id)) => self.abandon(&id).await,
             _ => Err(self
