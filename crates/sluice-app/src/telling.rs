@@ -29,7 +29,9 @@ impl Gateway {
 
     /// Whatever is wrong in a file is told with the value that is wrong. Who may read the target whole is told all of it, anybody else where it is.
     async fn tell_of_transfer(&self, passage: &Passage, state: JobState) -> JobState {
-        let Some(table) = &state.destination else { return state };
+        // Copies and extracts never look at a value.
+        let is_load = state.resource.0.pointer("/configuration/load").is_some();
+        let Some(table) = state.destination.as_ref().filter(|_| is_load) else { return state };
         let table = TableName { table: table.table.split('$').next().unwrap_or_default().to_owned(), ..table.clone() };
         let sent = sent_columns(&state.resource.0);
         let found = self.columns(&passage.visit.trail, &passage.connection, std::slice::from_ref(&table), None).await;
