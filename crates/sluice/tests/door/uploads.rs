@@ -76,7 +76,13 @@ fn a_halt_stops_an_upload_before_its_last_byte() {
         pause(Duration::from_millis(20));
     }
     let whole = path(&begin(&world, "whole"));
-    assert_eq!(put(&world, &whole, "bytes 0-4/5", b"aaaa\n").status, 200);
+    let job = put(&world, &whole, "bytes 0-4/5", b"aaaa\n");
+    assert_eq!(job.status, 200, "{}", job.text());
+    let job = job.json()["jobReference"]["jobId"].as_str().unwrap().to_owned();
+    while world.call(LOADER, "GET", &format!("{API}/jobs/{job}"), None).json()["status"]["state"] != "DONE" {
+        assert!(started.elapsed() < GIVEN_UP_WITHIN, "the whole one is not loaded");
+        pause(Duration::from_millis(20));
+    }
     for (table, expect) in [("small", false), ("large", false), ("whole", true)] {
         assert_eq!(is_there(&world, table), expect, "{table}");
     }
