@@ -106,9 +106,8 @@ mod tests {
 
     /// A ledger of format 1 with an empty tree, and a batch of this many records in its log.
     fn check_unmarked(records: u32, expect: &Result<Upgraded, StoreFault>, left: u64) {
-        let folder = std::env::temp_dir().join(format!("sluice-unmarked-{}-{records}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let disk = LocalDisk::new(&folder).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let disk = LocalDisk::new(folder.path()).unwrap();
         let signer = sluice_ledger::note::Signer::from_seed("ledger.example.com/one", sluice_ledger::note::KeyKind::Log, &[1; 32]).unwrap();
         let verifier_key = signer.verifier_key().clone();
         let facts = facts::LedgerFacts { origin: verifier_key.name().to_owned(), ledger: [0; 16], verifier_key, created_ms: 1 };
@@ -118,7 +117,6 @@ mod tests {
         disk.open("wal/000001.wal").unwrap().write_at(8192, &head).unwrap();
         assert_eq!(&upgrade(&disk, false), expect, "{records} records");
         assert_eq!(facts::read_format(&disk).unwrap(), left, "{records} records");
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -313,19 +313,18 @@ mod tests {
 
     #[test]
     fn only_files_are_read() {
-        let folder = std::env::temp_dir().join(format!("sluice-given-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
+        let own = tempfile::tempdir().unwrap();
+        let folder = own.path();
         let (pipe, large, small) = (folder.join("pipe"), folder.join("large"), folder.join("small"));
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         std::fs::write(&large, vec![b' '; usize::try_from(CREDENTIALS_BYTES_MAX).unwrap() + 1]).unwrap();
         std::fs::write(&small, "{}").unwrap();
         let said = |path: &Path| read(path).map_err(|failure| failure.to_string());
-        for path in [pipe.as_path(), Path::new("/dev/zero"), folder.as_path()] {
+        for path in [pipe.as_path(), Path::new("/dev/zero"), folder] {
             assert!(said(path).is_err_and(|said| said.ends_with("not a file")), "{}", path.display());
         }
         assert!(said(&large).is_err_and(|said| said.ends_with("more than 65536 bytes")));
         assert_eq!(said(&small), Ok(json!({})));
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
