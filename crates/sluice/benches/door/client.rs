@@ -72,35 +72,55 @@ impl Link {
         let head = self.head()?;
         let status = head.split(' ').nth(1).and_then(|word| word.parse().ok()).ok_or("no status")?;
         let field = |line: &str| line.to_ascii_lowercase().strip_prefix("content-length:").map(|value| value.trim().to_owned());
-        let length = head.lines().find_map(field).ok_or_else(|| format!("an answer without its length: {head}"))?;
-        let bytes: u64 = length.parse()?;
-        let (mut start, mut left) = (Vec::new(), bytes);
+        let mut answer = Answer { status, start: Vec::new(), bytes: 0 };
+        if let Some(length) = head.lines().find_map(field) {
+            self.take(length.parse()?, kept_bytes_max, &mut answer)?;
+            return Ok(answer);
+        }
+        // A page that leaves while it comes has no length.
+        loop {
+            let size = u64::from_str_radix(self.until(b"\r\n")?.trim_end(), 16)?;
+            self.take(size, kept_bytes_max, &mut answer)?;
+            self.until(b"\r\n")?;
+            if size == 0 {
+                return Ok(answer);
+            }
+        }
+    }
+
+    fn take(&mut self, bytes: u64, kept_bytes_max: usize, answer: &mut Answer) -> Outcome<()> {
+        let mut left = bytes;
         while left > 0 {
             if self.from == self.to {
                 self.fill()?;
             }
             let count = usize::try_from(left).unwrap_or(usize::MAX).min(self.to - self.from);
-            let wanted = count.min(kept_bytes_max.saturating_sub(start.len()));
-            start.extend_from_slice(self.buffer.get(self.from..self.from + wanted).unwrap_or_default());
+            let wanted = count.min(kept_bytes_max.saturating_sub(answer.start.len()));
+            answer.start.extend_from_slice(self.buffer.get(self.from..self.from + wanted).unwrap_or_default());
             self.from += count;
             left -= count as u64;
         }
-        Ok(Answer { status, start, bytes })
+        answer.bytes += bytes;
+        Ok(())
     }
 
     fn head(&mut self) -> Outcome<String> {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
+        self.until(b"\r\n\r\n")
+    }
+
+    fn until(&mut self, end: &[u8]) -> Outcome<String> {
+        let mut text = Vec::new();
+        while !text.ends_with(end) {
             if self.from == self.to {
                 self.fill()?;
             }
-            head.extend(self.buffer.get(self.from));
+            text.extend(self.buffer.get(self.from));
             self.from += 1;
-            if head.len() > HEAD_BYTES_MAX {
+            if text.len() > HEAD_BYTES_MAX {
                 return Err("a head without an end".into());
             }
         }
-        Ok(String::from_utf8(head)?)
+        Ok(String::from_utf8(text)?)
     }
 
     fn fill(&mut self) -> Outcome<()> {
