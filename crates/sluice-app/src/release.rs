@@ -6,15 +6,14 @@ use crate::ports::{Asking, JobState, RawRows};
 use crate::query::Results;
 use crate::record;
 use crate::refusal::Why;
+use crate::together::together;
 use crate::trail::{DONE, Stage};
 use sluice_ledger::Recorded;
 use sluice_ledger::record::content::{Page, Steps, Totals};
 use sluice_ledger::record::{Draft, DraftError};
 use sluice_mask::{Head, MaskedRows, Masker};
 use sluice_policy::Permit;
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Instant;
 
 /// Rows that may leave, with what stands around them.
@@ -78,7 +77,8 @@ impl Gateway {
             commits.push(Box::pin(async { Ok(Recorded::commit(rows, sealed, self.parts.log.as_ref()).await?) }));
         }
         let begun = Instant::now();
-        let released: Result<Vec<_>, Why> = all(commits).await.into_iter().collect();
+        // All at once, so that they share a sync.
+        let released: Result<Vec<_>, Why> = together(commits).await.into_iter().collect();
         trail.note_result(Stage::Record, begun, &released);
         released
     }
@@ -128,23 +128,6 @@ impl Gateway {
             Err(error) => self.parts.alarm.raise(&format!("an end has no record: {error}")),
         }
     }
-}
-
-/// All at once, so that they share a sync; in their order.
-async fn all<T>(mut futures: Vec<Asking<'_, T>>) -> Vec<T> {
-    let mut done: Vec<Option<T>> = futures.iter().map(|_| None).collect();
-    poll_fn(|context| {
-        let mut pending = false;
-        for (future, slot) in futures.iter_mut().zip(done.iter_mut()).filter(|(_, slot)| slot.is_none()) {
-            match future.as_mut().poll(context) {
-                Poll::Ready(value) => *slot = Some(value),
-                Poll::Pending => pending = true,
-            }
-        }
-        if pending { Poll::Pending } else { Poll::Ready(()) }
-    })
-    .await;
-    done.into_iter().flatten().collect()
 }
 
 pub(crate) fn counted(rows: &[Recorded<MaskedRows>]) -> u64 {
