@@ -88,6 +88,7 @@ impl Gateway {
             });
         }
         let permit = self.recorded_permit(passage, permit).await?;
+        self.carry_labels(passage, &permit).await?;
         Ok(Admission { permit, slot, dry_run, may_be_told })
     }
 

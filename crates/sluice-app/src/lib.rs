@@ -20,6 +20,7 @@ mod repeat;
 mod running;
 mod script;
 mod session;
+mod sticky;
 mod telling;
 mod together;
 mod trail;
@@ -35,9 +36,9 @@ pub use jobs::{JOBS_LISTED_MAX, JobPage};
 pub use labels::LABEL_PREFIX;
 pub use onward::{MoreRows, RowsToCome};
 pub use ports::{
-    Alarm, Asking, Catalog, CatalogFault, CatalogPart, InForce, JobRows, JobState, Jobs, JobsFault, Keys, Machine, RawRows, Resource,
-    RowsAsk, RowsSource, SealFault, Sealer, UPLOAD_HELD_BYTES_MAX, UPLOAD_IDLE_SECONDS_MAX, Upload, Upstream, UpstreamError, UpstreamFault,
-    UpstreamFaultKind,
+    Alarm, Asking, Catalog, CatalogFault, CatalogPart, InForce, JobRows, JobState, Jobs, JobsFault, KeepFault, Keys, Machine, RawRows,
+    Resource, RowsAsk, RowsSource, SealFault, Sealer, UPLOAD_HELD_BYTES_MAX, UPLOAD_IDLE_SECONDS_MAX, Upload, Upstream, UpstreamError,
+    UpstreamFault, UpstreamFaultKind,
 };
 pub use query::Results;
 pub use record::hex;

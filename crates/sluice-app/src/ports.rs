@@ -5,10 +5,10 @@ use crate::trail::Ended;
 use bytes::Bytes;
 use sluice_identity::{IssuedCredentials, Issuer, KeySet, Revocations};
 use sluice_ledger::Recorded;
-use sluice_ledger::record::{Draft, SealedRecord};
+use sluice_ledger::record::{Draft, SealedRecord, Subject};
 use sluice_mask::{Head, PageStart, RawPage};
 use sluice_model::{ColumnPath, Field, RoutineName, TableName};
-use sluice_policy::{Counters, DryRun, Estimate, Halt, Known, Permit, PolicySet};
+use sluice_policy::{Counters, DryRun, Estimate, Halt, Inherited, Known, Permit, PolicySet};
 use sluice_sql::Required;
 use sluice_sql::catalog::Snapshot;
 use std::collections::{BTreeMap, BTreeSet};
@@ -250,6 +250,12 @@ pub trait InForce: Send + Sync {
     fn halt(&self) -> Arc<Halt>;
     /// Policy tags and labels that came with the data.
     fn known(&self) -> Arc<Known>;
+
+    /// Labels that go with the data of a request. Durable, and in `known`, when it answers. It may block.
+    fn carry(&self, request: Subject, labels: &[Inherited]) -> Result<(), KeepFault>;
+
+    /// Policy tags that were seen: they stay, whatever becomes of them at BigQuery's. Likewise.
+    fn remember(&self, tags: &[(ColumnPath, String)]) -> Result<(), KeepFault>;
     fn counters(&self) -> &dyn Counters;
     fn revocations(&self) -> Arc<Revocations>;
 
@@ -272,6 +278,10 @@ pub trait Sealer: Send + Sync {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealFault(pub String);
+
+/// A label could not be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeepFault(pub String);
 
 /// Time and chance.
 pub trait Machine: Send + Sync {

@@ -7,7 +7,7 @@ use crate::refusal::Why;
 use aws_lc_rs::digest::{SHA256, digest};
 use sluice_identity::Caller;
 use sluice_ledger::record::content::{self, Client, Held, Identity, MaskedOutput, Meta, Policy, Refusing, Session, Table, Token, Upstream};
-use sluice_policy::{Decision, MaskedPath, Need, Reason, Request, RuleNote, Sends, Verb, Work};
+use sluice_policy::{Decision, Inherited, MaskedPath, Need, Reason, Request, RuleNote, Sends, Verb, Work};
 use std::collections::BTreeMap;
 
 pub(crate) fn identity(caller: &Caller) -> Identity {
@@ -83,10 +83,19 @@ pub(crate) fn policy(decision: &Decision, shadows: &BTreeMap<String, String>) ->
         refused: evaluation.reasons.iter().map(refusing).collect(),
         held: evaluation.needs.iter().map(held).collect(),
         masks: evaluation.masks.iter().map(masked).collect(),
+        inherits: inherits(&evaluation.inherited),
         bytes: evaluation.cost.map(|cost| cost.bytes),
         cost_micros: evaluation.cost.map(|cost| cost.micros),
         shadows: shadows.clone(),
     }
+}
+
+fn inherits(inherited: &[Inherited]) -> BTreeMap<String, Vec<String>> {
+    let mut inherits: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for kept in inherited {
+        inherits.entry(kept.column.to_string()).or_default().push(kept.label.clone());
+    }
+    inherits
 }
 
 pub(crate) fn upstream(state: &JobState) -> Upstream {
@@ -113,6 +122,7 @@ pub(crate) fn upstream_failed(job: &str, fault: &UpstreamFault) -> Upstream {
 pub(crate) fn operator_text(why: &Why) -> String {
     match why {
         Why::Upstream { fault, .. } => fault.to_string(),
+        Why::Labels(fault) => fault.0.clone(),
         Why::Recording(fault) => fault.to_string(),
         Why::Sealing(fault) => fault.0.clone(),
         Why::Unproven(refusal) => refusal.to_string(),

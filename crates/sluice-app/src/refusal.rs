@@ -1,6 +1,6 @@
 //! Why a request was not served. What its caller reads and what an operator reads are two texts.
 
-use crate::ports::{CatalogFault, JobsFault, SealFault, UpstreamFault};
+use crate::ports::{CatalogFault, JobsFault, KeepFault, SealFault, UpstreamFault};
 use sluice_ledger::record::Subject;
 use sluice_ledger::{AppendFault, RecordingError};
 use sluice_mask::MaskFault;
@@ -29,6 +29,8 @@ pub enum Why {
     },
     /// A job's book is not there.
     Jobs(JobsFault),
+    /// Labels that have to be kept could not be.
+    Labels(KeepFault),
     /// Columns of the result, each with its labels, that would have to be masked.
     Masked {
         outputs: Vec<String>,
@@ -81,6 +83,7 @@ impl Why {
                 FormReason::Unsupported => "unsupported",
             },
             Why::Jobs(_) => "jobs",
+            Why::Labels(_) => "labels",
             Why::Masked { .. } => "masked",
             Why::Masking(_) => "masking",
             Why::NotFound { .. } => "not_found",

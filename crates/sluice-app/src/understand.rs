@@ -138,9 +138,7 @@ impl Gateway {
         let names = wanted.tables.iter().chain(&wanted.routines).chain(&wanted.models);
         names.into_iter().try_for_each(nameable)?;
         let part = trail.walk(Stage::Catalog, self.parts.catalog.fetch(connection, wanted)).await?;
-        for (column, tag) in &part.tags {
-            known.tag(column, tag);
-        }
+        self.remember_tags(known, &part.tags).await?;
         if let Some(table) = part.row_policies.first()
             && !self.impersonates(connection)
         {

@@ -6,7 +6,7 @@ use crate::ask::Circumstances;
 use crate::bundle::BundleDigest;
 use crate::judge::DryRun;
 use crate::limit::{Amount, Counters, Exceeded, Halt, Limit};
-use crate::plan::MaskedPath;
+use crate::plan::{Inherited, MaskedPath};
 use crate::reason::{Need, Reason, ReasonKind};
 use crate::request::Request;
 use crate::set::PolicySet;
@@ -207,6 +207,11 @@ impl Permit {
     /// What has to be masked before a row leaves.
     pub fn masks(&self) -> &[MaskedPath] {
         &self.decision.evaluation.masks
+    }
+
+    /// Which labels go with the data, and where to.
+    pub fn inherited(&self) -> &[Inherited] {
+        &self.decision.evaluation.inherited
     }
 
     /// Uses the permit up.

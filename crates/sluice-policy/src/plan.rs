@@ -1,7 +1,7 @@
 //! What is masked in the rows that go to the client, and which labels a write carries along.
 
 use crate::ask::{Answer, Asker};
-use crate::labels::{Found, Label};
+use crate::labels::{Found, Known, Label, Labels};
 use crate::mask::{Mask, kind_at};
 use crate::question::{self, Flow, Question};
 use crate::reason::RuleNote;
@@ -127,18 +127,50 @@ fn shown(request: &Request) -> Vec<(usize, usize, &Output)> {
 /// Labels follow the data: what is written into a table, by the name that it has there.
 pub(crate) fn inherited(request: &Request, found: &Found<'_>) -> Vec<Inherited> {
     let mut inherited: Vec<Inherited> = Vec::new();
-    for (flow, output) in question::flows(request) {
+    for (flow, outputs) in question::streams(request) {
         let Flow::ToTable(table) = flow else { continue };
-        for exposure in output.exposures.iter().filter(|exposure| exposure.how != How::Counted) {
-            for label in found.of(&exposure.column) {
-                // An output is called like the column that it goes into: `address.street` for a field.
-                let path = output.name.split('.').map(str::to_owned).chain(exposure.at.iter().cloned()).collect();
-                let carried = Inherited { column: ColumnPath { table: table.clone(), path }, label: label.name.clone() };
-                if !inherited.contains(&carried) {
-                    inherited.push(carried);
+        for (output, names) in outputs.iter().zip(written_names(outputs)) {
+            for exposure in output.exposures.iter().filter(|exposure| exposure.how != How::Counted) {
+                for (label, name) in found.of(&exposure.column).iter().flat_map(|label| names.iter().map(move |name| (label, name))) {
+                    let path = name.split('.').map(str::to_owned).chain(exposure.at.iter().cloned()).collect();
+                    let carried = Inherited { column: ColumnPath { table: table.clone(), path }, label: label.name.clone() };
+                    if !inherited.contains(&carried) {
+                        inherited.push(carried);
+                    }
                 }
             }
         }
     }
     inherited
+}
+
+/// An output is called like the column that it goes into: `address.street` for a field. One without a name becomes `f0_`, `f1_` and so on. Whether those
+/// with a name are counted too is not certain, so it has both names.
+fn written_names(outputs: &[Output]) -> impl Iterator<Item = Vec<String>> {
+    let mut unnamed = 0;
+    outputs.iter().enumerate().map(move |(position, output)| {
+        if !output.name.is_empty() {
+            return vec![output.name.clone()];
+        }
+        unnamed += 1;
+        vec![format!("f{}_", unnamed - 1), format!("f{position}_")]
+    })
+}
+
+/// What is known while a script runs: what one statement writes has its labels for those that read it.
+pub(crate) fn known_within(request: &Request, labels: &Labels, known: &Known, columns: &[ColumnPath]) -> Known {
+    let mut known = known.clone();
+    let Work::Statement(statement) = &request.work else { return known };
+    // A label goes one statement further in each round.
+    for _ in 1..statement.analysis.statements.len() {
+        let carried = inherited(request, &Found::of_all(labels, &known, columns.iter()));
+        let mut is_new = false;
+        for kept in carried {
+            is_new |= known.inherit(&kept.column, &kept.label);
+        }
+        if !is_new {
+            break;
+        }
+    }
+    known
 }

@@ -146,22 +146,28 @@ fn uses(request: &Request) -> impl Iterator<Item = &sluice_model::Use> {
 
 /// Every output and every way that it takes.
 pub fn flows(request: &Request) -> Vec<(Flow, &Output)> {
+    let one_by_one = |(flow, outputs): (Flow, _)| <[Output]>::iter(outputs).map(move |output| (flow.clone(), output));
+    streams(request).into_iter().flat_map(one_by_one).collect()
+}
+
+/// The same, with the outputs of a statement together.
+pub fn streams(request: &Request) -> Vec<(Flow, &[Output])> {
     match &request.work {
-        Work::Method(method) => method.columns.iter().map(|output| (of_method(method), output)).collect(),
+        Work::Method(method) => vec![(of_method(method), method.columns.as_slice())],
         Work::Statement(statement) => {
-            let mut flows = Vec::new();
+            let mut streams = Vec::new();
             for (position, analysis) in statement.analysis.statements.iter().enumerate() {
-                let ways = ways(statement, position, analysis);
-                flows.extend(analysis.outputs.iter().flat_map(|output| ways.iter().map(move |way| (way.clone(), output))));
+                streams.extend(ways(statement, position, analysis).into_iter().map(|way| (way, analysis.outputs.as_slice())));
             }
-            flows
+            streams
         }
     }
 }
 
 pub fn of_method(method: &Method) -> Flow {
-    match method.name.as_str() {
-        "jobs.copy" | "jobs.extract" => Flow::Outside(method.name.clone()),
+    match (method.name.as_str(), &method.resource) {
+        ("jobs.copy", Resource::Table(destination)) => Flow::ToTable(destination.clone()),
+        ("jobs.copy" | "jobs.extract", _) => Flow::Outside(method.name.clone()),
         _ => Flow::ToClient,
     }
 }

@@ -176,7 +176,9 @@ impl<'a> Weighing<'a> {
             questions.push(disputed.clone());
         }
         let columns = question::columns_read(request);
-        let found = Found::of_all(&set.labels, circumstances.known, columns.iter());
+        let known = plan::known_within(request, &set.labels, circumstances.known, &columns);
+        let circumstances = &Circumstances { known: &known, ..*circumstances };
+        let found = Found::of_all(&set.labels, &known, columns.iter());
         questions.extend(question::column_questions(request, &found));
         let to_see = plan::questions(request, &found);
         questions.extend(to_see.iter().cloned());

@@ -13,6 +13,7 @@ const TABLES: [&str; 8] = ["connections", "identity", "ledger", "log", "policy",
 const SET_FOLDER: &str = "policy";
 const ACTIVATIONS_FOLDER: &str = "activations";
 const HALTS_FILE: &str = "halts";
+const LABELS_FILE: &str = "labels";
 
 pub struct Configuration {
     /// The whole file, for those who read their own table of it.
@@ -26,6 +27,8 @@ pub struct PolicyTable {
     pub activations: PathBuf,
     /// Who is halted: `sluice halt` writes it, the gateway reads it.
     pub halts: PathBuf,
+    /// Labels that came with data, or by hand: the gateway and `sluice labels` write it.
+    pub labels: PathBuf,
     pub keys: ActivationKeys,
 }
 
@@ -35,6 +38,7 @@ struct PolicyEntry {
     set: Option<PathBuf>,
     activations: Option<PathBuf>,
     halts: Option<PathBuf>,
+    labels: Option<PathBuf>,
     #[serde(default)]
     keys: BTreeMap<String, String>,
     #[serde(default)]
@@ -73,7 +77,8 @@ pub fn read(folder: &Path) -> Result<(Configuration, Vec<Problem>), Failure> {
     let set = folder.join(entry.set.unwrap_or_else(|| SET_FOLDER.into()));
     let activations = folder.join(entry.activations.unwrap_or_else(|| ACTIVATIONS_FOLDER.into()));
     let halts = folder.join(entry.halts.unwrap_or_else(|| HALTS_FILE.into()));
-    Ok((Configuration { text, policy: PolicyTable { set, activations, halts, keys } }, problems))
+    let labels = folder.join(entry.labels.unwrap_or_else(|| LABELS_FILE.into()));
+    Ok((Configuration { text, policy: PolicyTable { set, activations, halts, labels, keys } }, problems))
 }
 
 /// The same for those who cannot go on with problems.

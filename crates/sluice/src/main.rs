@@ -37,6 +37,9 @@ enum Command {
     /// Make, prove, back up and look after the ledger that the evidence is in
     #[command(subcommand, long_about = command::ledger::ABOUT)]
     Ledger(command::ledger::LedgerCommand),
+    /// Which columns got a label with the data, by a policy tag or by a person; label more
+    #[command(subcommand)]
+    Labels(command::labels::Labels),
     Lockdown(command::lockdown::Lockdown),
     /// Check, test, explain, compare and activate policy sets
     #[command(subcommand)]
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Halt(halt) => command::halt::run(&halt),
         Command::Init(init) => command::init::run(&init),
         Command::Ledger(ledger) => command::ledger::run(&ledger),
+        Command::Labels(labels) => command::labels::run(&labels),
         Command::Lockdown(lockdown) => command::lockdown::run(&lockdown),
         Command::Policy(policy) => command::policy::run(&policy),
         Command::Requests(requests) => command::requests::run(&requests),

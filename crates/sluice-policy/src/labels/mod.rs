@@ -14,6 +14,7 @@ pub use pattern::Pattern;
 use crate::mask::Mask;
 use sluice_model::{ColumnPath, TableName};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A policy tag that no label is mapped to still says that somebody found the column sensitive.
 pub const UNMAPPED_TAG: &str = "unmapped_policy_tag";
@@ -43,14 +44,17 @@ pub struct Release {
     pub reason: String,
 }
 
-/// What is known of columns besides the labels file. Kept by the application, given in with each question.
+/// What is known of columns besides the labels file. Kept by the application, given in with each question; cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     /// BigQuery's policy tags, also those that a column had once: they are sticky.
-    policy_tags: BTreeMap<String, BTreeSet<String>>,
+    policy_tags: Arc<Names>,
     /// Labels that came with the data, when a labelled column was written somewhere.
-    inherited: BTreeMap<String, BTreeSet<String>>,
+    inherited: Arc<Names>,
 }
+
+/// By canonical column.
+type Names = BTreeMap<String, BTreeSet<String>>;
 
 impl Labels {
     /// Nothing is labelled. For a set that says so: a labels file that is missing is an error, not this.
@@ -148,13 +152,14 @@ static UNKNOWN_LABEL: std::sync::LazyLock<Label> = std::sync::LazyLock::new(|| L
 });
 
 impl Known {
-    pub fn tag(&mut self, column: &ColumnPath, tag: &str) {
-        self.policy_tags.entry(canonical(column).to_string()).or_default().insert(tag.to_owned());
+    /// Whether it was not known before.
+    pub fn tag(&mut self, column: &ColumnPath, tag: &str) -> bool {
+        add(&mut self.policy_tags, column, tag)
     }
 
-    /// What a permit said that a write carries along.
-    pub fn inherit(&mut self, column: &ColumnPath, label: &str) {
-        self.inherited.entry(canonical(column).to_string()).or_default().insert(label.to_owned());
+    /// What a permit said that a write carries along. Whether it was not known before.
+    pub fn inherit(&mut self, column: &ColumnPath, label: &str) -> bool {
+        add(&mut self.inherited, column, label)
     }
 
     fn is_empty(&self) -> bool {
@@ -170,8 +175,17 @@ impl Known {
     }
 }
 
+fn add(known: &mut Arc<Names>, column: &ColumnPath, name: &str) -> bool {
+    let column = canonical(column).to_string();
+    let is_new = !known.get(&column).is_some_and(|names| names.contains(name));
+    if is_new {
+        Arc::make_mut(known).entry(column).or_default().insert(name.to_owned());
+    }
+    is_new
+}
+
 /// What is known of the column, of every struct around it and of everything in it.
-fn around<'a>(known: &'a BTreeMap<String, BTreeSet<String>>, column: &ColumnPath) -> impl Iterator<Item = &'a String> {
+fn around<'a>(known: &'a Names, column: &ColumnPath) -> impl Iterator<Item = &'a String> {
     let prefix = format!("{column}.");
     let inside = known.range(prefix.clone()..).take_while(move |(name, _)| name.starts_with(&prefix)).map(|(_, names)| names);
     above(column).into_iter().filter_map(|name| known.get(&name)).chain(inside).flatten()
@@ -189,6 +203,6 @@ pub fn canonical_table(table: &TableName) -> TableName {
     TableName::new(&table.project.to_lowercase(), &table.dataset.to_lowercase(), &bare.to_lowercase())
 }
 
-fn canonical(column: &ColumnPath) -> ColumnPath {
+pub fn canonical(column: &ColumnPath) -> ColumnPath {
     ColumnPath { table: canonical_table(&column.table), path: column.path.iter().map(|part| part.to_lowercase()).collect() }
 }

@@ -225,7 +225,7 @@ mod tests {
         assert!(object(&mut place, b"{\"a\": 1}").await.is_ok());
     }
 
-    /// Thirty bodies of ten callers: what fits into the room is held, and nothing more.
+    /// Thirty bodies of ten callers: what fits into the room is held, and nothing more. To each half of what is left.
     #[tokio::test]
     async fn bodies_without_room_are_sent_away() {
         let room = Room::impatient();
@@ -243,7 +243,8 @@ mod tests {
             }
         }
         let one = (400_000 + 400_000 + 4) * BODY_VALUE_BYTES;
-        assert_eq!((held.len(), sent_away), (super::super::room::BODIES_BYTES_MAX / one, 30 - super::super::room::BODIES_BYTES_MAX / one));
+        let all = super::super::room::BODIES_BYTES_MAX / one;
+        assert!(held.len() >= 2 && held.len() <= all && held.len() + sent_away == 30, "{} of {all}", held.len());
         drop(held);
         let mut place = room.place("late".to_owned());
         assert!(object(&mut place, lists.as_bytes()).await.is_ok());

@@ -106,6 +106,7 @@ fn of(why: &Why) -> (u16, String, &'static str, String) {
         Why::Form { reason, text } => (of_form(*reason), text.clone()),
         Why::Jobs(JobsFault::Taken) => (of_form(FormReason::Duplicate), "Already Exists: Job".to_owned()),
         Why::Jobs(JobsFault::Unavailable(_)) => (AGAIN, "the book of jobs could not be read: try again".to_owned()),
+        Why::Labels(_) => (AGAIN, "labels that go with the data could not be kept, so nothing was done: try again".to_owned()),
         Why::Masked { outputs } => (ACCESS_DENIED, masked_text(outputs)),
         Why::Masking(fault @ MaskFault::NotYet) => (ACCESS_DENIED, fault.to_string()),
         Why::Masking(_) => ((502, "invalidAnswer", "INTERNAL"), "rows are withheld: BigQuery's answer is not as expected".to_owned()),

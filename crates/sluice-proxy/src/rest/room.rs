@@ -1,4 +1,5 @@
-//! Room for bodies. All that clients send and the gateway holds at a time shares one bound, and one caller has a part of it alone.
+//! Room for bodies. All that clients send and the gateway holds at a time shares one bound, and one caller has a part of it alone: at most half of
+//! what the others have left. So a few callers cannot fill it: whoever comes next still finds room for a small body.
 //!
 //! What counts is what a body takes in memory: its bytes, packed and unpacked, and the tree that they are read into, which can be thirty times as
 //! large. Bytes are counted as they arrive, so who announces much and sends nothing takes no room; a tree is counted before it is built.
@@ -8,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Of all bodies that are held at a time.
-pub const BODIES_BYTES_MAX: usize = 512 << 20;
+/// Of all bodies that are held at a time: twice what one caller may have.
+pub const BODIES_BYTES_MAX: usize = 2 * BODIES_OF_ONE_BYTES_MAX;
 /// Of those of one caller: the largest body that there can be, and a few small ones.
 pub const BODIES_OF_ONE_BYTES_MAX: usize = 288 << 20;
 /// Of all uploads that are under way: the jobs that they are for, and what is on its way of their files. Apart from bodies, for they last for hours.
@@ -71,9 +72,10 @@ impl Room {
     /// Small bodies go past large ones that wait.
     fn take(&self, owner: &str, bytes: usize) -> bool {
         let mut taken = self.taken();
-        let all: usize = taken.values().sum();
         let own = taken.get(owner).copied().unwrap_or_default();
-        let fits = all.saturating_add(bytes) <= self.bytes_max && own.saturating_add(bytes) <= self.of_one_bytes_max;
+        let of_others = taken.values().sum::<usize>() - own;
+        let share = self.of_one_bytes_max.min(self.bytes_max.saturating_sub(of_others) / 2);
+        let fits = own.saturating_add(bytes) <= share;
         if fits {
             taken.insert(owner.to_owned(), own + bytes);
         }
@@ -136,13 +138,33 @@ mod tests {
         let (mut first, mut second, mut third) = (room.place("a".to_owned()), room.place("a".to_owned()), room.place("b".to_owned()));
         assert_eq!(first.grow(BODIES_OF_ONE_BYTES_MAX).await, Ok(()));
         assert_eq!(second.grow(1).await, Err(Full), "one caller has no more");
-        assert_eq!(third.grow(BODIES_BYTES_MAX - BODIES_OF_ONE_BYTES_MAX).await, Ok(()));
-        assert_eq!(room.place("c".to_owned()).grow(1).await, Err(Full), "nobody has more");
-        first.shrink(2);
+        assert_eq!(third.grow(BODIES_OF_ONE_BYTES_MAX / 2 + 1).await, Err(Full), "half of what is left");
+        assert_eq!(third.grow(BODIES_OF_ONE_BYTES_MAX / 2).await, Ok(()));
+        first.shrink(BODIES_OF_ONE_BYTES_MAX / 4 + 1);
+        assert_eq!(second.grow(2).await, Err(Full), "what the others took meanwhile is not there");
         assert_eq!(second.grow(1).await, Ok(()));
-        assert_eq!(room.place("c".to_owned()).grow(1).await, Ok(()));
         drop((first, second, third));
         assert!(room.taken().is_empty());
+    }
+
+    /// Each takes all that it gets.
+    #[tokio::test]
+    async fn callers_who_want_everything_leave_room_for_a_statement() {
+        const STATEMENT_BYTES: usize = 64 << 10;
+        for (room, greedy) in [(Room { patience: Duration::ZERO, ..Room::of_uploads() }, 10), (Room::impatient(), 10)] {
+            let mut places = Vec::new();
+            for number in 0..greedy {
+                let mut place = room.place(format!("greedy {number}"));
+                let mut step = BODIES_OF_ONE_BYTES_MAX;
+                while step > 0 {
+                    while place.grow(step).await.is_ok() {}
+                    step /= 2;
+                }
+                places.push(place);
+            }
+            assert_eq!(room.place("honest".to_owned()).grow(STATEMENT_BYTES).await, Ok(()));
+            assert!(room.taken().values().sum::<usize>() < room.bytes_max);
+        }
     }
 
     #[tokio::test]

@@ -6,9 +6,9 @@ use sluice_app::{
 };
 use sluice_identity::{Issuer, KeySet, Reason, Revocations};
 use sluice_ledger::Recorded;
-use sluice_ledger::record::{Draft, SealedRecord, SectionId};
-use sluice_model::TableName;
-use sluice_policy::{Bundle, Counters, DryRun, Estimate, Halt, Known, MemoryCounters, Permit, PolicySet};
+use sluice_ledger::record::{Draft, SealedRecord, SectionId, Subject};
+use sluice_model::{ColumnPath, TableName};
+use sluice_policy::{Bundle, Counters, DryRun, Estimate, Halt, Inherited, Known, MemoryCounters, Permit, PolicySet};
 use sluice_sql::Required;
 use sluice_sql::engine::{Engine, Fault, Question};
 use sluice_sql::tree::Tree;
@@ -145,6 +145,14 @@ impl InForce for Standing {
     }
 
     fn known(&self) -> Arc<Known> {
+        panic!("the token door asks for none")
+    }
+
+    fn carry(&self, _: Subject, _: &[Inherited]) -> Result<(), KeepFault> {
+        panic!("the token door asks for none")
+    }
+
+    fn remember(&self, _: &[(ColumnPath, String)]) -> Result<(), KeepFault> {
         panic!("the token door asks for none")
     }
 

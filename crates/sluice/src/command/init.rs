@@ -15,7 +15,7 @@ use std::process::ExitCode;
 ///   spent tokens, revocations, credentials that the gateway issued
 ///   what callers used up of their limits
 ///
-/// and, where sluice.toml says, the file of halts and the folder of spent tokens that replicas share.
+/// and, where sluice.toml says, the files of halts and of labels and the folder of spent tokens that replicas share.
 ///
 /// What is there stays as it is. The gateway itself never makes any of it: what is missing must not
 /// pass for what is empty. The ledger and its keys come first: `sluice ledger init`.

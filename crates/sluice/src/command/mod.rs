@@ -9,6 +9,7 @@ pub mod demo;
 pub mod engine;
 pub mod halt;
 pub mod init;
+pub mod labels;
 pub mod ledger;
 pub mod lockdown;
 pub mod on_record;

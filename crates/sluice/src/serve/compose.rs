@@ -1,6 +1,6 @@
 //! The one place that knows who serves which port.
 
-use super::in_force::Force;
+use super::in_force::{Files, Force};
 use super::issued::Issued;
 use super::local::{IssuerKeys, LedgerSealer, ThisMachine};
 use super::settings::{ServeSettings, read};
@@ -15,8 +15,8 @@ use sluice_ledger::record::{Draft, Kind};
 use sluice_outbound::{BigQuery, Https, KeyCache, KeysChanged};
 use sluice_store::disk::LocalDisk;
 use sluice_store::{
-    CredentialFile, HaltFile, JobBook, JobLimits, Ledger, LocalMachine, Opening, Reader, ReplayFile, ReplayFolder, RevocationFile, Scribe,
-    Secrets, Store, UsageFile,
+    CredentialFile, HaltFile, JobBook, JobLimits, KeptLabelsFile, Ledger, LocalMachine, Opening, Reader, ReplayFile, ReplayFolder,
+    RevocationFile, Scribe, Secrets, Store, UsageFile,
 };
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -80,6 +80,9 @@ pub fn prepare(folder: &Path) -> Result<(), Failure> {
     }
     if !configuration.policy.halts.exists() {
         HaltFile::create(&configuration.policy.halts).map_err(|error| fault(error.to_string()))?;
+    }
+    if !configuration.policy.labels.exists() {
+        KeptLabelsFile::create(&configuration.policy.labels).map_err(|error| fault(error.to_string()))?;
     }
     if let Some(path) = missing(ACCESS_KEY_FILE) {
         let text = super::keys::new_pem()?;
@@ -244,7 +247,9 @@ fn force(configuration: &Configuration, state: &Path, issuer: Option<String>, wa
     let usage = UsageFile::open(&path, Box::new(move |fault| told.raise(fault))).map_err(|fault| missing(&path, &fault))?;
     let path: PathBuf = state.join(CREDENTIALS_FILE);
     let credentials = CredentialFile::open(&path).map_err(|fault| missing(&path, &fault))?;
-    Force::new(log, halts, revocations, Issued::new(credentials, issuer), usage)
+    let path = &configuration.policy.labels;
+    let labels = KeptLabelsFile::open(path).map_err(|fault| missing(path, &fault))?;
+    Force::new(log, Files { halts, labels, revocations, usage }, Issued::new(credentials, issuer))
 }
 
 fn bigquery(settings: &ServeSettings) -> Result<BigQuery, Failure> {

@@ -4,20 +4,28 @@
 use super::issued::{self, Issued};
 use crate::command::Failure;
 use crate::command::policy::FolderLog;
-use sluice_app::{Alarm, InForce, SealFault};
+use sluice_app::{Alarm, InForce, KeepFault, SealFault};
 use sluice_identity::{IssuedCredentials, Revocations};
-use sluice_ledger::record::Draft;
-use sluice_policy::{ActivationLog, Counters, Halt, Known, PolicySet};
-use sluice_store::{HaltFile, Halts, Revocation, RevocationFile, Store, UsageFile};
+use sluice_ledger::record::{Draft, Subject};
+use sluice_model::ColumnPath;
+use sluice_policy::{ActivationLog, Counters, Halt, Inherited, Known, PolicySet};
+use sluice_store::{HaltFile, Halts, KeptLabelsFile, Labelling, Origin, Revocation, RevocationFile, Store, StoreFault, UsageFile};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 pub struct Force {
     log: FolderLog,
-    halts: HaltFile,
-    revocations: RevocationFile,
+    files: Files,
     issued: Issued,
-    usage: UsageFile,
     now: RwLock<Now>,
+}
+
+/// What the gateway reads while it runs, or writes.
+pub struct Files {
+    pub halts: HaltFile,
+    pub labels: KeptLabelsFile,
+    pub revocations: RevocationFile,
+    pub usage: UsageFile,
 }
 
 #[derive(Clone)]
@@ -33,7 +41,7 @@ struct Now {
 
 impl Force {
     /// Without an activated set nothing is served: default deny begins here.
-    pub fn new(log: FolderLog, halts: HaltFile, revocations: RevocationFile, issued: Issued, usage: UsageFile) -> Result<Force, Failure> {
+    pub fn new(log: FolderLog, files: Files, issued: Issued) -> Result<Force, Failure> {
         let standing = log.standing().map_err(failure)?;
         let Some(digest) = standing.in_force() else {
             return Err(Failure::new("no policy set is in force: `sluice policy activate` puts one there"));
@@ -44,11 +52,11 @@ impl Force {
             policy,
             shadows: shadows(&log)?,
             unreadable: false,
-            known: Arc::default(),
-            revocations: issued.called_off(&known, revocations.current().map_err(failure)?),
+            known: known_columns(&files.labels).map_err(failure)?,
+            revocations: issued.called_off(&known, files.revocations.current().map_err(failure)?),
             issued: known,
         };
-        Ok(Force { log, halts, revocations, issued, usage, now: RwLock::new(now) })
+        Ok(Force { log, files, issued, now: RwLock::new(now) })
     }
 
     /// Looks again. What cannot be read halts everybody: nobody knows then who was shut out. Answers the set that came in force, if one did.
@@ -63,13 +71,17 @@ impl Force {
             }
         }
         let changed = (next.policy.digest != before).then(|| Arc::clone(&next.policy));
-        *self.now.write().unwrap_or_else(PoisonError::into_inner) = next;
+        let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
+        // A request may have carried a label meanwhile.
+        next.known = known_columns(&self.files.labels).unwrap_or(next.known);
+        *now = next;
         changed
     }
 
     fn look(&self, next: &mut Now) -> Result<(), Failure> {
         next.issued = self.issued.look(&next.issued).map_err(failure)?;
-        next.revocations = self.issued.called_off(&next.issued, self.revocations.current().map_err(failure)?);
+        next.revocations = self.issued.called_off(&next.issued, self.files.revocations.current().map_err(failure)?);
+        next.known = known_columns(&self.files.labels).map_err(failure)?;
         // An activation counts once it is on record.
         if !self.log.unrecorded().map_err(failure)?.is_empty() {
             return Ok(());
@@ -93,9 +105,13 @@ impl Force {
             let sealed = store.seal(&draft).map_err(failure)?;
             Ok(store.append_and_wait(sealed).map_err(failure)?.index)
         };
-        for (number, act) in self.halts.current().map_err(failure)?.unrecorded() {
+        for (number, act) in self.files.halts.current().map_err(failure)?.unrecorded() {
             let record = put(act.draft(number).map_err(failure)?)?;
-            self.halts.mark_recorded(number, record).map_err(failure)?;
+            self.files.halts.mark_recorded(number, record).map_err(failure)?;
+        }
+        for (number, act) in self.files.labels.current().map_err(failure)?.unrecorded() {
+            let record = put(act.draft(number).map_err(failure)?)?;
+            self.files.labels.mark_recorded(number, record).map_err(failure)?;
         }
         self.issued.record(|number, act| put(act.draft(number).map_err(failure)?))?;
         for (number, entry) in self.log.unrecorded().map_err(failure)? {
@@ -107,10 +123,19 @@ impl Force {
 
     /// Everybody, and how many by name: for operators.
     pub fn halted(&self) -> (bool, u64) {
-        match self.halts.current() {
+        match self.files.halts.current() {
             Ok(halts) if !self.now().unreadable => (halts.everyone().is_some(), u64::try_from(halts.callers().count()).unwrap_or(u64::MAX)),
             _ => (true, 0),
         }
+    }
+
+    fn keep(&self, origin: Origin, columns: Vec<(ColumnPath, String)>) -> Result<(), KeepFault> {
+        let fault = |fault: StoreFault| KeepFault(fault.to_string());
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        self.files.labels.add(&Labelling { origin, at, columns }).map_err(fault)?;
+        let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
+        now.known = known_columns(&self.files.labels).map_err(fault)?;
+        Ok(())
     }
 
     fn now(&self) -> Now {
@@ -128,7 +153,7 @@ impl InForce for Force {
     }
 
     fn halt(&self) -> Arc<Halt> {
-        match self.halts.current() {
+        match self.files.halts.current() {
             Ok(halts) if !self.now().unreadable => Arc::new(halt(&halts)),
             _ => Arc::new(Halt::everyone()),
         }
@@ -138,8 +163,16 @@ impl InForce for Force {
         self.now().known
     }
 
+    fn carry(&self, request: Subject, labels: &[Inherited]) -> Result<(), KeepFault> {
+        self.keep(Origin::Carried(request), labels.iter().map(|kept| (kept.column.clone(), kept.label.clone())).collect())
+    }
+
+    fn remember(&self, tags: &[(ColumnPath, String)]) -> Result<(), KeepFault> {
+        self.keep(Origin::Tagged, tags.to_vec())
+    }
+
     fn counters(&self) -> &dyn Counters {
-        &self.usage
+        &self.files.usage
     }
 
     fn revocations(&self) -> Arc<Revocations> {
@@ -151,9 +184,9 @@ impl InForce for Force {
     }
 
     fn end_session(&self, id: &str) -> Result<(), SealFault> {
-        let fault = |fault: sluice_store::StoreFault| SealFault(fault.to_string());
-        self.revocations.add(&Revocation::Session(id.to_owned())).map_err(fault)?;
-        let revocations = self.issued.called_off(&self.now().issued, self.revocations.current().map_err(fault)?);
+        let fault = |fault: StoreFault| SealFault(fault.to_string());
+        self.files.revocations.add(&Revocation::Session(id.to_owned())).map_err(fault)?;
+        let revocations = self.issued.called_off(&self.now().issued, self.files.revocations.current().map_err(fault)?);
         self.now.write().unwrap_or_else(PoisonError::into_inner).revocations = revocations;
         Ok(())
     }
@@ -161,6 +194,10 @@ impl InForce for Force {
 
 fn failure(error: impl std::fmt::Display) -> Failure {
     Failure::new(error.to_string())
+}
+
+fn known_columns(file: &KeptLabelsFile) -> Result<Arc<Known>, StoreFault> {
+    Ok(Arc::new(file.current()?.known().clone()))
 }
 
 fn halt(halts: &Halts) -> Halt {

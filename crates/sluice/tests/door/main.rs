@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod beside;
 #[cfg(test)]
+mod carried;
+#[cfg(test)]
 mod collector;
 #[cfg(test)]
 mod credentials;

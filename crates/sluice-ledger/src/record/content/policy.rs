@@ -22,6 +22,9 @@ pub struct Policy {
     pub held: Vec<Held>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub masks: Vec<MaskedOutput>,
+    /// Columns that are written, and the labels that they have from then on.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub inherits: BTreeMap<String, Vec<String>>,
     /// By the dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,

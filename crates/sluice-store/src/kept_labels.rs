@@ -1,0 +1,214 @@
+//! Labels of columns that no policy set names: those that came with data, policy tags that were seen, and what a person said. One file that only grows:
+//! nothing in it is taken back but by a release in a policy set, which somebody signed.
+
+use crate::checked_file::{CheckedFile, Lines, Place};
+use crate::disk::Disk;
+use crate::facts::{bytes_of, hexadecimal};
+use crate::fault::StoreFault;
+use sluice_ledger::record::content::Change;
+use sluice_ledger::record::{Draft, DraftError, Kind, Subject};
+use sluice_model::plain::check_line;
+use sluice_model::{ColumnPath, TableName};
+use sluice_policy::Known;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+pub const LABEL_BY_BYTES_MAX: usize = 256;
+pub const LABEL_REASON_BYTES_MAX: usize = 1024;
+/// Of the name of a label or of a policy tag.
+pub const LABEL_BYTES_MAX: usize = 1024;
+const SUBJECT_BYTES: usize = 16;
+
+/// Why a column has a label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It came with the data of this request.
+    Carried(Subject),
+    /// A person said so.
+    Set { by: String, reason: String },
+    /// BigQuery had this policy tag on it.
+    Tagged,
+}
+
+/// Columns that got labels at once, each with its label or its policy tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Labelling {
+    pub origin: Origin,
+    /// Seconds since 1970.
+    pub at: u64,
+    pub columns: Vec<(ColumnPath, String)>,
+}
+
+/// All that was ever said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeptLabels {
+    labellings: Vec<Labelling>,
+    known: Known,
+    recorded: BTreeSet<u64>,
+}
+
+pub struct KeptLabelsFile {
+    file: CheckedFile<KeptLabels>,
+}
+
+impl KeptLabelsFile {
+    /// Makes the file that `open` expects: one that is missing must not pass for one that knows of no label.
+    pub fn create(path: &Path) -> Result<(), StoreFault> {
+        CheckedFile::<KeptLabels>::create(&Place::of(path)?)
+    }
+
+    pub fn create_on(disk: Arc<dyn Disk>, name: &str) -> Result<(), StoreFault> {
+        CheckedFile::<KeptLabels>::create(&Place::on(disk, name))
+    }
+
+    pub fn open(path: &Path) -> Result<KeptLabelsFile, StoreFault> {
+        Ok(KeptLabelsFile { file: CheckedFile::open(Place::of(path)?)? })
+    }
+
+    pub fn open_on(disk: Arc<dyn Disk>, name: &str) -> Result<KeptLabelsFile, StoreFault> {
+        Ok(KeptLabelsFile { file: CheckedFile::open(Place::on(disk, name))? })
+    }
+
+    pub fn current(&self) -> Result<Arc<KeptLabels>, StoreFault> {
+        self.file.current()
+    }
+
+    /// Durable when it returns. Answers its number.
+    pub fn add(&self, labelling: &Labelling) -> Result<u64, StoreFault> {
+        labelling.check().map_err(StoreFault::Refused)?;
+        self.file.append(|kept| Ok((labelling.line(), kept.labellings.len() as u64)))
+    }
+
+    /// That what a person did is on record. Between the record and this a crash may leave it to be recorded twice, never not at all.
+    pub fn mark_recorded(&self, number: u64, record: u64) -> Result<(), StoreFault> {
+        self.file.append(|_| Ok((format!("recorded {number} {record}"), ())))
+    }
+}
+
+impl KeptLabels {
+    pub fn labellings(&self) -> &[Labelling] {
+        &self.labellings
+    }
+
+    pub fn known(&self) -> &Known {
+        &self.known
+    }
+
+    /// What persons did and is not on record yet, with its numbers. What came with a request is in the record of that.
+    pub fn unrecorded(&self) -> impl Iterator<Item = (u64, &Labelling)> {
+        let acts = (0..).zip(&self.labellings).filter(|(_, labelling)| matches!(labelling.origin, Origin::Set { .. }));
+        acts.filter(|(number, _)| !self.recorded.contains(number))
+    }
+}
+
+impl Labelling {
+    /// What the ledger says of a person's act: the same words, whoever writes it.
+    pub fn draft(&self, number: u64) -> Result<Draft, DraftError> {
+        let (by, reason) = match &self.origin {
+            Origin::Set { by, reason } => (by.clone(), reason.clone()),
+            _ => Default::default(),
+        };
+        let columns: Vec<String> = self.columns.iter().map(|(column, label)| format!("{column}: {label}")).collect();
+        let details = [("columns", columns.join(", ")), ("at", self.at.to_string()), ("number", number.to_string())];
+        let change = Change {
+            what: "label columns".to_owned(),
+            by,
+            reason,
+            details: details.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            ..Change::default()
+        };
+        Draft::of_change(Kind::AdminAction, None, &change)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.columns.is_empty() {
+            return Err("no column".to_owned());
+        }
+        if let Origin::Set { by, reason } = &self.origin {
+            check_line("who does it", by, LABEL_BY_BYTES_MAX)?;
+            check_line("the reason", reason, LABEL_REASON_BYTES_MAX)?;
+        }
+        for (column, label) in &self.columns {
+            check_line("the label", label, LABEL_BYTES_MAX)?;
+            if column.path.is_empty() || column.path.iter().any(|part| part.is_empty() || part.contains('.')) {
+                return Err(format!("`{column}` is no column"));
+            }
+        }
+        Ok(())
+    }
+
+    fn line(&self) -> String {
+        let origin = match &self.origin {
+            Origin::Carried(subject) => format!("carried {}", hexadecimal(&subject.0)),
+            Origin::Set { by, reason } => format!("set {}:{}", hexadecimal(by.as_bytes()), hexadecimal(reason.as_bytes())),
+            Origin::Tagged => "tagged -".to_owned(),
+        };
+        let entry = |(column, label): &(ColumnPath, String)| {
+            let TableName { project, dataset, table } = &column.table;
+            let parts = [project, dataset, table, &column.path.join("."), label].map(|part| hexadecimal(part.as_bytes()));
+            parts.join(":")
+        };
+        let columns: Vec<String> = self.columns.iter().map(entry).collect();
+        format!("{origin} {} {}", self.at, columns.join(" "))
+    }
+
+    fn read(words: &[&str]) -> Option<Labelling> {
+        let [kind, from, at, columns @ ..] = words else { return None };
+        let origin = match (*kind, *from) {
+            ("carried", subject) => {
+                let bytes = <[u8; SUBJECT_BYTES]>::try_from(bytes_of(subject)?).ok()?;
+                Origin::Carried(Subject(bytes))
+            }
+            ("set", said) => {
+                let (by, reason) = said.split_once(':')?;
+                Origin::Set { by: text(by)?, reason: text(reason)? }
+            }
+            ("tagged", "-") => Origin::Tagged,
+            _ => return None,
+        };
+        let columns = columns.iter().map(|entry| read_column(entry)).collect::<Option<Vec<_>>>()?;
+        (!columns.is_empty()).then_some(Labelling { origin, at: at.parse().ok()?, columns })
+    }
+}
+
+fn read_column(entry: &str) -> Option<(ColumnPath, String)> {
+    let parts = entry.split(':').map(text).collect::<Option<Vec<_>>>()?;
+    let [project, dataset, table, path, label] = parts.as_slice() else { return None };
+    let path = path.split('.').map(str::to_owned).collect();
+    Some((ColumnPath { table: TableName::new(project, dataset, table), path }, label.clone()))
+}
+
+fn text(digits: &str) -> Option<String> {
+    String::from_utf8(bytes_of(digits)?).ok()
+}
+
+impl Lines for KeptLabels {
+    const HEAD: &'static str = "sluice kept labels 1\n";
+
+    fn take(&mut self, line: &str) -> Option<()> {
+        let words: Vec<&str> = line.split(' ').collect();
+        if let ["recorded", number, record] = words.as_slice() {
+            let number: u64 = number.parse().ok()?;
+            record.parse::<u64>().ok()?;
+            let labelling = self.labellings.get(usize::try_from(number).ok()?)?;
+            if !matches!(labelling.origin, Origin::Set { .. }) {
+                return None;
+            }
+            self.recorded.insert(number);
+            return Some(());
+        }
+        let labelling = Labelling::read(&words)?;
+        for (column, label) in &labelling.columns {
+            match labelling.origin {
+                Origin::Tagged => self.known.tag(column, label),
+                Origin::Carried(_) | Origin::Set { .. } => self.known.inherit(column, label),
+            };
+        }
+        self.labellings.push(labelling);
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

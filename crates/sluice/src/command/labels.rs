@@ -1,0 +1,215 @@
+//! `sluice labels`: which columns have a label beside those that the policy set names, and why. A person may add one; what takes one off is a release in
+//! the policy set, which is signed.
+
+use super::ledger::append;
+use super::policy::FolderLog;
+use super::{EXIT_REFUSED, Failure, on_record};
+use crate::configuration::{self, Configuration};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use sluice_app::hex;
+use sluice_model::{ColumnPath, TableName};
+use sluice_store::{KeptLabels, KeptLabelsFile, Labelling, Ledger, Origin, StoreFault};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Labels follow data: what is written from a labelled column has its label from then on. Policy tags that were seen once count from then on too.
+#[derive(Subcommand)]
+pub enum Labels {
+    List(List),
+    Set(Set),
+}
+
+/// Say which columns got a label, when and why.
+///
+/// The patterns of labels.toml are not in the list: `sluice policy check` shows those.
+#[derive(Args)]
+#[command(after_help = "Example:
+  sluice labels list --config /etc/sluice --table acme-prod.clinic.patients_copy")]
+pub struct List {
+    /// The folder of sluice.toml
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    config: PathBuf,
+    /// Of this table alone
+    #[arg(long, value_name = "PROJECT.DATASET.TABLE")]
+    table: Option<String>,
+    /// Answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Put a label on columns, at once, until a release in the policy set takes it off.
+///
+/// A running gateway holds to it within a second, and puts it on record. With --ledger this command does, where no gateway runs. Exit code 0: it is so. 2: the label is none. 1: it could not be done.
+#[derive(Args)]
+#[command(after_help = "Example:
+  sluice labels set --config /etc/sluice --label health --by ana --reason 'seen in a review' acme-prod.clinic.notes.text")]
+pub struct Set {
+    /// The folder of sluice.toml
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    config: PathBuf,
+    /// One of the policy set in force
+    #[arg(long, value_name = "NAME")]
+    label: String,
+    /// The columns, a field of a record as `column.field`
+    #[arg(required = true, value_name = "PROJECT.DATASET.TABLE.COLUMN")]
+    columns: Vec<String>,
+    /// Who asks for it: it goes on record
+    #[arg(long, value_name = "NAME")]
+    by: String,
+    /// Why, in one line: it goes on record
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// The folder of the ledger, if no gateway runs that holds it
+    #[arg(long, value_name = "LEDGER", requires = "keys")]
+    ledger: Option<PathBuf>,
+    /// The folder of the ledger's keys
+    #[arg(long, value_name = "DIR", requires = "ledger")]
+    keys: Option<PathBuf>,
+    /// Answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(labels: &Labels) -> Result<ExitCode, Failure> {
+    match labels {
+        Labels::List(asked) => list(asked),
+        Labels::Set(asked) => set(asked),
+    }
+}
+
+fn list(asked: &List) -> Result<ExitCode, Failure> {
+    let configuration = configuration::read_sound(&asked.config)?;
+    let kept = open(&configuration)?.current().map_err(|fault| failure(&fault))?;
+    let table = asked.table.as_deref().map(|text| TableName::parse(text).ok_or_else(|| Failure::new(format!("`{text}` is no table"))));
+    let table = table.transpose()?.map(|table| table.to_string().to_lowercase());
+    let wanted = |column: &ColumnPath| table.as_ref().is_none_or(|table| column.table.to_string().to_lowercase() == *table);
+    let entries: Vec<Entry<'_>> = entries(&kept).filter(|entry| wanted(entry.column)).collect();
+    let waiting = kept.unrecorded().count();
+    let lines: Vec<String> = entries.iter().map(Entry::line).collect();
+    let text = if lines.is_empty() { "no column has one".to_owned() } else { lines.join("\n") };
+    let more = if waiting == 0 { String::new() } else { format!("\n{waiting} not on record yet") };
+    let values: Vec<Value> = entries.iter().map(Entry::value).collect();
+    say(asked.json, &json!({ "labels": values, "not_on_record": waiting }), &format!("{text}{more}"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A column, what it has, and why.
+struct Entry<'a> {
+    column: &'a ColumnPath,
+    label: &'a str,
+    labelling: &'a Labelling,
+}
+
+fn entries(kept: &KeptLabels) -> impl Iterator<Item = Entry<'_>> {
+    kept.labellings().iter().flat_map(|labelling| labelling.columns.iter().map(move |(column, label)| Entry { column, label, labelling }))
+}
+
+impl Entry<'_> {
+    fn origin(&self) -> String {
+        match &self.labelling.origin {
+            Origin::Carried(request) => format!("with the data of request {}", hex(&request.0)),
+            Origin::Set { by, reason } => format!("by {by}: {reason}"),
+            Origin::Tagged => "a policy tag of BigQuery's".to_owned(),
+        }
+    }
+
+    fn line(&self) -> String {
+        format!("{}  {}  since {}, {}", self.column, self.label, self.labelling.at, self.origin())
+    }
+
+    fn value(&self) -> Value {
+        let (kind, by, reason, request) = match &self.labelling.origin {
+            Origin::Carried(request) => ("carried", None, None, Some(hex(&request.0))),
+            Origin::Set { by, reason } => ("set", Some(by), Some(reason), None),
+            Origin::Tagged => ("policy_tag", None, None, None),
+        };
+        json!({
+            "column": self.column.to_string(), "label": self.label, "at": self.labelling.at,
+            "origin": kind, "by": by, "reason": reason, "request": request,
+        })
+    }
+}
+
+fn set(asked: &Set) -> Result<ExitCode, Failure> {
+    let configuration = configuration::read_sound(&asked.config)?;
+    let known = labels_in_force(&configuration)?;
+    if !known.contains(&asked.label) {
+        let text = format!("`{}` is no label of the policy set in force: {}", asked.label, known.join(", "));
+        say(asked.json, &json!({ "refused": text }), &format!("refused: {text}"));
+        return Ok(ExitCode::from(EXIT_REFUSED));
+    }
+    let columns = asked.columns.iter().map(|text| Ok((column(text)?, asked.label.clone()))).collect::<Result<Vec<_>, Failure>>()?;
+    let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let origin = Origin::Set { by: asked.by.clone(), reason: asked.reason.clone() };
+    let file = open(&configuration)?;
+    file.add(&Labelling { origin, at, columns }).map_err(|fault| failure(&fault))?;
+    // It is so from here on, whatever becomes of the record.
+    let recorded = match (&asked.ledger, &asked.keys) {
+        (Some(ledger), Some(keys)) => on_record::put(ledger, keys, "labels", |ledger| record_all(&file, ledger)),
+        _ => Ok("not on record yet: whoever holds the ledger records it".to_owned()),
+    };
+    let (record, code) = match recorded {
+        Ok(said) => (said, ExitCode::SUCCESS),
+        Err(failure) => (format!("not on record: {failure}"), ExitCode::from(super::EXIT_FAILED)),
+    };
+    let value =
+        json!({ "label": asked.label, "columns": asked.columns, "by": asked.by, "reason": asked.reason, "at": at, "record": record });
+    say(asked.json, &value, &format!("{}: {}, by {}: {}\n{record}", asked.label, asked.columns.join(", "), asked.by, asked.reason));
+    Ok(code)
+}
+
+/// A misspelt label would hide a column under a name that nobody knows.
+fn labels_in_force(configuration: &Configuration) -> Result<Vec<String>, Failure> {
+    let log = FolderLog::new(&configuration.policy.activations, configuration.policy.keys.clone());
+    let standing = log.standing().map_err(|error| Failure::new(error.to_string()))?;
+    let digest = standing.in_force().ok_or_else(|| Failure::new("no policy set is in force: `sluice policy activate` puts one there"))?;
+    let set = log.set(digest).map_err(|error| Failure::new(error.to_string()))?;
+    Ok(set.labels.names().map(|label| label.name.clone()).collect())
+}
+
+fn column(text: &str) -> Result<ColumnPath, Failure> {
+    let read = || {
+        let name = TableName::parse(text)?;
+        let (table, path) = name.table.split_once('.')?;
+        let path: Vec<String> = path.split('.').map(str::to_owned).collect();
+        let whole = !table.is_empty() && path.iter().all(|part| !part.is_empty());
+        whole.then(|| ColumnPath { table: TableName::new(&name.project, &name.dataset, table), path })
+    };
+    read().ok_or_else(|| Failure::new(format!("`{text}` is no column: it is project.dataset.table.column")))
+}
+
+fn record_all(file: &KeptLabelsFile, ledger: &mut Ledger) -> Result<Vec<u64>, Failure> {
+    let kept = file.current().map_err(|fault| failure(&fault))?;
+    let mut records = Vec::new();
+    for (number, act) in kept.unrecorded() {
+        let draft = act.draft(number).map_err(|error| Failure::new(error.to_string()))?;
+        let receipt = append(ledger, &draft).map_err(|fault| failure(&fault))?;
+        file.mark_recorded(number, receipt.index).map_err(|fault| failure(&fault))?;
+        records.push(receipt.index);
+    }
+    Ok(records)
+}
+
+fn open(configuration: &Configuration) -> Result<KeptLabelsFile, Failure> {
+    let path: &Path = &configuration.policy.labels;
+    KeptLabelsFile::open(path).map_err(|fault| {
+        if path.exists() {
+            return failure(&fault);
+        }
+        Failure::new(format!("{} is not there: `sluice init` makes it", path.display()))
+    })
+}
+
+fn failure(fault: &StoreFault) -> Failure {
+    Failure::new(fault.to_string())
+}
+
+fn say(as_json: bool, value: &Value, text: &str) {
+    if as_json {
+        println!("{value}");
+    } else {
+        println!("{text}");
+    }
+}
