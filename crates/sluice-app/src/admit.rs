@@ -77,6 +77,7 @@ impl Gateway {
             self.complete(passage, &JobState::default(), "completed", 0).await;
             return Ok(Admitted::Resource(answer));
         }
+        passage.place = Some(self.places.take(&passage.caller.principal().to_string()).await?);
         let asking = self.parts.upstream.rows(&admission.permit, &RowsAsk::AsSent);
         let page = passage.visit.trail.upstream(Stage::UpstreamRows, asking).await.map_err(fault)?;
         let released = self.release(passage, &admission.permit, page).await?;

@@ -4,6 +4,7 @@ use crate::asked::Visit;
 use crate::follow::Followed;
 use crate::identify::{self, Strangers, TurnedAway};
 use crate::onward::Onward;
+use crate::places::{Place, Places};
 use crate::ports::{Alarm, Catalog, InForce, Jobs, Keys, Machine, SealFault, Sealer, Upstream};
 use crate::record;
 use crate::refusal::{Refused, Why};
@@ -56,6 +57,7 @@ pub struct Gateway {
     pub(crate) parts: Parts,
     pub(crate) understanding: Understanding,
     pub(crate) owing: Owing,
+    pub(crate) places: Places,
     pub(crate) running: RunningJobs,
     pub(crate) sessions: Sessions,
     pub(crate) strangers: Strangers,
@@ -77,6 +79,8 @@ pub(crate) struct Passage {
     pub shadows: BTreeMap<String, String>,
     /// Rows that leave after the request is answered. Its end is theirs.
     pub onward: Option<Onward>,
+    /// For rows, until the last of them has left.
+    pub place: Option<Place>,
 }
 
 impl Gateway {
@@ -86,6 +90,7 @@ impl Gateway {
             parts,
             understanding,
             owing: Owing::default(),
+            places: Places::default(),
             running: RunningJobs::default(),
             sessions: Sessions::default(),
             strangers: Strangers::default(),
@@ -144,6 +149,7 @@ impl Gateway {
             decision: None,
             shadows: BTreeMap::new(),
             onward: None,
+            place: None,
         };
         let gateway = Arc::clone(self);
         let passing = tokio::spawn(async move {

@@ -11,6 +11,7 @@ mod job;
 mod jobs;
 mod labels;
 mod onward;
+mod places;
 mod ports;
 mod query;
 mod record;
@@ -35,6 +36,7 @@ pub use job::{JobName, JobWork, KnownJob, Part, QueryWork, owner_of};
 pub use jobs::{JOBS_LISTED_MAX, JobPage};
 pub use labels::LABEL_PREFIX;
 pub use onward::{MoreRows, RowsToCome};
+pub use places::{ROWS_AT_ONCE_OF_ONE_MAX, ROWS_WAIT_MILLISECONDS_MAX};
 pub use ports::{
     Alarm, Asking, Catalog, CatalogFault, CatalogPart, InForce, JobRows, JobState, Jobs, JobsFault, KeepFault, Keys, Machine, RawRows,
     Resource, RowsAsk, RowsSource, SealFault, Sealer, UPLOAD_HELD_BYTES_MAX, UPLOAD_IDLE_SECONDS_MAX, Upload, Upstream, UpstreamError,

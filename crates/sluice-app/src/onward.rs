@@ -121,8 +121,10 @@ impl Gateway {
         }
     }
 
-    /// A halt does not wait for the end of a page.
+    /// A halt does not wait for the end of a page, nor does a revocation.
     fn still_allowed(&self, passage: &Passage) -> Result<(), Why> {
+        let stands = passage.caller.still_stands(&self.parts.in_force.revocations());
+        stands.map_err(|refusal| Why::Unproven(Box::new(refusal)))?;
         let (policy, halt) = (self.parts.in_force.policy(), self.parts.in_force.halt());
         let now = i64::try_from(self.parts.machine.now_ms() / MILLISECONDS_PER_SECOND).unwrap_or(i64::MAX);
         policy.stopped(&passage.caller, &halt, now).map_or(Ok(()), |decision| Err(Why::Policy(Box::new(decision))))

@@ -274,6 +274,7 @@ impl Gateway {
         }
         self.hold_to(&passage.connection, work, &state)?;
         let rows = RowsAsk::OfJob(rows);
+        passage.place = Some(self.places.take(&passage.caller.principal().to_string()).await?);
         let asking = self.parts.upstream.rows(&admission.permit, &rows);
         let page = passage.visit.trail.upstream(Stage::UpstreamRows, asking).await.map_err(fault)?;
         let released = self.release(passage, &admission.permit, page).await?;

@@ -16,7 +16,7 @@ pub struct Refused {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Why {
-    /// Nothing was done: too many statements wait to be analysed, or too many bodies are held.
+    /// Nothing was done: too many statements wait to be analysed, too many bodies are held, or the caller has too many answers with rows under way.
     Busy,
     /// Names could not be looked up.
     Catalog(CatalogFault),

@@ -159,6 +159,13 @@ impl Caller {
         Ok(Caller { principal, asserted: self.asserted, token, spent, session: self.session, exchanges: self.exchanges, ends_at })
     }
 
+    /// What has been called off since the caller was let in. For what takes longer than a request: rows that are still on their way.
+    pub fn still_stands(&self, revocations: &Revocations) -> Result<(), Refusal> {
+        let session = self.session.as_ref().map_or(Ok(()), |session| revocations.check_session(session));
+        let checked = revocations.check(&self.principal, &self.token).and(session);
+        checked.map_err(|reason| Refusal { reason, issuer: Some(self.token.issuer.clone()), audiences: Vec::new() })
+    }
+
     pub fn principal(&self) -> &Principal {
         &self.principal
     }

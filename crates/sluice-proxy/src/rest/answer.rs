@@ -85,7 +85,7 @@ where
     let sent: Vec<String> = head.keys().cloned().collect();
     let head = mask.apply(Value::Object(head));
     let text = if manner.pretty { format!("{head:#}") } else { head.to_string() };
-    let rows_mask = mask.below("rows").filter(|_| rows.len() > 0 || more.is_some());
+    let rows_mask = mask.below("rows").filter(|_| rows.len() > 0 || more.is_some()).cloned();
     if rows_mask.is_none() && more.is_none() {
         return pieces(StatusCode::OK, vec![Bytes::from(text)], manner.gzip);
     }

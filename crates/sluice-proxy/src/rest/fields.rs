@@ -1,14 +1,18 @@
 //! The parameter `fields`: only the named parts of an answer, `a,b(c,d),e/f`. Applied by us, to what we would have answered without it.
 
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 const DEPTH_MAX: usize = 20;
 const ENTRIES_MAX: usize = 1_000;
 
-/// What is kept of an object; nothing named below an entry keeps all of it.
+/// What is kept of an object; nothing named below an entry keeps all of it. Each name stands once, and `*` stands alone: what one cell costs does not
+/// depend on how much the client wrote.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mask {
-    entries: Vec<(String, Mask)>,
+    entries: BTreeMap<String, Mask>,
+    /// `*`
+    all: Option<Box<Mask>>,
 }
 
 impl Mask {
@@ -20,7 +24,7 @@ impl Mask {
     }
 
     pub fn apply(&self, value: Value) -> Value {
-        if self.entries.is_empty() {
+        if self.is_whole() {
             return value;
         }
         match value {
@@ -33,28 +37,38 @@ impl Mask {
         }
     }
 
-    /// Nothing where the field of that name is not wanted. Of two entries for one field, both count.
-    pub fn below(&self, name: &str) -> Option<Mask> {
-        if self.entries.is_empty() {
-            return Some(Mask::default());
-        }
-        let mut named = self.entries.iter().filter(|(wanted, _)| wanted == "*" || wanted == name).map(|(_, mask)| mask);
-        let first = named.next()?.clone();
-        Some(named.fold(first, Mask::joined))
+    /// Nothing where the field of that name is not wanted.
+    pub fn below(&self, name: &str) -> Option<&Mask> {
+        if self.is_whole() { Some(self) } else { self.all.as_deref().or_else(|| self.entries.get(name)) }
     }
 
     /// Whether everything is kept.
     pub fn is_whole(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.is_empty() && self.all.is_none()
     }
 
-    fn joined(self, other: &Mask) -> Mask {
-        if self.is_whole() || other.is_whole() {
-            return Mask::default();
+    /// Of two entries for one field both count.
+    fn add(&mut self, name: String, mask: Mask) -> Option<()> {
+        let known = match name.as_str() {
+            "*" if self.entries.is_empty() => self.all.as_deref_mut(),
+            name if name != "*" && self.all.is_none() => self.entries.get_mut(name),
+            _ => return None,
+        };
+        match known {
+            Some(known) => return known.join(mask),
+            None if name == "*" => self.all = Some(Box::new(mask)),
+            None => drop(self.entries.insert(name, mask)),
         }
-        let mut entries = self.entries;
-        entries.extend(other.entries.iter().cloned());
-        Mask { entries }
+        Some(())
+    }
+
+    fn join(&mut self, other: Mask) -> Option<()> {
+        if self.is_whole() || other.is_whole() {
+            *self = Mask::default();
+            return Some(());
+        }
+        other.all.into_iter().try_for_each(|mask| self.add("*".to_owned(), *mask))?;
+        other.entries.into_iter().try_for_each(|(name, mask)| self.add(name, mask))
     }
 }
 
@@ -67,7 +81,8 @@ impl Reader<'_> {
     fn list(&mut self, depth: usize) -> Option<Mask> {
         let mut mask = Mask::default();
         loop {
-            mask.entries.push(self.entry(depth)?);
+            let (name, below) = self.entry(depth)?;
+            mask.add(name, below)?;
             match self.rest.strip_prefix(',') {
                 Some(after) => self.rest = after,
                 None => return Some(mask),
@@ -89,7 +104,10 @@ impl Reader<'_> {
         self.rest = after;
         let mask = if let Some(after) = self.rest.strip_prefix('/') {
             self.rest = after;
-            Mask { entries: vec![self.entry(depth + 1)?] }
+            let (below, mask) = self.entry(depth + 1)?;
+            let mut one = Mask::default();
+            one.add(below, mask)?;
+            one
         } else if let Some(after) = self.rest.strip_prefix('(') {
             self.rest = after;
             let mask = self.list(depth + 1)?;
@@ -117,15 +135,28 @@ mod tests {
         check("b(c,d(f))", json!({ "b": { "c": 2, "d": { "f": 4 } } }));
         check("b/c,b", json!({ "b": { "c": 2, "d": { "e": 3, "f": 4 } } }));
         check("list(x)", json!({ "list": [{ "x": 1 }] }));
-        check("*/c,a", json!({ "a": 1, "b": { "c": 2 }, "list": [{}] }));
+        check("*/c", json!({ "a": 1, "b": { "c": 2 }, "list": [{}] }));
+        check("*/c,*(x)", json!({ "a": 1, "b": { "c": 2 }, "list": [{ "x": 1 }] }));
+        check("b(d(e)),b(c,d(f))", json!({ "b": { "c": 2, "d": { "e": 3, "f": 4 } } }));
         check("*", answer.clone());
         check("zz", json!({}));
         check("a/b/c", json!({ "a": 1 }));
     }
 
+    /// A thousand names for the parts of a cell are one look-up, and as many times the same name is one entry.
+    #[test]
+    fn what_is_said_twice_stands_once() {
+        let many = |name: fn(usize) -> String| format!("rows/f/v({})", (0..ENTRIES_MAX - 3).map(name).collect::<Vec<_>>().join(","));
+        let below =
+            |mask: &Mask| ["rows", "f", "v"].iter().fold(mask.clone(), |mask, name| mask.below(name).unwrap().clone()).entries.len();
+        assert_eq!(below(&Mask::parse(&many(|_| "a".to_owned())).unwrap()), 1);
+        assert_eq!(below(&Mask::parse(&many(|number| format!("a{number}"))).unwrap()), ENTRIES_MAX - 3);
+        assert_eq!(Mask::parse("a/b,a").unwrap(), Mask::parse("a").unwrap());
+    }
+
     #[test]
     fn broken_masks_are_no_masks() {
-        for mask in ["", "a,", "a(b", "a)", "(a)", "a//b", "a;b", "a\u{0}", "a/", "a()", "a b", ",", "a,,b"] {
+        for mask in ["", "a,", "a(b", "a)", "(a)", "a//b", "a;b", "a\u{0}", "a/", "a()", "a b", ",", "a,,b", "*,a", "a/b,*", "a/*,a/b"] {
             assert_eq!(Mask::parse(mask), None, "{mask}");
         }
         assert_eq!(Mask::parse(&"a(".repeat(10_000)), None);
