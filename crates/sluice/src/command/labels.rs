@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use sluice_app::hex;
 use sluice_model::{ColumnPath, TableName};
+use sluice_policy::ActivationLog;
 use sluice_store::{KeptLabels, KeptLabelsFile, Labelling, Ledger, Origin, StoreFault};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
