@@ -44,7 +44,7 @@ impl Gateway {
         if ask.begins.is_some() {
             ask.sends = with_labels(ask.sends, &self.job_labels(passage))?;
         }
-        self.understand_expressions(&passage.visit.trail, &ask).await?;
+        self.understand_expressions(&passage.visit.trail, &passage.caller.principal().to_string(), &ask).await?;
         let (request, known) = self.method_request(passage, &ask).await?;
         let background = Background { known: &known, tables: &[] };
         let admission = self.admit_request(passage, request, background).await?;

@@ -15,13 +15,13 @@ const ACCEPTED: &str = "accepted is an expression of literals and of BigQuery's 
 
 impl Gateway {
     /// Each has to stand for itself: then it reads nothing, whoever evaluates it.
-    pub(crate) async fn understand_expressions(&self, trail: &Trail, ask: &MethodAsk) -> Result<(), Why> {
+    pub(crate) async fn understand_expressions(&self, trail: &Trail, who: &str, ask: &MethodAsk) -> Result<(), Why> {
         if ask.expressions.len() > EXPRESSIONS_MAX {
             let text = format!("the schema has {} defaults, accepted are {EXPRESSIONS_MAX}", ask.expressions.len());
             return Err(Why::Form { reason: FormReason::TooLarge, text });
         }
         for expression in &ask.expressions {
-            if !self.stands_alone(trail, &ask.project, expression).await? {
+            if !self.stands_alone(trail, who, &ask.project, expression).await? {
                 let text = format!("`{}` is not understood: {ACCEPTED}", expression.field);
                 return Err(Why::Form { reason: FormReason::Unsupported, text });
             }
@@ -30,14 +30,14 @@ impl Gateway {
     }
 
     /// Nothing is looked up for it: a name of anything is one too many.
-    async fn stands_alone(&self, trail: &Trail, project: &str, expression: &Expression) -> Result<bool, Why> {
+    async fn stands_alone(&self, trail: &Trail, who: &str, project: &str, expression: &Expression) -> Result<bool, Why> {
         let query = Request { text: as_query(&expression.text), project: project.to_owned(), ..Request::default() };
         let nothing = Snapshot::default();
-        let names = trail.walk(Stage::Analyze, self.names(&query, &nothing)).await?;
+        let names = trail.walk(Stage::Analyze, self.names(who, &query, &nothing)).await?;
         if names.ok() != Some(Required::default()) {
             return Ok(false);
         }
-        let analysis = trail.walk(Stage::Analyze, self.analysis(&query, nothing)).await?;
+        let analysis = trail.walk(Stage::Analyze, self.analysis(who, &query, nothing)).await?;
         Ok(reads_nothing(&analysis))
     }
 }

@@ -90,7 +90,7 @@ impl Gateway {
             parts,
             understanding,
             owing: Owing::default(),
-            places: Places::default(),
+            places: Places::of_rows(),
             running: RunningJobs::default(),
             sessions: Sessions::default(),
             strangers: Strangers::default(),

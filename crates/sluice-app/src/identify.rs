@@ -38,6 +38,14 @@ impl Gateway {
         }
     }
 
+    /// The same caller once more, in a request that asks several times. It is counted already.
+    pub async fn identify_again(&self, visit: &Visit, bearer: &[u8]) -> Result<Caller, Refused> {
+        match self.judge_on(visit, bearer).await {
+            Ok(caller) => Ok(caller),
+            Err(refusal) => Err(self.refuse_token(visit, refusal).await),
+        }
+    }
+
     /// Each request is counted here, once, whatever becomes of it. Whoever is halted or asks too often costs no more than this, and leaves a
     /// bounded number of records.
     pub(crate) async fn let_in(&self, visit: &Visit, caller: Caller) -> Result<Caller, Refused> {

@@ -20,13 +20,16 @@ use sluice_mask::{Head, MaskedRows};
 use sluice_model::Refused as NotUnderstood;
 use sluice_policy::{Destination, Difference, DryRun, JudgeMode, Purpose, Request, Sends, Statement, Work, compare};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What is said instead of a text that could hold what the caller may not know.
 const SCHEMA_WITHHELD: &str =
     "the statement does not fit the tables that it names; their schema is not yours to read, so nothing more is said";
 /// How the analyzer begins to say that a table is not there.
 const TABLE_ABSENT: &str = "Table not found: ";
+/// For a request that is repeated while the first one is on its way.
+const REPEAT_SECONDS_MAX: u64 = 30;
+const REPEAT_LOOK_MILLISECONDS: u64 = 50;
 /// Of a name that is taken: nothing else is said so when a job is sent.
 const CONFLICT: u16 = 409;
 
@@ -109,17 +112,26 @@ impl Gateway {
     }
 
     async fn submit_once(self: &Arc<Self>, passage: &mut Passage, ask: QueryAsk) -> Result<Sent, Why> {
-        if let Some(known) = self.sent_before(passage, &ask).await? {
+        let repeated = repeat::key(&ask).map(|key| (ask.job.project.clone(), key));
+        if let Some(known) = self.sent_before(passage, repeated.as_ref()).await? {
             return Ok(Sent::Job(known.name.clone()));
         }
         let dry_run = ask.dry_run;
-        let state = self.submit_now(passage, ask).await?.state();
+        let state = match self.submit_now(passage, ask).await {
+            Ok(running) => running.state(),
+            // The same request came twice at once, and the other one was first.
+            Err(why @ Why::Form { reason: FormReason::Duplicate, .. }) => match self.sent_before(passage, repeated.as_ref()).await? {
+                Some(known) => return Ok(Sent::Job(known.name.clone())),
+                None => return Err(why),
+            },
+            Err(why) => return Err(why),
+        };
         Ok(if dry_run { Sent::DryRun(Box::new(state)) } else { Sent::Job(state.name) })
     }
 
     async fn submit_now(self: &Arc<Self>, passage: &mut Passage, ask: QueryAsk) -> Result<Arc<Running>, Why> {
-        let trail = &passage.visit.trail;
-        let understood = trail.walk(Stage::Understand, self.understand(trail, &ask.connection, &ask.query)).await?;
+        let (trail, who) = (&passage.visit.trail, passage.caller.principal().to_string());
+        let understood = trail.walk(Stage::Understand, self.understand(trail, &who, &ask.connection, &ask.query)).await?;
         self.tell_or_withhold(passage, &ask, &understood)?;
         if depends_on_who_asks(&understood.analysis) && !self.impersonates(&ask.connection) {
             let text =
@@ -355,10 +367,19 @@ impl Gateway {
         }
     }
 
-    async fn sent_before(&self, passage: &Passage, ask: &QueryAsk) -> Result<Option<Arc<KnownJob>>, Why> {
-        let Some(key) = repeat::key(ask) else { return Ok(None) };
+    /// Under this request id, in this project. One that is on its way to BigQuery is waited for: until it is there, nobody knows of a job.
+    async fn sent_before(&self, passage: &Passage, repeated: Option<&(String, String)>) -> Result<Option<Arc<KnownJob>>, Why> {
+        let Some((project, key)) = repeated else { return Ok(None) };
         let owner = owner_of(&passage.caller);
-        Ok(self.parts.jobs.find_by_request_id(&owner, &ask.job.project, &key).await?)
+        let until = Instant::now() + Duration::from_secs(REPEAT_SECONDS_MAX);
+        loop {
+            let Some(known) = self.parts.jobs.find_by_request_id(&owner, project, key).await? else { return Ok(None) };
+            let is_there = known.arrived || self.running.find(&passage.connection, &known.name).is_some();
+            if is_there || Instant::now() >= until {
+                return Ok(Some(known));
+            }
+            tokio::time::sleep(Duration::from_millis(REPEAT_LOOK_MILLISECONDS)).await;
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Jobs that this process has sent and follows: polls are answered from here, and counted.
 
-use crate::job::{JobName, KnownJob};
+use crate::job::{JobName, JobWork, KnownJob};
 use crate::ports::JobState;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,6 +10,11 @@ use tokio::sync::watch;
 
 /// Of jobs that are done. Older ones are asked for again.
 const DONE_KEPT_MAX: usize = 10_000;
+/// Of what they hold: a statement may have a megabyte, and BigQuery's description holds it once more.
+const DONE_KEPT_BYTES_MAX: usize = 128 << 20;
+/// What a job takes beside its texts, and how often they stand in it: in words, in the tree of the description, in what was understood.
+const JOB_BYTES: usize = 4 << 10;
+const TEXT_COPIES: usize = 4;
 
 /// How many requests still owe their end to the ledger.
 #[derive(Default)]
@@ -43,7 +48,9 @@ pub(crate) struct RunningJobs {
 #[derive(Default)]
 struct Kept {
     jobs: HashMap<Key, Arc<Running>>,
-    done: std::collections::VecDeque<Key>,
+    /// With what each holds.
+    done: VecDeque<(Key, usize)>,
+    done_bytes: usize,
 }
 
 type Key = (String, String, String);
@@ -73,12 +80,14 @@ impl RunningJobs {
 
     /// Kept for a while: clients ask for a job that is done.
     pub fn done(&self, running: &Running) {
+        let bytes = running.bytes();
         let mut kept = self.kept();
-        kept.done.push_back(key(&running.known.connection, &running.known.name));
-        while kept.done.len() > DONE_KEPT_MAX {
-            if let Some(oldest) = kept.done.pop_front() {
-                kept.jobs.remove(&oldest);
-            }
+        kept.done.push_back((key(&running.known.connection, &running.known.name), bytes));
+        kept.done_bytes += bytes;
+        while kept.done.len() > DONE_KEPT_MAX || kept.done_bytes > DONE_KEPT_BYTES_MAX {
+            let Some((oldest, bytes)) = kept.done.pop_front() else { break };
+            kept.done_bytes -= bytes;
+            kept.jobs.remove(&oldest);
         }
     }
 
@@ -98,6 +107,15 @@ impl Running {
 
     pub fn set(&self, state: JobState) {
         self.state.send_replace(state);
+    }
+
+    /// About as much as it holds.
+    fn bytes(&self) -> usize {
+        let text = match &self.known.work {
+            JobWork::Query(work) => work.text.len() + work.parameters.iter().map(|parameter| parameter.value.len()).sum::<usize>(),
+            JobWork::Other => 0,
+        };
+        JOB_BYTES + TEXT_COPIES * (text + self.state.borrow().resource.0.to_string().len())
     }
 
     pub fn count_poll(&self) {
@@ -124,6 +142,52 @@ fn key(connection: &str, job: &JobName) -> Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::{Part, QueryWork};
+    use sluice_ledger::record::Subject;
+    use sluice_model::Analysis;
+
+    fn job(id: usize, text: usize) -> Arc<KnownJob> {
+        let work = QueryWork {
+            text: "x".repeat(text),
+            parameters: Vec::new(),
+            default_dataset: None,
+            destination: None,
+            analysis: Arc::new(Analysis { statements: Vec::new(), refused: None }),
+            dry_run: None,
+            part: Part::Whole,
+        };
+        Arc::new(KnownJob {
+            connection: "c".to_owned(),
+            name: JobName { project: "p".to_owned(), id: id.to_string(), location: None },
+            owner: "o".to_owned(),
+            subject: Subject([0; 16]),
+            request_id: None,
+            created_ms: 0,
+            work: JobWork::Query(Box::new(work)),
+            result_table: None,
+            arrived: true,
+        })
+    }
+
+    /// Of `count` jobs that are done, each with so much text, the newest are kept.
+    fn check(count: usize, text: usize, expect: usize) {
+        let jobs = RunningJobs::default();
+        for id in 0..count {
+            let running = jobs.begin(job(id, text), JobState::default());
+            jobs.done(&running);
+        }
+        let kept: Vec<bool> = (0..count).map(|id| jobs.find("c", &job(id, 0).name).is_some()).collect();
+        assert_eq!(kept.iter().filter(|kept| **kept).count(), expect, "{count} of {text} bytes");
+        assert!(kept.is_sorted());
+    }
+
+    #[test]
+    fn jobs_that_are_done_are_kept_within_bounds() {
+        check(20, 10, 20);
+        check(DONE_KEPT_MAX + 7, 0, DONE_KEPT_MAX);
+        check(200, 1 << 20, 31);
+        check(2, 40 << 20, 0);
+    }
 
     #[test]
     fn what_is_owed_is_counted_until_it_is_dropped() {

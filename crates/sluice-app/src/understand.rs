@@ -1,6 +1,7 @@
 //! From a text to what it does: names first, then exactly what they mean, then the analysis.
 
 use crate::gateway::Gateway;
+use crate::places::Places;
 use crate::ports::CatalogFault;
 use crate::refusal::{FormReason, Why, absent};
 use crate::trail::{Stage, Trail};
@@ -32,6 +33,7 @@ pub(crate) struct Understanding {
     names: Mutex<Names>,
     /// As many as the engine works on: a statement's time begins when it is its turn, and a crowd makes nobody's statement too slow.
     places: Arc<Semaphore>,
+    of_callers: Places,
 }
 
 #[derive(Default)]
@@ -56,7 +58,7 @@ pub(crate) struct Understood {
 }
 
 impl Gateway {
-    pub(crate) async fn understand(&self, trail: &Trail, connection: &str, query: &Request) -> Result<Understood, Why> {
+    pub(crate) async fn understand(&self, trail: &Trail, who: &str, connection: &str, query: &Request) -> Result<Understood, Why> {
         if let Some(understood) = self.understood_before(trail, connection, query).await {
             return Ok(understood);
         }
@@ -65,7 +67,7 @@ impl Gateway {
         let mut all = Required::default();
         let mut absent_datasets = BTreeSet::new();
         for _ in 0..ROUNDS_MAX {
-            let names = match trail.walk(Stage::Analyze, self.names(query, &snapshot)).await? {
+            let names = match trail.walk(Stage::Analyze, self.names(who, query, &snapshot)).await? {
                 Ok(names) => names,
                 Err(refused) => {
                     let analysis = Analysis { statements: Vec::new(), refused: Some(refused) };
@@ -76,7 +78,7 @@ impl Gateway {
             let missing = missing(&names, &snapshot);
             if missing == Required::default() {
                 self.understanding.remember(connection, query, all);
-                let analysis = trail.walk(Stage::Analyze, self.analysis(query, snapshot.clone())).await?;
+                let analysis = trail.walk(Stage::Analyze, self.analysis(who, query, snapshot.clone())).await?;
                 return Ok(Understood { absent_datasets, ..understood(analysis, &snapshot, known, false) });
             }
             add(&mut all, &missing);
@@ -152,22 +154,25 @@ impl Gateway {
         Ok(part.absent_datasets)
     }
 
-    pub(crate) async fn names(&self, query: &Request, snapshot: &Snapshot) -> Result<Result<Required, Refused>, Why> {
+    pub(crate) async fn names(&self, who: &str, query: &Request, snapshot: &Snapshot) -> Result<Result<Required, Refused>, Why> {
         let (engine, query, snapshot) = (Arc::clone(&self.parts.engine), query.clone(), snapshot.clone());
-        self.blocking(move || sluice_sql::required(engine.as_ref(), &query, &snapshot)).await
+        self.blocking(who, move || sluice_sql::required(engine.as_ref(), &query, &snapshot)).await
     }
 
-    pub(crate) async fn analysis(&self, query: &Request, snapshot: Snapshot) -> Result<Arc<Analysis>, Why> {
+    pub(crate) async fn analysis(&self, who: &str, query: &Request, snapshot: Snapshot) -> Result<Arc<Analysis>, Why> {
         let (engine, analyses, query) = (Arc::clone(&self.parts.engine), Arc::clone(&self.understanding.analyses), query.clone());
-        self.blocking(move || analyses.analyze(engine.as_ref(), &query, &snapshot)).await
+        self.blocking(who, move || analyses.analyze(engine.as_ref(), &query, &snapshot)).await
     }
 
-    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Why> {
+    /// Statements that take long to understand keep waiting whoever sent them: nobody has more of them before the engine than it takes at once.
+    async fn blocking<T: Send + 'static>(&self, who: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Why> {
+        let patience = Duration::from_secs(PLACE_SECONDS_MAX);
+        let own = self.understanding.of_callers.take_within(who, patience).await?;
         let place = Arc::clone(&self.understanding.places).acquire_owned();
-        let place = tokio::time::timeout(Duration::from_secs(PLACE_SECONDS_MAX), place).await.map_err(|_| Why::Busy)?;
+        let place = tokio::time::timeout(patience, place).await.map_err(|_| Why::Busy)?;
         let done = tokio::task::spawn_blocking(move || {
             let done = work();
-            drop(place);
+            drop((place, own));
             done
         });
         done.await.map_err(|_| Why::Catalog(CatalogFault::Unavailable("the analysis broke off".to_owned())))
@@ -200,7 +205,7 @@ pub(crate) struct Columns {
 impl Understanding {
     pub fn new(calls_at_once: usize) -> Understanding {
         let places = Arc::new(Semaphore::new(calls_at_once.clamp(1, Semaphore::MAX_PERMITS)));
-        Understanding { analyses: Arc::default(), names: Mutex::default(), places }
+        Understanding { analyses: Arc::default(), names: Mutex::default(), places, of_callers: Places::new(calls_at_once) }
     }
 
     fn remembered(&self, connection: &str, query: &Request) -> Option<Arc<Required>> {

@@ -46,6 +46,11 @@ pub struct JobList {
 pub trait Authenticate: Send + Sync {
     fn caller<'a>(&'a self, visit: &'a Visit, bearer: &'a [u8]) -> Asking<'a, Result<Caller, Refused>>;
 
+    /// The same once more within one request, which counts once.
+    fn caller_again<'a>(&'a self, visit: &'a Visit, bearer: &'a [u8]) -> Asking<'a, Result<Caller, Refused>> {
+        self.caller(visit, bearer)
+    }
+
     /// The same for a GET on one job, for which a token may serve a little longer than for everything else.
     fn caller_of_job<'a>(
         &'a self,

@@ -238,7 +238,7 @@ impl Visitor<'_> {
         for connection in &connections {
             let asks = match caller.take() {
                 Some(caller) => caller,
-                None => rest.caller(&visit, &head).await?,
+                None => rest.caller_again(&visit, &head).await?,
             };
             let ask = projects_ask(connection);
             match rest.application.admit(visit.clone(), asks, ask, None).await {

@@ -187,6 +187,13 @@ impl Rest {
         }
     }
 
+    pub(super) async fn caller_again(&self, visit: &Visit, head: &Head) -> Result<Caller, Refused> {
+        match &head.bearer {
+            Some(bearer) => self.authenticate.caller_again(visit, bearer).await,
+            None => Err(self.refuse_nobody(visit).await),
+        }
+    }
+
     async fn caller_of_job(&self, visit: &Visit, head: &Head, connection: &str, job: &JobName) -> Result<Caller, Refused> {
         match &head.bearer {
             Some(bearer) => self.authenticate.caller_of_job(visit, bearer, connection, job).await,

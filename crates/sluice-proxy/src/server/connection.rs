@@ -1,9 +1,10 @@
 //! One connection: its handshake, its limits, who is at the other end.
 
+use super::CONNECTIONS_MAX;
 use super::certificate::Certificate;
 use super::counts::{Counted, Counts, Door};
 use super::framing::Heads;
-use super::progress::Progress;
+use super::progress::{IDLE_SECONDS_MAX, Progress};
 use super::stream::Watched;
 use crate::rest::{Ambiguous, HEADERS_BYTES_MAX, HEADERS_MAX, Peer};
 use axum::Router;
@@ -25,8 +26,10 @@ use tokio_rustls::TlsAcceptor;
 use tower_service::Service;
 
 const HANDSHAKE_SECONDS_MAX: u64 = 10;
-/// Also the time that a connection may be idle between two requests.
-const HEAD_SECONDS_MAX: u64 = 60;
+/// Also the time that a connection of HTTP/1 may be idle between two requests.
+const HEAD_SECONDS_MAX: u64 = IDLE_SECONDS_MAX;
+/// Below this connections on which nothing is asked make room for others.
+const PLACES_LEFT_MIN: usize = CONNECTIONS_MAX / 4;
 const STREAMS_MAX: u32 = 128;
 /// A client that resets streams as fast as it opens them is cut off.
 const RESETS_MAX: usize = 64;
@@ -47,26 +50,33 @@ impl Serving {
     pub fn connect(&self, stream: TcpStream, peer: SocketAddr, certificate: Option<Arc<Certificate>>, place: OwnedSemaphorePermit) {
         // Answers are small and waited for.
         drop(stream.set_nodelay(true));
-        let (router, watcher) = (self.router.clone(), self.graceful.watcher());
+        let (router, watcher, places) = (self.router.clone(), self.graceful.watcher(), Arc::clone(&self.places));
         let counted = Counted::new(&self.counts, if certificate.is_some() { Door::Tls } else { Door::Plain });
         tokio::spawn(async move {
             let _place = place;
+            let is_full = move || places.available_permits() < PLACES_LEFT_MIN;
             match certificate {
-                None => exchange(stream, router, Peer { address: Some(peer.ip()), tls: None }, watcher, &counted).await,
+                None => exchange(stream, router, Peer { address: Some(peer.ip()), tls: None }, watcher, &counted, is_full).await,
                 Some(certificate) => {
                     let handshake = TlsAcceptor::from(certificate.configuration()).accept(stream);
                     let shaken = tokio::time::timeout(Duration::from_secs(HANDSHAKE_SECONDS_MAX), handshake).await;
                     let Ok(Ok(stream)) = shaken else { return counted.handshake_failed() };
                     let tls = stream.get_ref().1.protocol_version().and_then(|version| version.as_str()).map(str::to_owned);
-                    exchange(stream, router, Peer { address: Some(peer.ip()), tls }, watcher, &counted).await;
+                    exchange(stream, router, Peer { address: Some(peer.ip()), tls }, watcher, &counted, is_full).await;
                 }
             }
         });
     }
 }
 
-async fn exchange<S>(stream: S, router: Router, peer: Peer, watcher: hyper_util::server::graceful::Watcher, counted: &Counted)
-where
+async fn exchange<S>(
+    stream: S,
+    router: Router,
+    peer: Peer,
+    watcher: hyper_util::server::graceful::Watcher,
+    counted: &Counted,
+    is_full: impl Fn() -> bool,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = Builder::new(TokioExecutor::new());
@@ -99,14 +109,14 @@ where
         if request.version() < Version::HTTP_2 && !heads.next_is_clear() {
             request.extensions_mut().insert(Ambiguous);
         }
-        let (serving, answers) = (router.clone().call(request), Arc::clone(&answers));
-        async move { serving.await.map(|response| response.map(|body| answers.observe(body))) }
+        let (serving, open) = (router.clone().call(request), answers.begin());
+        async move { serving.await.map(|response| response.map(|body| open.observe(body))) }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
     let is_cut_off = tokio::select! {
         // A client that went away is no event: what it had begun is recorded where it is done.
         over = watcher.watch(connection) => over.is_err_and(|fault| is_late(fault.as_ref())),
-        () = progress.stalled() => true,
+        () = progress.stalled(is_full) => true,
     };
     if is_cut_off {
         counted.cut_off();

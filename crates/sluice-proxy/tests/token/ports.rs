@@ -1,8 +1,8 @@
 //! What a gateway needs and this door never asks: everything that has to do with statements. It is not there, and whoever calls it fails the test.
 
 use sluice_app::{
-    Alarm, Asking, Catalog, CatalogFault, CatalogPart, InForce, JobName, JobState, Jobs, JobsFault, Keys, KnownJob, Machine, RawRows,
-    Resource, RowsAsk, SealFault, Sealer, Upload, Upstream, UpstreamFault,
+    Alarm, Asking, Catalog, CatalogFault, CatalogPart, InForce, JobName, JobState, Jobs, JobsFault, KeepFault, Keys, KnownJob, Machine,
+    RawRows, Resource, RowsAsk, SealFault, Sealer, Upload, Upstream, UpstreamFault,
 };
 use sluice_identity::{Issuer, KeySet, Reason, Revocations};
 use sluice_ledger::Recorded;

@@ -26,6 +26,10 @@ impl Authenticate for ByToken {
         Box::pin(self.0.identify(visit, bearer))
     }
 
+    fn caller_again<'a>(&'a self, visit: &'a Visit, bearer: &'a [u8]) -> Asking<'a, Result<Caller, Refused>> {
+        Box::pin(self.0.identify_again(visit, bearer))
+    }
+
     fn caller_of_job<'a>(
         &'a self,
         visit: &'a Visit,

@@ -10,7 +10,7 @@ mod session;
 pub use session::Uploads;
 
 use super::attend::answer_job;
-use super::body::{self, BodyFault};
+use super::body::{self, BODY_MILLISECONDS_MAX, BodyFault};
 use super::configuration::{self, BODY_BYTES_MAX, FormFault, Inserted, Way};
 use super::room::Place;
 use super::serve::Visitor;
@@ -67,7 +67,10 @@ impl Visitor<'_> {
             Err(fault) => return Err(self.refuse(fault.into()).await),
         };
         let mut place = self.place();
-        let (ask, content_type) = match read_job(&self, connection, &mut place, &mut parts).await {
+        let reading = read_job(&self, connection, &mut place, &mut parts);
+        let read = tokio::time::timeout(Duration::from_millis(BODY_MILLISECONDS_MAX), reading).await;
+        let late = |_| Err(invalid(&format!("the job of the upload did not arrive within {BODY_MILLISECONDS_MAX} milliseconds")).into());
+        let (ask, content_type) = match read.unwrap_or_else(late) {
             Ok(read) => read,
             Err(why) => return Err(self.refuse(why).await),
         };
