@@ -29,10 +29,6 @@ pub enum Why {
     },
     /// A job's book is not there.
     Jobs(JobsFault),
-    /// Columns of the result, each with its labels, that would have to be masked.
-    Masked {
-        outputs: Vec<String>,
-    },
     Masking(MaskFault),
     /// Another caller's, or nobody's. The same answer for both.
     NotFound {
@@ -81,7 +77,6 @@ impl Why {
                 FormReason::Unsupported => "unsupported",
             },
             Why::Jobs(_) => "jobs",
-            Why::Masked { .. } => "masked",
             Why::Masking(_) => "masking",
             Why::NotFound { .. } => "not_found",
             Why::Policy(_) => "policy",
