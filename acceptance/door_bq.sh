@@ -34,7 +34,8 @@ as report-job
 check "datasets are listed" 0 clinic ls
 check "a table is shown" 0 admitted_at show clinic.patients
 check "selected rows are shown" 0 '| 1 | 20 |' head -n 2 --selected_fields id,patient_id clinic.visits
-check "labelled rows are not" 1 'masks are not applied yet: `diagnosis`' head -n 2 clinic.visits
+check "labelled rows are masked" 0 '| NULL |' head -n 2 --selected_fields id,diagnosis clinic.visits
+check "labelled columns are masked" 0 'XXXXX' query --use_legacy_sql=false 'SELECT id, ssn AS innocent FROM clinic.patients LIMIT 2'
 check "a query is answered" 0 '"n": "40"' query --format=prettyjson --use_legacy_sql=false 'SELECT COUNT(*) AS n FROM clinic.patients'
 check "a query is answered without a job of its own" 0 42 query --rpc --use_legacy_sql=false 'SELECT 42 AS x'
 check "a dry run tells the bytes" 0 'will process 320 bytes' query --dry_run --use_legacy_sql=false 'SELECT id FROM clinic.patients'

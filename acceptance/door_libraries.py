@@ -31,13 +31,15 @@ def as_reader():
     with engine.connect() as connection:
         answer = connection.execute(sqlalchemy.text("SELECT id, ward FROM patients WHERE id < :most ORDER BY id"), {"most": 3}).fetchall()
         assert [tuple(row) for row in answer] == [(1, "D"), (2, "C")], answer
+        ((masked,),) = connection.execute(sqlalchemy.text("SELECT MIN(ssn) FROM patients")).fetchall()
+        assert masked.startswith("XXXXX") and len(masked) == 9, masked
         try:
-            connection.execute(sqlalchemy.text("SELECT MIN(ssn) FROM patients")).fetchall()
+            connection.execute(sqlalchemy.text("SELECT id FROM patients WHERE ssn LIKE '9%'")).fetchall()
         except sqlalchemy.exc.DatabaseError as error:
             assert "Access Denied" in str(error) and "national_id" in str(error), error
         else:
-            raise AssertionError("a labelled column came out")
-    said("sqlalchemy asks, with parameters, and is refused")
+            raise AssertionError("a labelled column decided rows")
+    said("sqlalchemy asks, with parameters, is told masked values, and is refused")
     inspector = sqlalchemy.inspect(engine)
     assert "patients" in inspector.get_table_names("clinic") and "v_patients" in inspector.get_view_names("clinic")
     assert inspector.has_table("patients") and not inspector.has_table("none")

@@ -31,13 +31,15 @@ def python():
     client = bigquery.Client()
     assert client._connection.API_BASE_URL == f"https://bigquery.{DEMO['gateway']['universe_domain']}", client._connection.API_BASE_URL
     assert [tuple(row) for row in client.query_and_wait(WARDS)] == [(1, "D"), (2, "C")]
+    ((masked,),) = [tuple(row) for row in client.query_and_wait("SELECT MAX(ssn) FROM clinic.patients")]
+    assert masked.startswith("XXXXX") and len(masked) == 9, masked
     try:
-        client.query_and_wait("SELECT MAX(ssn) FROM clinic.patients")
+        client.query_and_wait("SELECT id FROM clinic.patients WHERE ssn LIKE '9%'")
     except exceptions.Forbidden as error:
         assert "Access Denied" in str(error) and "national_id" in str(error), error
     else:
-        raise AssertionError("a labelled column came out")
-    said("a query is answered, another is refused")
+        raise AssertionError("a labelled column decided rows")
+    said("a query is answered, with masks, and another is refused")
     try:
         client.query(MANY).to_dataframe()
     except exceptions.MethodNotImplemented as error:

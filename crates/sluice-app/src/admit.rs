@@ -3,17 +3,19 @@
 use crate::asked::{MethodAsk, Reads, Visit};
 use crate::decide::{Background, failed};
 use crate::gateway::{Gateway, Passage};
-use crate::job::{JobName, JobWork, KnownJob, owner_of};
+use crate::job::{JobName, JobWork, KnownJob, Part, owner_of};
 use crate::jobs::absent;
 use crate::labels::with_labels;
 use crate::ports::{JobState, Resource, RowsAsk, Upload};
 use crate::query::Results;
 use crate::refusal::{self, Refused, Why};
 use crate::trail::{Stage, Trail};
+use crate::understand::Columns;
 use sluice_identity::Caller;
-use sluice_model::{Output, TableName};
+use sluice_model::TableName;
 use sluice_policy::{self as policy, Known, Method, Outcome, Request, Work};
 use sluice_sql::Required;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a method answers.
@@ -74,14 +76,14 @@ impl Gateway {
             // Also after a fault: it may have acted.
             self.forget(passage, &ask.changes);
             let answer = answer.map_err(fault)?;
-            self.complete(passage, &JobState::default(), "completed", 0).await;
+            self.complete(passage, &JobState::default(), "completed").await;
             return Ok(Admitted::Resource(answer));
         }
         passage.place = Some(self.places.take(&passage.caller.principal().to_string()).await?);
         let asking = self.parts.upstream.rows(&admission.permit, &RowsAsk::AsSent);
         let page = passage.visit.trail.upstream(Stage::UpstreamRows, asking).await.map_err(fault)?;
         let released = self.release(passage, &admission.permit, page).await?;
-        self.complete_later(passage, &JobState::default(), released.count());
+        self.complete_later(passage, &JobState::default(), &released.left());
         Ok(Admitted::Rows(Box::new(released.results())))
     }
 
@@ -94,7 +96,10 @@ impl Gateway {
             let known = found.ok_or_else(|| Why::NotFound { what: refusal::absent(table, false) })?;
             let reads = matches!(ask.name.as_str(), "tables.get" | "tabledata.list");
             return match &known.work {
-                JobWork::Query(work) if reads => Ok((self.page(&known, work, ask.sends.clone()), (*self.parts.in_force.known()).clone())),
+                // Rows of a part of a script are told by the part's own name, if at all.
+                JobWork::Query(work) if reads && work.part == Part::Whole => {
+                    Ok((self.page(&known, work, ask.sends.clone()), (*self.parts.in_force.known()).clone()))
+                }
                 _ => Err(Why::NotFound { what: refusal::absent(table, false) }),
             };
         }
@@ -113,12 +118,12 @@ impl Gateway {
             *mine = true;
         }
         let trail = &passage.visit.trail;
-        let (columns, known) = match &ask.reads {
-            Reads::Nothing => (Vec::new(), (*self.parts.in_force.known()).clone()),
+        let Columns { outputs: columns, required, known } = match &ask.reads {
+            Reads::Nothing => Columns { outputs: Vec::new(), required: BTreeSet::new(), known: (*self.parts.in_force.known()).clone() },
             Reads::All(tables) => self.columns_or_absent(passage, ask, tables, None).await?,
             Reads::Some(table, paths) => self.columns_or_absent(passage, ask, std::slice::from_ref(table), Some(paths)).await?,
         };
-        let work = Work::Method(Method { name: ask.name.clone(), resource, columns });
+        let work = Work::Method(Method { name: ask.name.clone(), resource, columns, required });
         let (connection, project, mut also) = (ask.connection.clone(), ask.project.clone(), ask.also.clone());
         if let Some(table) = &ask.untags
             && self.has_tags(trail, &ask.connection, table).await?
@@ -135,9 +140,9 @@ impl Gateway {
         ask: &MethodAsk,
         tables: &[TableName],
         paths: Option<&[Vec<String>]>,
-    ) -> Result<(Vec<Output>, Known), Why> {
+    ) -> Result<Columns, Why> {
         let why = match self.columns(&passage.visit.trail, &ask.connection, tables, paths).await {
-            Ok(found) => return Ok((found.outputs, found.known)),
+            Ok(found) => return Ok(found),
             Err(why) => why,
         };
         let known = self.parts.in_force.known();

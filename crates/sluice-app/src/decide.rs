@@ -8,12 +8,8 @@ use crate::trail::Stage;
 use crate::understand::Understood;
 use sluice_ledger::Recorded;
 use sluice_ledger::record::content::{Meta, Steps, Table};
-use sluice_mask::MaskFault;
 use sluice_model::TableName;
-use sluice_policy::{
-    Amount, Circumstances, Counters, Decision, DryRun, Exceeded, Known, Limit, MaskedPath, Outcome, Permit, Request, Verdict, Work,
-};
-use std::collections::BTreeSet;
+use sluice_policy::{Amount, Circumstances, Counters, Decision, DryRun, Exceeded, Known, Limit, Outcome, Permit, Request, Verdict, Work};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -80,13 +76,6 @@ impl Gateway {
         let caller = permit.decision().caller.clone();
         let slot = permit.request().begins_job().then(|| Slot { in_force: Arc::clone(&self.parts.in_force), caller });
         passage.decision = Some(permit.decision().clone());
-        // Until masks are applied, nothing that needs one is sent at all.
-        if let Err(fault) = sluice_mask::Masker::new(&permit) {
-            return Err(match fault {
-                MaskFault::NotYet => Why::Masked { outputs: masked_outputs(permit.decision()) },
-                other => Why::Masking(other),
-            });
-        }
         let permit = self.recorded_permit(passage, permit).await?;
         self.carry_labels(passage, &permit).await?;
         Ok(Admission { permit, slot, dry_run, may_be_told })
@@ -218,18 +207,6 @@ fn word(verdict: &Verdict) -> &'static str {
         Verdict::Refused(_) => "refused",
         Verdict::ToEstimate(_) => "to_estimate",
     }
-}
-
-/// By the names that the caller gave them.
-fn masked_outputs(decision: &Decision) -> Vec<String> {
-    let name = |masked: &MaskedPath| match masked.name.as_str() {
-        "" => format!("column {}", masked.output + 1),
-        name => format!("`{}`", [&[name.to_owned()], masked.at.as_slice()].concat().join(".")),
-    };
-    let labels = |masked: &MaskedPath| masked.labels.iter().cloned().collect::<Vec<_>>().join(", ");
-    let outputs: BTreeSet<String> =
-        decision.evaluation.masks.iter().map(|masked| format!("{} ({})", name(masked), labels(masked))).collect();
-    outputs.into_iter().collect()
 }
 
 fn refuse(passage: &mut Passage, decision: Decision) -> Why {

@@ -16,6 +16,7 @@ use sluice_identity::{Caller, Identity, ReplayStore};
 use sluice_ledger::record::content::{self, Steps, Totals};
 use sluice_ledger::record::{Draft, DraftError, Subject};
 use sluice_ledger::{AppendFault, DurableLog, Receipt};
+use sluice_mask::MaskKeys;
 use sluice_policy::Decision;
 use sluice_sql::engine::Engine;
 use std::borrow::Cow;
@@ -39,6 +40,8 @@ pub struct Parts {
     pub keys: Arc<dyn Keys>,
     pub log: Arc<dyn DurableLog>,
     pub machine: Arc<dyn Machine>,
+    /// Of the deployment, for masks that hash.
+    pub mask_keys: MaskKeys,
     pub replay: Arc<dyn ReplayStore>,
     pub sealer: Arc<dyn Sealer>,
     pub upstream: Arc<dyn Upstream>,

@@ -12,6 +12,7 @@ use crate::together::together;
 use crate::trail::Stage;
 use sluice_identity::Caller;
 use sluice_policy::{Method, Request, Resource, Sends, Verb, Work};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -122,7 +123,7 @@ impl Gateway {
         };
         let state = state.map_err(|fault| failed(fault, may_be_told))?;
         self.confirm(&known, &state).await?;
-        self.complete(passage, &state, "completed", 0).await;
+        self.complete(passage, &state, "completed").await;
         Ok(self.tell_of(passage, &known, state).await)
     }
 
@@ -140,12 +141,17 @@ impl Gateway {
         let asking = self.parts.upstream.job(&admission.permit, &name, Duration::ZERO);
         let state = trail.upstream(Stage::UpstreamJob, asking).await;
         let state = state.map_err(|fault| failed(fault, may_be_told))?;
-        self.complete(passage, &state, "completed", 0).await;
+        self.complete(passage, &state, "completed").await;
         Ok(self.tell_of(passage, &known, state).await)
     }
 
     async fn list(&self, passage: &mut Passage, project: &str, before: Option<&str>, jobs_max: usize) -> Result<JobPage, Why> {
-        let work = Method { name: "jobs.list".to_owned(), resource: Resource::Project(project.to_owned()), columns: Vec::new() };
+        let work = Method {
+            name: "jobs.list".to_owned(),
+            resource: Resource::Project(project.to_owned()),
+            columns: Vec::new(),
+            required: BTreeSet::new(),
+        };
         let sends = Sends { path: format!("projects/{project}/jobs"), ..Sends::default() };
         let request = asked(passage, project, work, sends);
         let known_now = self.parts.in_force.known();
@@ -168,7 +174,7 @@ impl Gateway {
                 page.jobs.push(self.tell_of(passage, known, state).await);
             }
         }
-        self.complete(passage, &JobState::default(), "completed", 0).await;
+        self.complete(passage, &JobState::default(), "completed").await;
         Ok(page)
     }
 
@@ -220,7 +226,7 @@ fn method(passage: &Passage, name: &str, job: &JobName, verb: Verb, suffix: &str
     let resource = Resource::Job { project: job.project.clone(), id: job.id.clone(), mine: true };
     let query = job.location.iter().map(|location| ("location".to_owned(), location.clone())).collect();
     let sends = Sends { verb, path: format!("projects/{}/jobs/{}{suffix}", job.project, job.id), query, ..Sends::default() };
-    asked(passage, &job.project, Method { name: name.to_owned(), resource, columns: Vec::new() }, sends)
+    asked(passage, &job.project, Method { name: name.to_owned(), resource, columns: Vec::new(), required: BTreeSet::new() }, sends)
 }
 
 pub(crate) fn asked(passage: &Passage, project: &str, method: Method, sends: Sends) -> Request {

@@ -6,9 +6,9 @@ use crate::gateway::{Gateway, Passage};
 use crate::ports::{JobState, RowsSource};
 use crate::record;
 use crate::refusal::Why;
-use crate::release::counted;
+use crate::release::{Left, left};
 use sluice_ledger::Recorded;
-use sluice_ledger::record::content::{Steps, Totals};
+use sluice_ledger::record::content::Steps;
 use sluice_ledger::record::{Draft, DraftError};
 use sluice_mask::{Head, MaskedRows, Masking};
 use std::fmt;
@@ -34,9 +34,7 @@ pub(crate) struct Onward {
     masking: Masking,
     source: Box<dyn RowsSource>,
     to: Sender<MoreRows>,
-    /// What has left so far.
-    pieces: u64,
-    rows: u64,
+    left: Left,
     /// Of the job whose rows they are.
     pub state: JobState,
 }
@@ -63,21 +61,19 @@ impl RowsToCome {
 impl Onward {
     pub fn new(masking: Masking, source: Box<dyn RowsSource>, first: &[Recorded<MaskedRows>]) -> (Onward, RowsToCome) {
         let (to, from) = mpsc::channel(STEPS_AHEAD_MAX);
-        let pieces = u64::try_from(first.len()).unwrap_or(u64::MAX);
-        (Onward { masking, source, to, pieces, rows: counted(first), state: JobState::default() }, RowsToCome(from))
+        (Onward { masking, source, to, left: left(first), state: JobState::default() }, RowsToCome(from))
     }
 }
 
 impl Gateway {
     /// To the end of the rows, which is the end of the request.
     pub(crate) async fn send_onward(self: Arc<Self>, passage: Passage, onward: Onward) {
-        let Onward { masking, source, to, pieces, rows, state } = onward;
+        let Onward { masking, source, to, mut left, state } = onward;
         let (masked, from) = mpsc::channel(STEPS_AHEAD_MAX);
         let reading = tokio::spawn(read_on(masking, source, masked));
-        let mut sent = Sent { pieces, rows };
-        let ending = self.record_and_send(&passage, from, &to, &mut sent).await;
+        let ending = self.record_and_send(&passage, from, &to, &mut left).await;
         reading.abort();
-        let draft = self.ended(&passage, &state, sent.rows, &ending);
+        let draft = self.ended(&passage, &state, &left, &ending);
         // What broke off is on record before its client sees it.
         self.put_completed(draft).await;
         drop(to);
@@ -94,7 +90,7 @@ impl Gateway {
         passage: &Passage,
         mut from: Receiver<Result<Masked, Why>>,
         to: &Sender<MoreRows>,
-        sent: &mut Sent,
+        left: &mut Left,
     ) -> Result<Ending, Why> {
         loop {
             let (pieces, head) = match from.recv().await {
@@ -105,14 +101,14 @@ impl Gateway {
                 None => return Err(Why::broke_off()),
             };
             self.still_allowed(passage)?;
-            let released = self.commit_rows(passage, sent.pieces, pieces).await?;
+            let released = self.commit_rows(passage, left.pieces, pieces).await?;
             for rows in released {
-                let count = rows.value().count();
+                let mut sent = left.clone();
+                sent.add(rows.value());
                 if to.send(MoreRows::Rows(rows)).await.is_err() {
                     return Ok(Ending::Abandoned);
                 }
-                sent.pieces += 1;
-                sent.rows += count;
+                *left = sent;
             }
             if let Some(head) = head {
                 let ended = to.send(MoreRows::End(*head)).await;
@@ -130,10 +126,10 @@ impl Gateway {
         policy.stopped(&passage.caller, &halt, now).map_or(Ok(()), |decision| Err(Why::Policy(Box::new(decision))))
     }
 
-    fn ended(&self, passage: &Passage, state: &JobState, rows: u64, ending: &Result<Ending, Why>) -> Result<Draft, DraftError> {
+    fn ended(&self, passage: &Passage, state: &JobState, left: &Left, ending: &Result<Ending, Why>) -> Result<Draft, DraftError> {
         let (outcome, why) = match ending {
-            Ok(Ending::Sent) => return self.completed(passage, state, "completed", rows),
-            Ok(Ending::Abandoned) => return self.completed(passage, state, "abandoned", rows),
+            Ok(Ending::Sent) => return self.completed(passage, state, "completed", left),
+            Ok(Ending::Abandoned) => return self.completed(passage, state, "abandoned", left),
             Err(why) => ("failed", why),
         };
         let mut meta = record::of_job(record::meta(&passage.visit, &passage.connection, outcome, None), &state.name);
@@ -142,13 +138,8 @@ impl Gateway {
             Why::Upstream { fault, .. } => record::upstream_failed(&state.name.to_string(), fault),
             _ => record::upstream(state),
         };
-        Steps { subject: passage.subject }.completed(&meta, &Totals { rows, ..Totals::default() }, &upstream)
+        Steps { subject: passage.subject }.completed(&meta, &left.totals(), &upstream)
     }
-}
-
-struct Sent {
-    pieces: u64,
-    rows: u64,
 }
 
 /// By itself, so that the next rows are looked at while the ones before them are put on record.

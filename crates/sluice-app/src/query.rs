@@ -9,6 +9,7 @@ use crate::labels::{with_ceiling, with_labels};
 use crate::onward::RowsToCome;
 use crate::ports::{JobRows, JobState, JobsFault, RowsAsk, Upload, UpstreamFault, UpstreamFaultKind};
 use crate::refusal::{self, FormReason, Refused, Why};
+use crate::release::Left;
 use crate::repeat;
 use crate::running::Running;
 use crate::telling::told;
@@ -117,8 +118,8 @@ impl Gateway {
             return Ok(Sent::Job(known.name.clone()));
         }
         let dry_run = ask.dry_run;
-        let state = match self.submit_now(passage, ask).await {
-            Ok(running) => running.state(),
+        let running = match self.submit_now(passage, ask).await {
+            Ok(running) => running,
             // The same request came twice at once, and the other one was first.
             Err(why @ Why::Form { reason: FormReason::Duplicate, .. }) => match self.sent_before(passage, repeated.as_ref()).await? {
                 Some(known) => return Ok(Sent::Job(known.name.clone())),
@@ -126,6 +127,7 @@ impl Gateway {
             },
             Err(why) => return Err(why),
         };
+        let state = told(running.state(), self.may_be_told(&running.known));
         Ok(if dry_run { Sent::DryRun(Box::new(state)) } else { Sent::Job(state.name) })
     }
 
@@ -192,7 +194,7 @@ impl Gateway {
         let running = Arc::new(known);
         if dry_run {
             let running = self.running.alone(running, state);
-            self.complete(passage, &running.state(), "completed", 0).await;
+            self.complete(passage, &running.state(), "completed").await;
             return Ok(running);
         }
         let running = self.running.begin(running, state);
@@ -281,7 +283,7 @@ impl Gateway {
         self.confirm(&known, &state).await?;
         succeeded(&state, admission.may_be_told)?;
         if !state.done || !wants_rows {
-            self.complete_later(passage, &state, 0);
+            self.complete_later(passage, &state, &Left::default());
             return Ok(of_state(told(state, admission.may_be_told)));
         }
         self.hold_to(&passage.connection, work, &state)?;
@@ -290,7 +292,7 @@ impl Gateway {
         let asking = self.parts.upstream.rows(&admission.permit, &rows);
         let page = passage.visit.trail.upstream(Stage::UpstreamRows, asking).await.map_err(fault)?;
         let released = self.release(passage, &admission.permit, page).await?;
-        self.complete_later(passage, &state, released.count());
+        self.complete_later(passage, &state, &released.left());
         Ok(Results { job: Some(state.name.clone()), state: Some(told(state, admission.may_be_told)), ..released.results() })
     }
 
@@ -426,7 +428,7 @@ fn succeeded(state: &JobState, may_be_told: bool) -> Result<(), Why> {
     Err(failed(fault, may_be_told))
 }
 
-/// For the digest of what is sent: the call that an adapter makes of a page.
+/// For the digest of what is sent, and for masks, which write moments as they were asked for: the call that an adapter makes of a page.
 fn rows_sent(rows: &JobRows) -> Sends {
     let mut query = Vec::new();
     let mut push = |name: &str, value: Option<String>| query.extend(value.map(|value| (name.to_owned(), value)));
@@ -434,5 +436,7 @@ fn rows_sent(rows: &JobRows) -> Sends {
     push("maxResults", rows.rows_max.map(|max| max.to_string()));
     push("pageToken", rows.page_token.clone());
     push("startIndex", rows.start_index.map(|index| index.to_string()));
+    push("formatOptions.useInt64Timestamp", rows.int64_timestamps.then(|| "true".to_owned()));
+    push("formatOptions.timestampOutputFormat", rows.timestamp_format.clone());
     Sends { path: format!("projects/{}/queries/{}", rows.job.project, rows.job.id), query, ..Sends::default() }
 }

@@ -31,10 +31,6 @@ pub enum Why {
     Jobs(JobsFault),
     /// Labels that have to be kept could not be.
     Labels(KeepFault),
-    /// Columns of the result, each with its labels, that would have to be masked.
-    Masked {
-        outputs: Vec<String>,
-    },
     Masking(MaskFault),
     /// Another caller's, or nobody's. The same answer for both.
     NotFound {
@@ -84,7 +80,6 @@ impl Why {
             },
             Why::Jobs(_) => "jobs",
             Why::Labels(_) => "labels",
-            Why::Masked { .. } => "masked",
             Why::Masking(_) => "masking",
             Why::NotFound { .. } => "not_found",
             Why::Policy(_) => "policy",

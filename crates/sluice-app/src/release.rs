@@ -9,10 +9,11 @@ use crate::refusal::Why;
 use crate::together::together;
 use crate::trail::{DONE, Stage};
 use sluice_ledger::Recorded;
-use sluice_ledger::record::content::{Page, Steps, Totals};
+use sluice_ledger::record::content::{MaskedCells, Page, Steps, Totals};
 use sluice_ledger::record::{Draft, DraftError};
 use sluice_mask::{Head, MaskedRows, Masker};
 use sluice_policy::Permit;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,9 +24,39 @@ pub(crate) struct Released {
     more: Option<RowsToCome>,
 }
 
+/// What has left for a request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Left {
+    pub pieces: u64,
+    pub rows: u64,
+    /// By path and mask: cells, and those of them that were null.
+    masked: BTreeMap<(String, String), (u64, u64)>,
+}
+
+impl Left {
+    pub fn add(&mut self, rows: &MaskedRows) {
+        self.pieces += 1;
+        self.rows += rows.count();
+        for masked in rows.masked() {
+            let sum = self.masked.entry((masked.covered.path.clone(), masked.covered.mask.clone())).or_default();
+            *sum = (sum.0 + masked.cells, sum.1 + masked.nulls);
+        }
+    }
+
+    pub fn totals(&self) -> Totals {
+        let cells = |((path, mask), (cells, nulls)): (&(String, String), &(u64, u64))| MaskedCells {
+            path: path.clone(),
+            mask: mask.clone(),
+            cells: *cells,
+            nulls: *nulls,
+        };
+        Totals { rows: self.rows, masked: self.masked.iter().map(cells).collect(), ..Totals::default() }
+    }
+}
+
 impl Released {
-    pub fn count(&self) -> u64 {
-        counted(&self.rows)
+    pub fn left(&self) -> Left {
+        left(&self.rows)
     }
 
     pub fn results(self) -> Results {
@@ -36,7 +67,7 @@ impl Released {
 impl Gateway {
     /// Of a page that is still on its way its first rows, so that what is odd about them is still told. The others follow in `onward.rs`.
     pub(crate) async fn release(&self, passage: &mut Passage, permit: &Recorded<Permit>, raw: RawRows) -> Result<Released, Why> {
-        let masker = Masker::new(permit.value())?;
+        let masker = Masker::new(permit.value(), &self.parts.mask_keys);
         let begun = Instant::now();
         let (head, masked, onward) = match raw {
             RawRows::Whole(page) => {
@@ -72,7 +103,7 @@ impl Gateway {
         for (number, rows) in (number..).zip(pieces) {
             let bytes = u64::try_from(rows.text().len()).unwrap_or(u64::MAX);
             trail.release(rows.count(), bytes);
-            let page = Page::new(number, rows.count(), bytes, &record::sha256(rows.text().as_bytes()), Vec::new());
+            let page = Page::new(number, rows.count(), bytes, &record::sha256(rows.text().as_bytes()), masked_cells(&rows));
             let sealed = self.parts.sealer.seal(&steps.page(&page)?)?;
             commits.push(Box::pin(async { Ok(Recorded::commit(rows, sealed, self.parts.log.as_ref()).await?) }));
         }
@@ -85,13 +116,13 @@ impl Gateway {
 
     /// The end of a request that only read: what left is on record, so its client need not wait for this as well. A gateway that stops does.
     /// Where rows follow, their end is its end.
-    pub(crate) fn complete_later(self: &Arc<Self>, passage: &mut Passage, state: &JobState, rows: u64) {
+    pub(crate) fn complete_later(self: &Arc<Self>, passage: &mut Passage, state: &JobState, left: &Left) {
         if let Some(onward) = &mut passage.onward {
             onward.state = state.clone();
             return;
         }
         let (gateway, owed) = (Arc::clone(self), self.owing.one());
-        let draft = self.completed(passage, state, "completed", rows);
+        let draft = self.completed(passage, state, "completed", left);
         tokio::spawn(async move {
             gateway.put_completed_unhurried(draft).await;
             drop(gateway);
@@ -100,19 +131,18 @@ impl Gateway {
     }
 
     /// The end of a request that is no job.
-    pub(crate) async fn complete(&self, passage: &Passage, state: &JobState, outcome: &str, rows: u64) {
+    pub(crate) async fn complete(&self, passage: &Passage, state: &JobState, outcome: &str) {
         let begun = Instant::now();
-        self.put_completed(self.completed(passage, state, outcome, rows)).await;
+        self.put_completed(self.completed(passage, state, outcome, &Left::default())).await;
         passage.visit.trail.note(Stage::Record, begun, DONE);
     }
 
-    pub(crate) fn completed(&self, passage: &Passage, state: &JobState, outcome: &str, rows: u64) -> Result<Draft, DraftError> {
+    pub(crate) fn completed(&self, passage: &Passage, state: &JobState, outcome: &str, left: &Left) -> Result<Draft, DraftError> {
         let mut meta = record::meta(&passage.visit, &passage.connection, outcome, None);
         if !state.name.id.is_empty() {
             meta = record::of_job(meta, &state.name);
         }
-        let totals = Totals { rows, ..Totals::default() };
-        Steps { subject: passage.subject }.completed(&meta, &totals, &record::upstream(state))
+        Steps { subject: passage.subject }.completed(&meta, &left.totals(), &record::upstream(state))
     }
 
     async fn put_completed_unhurried(&self, draft: Result<Draft, DraftError>) {
@@ -130,6 +160,20 @@ impl Gateway {
     }
 }
 
-pub(crate) fn counted(rows: &[Recorded<MaskedRows>]) -> u64 {
-    rows.iter().map(|rows| rows.value().count()).sum()
+pub(crate) fn left(rows: &[Recorded<MaskedRows>]) -> Left {
+    let mut left = Left::default();
+    rows.iter().for_each(|rows| left.add(rows.value()));
+    left
+}
+
+/// A path that these rows have no cell of says nothing.
+fn masked_cells(rows: &MaskedRows) -> Vec<MaskedCells> {
+    let masked = rows.masked().filter(|masked| masked.cells > 0);
+    let cells = masked.map(|masked| MaskedCells {
+        path: masked.covered.path.clone(),
+        mask: masked.covered.mask.clone(),
+        cells: masked.cells,
+        nulls: masked.nulls,
+    });
+    cells.collect()
 }

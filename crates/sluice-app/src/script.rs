@@ -12,6 +12,7 @@ use crate::trail::Stage;
 use serde_json::Value;
 use sluice_identity::Caller;
 use sluice_policy::{Method, Resource, Sends};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +38,12 @@ impl Gateway {
 
     async fn parts(&self, passage: &mut Passage, parent: &JobName, parts_max: usize) -> Result<Vec<JobState>, Why> {
         let script = self.own_job(passage, parent).await?;
-        let work = Method { name: "jobs.list".to_owned(), resource: Resource::Project(parent.project.clone()), columns: Vec::new() };
+        let work = Method {
+            name: "jobs.list".to_owned(),
+            resource: Resource::Project(parent.project.clone()),
+            columns: Vec::new(),
+            required: BTreeSet::new(),
+        };
         let query = [("parentJobId", parent.id.clone()), ("projection", "full".to_owned()), ("maxResults", parts_max.to_string())];
         let sends = Sends {
             path: format!("projects/{}/jobs", parent.project),
@@ -64,7 +70,7 @@ impl Gateway {
             self.take_in(&script, &state).await?;
             states.push(told(without_foreign_text(state), may_be_told));
         }
-        self.complete(passage, &JobState::default(), "completed", 0).await;
+        self.complete(passage, &JobState::default(), "completed").await;
         Ok(states)
     }
 

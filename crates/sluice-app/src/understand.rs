@@ -111,7 +111,7 @@ impl Gateway {
         let mut snapshot = Snapshot::default();
         let wanted = Required { tables: tables.to_vec(), ..Required::default() };
         let absent_datasets = self.look_up(trail, connection, &wanted, &mut snapshot, &mut known).await?;
-        let mut outputs = Vec::new();
+        let (mut outputs, mut required) = (Vec::new(), BTreeSet::new());
         for name in tables {
             let Some(table) = snapshot.tables.get(name) else {
                 let is_dataset = absent_datasets.contains(&(name.project.clone(), name.dataset.clone()));
@@ -122,8 +122,9 @@ impl Gateway {
                 return Err(Why::Form { reason: FormReason::Unsupported, text });
             }
             outputs.extend(table.columns.iter().filter(|column| is_wanted(column, paths)).map(|column| shown(name, column)));
+            required.extend(table.columns.iter().filter(|column| column.required).map(|column| column.name.clone()));
         }
-        Ok(Columns { outputs, known })
+        Ok(Columns { outputs, required, known })
     }
 
     async fn look_up(
@@ -199,6 +200,8 @@ impl Understood {
 
 pub(crate) struct Columns {
     pub outputs: Vec<Output>,
+    /// Those in which NULL may not stand.
+    pub required: BTreeSet<String>,
     pub known: Known,
 }
 

@@ -1,11 +1,15 @@
-//! Bytes of rows per second, read and checked: `make bench`. Each core of the gateway does this for every byte that leaves.
+//! Bytes of rows per second, read, checked and masked: `make bench`. Each core of the gateway does this for every byte that leaves.
 
-use sluice_mask::RawPage;
+use sluice_mask::{MASK_SECRET_BYTES, MaskKeys, MaskedRows, Masker, RawPage};
 use std::error::Error;
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
+
+#[path = "../tests/it/permit.rs"]
+#[allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, dead_code, reason = "it is a test's, which uses more of it")]
+mod permit;
 
 const PAGE_BYTES: usize = 10 << 20;
 const TIME_MIN: Duration = Duration::from_secs(1);
@@ -29,6 +33,12 @@ const SHAPES: [(&str, &str, &str); 3] = [
     ),
 ];
 
+const COLUMNS: usize = 20;
+const ROW_OF_TEXT: &str = "995-76-0013";
+/// How many of them, and by what.
+const MASKED: [(usize, &str); 6] =
+    [(0, "last_four"), (1, "default_value"), (1, "last_four"), (1, "keyed_hash"), (5, "last_four"), (5, "keyed_hash")];
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout();
     for (name, fields, row) in SHAPES {
@@ -40,6 +50,20 @@ fn main() -> Result<(), Box<dyn Error>> {
         let checked = per_second(text.len(), || page.fits_schema().is_ok());
         let both = per_second(text.len(), || RawPage::read(text.as_bytes()).is_ok_and(|page| page.fits_schema().is_ok()));
         writeln!(out, "{name}: read {read:.0} MB/s, checked {checked:.0} MB/s, both {both:.0} MB/s")?;
+    }
+    let row = format!(r#"{{"f":[{}]}}"#, vec![format!(r#"{{"v":"{ROW_OF_TEXT}"}}"#); COLUMNS].join(","));
+    let rows = vec![row.as_str(); PAGE_BYTES / row.len()].join(",");
+    let text = format!(r#"{{"kind":"bigquery#tableDataList","rows":[{rows}]}}"#);
+    let keys = MaskKeys::new(&[7; MASK_SECRET_BYTES]);
+    for (count, mask) in MASKED {
+        let columns: Vec<String> = (0..count).map(|position| format!("\"p.d.t.c{position}\"")).collect();
+        let labels = format!("[labels.id]\nmask = \"{mask}\"\nreason = \"r\"\ncolumns = [{}]\n", columns.join(", "));
+        let labels = if count == 0 { String::new() } else { labels };
+        let masker = Masker::new(&permit::permit(permit::method("tabledata.list", &[Some("STRING"); COLUMNS]), &labels), &keys);
+        let masked = |text: &str| masker.mask(RawPage::read(text.as_bytes()).ok()?).ok();
+        let cells: u64 = masked(&text).ok_or("the page is odd")?.iter().flat_map(MaskedRows::masked).map(|masked| masked.cells).sum();
+        let speed = per_second(text.len(), || masked(&text).is_some());
+        writeln!(out, "{count} of {COLUMNS} columns by {mask}: {cells} cells, read and masked {speed:.0} MB/s")?;
     }
     Ok(())
 }

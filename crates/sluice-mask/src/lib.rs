@@ -3,15 +3,22 @@
 //! `RawPage` is what BigQuery answered, `PageStart` what of it has come so far: nothing but a `Masker` looks into their rows. `MaskedRows` is what an encoder towards a client asks for.
 
 mod around;
+mod cover;
+mod keys;
 mod masker;
 mod masking;
+mod moment;
 mod page;
 mod scan;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod value;
+mod write;
 
-pub use masker::{MaskFault, MaskedRows, Masker, ROWS_BYTES_MAX};
+pub use cover::CoveredPath;
+pub use keys::{MASK_SECRET_BYTES, MaskKeys};
+pub use masker::{MaskFault, MaskedCells, MaskedRows, Masker, ROWS_BYTES_MAX};
 pub use masking::{Masking, PAGE_ON_ITS_WAY_BYTES_MAX, PageStart, ROW_BYTES_MAX};
 pub use page::{HEAD_MEMBER_BYTES_MAX, HEAD_MEMBERS_MAX, Head, PAGE_BYTES_MAX, PAGE_TOKEN_BYTES_MAX, PageFault, RawPage};
 pub use schema::{COLUMN_LEVELS_MAX, COLUMN_NAME_BYTES_MAX, COLUMNS_MAX};

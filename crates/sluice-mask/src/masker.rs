@@ -1,21 +1,43 @@
 //! MINT: `MaskedRows`.
 
+use crate::cover::{Cover, CoveredPath, Laid};
+use crate::keys::{HashKeys, MaskKeys};
 use crate::masking::{Masking, PageStart};
-use crate::page::{PageJob, Pieces, RawPage};
-use crate::scan::Odd;
+use crate::moment::TimestampForm;
+use crate::page::{PAGE_BYTES_MAX, PageJob, Pieces, RawPage};
+use crate::scan::{Odd, Scan};
 use crate::schema::Columns;
+use crate::value::Values;
+use crate::write::{Count, Leaving, Writer, Written};
 use serde_json::Value;
-use sluice_policy::{Permit, Purpose, Resource, Work};
+use sluice_model::Output;
+use sluice_policy::{MaskedPath, Permit, Purpose, Resource, Work, fits, shown_statements};
 use std::fmt;
 use std::sync::Arc;
 
 /// Rows leave in pieces of at most this, each with its own record. A single row may be longer.
 pub const ROWS_BYTES_MAX: usize = 1 << 20;
 
-/// For the rows of one permit: of its job or of its table, and of no other. Until masks are applied it passes only what needs none.
+/// For the rows of one permit: of its job or of its table, and of no other.
 #[derive(Debug)]
 pub struct Masker {
     of: Of,
+    /// Nothing if the permit wants no masks: then rows pass as they came.
+    wanted: Option<Wanted>,
+}
+
+/// What the permit wants masked.
+#[derive(Debug)]
+struct Wanted {
+    /// The statements that the rows can be of. A method is one.
+    shown: Vec<Shown>,
+    values: Values,
+}
+
+#[derive(Debug)]
+struct Shown {
+    outputs: Vec<Output>,
+    masks: Vec<MaskedPath>,
 }
 
 #[derive(Debug)]
@@ -34,23 +56,32 @@ pub struct MaskedRows {
     page: Arc<String>,
     from: usize,
     to: usize,
+    /// Of the whole page too.
+    cover: Option<Arc<Cover>>,
+    counts: Vec<Count>,
+}
+
+/// What was masked at one path of some rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaskedCells<'a> {
+    pub covered: &'a CoveredPath,
+    pub cells: u64,
+    /// That were null as they came.
+    pub nulls: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MaskFault {
     /// The page is of another job, or of a table where a job was permitted; or the permit is not for rows.
     Foreign,
-    /// The permit wants masks.
-    NotYet,
     /// A row does not have the shape that the schema promises.
     Shape,
+    /// The columns are not those that masks were planned for.
+    Unfit,
 }
 
 impl Masker {
-    pub fn new(permit: &Permit) -> Result<Masker, MaskFault> {
-        if !permit.masks().is_empty() {
-            return Err(MaskFault::NotYet);
-        }
+    pub fn new(permit: &Permit, keys: &MaskKeys) -> Masker {
         let request = permit.request();
         let of = match &request.work {
             Work::Statement(statement) => match &statement.purpose {
@@ -62,23 +93,41 @@ impl Masker {
                 _ => Of::Nothing,
             },
             Work::Method(method) => match method.resource {
-                Resource::Table(_) => Of::Table(Columns::of_outputs(&method.columns)),
+                Resource::Table(_) => Of::Table(Columns::of_outputs(&method.columns, &method.required)),
                 _ => Of::Nothing,
             },
         };
-        Ok(Masker { of })
+        let wanted = (!permit.masks().is_empty()).then(|| Wanted::by(permit, keys));
+        Masker { of, wanted }
     }
 
     /// All rows of the page, or none: one of another shape ends the answer.
     pub fn mask(&self, page: RawPage) -> Result<Vec<MaskedRows>, MaskFault> {
         let columns = self.columns(page.head.schema.as_ref(), page.job.as_ref())?;
-        pieces(&page, columns.as_ref())
+        match self.writer(columns.as_ref(), page.head.schema.is_some()) {
+            None => pieces(&page, columns.as_ref()),
+            Some(_) if Scan::new(&page.rows).peek().is_none() => Ok(Vec::new()),
+            Some(writer) => written(&page, columns.as_ref(), writer?),
+        }
     }
 
     /// The same for a page that is still on its way.
     pub fn begin(&self, start: PageStart) -> Result<Masking, MaskFault> {
-        let columns = self.columns(start.head().schema.as_ref(), start.job())?;
-        Ok(Masking::new(start, columns.ok_or(MaskFault::Shape)?))
+        let head = start.head();
+        let columns = self.columns(head.schema.as_ref(), start.job())?;
+        let writer = self.writer(columns.as_ref(), head.schema.is_some()).transpose()?;
+        Ok(Masking::new(start, columns.ok_or(MaskFault::Shape)?, writer))
+    }
+
+    /// Nothing if no masks are wanted. A page without rows may have any columns, so whoever has rows asks whether they fit.
+    fn writer(&self, columns: Option<&Columns>, has_schema: bool) -> Option<Result<Writer, MaskFault>> {
+        let wanted = self.wanted.as_ref()?;
+        // Rows of a table do not say which statement of a script they are of, and what they are was only expected.
+        let is_certain = has_schema || wanted.shown.len() == 1;
+        Some(match columns.filter(|_| is_certain) {
+            Some(columns) => wanted.writer(columns),
+            None => Err(MaskFault::Unfit),
+        })
     }
 
     fn columns(&self, schema: Option<&Value>, found: Option<&PageJob>) -> Result<Option<Columns>, MaskFault> {
@@ -89,6 +138,65 @@ impl Masker {
             _ => Err(MaskFault::Foreign),
         }
     }
+}
+
+impl Wanted {
+    fn by(permit: &Permit, keys: &MaskKeys) -> Wanted {
+        let request = permit.request();
+        let masks = |statement: usize| permit.masks().iter().filter(move |masked| masked.statement == statement).cloned().collect();
+        let shown = shown_statements(request);
+        let shown = shown.into_iter().map(|(statement, outputs)| Shown { outputs: outputs.to_vec(), masks: masks(statement) });
+        let form = TimestampForm::of_query(&request.sends.query);
+        Wanted { shown: shown.collect(), values: Values { keys: keys_of(permit, keys), form } }
+    }
+
+    /// The rows are of a statement whose columns they have. Where several have them, what one of them hides is hidden.
+    fn writer(&self, columns: &Columns) -> Result<Writer, MaskFault> {
+        let fields = columns.fields();
+        let fitting: Vec<&Shown> = self.shown.iter().filter(|shown| fits(&shown.outputs, &fields)).collect();
+        if fitting.is_empty() {
+            return Err(MaskFault::Unfit);
+        }
+        let masks = fitting.iter().flat_map(|shown| &shown.masks);
+        let laid = masks.map(|masked| Laid { output: masked.output, at: &masked.at, mask: &masked.mask });
+        let cover = Cover::of(columns, laid).map_err(|_| MaskFault::Unfit)?;
+        Ok(Writer { cover: Arc::new(cover), values: self.values.clone() })
+    }
+}
+
+/// A job's pages are one result. Reading a table has no beginning and no end: what one caller reads of it is one result.
+fn keys_of(permit: &Permit, keys: &MaskKeys) -> HashKeys {
+    let request = permit.request();
+    let (connection, project) = (request.connection.as_str(), request.project.as_str());
+    match &request.work {
+        Work::Statement(statement) => match &statement.purpose {
+            Purpose::Page { job, .. } => keys.of_result(&["job", connection, project, job]),
+            Purpose::Dispatch | Purpose::DryRun => keys.of_result(&["none", connection, project]),
+        },
+        Work::Method(method) => keys.of_result(&["table", connection, &permit.decision().caller, &method.resource.to_string()]),
+    }
+}
+
+/// Rows of a page that is whole, written anew.
+pub(crate) fn written(page: &RawPage, columns: Option<&Columns>, writer: Writer) -> Result<Vec<MaskedRows>, MaskFault> {
+    let columns = columns.ok_or(MaskFault::Shape)?;
+    let mut written = Written::new(writer);
+    let mut scan = Scan::new(&page.rows);
+    scan.peek().ok_or(MaskFault::Shape)?;
+    loop {
+        scan.peek();
+        written.row(columns, &mut scan, ROWS_BYTES_MAX)?;
+        // Masks can make a page longer than it was.
+        if written.bytes() > PAGE_BYTES_MAX {
+            return Err(MaskFault::Shape);
+        }
+        if !scan.eat(b',') {
+            break;
+        }
+    }
+    scan.end()?;
+    let cover = Arc::clone(&written.writer.cover);
+    MaskedRows::of_written(written.leave(true), &cover)
 }
 
 pub(crate) fn pieces(page: &RawPage, columns: Option<&Columns>) -> Result<Vec<MaskedRows>, MaskFault> {
@@ -107,11 +215,27 @@ pub(crate) fn pieces(page: &RawPage, columns: Option<&Columns>) -> Result<Vec<Ma
 impl MaskedRows {
     /// MINT, for rows whose shape `masking` has seen. The text was there when the piece was found.
     pub(crate) fn of_piece(page: &Arc<String>, (from, to, count): (usize, usize, u64)) -> Option<MaskedRows> {
-        page.get(from..to).map(|_| MaskedRows { count, page: Arc::clone(page), from, to })
+        page.get(from..to).map(|_| MaskedRows { count, page: Arc::clone(page), from, to, cover: None, counts: Vec::new() })
+    }
+
+    /// MINT, for rows that `Written` has checked and masked.
+    pub(crate) fn of_written(leaving: Option<Leaving>, cover: &Arc<Cover>) -> Result<Vec<MaskedRows>, MaskFault> {
+        let Some(Leaving { text, pieces }) = leaving else { return Ok(Vec::new()) };
+        let rows = pieces.into_iter().map(|(piece, counts)| {
+            let rows = MaskedRows::of_piece(&text, piece)?;
+            Some(MaskedRows { cover: Some(Arc::clone(cover)), counts, ..rows })
+        });
+        rows.collect::<Option<_>>().ok_or(MaskFault::Shape)
     }
 
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    /// Each masked path, also where these rows have no cell of it.
+    pub fn masked(&self) -> impl Iterator<Item = MaskedCells<'_>> {
+        let paths = self.cover.iter().flat_map(|cover| &cover.paths);
+        paths.zip(&self.counts).map(|(covered, count)| MaskedCells { covered, cells: count.cells, nulls: count.nulls })
     }
 
     pub fn text(&self) -> &str {
@@ -137,8 +261,8 @@ impl fmt::Display for MaskFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             MaskFault::Foreign => formatter.write_str("the rows are not those of the job or table that was permitted"),
-            MaskFault::NotYet => formatter.write_str("a column of the result would have to be masked, and masks are not applied yet"),
             MaskFault::Shape => formatter.write_str("a row does not have the shape that its schema promises"),
+            MaskFault::Unfit => formatter.write_str("the columns are not those that masks were planned for"),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::masker::{MaskFault, MaskedRows, ROWS_BYTES_MAX};
 use crate::page::{HEAD_MEMBER_BYTES_MAX, Head, PageFault, PageJob, Pieces, ROWS};
 use crate::scan::Scan;
 use crate::schema::Columns;
+use crate::write::{Writer, Written};
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
@@ -32,8 +33,10 @@ pub struct Masking {
     buffer: Vec<u8>,
     /// Where in the buffer the next thing begins.
     at: usize,
-    /// Whole rows in the buffer, in pieces.
+    /// Whole rows in the buffer, in pieces; where nothing is masked.
     found: Pieces,
+    /// Where something is: rows leave from here, and the buffer holds none that is whole.
+    written: Option<Written>,
     place: Place,
     /// How long the buffer is at the next look.
     look_at: usize,
@@ -74,7 +77,7 @@ impl PageStart {
     /// How many rows there are if `rest`, which comes in parts of `step` bytes, makes the page whole. It shows none of them.
     pub fn fits_schema(self, rest: &[u8], step: usize) -> Result<u64, MaskFault> {
         let columns = self.around.head.schema.as_ref().and_then(Columns::of_schema).ok_or(MaskFault::Shape)?;
-        let mut masking = Masking::new(self, columns);
+        let mut masking = Masking::new(self, columns, None);
         let mut count = 0;
         for bytes in rest.chunks(step.max(1)) {
             count += masking.take(bytes)?.iter().map(MaskedRows::count).sum::<u64>();
@@ -117,11 +120,11 @@ fn valid(bytes: &[u8]) -> Option<&str> {
 }
 
 impl Masking {
-    pub(crate) fn new(start: PageStart, columns: Columns) -> Masking {
-        Masking::with(start, columns, Sizes { piece: ROWS_BYTES_MAX, look: LOOK_BYTES })
+    pub(crate) fn new(start: PageStart, columns: Columns, writer: Option<Writer>) -> Masking {
+        Masking::with(start, columns, writer, Sizes { piece: ROWS_BYTES_MAX, look: LOOK_BYTES })
     }
 
-    pub(crate) fn with(start: PageStart, columns: Columns, sizes: Sizes) -> Masking {
+    pub(crate) fn with(start: PageStart, columns: Columns, writer: Option<Writer>, sizes: Sizes) -> Masking {
         let PageStart { around, bytes } = start;
         Masking {
             around,
@@ -130,6 +133,7 @@ impl Masking {
             buffer: bytes,
             at: 0,
             found: Pieces::default(),
+            written: writer.map(Written::new),
             place: Place::Opened,
             look_at: 0,
             sizes,
@@ -181,21 +185,36 @@ impl Masking {
                 }
                 _ => {
                     let from = scan.at();
-                    if self.columns.row(&mut scan).is_err() {
+                    let row = match &mut self.written {
+                        Some(written) => written.row(&self.columns, &mut scan, self.sizes.piece),
+                        None => self.columns.row(&mut scan),
+                    };
+                    if row.is_err() {
                         break;
                     }
-                    self.found.add_within(begun_at + from, begun_at + scan.at(), self.sizes.piece);
+                    if self.written.is_none() {
+                        self.found.add_within(begun_at + from, begun_at + scan.at(), self.sizes.piece);
+                    }
                     self.place = Place::BehindRow;
                 }
             }
             self.at = begun_at + scan.at();
+        }
+        let is_further = self.at > begun_at;
+        if let Some(written) = &self.written {
+            if written.is_too_long() {
+                return Err(MaskFault::Shape);
+            }
+            // What has been written stands there.
+            self.buffer.drain(..self.at);
+            self.at = 0;
         }
         let rest = self.buffer.len() - self.at;
         if rest > self.rest_bytes_max() {
             return Err(MaskFault::Shape);
         }
         // A row that is longer than what was looked at is not looked at again until there is twice as much of it.
-        let more = if self.at > begun_at { self.sizes.look } else { rest.max(self.sizes.look) };
+        let more = if is_further { self.sizes.look } else { rest.max(self.sizes.look) };
         self.look_at = self.buffer.len() + more;
         Ok(())
     }
@@ -206,6 +225,10 @@ impl Masking {
 
     /// Whole pieces, all but the last one, which may still grow; that one too if nothing more will come.
     fn leave(&mut self, all: bool) -> Result<Vec<MaskedRows>, MaskFault> {
+        if let Some(written) = &mut self.written {
+            let cover = Arc::clone(&written.writer.cover);
+            return MaskedRows::of_written(written.leave(all), &cover);
+        }
         let held = if all { None } else { self.found.0.pop() };
         if self.found.0.is_empty() {
             self.found.0.extend(held);

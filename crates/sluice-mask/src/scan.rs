@@ -30,6 +30,10 @@ impl<'a> Scan<'a> {
         self.text.get(from..self.at).ok_or(Odd)
     }
 
+    pub(crate) fn between(&self, from: usize, to: usize) -> Result<&'a str, Odd> {
+        self.text.get(from..to).ok_or(Odd)
+    }
+
     /// The next byte that is no space, left where it is.
     pub(crate) fn peek(&mut self) -> Option<u8> {
         loop {

@@ -4,6 +4,7 @@ use crate::page::PageFault;
 use crate::scan::{Odd, Scan};
 use serde_json::{Map, Value, json};
 use sluice_model::{Field, Output, Type};
+use std::collections::BTreeSet;
 
 /// All fields of a schema, nested ones too: BigQuery's own limit.
 pub const COLUMNS_MAX: usize = 10_000;
@@ -38,14 +39,19 @@ const SCALARS: [&str; 19] = [
 const DIGITS: [&str; 4] = ["maxLength", "precision", "scale", "timestampPrecision"];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Columns(Vec<Column>);
+pub(crate) struct Columns(pub(crate) Vec<Column>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Column {
-    repeated: bool,
+pub(crate) struct Column {
+    pub(crate) name: String,
+    /// Of a scalar, or of the elements of many; a record has its fields below.
+    pub(crate) kind: Type,
+    pub(crate) repeated: bool,
     required: bool,
+    /// A mask may write NULL. Not the other side of `required`: where nobody knows, a row may hold NULL and a mask writes none.
+    pub(crate) may_be_null: bool,
     /// Of a record.
-    fields: Option<Columns>,
+    pub(crate) fields: Option<Columns>,
 }
 
 /// `{"fields": [...]}` of known members, each of the type that it should have. The others are counted in `dropped`.
@@ -100,29 +106,51 @@ fn is_record(word: &str) -> bool {
     matches!(word, "RECORD" | "STRUCT")
 }
 
+/// BigQuery always says what a range is of.
+fn scalar(word: &str, range_of: Option<&str>) -> Option<Type> {
+    match word {
+        "RANGE" => Type::parse(range_of.unwrap_or("DATE")).ok().map(|element| Type::Range(Box::new(element))),
+        word => Type::parse(word).ok(),
+    }
+}
+
 impl Columns {
     /// Of a schema as `rebuild` left it. What it does not know promises nothing.
     pub(crate) fn of_schema(schema: &Value) -> Option<Columns> {
         Columns::of_fields(schema.get("fields")?, COLUMN_LEVELS_MAX)
     }
 
-    /// Of a table's columns as the catalog knows them. It does not know which of them may be null.
-    pub(crate) fn of_outputs(outputs: &[Output]) -> Option<Columns> {
-        outputs.iter().map(|output| Column::of_type(output.kind.as_ref()?, COLUMN_LEVELS_MAX)).collect::<Option<Vec<_>>>().map(Columns)
+    /// Of a table's columns as the catalog knows them. Of fields of records it does not know which of them may be null.
+    pub(crate) fn of_outputs(outputs: &[Output], required: &BTreeSet<String>) -> Option<Columns> {
+        let column = |output: &Output| {
+            let column = Column::of_type(&output.name, output.kind.as_ref()?, false, COLUMN_LEVELS_MAX)?;
+            Some(Column { may_be_null: !required.contains(&output.name), ..column })
+        };
+        outputs.iter().map(column).collect::<Option<Vec<_>>>().map(Columns)
     }
 
     /// Of a result, as the dry run said it would be.
     pub(crate) fn of_types(fields: &[Field]) -> Option<Columns> {
-        fields.iter().map(|field| Column::of_type(&field.kind, COLUMN_LEVELS_MAX)).collect::<Option<Vec<_>>>().map(Columns)
+        let column = |field: &Field| Column::of_type(&field.name, &field.kind, true, COLUMN_LEVELS_MAX);
+        fields.iter().map(column).collect::<Option<Vec<_>>>().map(Columns)
+    }
+
+    /// As a plan of masks knows them.
+    pub(crate) fn fields(&self) -> Vec<Field> {
+        self.0.iter().map(|column| Field { name: column.name.clone(), kind: column.whole_kind() }).collect()
     }
 
     fn of_fields(fields: &Value, levels_left: usize) -> Option<Columns> {
         let levels_left = levels_left.checked_sub(1)?;
         let column = |field: &Value| {
             let mode = field.get("mode").map_or(Some("NULLABLE"), Value::as_str)?;
-            let record = is_record(field.get("type")?.as_str()?);
-            let fields = if record { Some(Columns::of_fields(field.get("fields")?, levels_left)?) } else { None };
-            Some(Column { repeated: mode == "REPEATED", required: mode == "REQUIRED", fields })
+            let word = field.get("type")?.as_str()?;
+            let (kind, fields) = match is_record(word) {
+                true => (Type::Struct(Vec::new()), Some(Columns::of_fields(field.get("fields")?, levels_left)?)),
+                false => (scalar(word, field.pointer("/rangeElementType/type").and_then(Value::as_str))?, None),
+            };
+            let (name, required) = (field.get("name")?.as_str()?.to_owned(), mode == "REQUIRED");
+            Some(Column { name, kind, repeated: mode == "REPEATED", required, may_be_null: !required, fields })
         };
         fields.as_array()?.iter().map(column).collect::<Option<Vec<_>>>().map(Columns)
     }
@@ -148,26 +176,40 @@ impl Columns {
 }
 
 impl Column {
-    fn of_type(kind: &Type, levels_left: usize) -> Option<Column> {
+    fn of_type(name: &str, kind: &Type, may_be_null: bool, levels_left: usize) -> Option<Column> {
         let levels_left = levels_left.checked_sub(1)?;
+        let column = |kind: Type, fields: Option<Columns>| Column {
+            name: name.to_owned(),
+            kind,
+            repeated: false,
+            required: false,
+            may_be_null,
+            fields,
+        };
         match kind {
             Type::Array(element) => {
-                let element = Column::of_type(element, levels_left)?;
+                let element = Column::of_type(name, element, may_be_null, levels_left)?;
                 (!element.repeated).then_some(Column { repeated: true, ..element })
             }
             Type::Struct(fields) => {
-                let fields = fields.iter().map(|field| Column::of_type(&field.kind, levels_left)).collect::<Option<_>>()?;
-                Some(Column { repeated: false, required: false, fields: Some(Columns(fields)) })
+                let field = |field: &Field| Column::of_type(&field.name, &field.kind, may_be_null, levels_left);
+                Some(column(Type::Struct(Vec::new()), Some(Columns(fields.iter().map(field).collect::<Option<_>>()?))))
             }
-            _ => Some(Column { repeated: false, required: false, fields: None }),
+            scalar => Some(column(scalar.clone(), None)),
         }
     }
 
-    fn is_plain(&self) -> bool {
+    /// With its fields and its brackets.
+    pub(crate) fn whole_kind(&self) -> Type {
+        let kind = self.fields.as_ref().map_or_else(|| self.kind.clone(), |fields| Type::Struct(fields.fields()));
+        if self.repeated { Type::array(kind) } else { kind }
+    }
+
+    pub(crate) fn is_plain(&self) -> bool {
         !self.repeated && self.fields.is_none()
     }
 
-    fn value(&self, scan: &mut Scan<'_>) -> Result<(), Odd> {
+    pub(crate) fn value(&self, scan: &mut Scan<'_>) -> Result<(), Odd> {
         if !self.repeated {
             return self.single(scan);
         }
@@ -185,7 +227,7 @@ impl Column {
         }
     }
 
-    fn single(&self, scan: &mut Scan<'_>) -> Result<(), Odd> {
+    pub(crate) fn single(&self, scan: &mut Scan<'_>) -> Result<(), Odd> {
         match (scan.peek(), &self.fields) {
             (Some(b'"'), None) => scan.string(),
             (Some(b'{'), Some(fields)) => fields.row(scan),
@@ -196,7 +238,7 @@ impl Column {
 }
 
 /// `{"f":`, as BigQuery writes it or with spaces.
-fn open(scan: &mut Scan<'_>, name: u8) -> Result<(), Odd> {
+pub(crate) fn open(scan: &mut Scan<'_>, name: u8) -> Result<(), Odd> {
     if scan.eat_all(&[b'{', b'"', name, b'"', b':']) {
         return Ok(());
     }

@@ -1,58 +1,96 @@
-//! Masks: what is left of a value. BigQuery's own rules, in an order by how much they hide, and what stands in where one does not fit a type.
+//! Masks: what is left of a value. BigQuery's own rules and three more, in an order by how much they hide, and what stands in where one does not fit a type.
 
+use sluice_model::plain::is_hostile;
 use sluice_model::{How, Type};
+use std::cmp::Ordering;
 use std::fmt;
 
+/// Of a text that stands for every value.
+pub const CONSTANT_BYTES_MAX: usize = 64;
+/// That `partial` may keep.
+pub const PARTIAL_CHARACTERS_MAX: u8 = 16;
+/// What BigQuery's own partial masks keep: whoever keeps more hides less than they do.
+const FOUR: u8 = 4;
+/// Beside letters and digits.
+const FILLS: &str = "*#-_.";
+
 /// From the strictest to the mildest: where several meet, the smallest wins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Mask {
     /// Nobody reads it: the whole statement is refused.
     Refuse,
     AlwaysNull,
     DefaultValue,
+    /// The same text for every value, also for NULL.
+    Constant(String),
     /// A hash with a value of this query: equal values stay equal within one result only.
     RandomHash,
+    /// A hash with a key of the deployment: equal values stay equal, and nobody without the key can try values out.
+    KeyedHash,
     Sha256,
     /// The first of January of its year.
     DateYear,
     /// The domain of an e-mail address.
     Email,
+    Partial(Partial),
     LastFour,
     FirstFour,
 }
 
-const WORDS: [(Mask, &str); 9] = [
+/// Some characters of one end; each other one is filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Partial {
+    kept: u8,
+    side: Side,
+    fill: char,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Side {
+    First,
+    Last,
+}
+
+static WORDS: [(Mask, &str); 10] = [
     (Mask::Refuse, "refuse"),
     (Mask::AlwaysNull, "always_null"),
     (Mask::DefaultValue, "default_value"),
     (Mask::RandomHash, "random_hash"),
+    (Mask::KeyedHash, "keyed_hash"),
     (Mask::Sha256, "sha256"),
     (Mask::DateYear, "date_year"),
     (Mask::Email, "email"),
     (Mask::LastFour, "last_four"),
     (Mask::FirstFour, "first_four"),
 ];
+const PARTIAL: &str = "partial(";
+const CONSTANT: &str = "constant(";
 
 impl Mask {
     pub fn parse(word: &str) -> Option<Mask> {
-        WORDS.iter().find(|(_, known)| *known == word).map(|(mask, _)| *mask)
-    }
-
-    pub fn word(self) -> &'static str {
-        WORDS.iter().find(|(mask, _)| *mask == self).map_or("refuse", |(_, word)| word)
+        let inside = |begin: &str| word.strip_prefix(begin)?.strip_suffix(')');
+        if let Some(text) = inside(CONSTANT) {
+            let is_plain = text.len() <= CONSTANT_BYTES_MAX && !text.contains(is_hostile);
+            return is_plain.then(|| Mask::Constant(text.to_owned()));
+        }
+        match inside(PARTIAL) {
+            Some(text) => Partial::parse(text).map(Mask::Partial),
+            None => WORDS.iter().find(|(_, known)| *known == word).map(|(mask, _)| mask.clone()),
+        }
     }
 
     /// All words, for the text of an error.
     pub fn words() -> Vec<&'static str> {
-        WORDS.iter().map(|(_, word)| *word).collect()
+        let forms = ["constant(some text)", "partial(last, 4, *)", "partial(first, 4, *)"];
+        WORDS.iter().map(|(_, word)| *word).chain(forms).collect()
     }
 
     /// What this mask becomes on a value of a type that was reached in some way.
     ///
     /// A part of a computed value is no part of the source: the last four of a reversed number are its first. A hash of one
     /// letter of it is the letter. So whatever is computed shows nothing.
-    pub fn on(self, how: How, kind: Option<&Type>) -> Mask {
-        let mask = if how == How::Direct { self } else { self.min(Mask::DefaultValue) };
+    pub fn on(&self, how: How, kind: Option<&Type>) -> Mask {
+        let mask = if how == How::Direct { self.clone() } else { self.clone().min(Mask::DefaultValue) };
         match kind {
             None => mask.min(Mask::AlwaysNull),
             Some(kind) if mask.fits(kind) => mask,
@@ -62,21 +100,95 @@ impl Mask {
         }
     }
 
-    fn fits(self, kind: &Type) -> bool {
+    fn fits(&self, kind: &Type) -> bool {
         match self {
             Mask::Refuse | Mask::AlwaysNull => true,
             // The default of JSON and of types that BigQuery gives none is NULL, which says the same.
             Mask::DefaultValue => !matches!(kind, Type::Struct(_)),
-            Mask::RandomHash | Mask::Sha256 => matches!(element(kind), Type::String | Type::Bytes),
+            Mask::RandomHash | Mask::KeyedHash | Mask::Sha256 => matches!(element(kind), Type::String | Type::Bytes),
             Mask::DateYear => matches!(element(kind), Type::Date | Type::Datetime | Type::Timestamp),
-            Mask::Email | Mask::LastFour | Mask::FirstFour => matches!(element(kind), Type::String),
+            Mask::Constant(_) | Mask::Email | Mask::Partial(_) | Mask::LastFour | Mask::FirstFour => {
+                matches!(element(kind), Type::String)
+            }
         }
+    }
+
+    /// A partial mask that keeps no more than BigQuery's stands before them, for it fills short values; one that keeps more stands behind.
+    fn rank(&self) -> u8 {
+        match self {
+            Mask::Refuse => 0,
+            Mask::AlwaysNull => 1,
+            Mask::DefaultValue => 2,
+            Mask::Constant(_) => 3,
+            Mask::RandomHash => 4,
+            Mask::KeyedHash => 5,
+            Mask::Sha256 => 6,
+            Mask::DateYear => 7,
+            Mask::Email => 8,
+            Mask::Partial(partial) if partial.kept <= FOUR => 9,
+            Mask::LastFour => 10,
+            Mask::FirstFour => 11,
+            Mask::Partial(_) => 12,
+        }
+    }
+}
+
+impl Partial {
+    /// `last, 4, *`: the side that is kept, how many characters of it, what stands for each other one. Written so and in no other way.
+    pub fn parse(text: &str) -> Option<Partial> {
+        let (side, rest) = text.split_once(", ")?;
+        let (count, fill) = rest.split_once(", ")?;
+        let side = match side {
+            "first" => Side::First,
+            "last" => Side::Last,
+            _ => return None,
+        };
+        let kept = (1..=PARTIAL_CHARACTERS_MAX).find(|kept| kept.to_string() == count)?;
+        let mut letters = fill.chars();
+        let fill = letters.next().filter(|letter| letter.is_ascii_alphanumeric() || FILLS.contains(*letter))?;
+        letters.next().is_none().then_some(Partial { kept, side, fill })
+    }
+
+    pub fn kept(self) -> usize {
+        usize::from(self.kept)
+    }
+
+    pub fn side(self) -> Side {
+        self.side
+    }
+
+    pub fn fill(self) -> char {
+        self.fill
+    }
+}
+
+impl Ord for Mask {
+    fn cmp(&self, other: &Mask) -> Ordering {
+        self.rank().cmp(&other.rank()).then_with(|| match (self, other) {
+            (Mask::Partial(one), Mask::Partial(other)) => one.cmp(other),
+            // Neither shows anything. One of them, and always the same one.
+            (Mask::Constant(one), Mask::Constant(other)) => one.cmp(other),
+            _ => Ordering::Equal,
+        })
+    }
+}
+
+impl PartialOrd for Mask {
+    fn partial_cmp(&self, other: &Mask) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
 impl fmt::Display for Mask {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.word())
+        match self {
+            Mask::Constant(text) => write!(formatter, "{CONSTANT}{text})"),
+            Mask::Partial(Partial { kept, side, fill }) => {
+                let side = if *side == Side::First { "first" } else { "last" };
+                write!(formatter, "{PARTIAL}{side}, {kept}, {fill})")
+            }
+            plain => formatter.write_str(WORDS.iter().find(|(mask, _)| mask == plain).map_or("refuse", |(_, word)| word)),
+        }
     }
 }
 
@@ -106,16 +218,71 @@ mod tests {
 
     #[test]
     fn words_are_read_back() {
-        for (mask, word) in WORDS {
-            assert_eq!((Mask::parse(word), mask.word()), (Some(mask), word));
+        // From the strictest down.
+        let words = [
+            "refuse",
+            "always_null",
+            "default_value",
+            "constant()",
+            "constant(a \"b\" (c))",
+            "constant(hidden)",
+            "random_hash",
+            "keyed_hash",
+            "sha256",
+            "date_year",
+            "email",
+            "partial(first, 1, *)",
+            "partial(first, 4, #)",
+            "partial(last, 4, *)",
+            "partial(last, 4, X)",
+            "last_four",
+            "first_four",
+            "partial(first, 5, 0)",
+            "partial(last, 16, -)",
+        ];
+        let masks: Vec<Mask> = words.iter().map(|word| Mask::parse(word).unwrap_or_else(|| panic!("{word}"))).collect();
+        for (mask, word) in masks.iter().zip(words) {
+            assert_eq!(mask.to_string(), word);
         }
-        assert_eq!(Mask::parse("LAST_FOUR"), None);
-        assert!(WORDS.is_sorted_by_key(|(mask, _)| *mask));
+        assert!(masks.is_sorted_by(|one, next| one < next));
+        assert!(Mask::words().into_iter().all(|word| Mask::parse(word).is_some()));
+    }
+
+    #[test]
+    fn what_is_no_mask_is_none() {
+        for word in [
+            "",
+            "LAST_FOUR",
+            " refuse",
+            "constant",
+            "constant(a",
+            "constant(a) ",
+            "constant(a\nb)",
+            "constant(\u{202e})",
+            "partial()",
+            "partial(last, 0, *)",
+            "partial(last, 17, *)",
+            "partial(last, 04, *)",
+            "partial(last, +4, *)",
+            "partial(last, 256, *)",
+            "partial(last,4,*)",
+            "partial(last, 4)",
+            "partial(last, 4, )",
+            "partial(last, 4, **)",
+            "partial(last, 4, \")",
+            "partial(last, 4, é)",
+            "partial(both, 4, *)",
+            "partial(last, 4, *, *)",
+        ] {
+            assert_eq!(Mask::parse(word), None, "{word}");
+        }
+        let constant = |bytes: usize| Mask::parse(&format!("constant({})", "x".repeat(bytes)));
+        assert!(constant(CONSTANT_BYTES_MAX).is_some() && constant(CONSTANT_BYTES_MAX + 1).is_none());
     }
 
     fn check(mask: &str, how: How, kind: &str, expect: &str) {
         let kind = Type::parse(kind).ok();
-        assert_eq!(Mask::parse(mask).unwrap().on(how, kind.as_ref()).word(), expect, "{mask} {how:?} {kind:?}");
+        assert_eq!(Mask::parse(mask).unwrap().on(how, kind.as_ref()).to_string(), expect, "{mask} {how:?} {kind:?}");
     }
 
     #[test]
@@ -135,6 +302,14 @@ mod tests {
         check("always_null", How::Derived, "BOOL", "always_null");
         check("email", How::Counted, "INT64", "default_value");
         check("refuse", How::Direct, "?", "refuse");
+        check("keyed_hash", How::Direct, "ARRAY<BYTES>", "keyed_hash");
+        check("keyed_hash", How::Direct, "INT64", "default_value");
+        check("constant(x)", How::Direct, "STRING", "constant(x)");
+        check("constant(x)", How::Derived, "STRING", "default_value");
+        check("constant(x)", How::Direct, "BYTES", "default_value");
+        check("partial(last, 4, *)", How::Direct, "STRING", "partial(last, 4, *)");
+        check("partial(last, 4, *)", How::Derived, "STRING", "default_value");
+        check("partial(last, 4, *)", How::Direct, "ARRAY<STRUCT<a STRING>>", "default_value");
     }
 
     #[test]

@@ -65,17 +65,20 @@ pub(crate) fn masks(request: &Request, found: &Found<'_>, asker: &Asker<'_>) -> 
             let masks = answers().zip(&labels).filter_map(|((_, answer), label)| mask_of(answer, label));
             let Some(mask) = masks.min() else { continue };
             let kind = output.kind.as_ref().and_then(|kind| kind_at(kind, &exposure.at));
+            let mask = mask.on(exposure.how, kind);
             let path = masked.entry((statement, position, exposure.at.clone())).or_insert_with(|| MaskedPath {
                 statement,
                 output: position,
                 name: output.name.clone(),
                 at: exposure.at.clone(),
-                mask: Mask::FirstFour,
+                mask: mask.clone(),
                 labels: BTreeSet::new(),
                 columns: BTreeSet::new(),
                 rules: Vec::new(),
             });
-            path.mask = path.mask.min(mask.on(exposure.how, kind));
+            if mask < path.mask {
+                path.mask = mask;
+            }
             path.labels.extend(labels.iter().map(|label| label.name.clone()));
             path.columns.insert(exposure.column.to_string());
             for (question, answer) in answers() {
@@ -94,9 +97,9 @@ pub(crate) fn masks(request: &Request, found: &Found<'_>, asker: &Asker<'_>) -> 
 /// None: it is shown as it is.
 fn mask_of(answer: &Answer, label: &Label) -> Option<Mask> {
     if answer.permits.is_empty() || !answer.forbids.is_empty() || !answer.errors.is_empty() {
-        return Some(label.mask);
+        return Some(label.mask.clone());
     }
-    answer.permits.iter().filter_map(|rule| rule.duties.mask).min()
+    answer.permits.iter().filter_map(|rule| rule.duties.mask.clone()).min()
 }
 
 /// A question for each label, in their order.
@@ -106,20 +109,21 @@ fn to_see(exposure: &Exposure, labels: &[&Label]) -> Vec<Question> {
 }
 
 /// Outputs that go to the client: statement, position, output.
-fn shown(request: &Request) -> Vec<(usize, usize, &Output)> {
+fn shown(request: &Request) -> impl Iterator<Item = (usize, usize, &Output)> {
+    shown_statements(request)
+        .into_iter()
+        .flat_map(|(index, outputs)| outputs.iter().enumerate().map(move |(position, output)| (index, position, output)))
+}
+
+/// The statements whose rows go to the client, each with its outputs. Rows of a script can be of any of them.
+pub fn shown_statements(request: &Request) -> Vec<(usize, &[Output])> {
     match &request.work {
-        Work::Method(method) if question::of_method(method) == Flow::ToClient => {
-            method.columns.iter().enumerate().map(|(position, output)| (0, position, output)).collect()
-        }
+        Work::Method(method) if question::of_method(method) == Flow::ToClient => vec![(0, method.columns.as_slice())],
         Work::Method(_) => Vec::new(),
         Work::Statement(statement) => {
-            let mut shown = Vec::new();
-            for (index, analysis) in statement.analysis.statements.iter().enumerate() {
-                if question::ways(statement, index, analysis).contains(&Flow::ToClient) {
-                    shown.extend(analysis.outputs.iter().enumerate().map(|(position, output)| (index, position, output)));
-                }
-            }
-            shown
+            let statements = statement.analysis.statements.iter().enumerate();
+            let shown = statements.filter(|(index, analysis)| question::ways(statement, *index, analysis).contains(&Flow::ToClient));
+            shown.map(|(index, analysis)| (index, analysis.outputs.as_slice())).collect()
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::judge::DryRun;
 use sluice_model::{Analysis, Output, RoutineName, TableName};
+use std::collections::BTreeSet;
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request {
@@ -104,6 +105,8 @@ pub struct Method {
     pub resource: Resource,
     /// The columns that it reads, out of the catalog: `tabledata.list`, read sessions, copies and extracts.
     pub columns: Vec<Output>,
+    /// Those of them in which NULL may not stand, by name. What is known of fields inside of them stops here.
+    pub required: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -23,7 +23,7 @@ fn on_its_way(bytes: &[u8], first: usize, step: usize, sizes: Sizes) -> Option<R
     let (first, rest) = bytes.split_at_checked(first)?;
     let start = PageStart::open(first.to_vec()).ok()?;
     let columns = columns_of(&start.head())?;
-    let mut masking = Masking::with(start, columns, sizes);
+    let mut masking = Masking::with(start, columns, None, sizes);
     let mut found = Vec::new();
     let read = || -> Read {
         for bytes in rest.chunks(step.max(1)) {
@@ -116,7 +116,7 @@ fn what_is_odd_ends_the_page_where_it_stands() {
 #[test]
 fn what_never_ends_is_not_kept() {
     let begun =
-        |rest: &str| Masking::new(PageStart::open(format!(r#"{{{SCHEMA},{JOB},"rows":[{rest}"#).into_bytes()).unwrap(), one_column());
+        |rest: &str| Masking::new(PageStart::open(format!(r#"{{{SCHEMA},{JOB},"rows":[{rest}"#).into_bytes()).unwrap(), one_column(), None);
     let fill = vec![b'x'; 1 << 20];
     let taken = |mut masking: Masking, mib_max: usize| (0..mib_max).take_while(|_| masking.take(&fill).is_ok()).count() << 20;
     // One row, and what stands behind the last one.

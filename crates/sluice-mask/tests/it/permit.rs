@@ -10,6 +10,7 @@ use sluice_policy::{
     Bundle, Circumstances, DryRun, Halt, Known, MemoryCounters, Method, Permit, PolicySet, Purpose, Request, Resource, Sends, Statement,
     Verdict, Work,
 };
+use std::collections::BTreeSet;
 
 const NOW: u64 = 1_893_585_600;
 const SETTINGS: &str = "format = 1\nname = \"test\"\n[cost]\nmicros_per_tib = 6250000\nceiling_micros = 50000000\n";
@@ -32,12 +33,18 @@ fn caller() -> Caller {
 }
 
 fn column(name: &str, kind: Option<&str>) -> Output {
-    let column = ColumnPath { table: TableName::new("p", "d", "t"), path: vec![name.to_owned()] };
-    Output {
-        name: name.to_owned(),
-        kind: kind.map(|kind| Type::parse(kind).unwrap()),
-        exposures: vec![Exposure { at: Vec::new(), column, how: How::Direct }],
-    }
+    output(name, kind, &[("", name)])
+}
+
+/// Each path inside of it with the column of the one table that is seen there.
+pub fn output(name: &str, kind: Option<&str>, shows: &[(&str, &str)]) -> Output {
+    let parts = |path: &str| path.split('.').filter(|part| !part.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+    let exposure = |(at, source): &(&str, &str)| Exposure {
+        at: parts(at),
+        column: ColumnPath { table: TableName::new("p", "d", "t"), path: parts(source) },
+        how: How::Direct,
+    };
+    Output { name: name.to_owned(), kind: kind.map(|kind| Type::parse(kind).unwrap()), exposures: shows.iter().map(exposure).collect() }
 }
 
 fn whole(work: Work) -> Request {
@@ -45,13 +52,19 @@ fn whole(work: Work) -> Request {
 }
 
 pub fn statement(purpose: Purpose) -> Request {
-    let understood = StatementAnalysis {
+    statements(purpose, vec![vec![column("a", Some("STRING"))]])
+}
+
+/// A script, if there are several.
+fn statements(purpose: Purpose, outputs: Vec<Vec<Output>>) -> Request {
+    let understood = |outputs: Vec<Output>| StatementAnalysis {
         kind: "SELECT".to_owned(),
         effects: vec![Effect::Read],
         reads: vec![Read { table: TableName::new("p", "d", "t"), columns: vec!["a".to_owned()] }],
-        outputs: vec![column("a", Some("STRING"))],
+        outputs,
         ..StatementAnalysis::default()
     };
+    let statements = outputs.into_iter().map(understood).collect();
     whole(Work::Statement(Box::new(Statement {
         text: "SELECT a FROM d.t".to_owned(),
         parameters: Vec::new(),
@@ -59,7 +72,7 @@ pub fn statement(purpose: Purpose) -> Request {
         location: None,
         destination: None,
         purpose,
-        analysis: Analysis { statements: vec![understood], refused: None },
+        analysis: Analysis { statements, refused: None },
     })))
 }
 
@@ -67,9 +80,23 @@ pub fn page(job: &str) -> Request {
     statement(Purpose::Page { job: job.to_owned(), dry_run: dry_run() })
 }
 
+/// A page of a job with these outputs, statement by statement.
+pub fn page_of(job: &str, outputs: Vec<Vec<Output>>) -> Request {
+    let is_script = outputs.len() > 1;
+    let field = |output: &Output| sluice_model::Field { name: output.name.clone(), kind: output.kind.clone().unwrap() };
+    let schema = outputs.last().map(|outputs| outputs.iter().map(field).collect());
+    let statement_type = Some(if is_script { "SCRIPT" } else { "SELECT" }.to_owned());
+    statements(Purpose::Page { job: job.to_owned(), dry_run: DryRun { statement_type, schema, ..dry_run() } }, outputs)
+}
+
 pub fn method(name: &str, columns: &[Option<&str>]) -> Request {
     let columns = columns.iter().enumerate().map(|(position, kind)| column(&format!("c{position}"), *kind)).collect();
-    whole(Work::Method(Method { name: name.to_owned(), resource: Resource::Table(TableName::new("p", "d", "t")), columns }))
+    whole(Work::Method(Method {
+        name: name.to_owned(),
+        resource: Resource::Table(TableName::new("p", "d", "t")),
+        columns,
+        required: BTreeSet::new(),
+    }))
 }
 
 fn dry_run() -> DryRun {

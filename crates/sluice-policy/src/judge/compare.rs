@@ -76,6 +76,11 @@ pub fn compare(analysis: &Analysis, dry_run: &DryRun) -> Vec<Difference> {
     differences
 }
 
+/// Whether a result can be of a statement with these outputs: as many columns, by their names and types.
+pub fn fits(outputs: &[Output], fields: &[Field]) -> bool {
+    columns(outputs, fields).is_empty()
+}
+
 /// Everything that the analysis speaks of, in small letters: tables, views, routines, models.
 fn known(analysis: &Analysis) -> BTreeSet<String> {
     let mut known = BTreeSet::new();

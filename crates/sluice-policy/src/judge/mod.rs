@@ -3,7 +3,7 @@
 mod compare;
 mod table;
 
-pub use compare::{Difference, compare};
+pub use compare::{Difference, compare, fits};
 
 use crate::settings::{JudgeMode, Settings};
 use sluice_model::{Analysis, Field, RoutineName, TableName};

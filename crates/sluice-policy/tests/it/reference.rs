@@ -138,6 +138,7 @@ fn ours(rules: &[Rule], ask: &Ask) -> Evaluation {
         name: ACTIONS[ask.action].0.to_owned(),
         resource: Resource::Table(sluice_model::TableName::new(project, dataset, "t")),
         columns: Vec::new(),
+        required: BTreeSet::new(),
     };
     let request = Request {
         connection: "c".to_owned(),

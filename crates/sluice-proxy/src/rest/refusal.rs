@@ -107,8 +107,11 @@ fn of(why: &Why) -> (u16, String, &'static str, String) {
         Why::Jobs(JobsFault::Taken) => (of_form(FormReason::Duplicate), "Already Exists: Job".to_owned()),
         Why::Jobs(JobsFault::Unavailable(_)) => (AGAIN, "the book of jobs could not be read: try again".to_owned()),
         Why::Labels(_) => (AGAIN, "labels that go with the data could not be kept, so nothing was done: try again".to_owned()),
-        Why::Masked { outputs } => (ACCESS_DENIED, masked_text(outputs)),
-        Why::Masking(fault @ MaskFault::NotYet) => (ACCESS_DENIED, fault.to_string()),
+        // The other ones say that BigQuery's answer is odd.
+        Why::Masking(MaskFault::Unfit) => (
+            ACCESS_DENIED,
+            "rows are withheld: which of their columns have to be masked is not certain. Send the statement again, and of a script one statement alone".to_owned(),
+        ),
         Why::Masking(_) => ((502, "invalidAnswer", "INTERNAL"), "rows are withheld: BigQuery's answer is not as expected".to_owned()),
         Why::NotFound { what } => (NOT_FOUND, format!("Not found: {what}")),
         Why::Policy(decision) => (of_decision(decision), decision_text(decision)),
@@ -153,13 +156,6 @@ fn decision_text(decision: &Decision) -> String {
         return format!("Exceeded rate limits: {text}");
     }
     format!("Access Denied: {}", if text.is_empty() { "no rule permits it" } else { text.as_str() })
-}
-
-fn masked_text(outputs: &[String]) -> String {
-    format!(
-        "Access Denied: you may not see these columns of the result clear, and masks are not applied yet: {}. Accepted: the same without them",
-        outputs.join(", ")
-    )
 }
 
 fn of_upstream(fault: &UpstreamFault, told: Option<&str>) -> (u16, String, &'static str, String) {

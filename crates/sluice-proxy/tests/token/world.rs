@@ -9,6 +9,7 @@ use sluice_app::{Gateway, Parts};
 use sluice_identity::{AccessTokens, Identity, KeySet, MemoryReplayStore, SigningKey, check};
 use sluice_ledger::keyring::{LocalMasterKeys, MasterKeyId};
 use sluice_ledger::note::{KeyKind, Signer};
+use sluice_mask::{MASK_SECRET_BYTES, MaskKeys};
 use sluice_proxy::server::Doors;
 use sluice_proxy::token::{Token, TokenSettings, router};
 use sluice_store::disk::LocalDisk;
@@ -92,6 +93,7 @@ impl World {
             keys: Arc::new(OneIssuer(Arc::new(keys))),
             log: store.clone(),
             machine: clock.clone(),
+            mask_keys: MaskKeys::new(&[7; MASK_SECRET_BYTES]),
             replay: Arc::new(MemoryReplayStore::default()),
             sealer: Arc::new(Noting { store, noted: Arc::clone(&noted) }),
             upstream: Arc::new(Absent),

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 /// The state folder, and in it:
 ///
 ///   the key that signs access tokens
+///   the secret of masks that hash
 ///   the book of jobs
 ///   spent tokens, revocations, credentials that the gateway issued
 ///   what callers used up of their limits

@@ -52,7 +52,7 @@ fn mask(masked: &MaskedPath) -> Value {
         "output": masked.output,
         "name": masked.name,
         "at": masked.at.join("."),
-        "mask": masked.mask.word(),
+        "mask": masked.mask.to_string(),
         "labels": masked.labels,
         "columns": masked.columns,
         "rules": masked.rules.iter().map(rule).collect::<Vec<_>>(),

@@ -3,6 +3,7 @@
 use super::in_force::{Files, Force};
 use super::issued::Issued;
 use super::local::{IssuerKeys, LedgerSealer, ThisMachine};
+use super::mask_secret::{self, MASK_SECRET_FILE};
 use super::settings::{ServeSettings, read};
 use super::watch::{Parts as Watched, Watch, WatchedUpstream};
 use crate::command::policy::FolderLog;
@@ -89,6 +90,9 @@ pub fn prepare(folder: &Path) -> Result<(), Failure> {
         let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(&path).map_err(failed)?;
         std::io::Write::write_all(&mut file, text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
     }
+    if let Some(path) = missing(MASK_SECRET_FILE) {
+        mask_secret::create(&path)?;
+    }
     if let Some(path) = missing(JOBS_FILE) {
         JobBook::create(&path, &scribe(&settings, &secrets)?).map_err(|error| fault(error.to_string()))?;
     }
@@ -133,6 +137,7 @@ pub fn compose(folder: &Path, events: File) -> Result<Composed, Failure> {
         keys: Arc::new(IssuerKeys(keys)),
         log: store.clone(),
         machine: Arc::new(ThisMachine::default()),
+        mask_keys: mask_secret::open(&settings.state.join(MASK_SECRET_FILE))?,
         replay: replay_store(&settings)?,
         sealer: Arc::new(LedgerSealer(store.clone())),
         upstream: Arc::new(WatchedUpstream { upstream: bigquery, watch: watch.clone() }),

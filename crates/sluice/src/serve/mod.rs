@@ -5,6 +5,7 @@ mod in_force;
 mod issued;
 pub mod keys;
 mod local;
+mod mask_secret;
 mod routes;
 pub mod settings;
 pub mod watch;

@@ -33,6 +33,8 @@ mod long;
 #[cfg(test)]
 mod malformed;
 #[cfg(test)]
+mod masks;
+#[cfg(test)]
 mod numbers;
 #[cfg(test)]
 mod ownership;

@@ -22,7 +22,7 @@ pub struct MaskedCells {
     pub path: String,
     pub mask: String,
     pub cells: u64,
-    /// That were null, and stay so.
+    /// That were null as they came. Masks that hide all hide that as well.
     pub nulls: u64,
 }
 
@@ -36,6 +36,9 @@ pub struct Totals {
     pub truncated: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schema_digest: Option<String>,
+    /// Of all pages, each path once for each mask.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub masked: Vec<MaskedCells>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -48,7 +48,8 @@ fn each_refusal_has_its_shape() {
     check(Why::Catalog(CatalogFault::TooMany { names_max: 7 }), 400, "invalid", "INVALID_ARGUMENT", "more than 7");
     check(Why::Jobs(JobsFault::Taken), 409, "duplicate", "ALREADY_EXISTS", "Already Exists: Job");
     check(Why::Jobs(JobsFault::Unavailable("CANARY".to_owned())), 503, "backendError", "UNAVAILABLE", "try again");
-    check(Why::Masking(MaskFault::NotYet), 403, "accessDenied", "PERMISSION_DENIED", "masked");
+    check(Why::Masking(MaskFault::Unfit), 403, "accessDenied", "PERMISSION_DENIED", "have to be masked is not certain");
+    check(Why::Masking(MaskFault::Foreign), 502, "invalidAnswer", "INTERNAL", "withheld");
     check(Why::Masking(MaskFault::Shape), 502, "invalidAnswer", "INTERNAL", "withheld");
     check(unproven(identity::Reason::SignatureWrong), 401, "authError", "UNAUTHENTICATED", "https://gw");
     check(unproven(identity::Reason::Expired { expires_at: 1, now: 2 }), 401, "authError", "UNAUTHENTICATED", "expired");
@@ -128,7 +129,7 @@ fn refusals_are_not_repeated_by_clients() {
         form(FormReason::Duplicate),
         Why::NotFound { what: "x".to_owned() },
         Why::Drift(String::new()),
-        Why::Masking(MaskFault::NotYet),
+        Why::Masking(MaskFault::Unfit),
         Why::Masking(MaskFault::Shape),
         upstream(UpstreamFaultKind::Credential, "", None),
         upstream(UpstreamFaultKind::Malformed, "", None),
