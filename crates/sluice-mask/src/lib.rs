@@ -3,6 +3,7 @@
 //! `RawPage` is what BigQuery answered, `PageStart` what of it has come so far: nothing but a `Masker` looks into their rows. `MaskedRows` is what an encoder towards a client asks for.
 
 mod around;
+mod marks;
 mod masker;
 mod masking;
 mod page;
