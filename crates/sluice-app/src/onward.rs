@@ -3,10 +3,12 @@
 //! What goes wrong now cannot be told any more: the answer breaks off, and the record says why.
 
 use crate::gateway::{Gateway, Passage};
-use crate::ports::{JobState, RowsSource};
+use crate::ports::{Asking, JobState, RowsSource};
 use crate::record;
 use crate::refusal::Why;
 use crate::release::{Left, left};
+use crate::together::begun;
+use crate::trail::Stage;
 use sluice_ledger::Recorded;
 use sluice_ledger::record::content::Steps;
 use sluice_ledger::record::{Draft, DraftError};
@@ -18,6 +20,8 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 
 /// Masked and not on record, and on record and not sent: one step of work each, so that reading, recording and sending go on side by side.
 const STEPS_AHEAD_MAX: usize = 1;
+/// Pieces whose records are on their way to the disk, beside the one that is waited for: they share its syncs, and none of them leaves before its own.
+const RECORDS_AHEAD_MAX: usize = 2;
 const MILLISECONDS_PER_SECOND: u64 = 1_000;
 
 /// For a door: what follows the first rows. Dropped, it ends them.
@@ -42,6 +46,14 @@ pub(crate) struct Onward {
 enum Masked {
     End(Vec<MaskedRows>, Box<Head>),
     Rows(Vec<MaskedRows>),
+}
+
+/// A piece whose record is on its way to the disk.
+type Recording = Asking<'static, Result<Recorded<MaskedRows>, Why>>;
+
+enum Sealed {
+    End(Box<Head>),
+    Rows(Recording),
 }
 
 /// How it ended, but for the last piece.
@@ -69,10 +81,15 @@ impl Gateway {
     /// To the end of the rows, which is the end of the request.
     pub(crate) async fn send_onward(self: Arc<Self>, passage: Passage, onward: Onward) {
         let Onward { masking, source, to, mut left, state } = onward;
-        let (masked, from) = mpsc::channel(STEPS_AHEAD_MAX);
+        let passage = Arc::new(passage);
+        let ((masked, from_masked), (sealed, from)) = (mpsc::channel(STEPS_AHEAD_MAX), mpsc::channel(RECORDS_AHEAD_MAX));
         let reading = tokio::spawn(read_on(masking, source, masked));
-        let ending = self.record_and_send(&passage, from, &to, &mut left).await;
+        let sealing = tokio::spawn(Arc::clone(&self).seal_on(Arc::clone(&passage), left.pieces, from_masked, sealed));
+        let ending = self.send_recorded(&passage, from, &to, &mut left).await;
         reading.abort();
+        sealing.abort();
+        // No piece goes on record behind the end of its request.
+        drop(sealing.await);
         let draft = self.ended(&passage, &state, &left, &ending);
         // What broke off is on record before its client sees it.
         self.put_completed(draft).await;
@@ -85,34 +102,74 @@ impl Gateway {
         self.tell(Some(passage.subject), &passage.visit, word, why);
     }
 
-    async fn record_and_send(
+    /// Digests each piece and sends its record off, in order, while the rows behind it are looked at and those before it are waited for.
+    async fn seal_on(
+        self: Arc<Self>,
+        passage: Arc<Passage>,
+        number: u64,
+        from: Receiver<Result<Masked, Why>>,
+        to: Sender<Result<Sealed, Why>>,
+    ) {
+        if let Err(why) = self.seal_all(&passage, number, from, &to).await {
+            // Nobody waits for it any more.
+            drop(to.send(Err(why)).await);
+        }
+    }
+
+    async fn seal_all(
+        self: &Arc<Self>,
+        passage: &Passage,
+        mut number: u64,
+        mut from: Receiver<Result<Masked, Why>>,
+        to: &Sender<Result<Sealed, Why>>,
+    ) -> Result<(), Why> {
+        while let Some(masked) = from.recv().await {
+            let (pieces, head) = match masked? {
+                Masked::Rows(pieces) => (pieces, None),
+                Masked::End(pieces, head) => (pieces, Some(head)),
+            };
+            for rows in pieces {
+                self.still_allowed(passage)?;
+                let (sealed, gateway) = (self.seal_rows(passage, number, &rows)?, Arc::clone(self));
+                let commit = async move { Ok(Recorded::commit(rows, sealed, gateway.parts.log.as_ref()).await?) };
+                number += 1;
+                if to.send(Ok(Sealed::Rows(begun(Box::pin(commit)).await))).await.is_err() {
+                    return Ok(());
+                }
+            }
+            if let Some(head) = head {
+                drop(to.send(Ok(Sealed::End(head))).await);
+                return Ok(());
+            }
+        }
+        Err(Why::broke_off())
+    }
+
+    async fn send_recorded(
         &self,
         passage: &Passage,
-        mut from: Receiver<Result<Masked, Why>>,
+        mut from: Receiver<Result<Sealed, Why>>,
         to: &Sender<MoreRows>,
         left: &mut Left,
     ) -> Result<Ending, Why> {
         loop {
-            let (pieces, head) = match from.recv().await {
-                Some(masked) => match masked? {
-                    Masked::Rows(pieces) => (pieces, None),
-                    Masked::End(pieces, head) => (pieces, Some(head)),
-                },
-                None => return Err(Why::broke_off()),
-            };
-            self.still_allowed(passage)?;
-            let released = self.commit_rows(passage, left.pieces, pieces).await?;
-            for rows in released {
-                let mut sent = left.clone();
-                sent.add(rows.value());
-                if to.send(MoreRows::Rows(rows)).await.is_err() {
-                    return Ok(Ending::Abandoned);
+            match from.recv().await {
+                Some(Ok(Sealed::Rows(recording))) => {
+                    let rows = passage.visit.trail.walk(Stage::Record, recording).await?;
+                    self.still_allowed(passage)?;
+                    let mut sent = left.clone();
+                    sent.add(rows.value());
+                    if to.send(MoreRows::Rows(rows)).await.is_err() {
+                        return Ok(Ending::Abandoned);
+                    }
+                    *left = sent;
                 }
-                *left = sent;
-            }
-            if let Some(head) = head {
-                let ended = to.send(MoreRows::End(*head)).await;
-                return Ok(ended.map_or(Ending::Abandoned, |()| Ending::Sent));
+                Some(Ok(Sealed::End(head))) => {
+                    let ended = to.send(MoreRows::End(*head)).await;
+                    return Ok(ended.map_or(Ending::Abandoned, |()| Ending::Sent));
+                }
+                Some(Err(why)) => return Err(why),
+                None => return Err(Why::broke_off()),
             }
         }
     }

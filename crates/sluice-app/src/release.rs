@@ -10,7 +10,7 @@ use crate::together::together;
 use crate::trail::{DONE, Stage};
 use sluice_ledger::Recorded;
 use sluice_ledger::record::content::{MaskedCells, Page, Steps, Totals};
-use sluice_ledger::record::{Draft, DraftError};
+use sluice_ledger::record::{Draft, DraftError, SealedRecord};
 use sluice_mask::{Head, MaskedRows, Masker};
 use sluice_policy::Permit;
 use std::collections::BTreeMap;
@@ -97,14 +97,10 @@ impl Gateway {
         number: u64,
         pieces: Vec<MaskedRows>,
     ) -> Result<Vec<Recorded<MaskedRows>>, Why> {
-        let steps = Steps { subject: passage.subject };
         let mut commits: Vec<Asking<'_, Result<Recorded<MaskedRows>, Why>>> = Vec::new();
         let trail = &passage.visit.trail;
         for (number, rows) in (number..).zip(pieces) {
-            let bytes = u64::try_from(rows.text().len()).unwrap_or(u64::MAX);
-            trail.release(rows.count(), bytes);
-            let page = Page::new(number, rows.count(), bytes, &record::sha256(rows.text().as_bytes()), masked_cells(&rows));
-            let sealed = self.parts.sealer.seal(&steps.page(&page)?)?;
+            let sealed = self.seal_rows(passage, number, &rows)?;
             commits.push(Box::pin(async { Ok(Recorded::commit(rows, sealed, self.parts.log.as_ref()).await?) }));
         }
         let begun = Instant::now();
@@ -112,6 +108,14 @@ impl Gateway {
         let released: Result<Vec<_>, Why> = together(commits).await.into_iter().collect();
         trail.note_result(Stage::Record, begun, &released);
         released
+    }
+
+    /// The record of one piece.
+    pub(crate) fn seal_rows(&self, passage: &Passage, number: u64, rows: &MaskedRows) -> Result<SealedRecord, Why> {
+        let bytes = u64::try_from(rows.text().len()).unwrap_or(u64::MAX);
+        passage.visit.trail.release(rows.count(), bytes);
+        let page = Page::new(number, rows.count(), bytes, &record::sha256(rows.text().as_bytes()), masked_cells(rows));
+        Ok(self.parts.sealer.seal(&Steps { subject: passage.subject }.page(&page)?)?)
     }
 
     /// The end of a request that only read: what left is on record, so its client need not wait for this as well. A gateway that stops does.

@@ -5,6 +5,7 @@
 mod around;
 mod cover;
 mod keys;
+mod marks;
 mod masker;
 mod masking;
 mod moment;

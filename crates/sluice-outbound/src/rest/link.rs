@@ -18,6 +18,8 @@ use tokio_rustls::TlsConnector;
 
 const HEADERS_MAX: usize = 100;
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Of an answer in one go, if that much is there: a page of rows comes in fewer steps. Short answers take less.
+const READ_BYTES_MAX: usize = 256 * 1024;
 const ADDRESSES_MAX: usize = 8;
 /// Of one of them, where there are others: some networks swallow what goes to an address of the newer kind.
 const ADDRESS_MILLISECONDS_MAX: u64 = 1_500;
@@ -78,7 +80,7 @@ pub async fn dial(client: &Client) -> Result<Link, ExchangeFault> {
 
 async fn link<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(stream: S) -> Result<Link, ExchangeFault> {
     let mut builder = http1::Builder::new();
-    builder.max_headers(HEADERS_MAX).max_buf_size(HEAD_BYTES_MAX);
+    builder.max_headers(HEADERS_MAX).max_header_size(HEAD_BYTES_MAX).max_buf_size(READ_BYTES_MAX);
     let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(not_sent)?;
     // What breaks it is seen by the call that uses it.
     let connection = tokio::spawn(async move { drop(connection.await) }).abort_handle();

@@ -200,7 +200,8 @@ fn broken_http() -> Vec<Case> {
     corrupt[last] ^= 0xff;
     let trailing = [whole.as_slice(), b"more"].concat();
     let many: String = (0..400).map(|number| format!("x-{number}: y\r\n")).collect();
-    let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n{{}}", "y".repeat(200_000));
+    let headed =
+        |bytes: usize| format!("HTTP/1.1 200 OK\r\nx: {}\r\nContent-Length: {}\r\n\r\n{}", "y".repeat(bytes), page().len(), page());
     vec![
         (Op::Rows, vec![Turn::Say(packed(&whole))], "ok", "GET"),
         (Op::Rows, vec![Turn::Say(packed(&whole[..whole.len() / 2]))], "Malformed", "GET GET GET"),
@@ -221,7 +222,10 @@ fn broken_http() -> Vec<Case> {
         (Op::Rows, vec![raw("SSH-2.0-OpenSSH\r\n\r\n")], "Malformed", "GET GET GET"),
         (Op::Rows, vec![raw("HTTP/1.1 999 What\r\nContent-Length: 0\r\n\r\n")], "Malformed 999", "GET"),
         (Op::Rows, vec![raw(&format!("HTTP/1.1 200 OK\r\n{many}\r\n{{}}"))], "TooLarge", "GET"),
-        (Op::Rows, vec![raw(&long)], "TooLarge", "GET"),
+        (Op::Rows, vec![raw(&headed(60_000))], "ok", "GET"),
+        (Op::Rows, vec![raw(&headed(66_000))], "TooLarge", "GET"),
+        (Op::Rows, vec![raw(&headed(200_000))], "TooLarge", "GET"),
+        (Op::Rows, vec![raw(&headed(300_000))], "TooLarge", "GET"),
         (Op::Rows, vec![Turn::Drip(said("200 OK", &page()))], "Deadline", "GET GET GET"),
         (Op::Rows, vec![Turn::Stall(said("200 OK", &page())[..150].to_vec())], "Deadline", "GET GET GET"),
         (Op::InsertAll, vec![Turn::Say(packed(&whole[..9]))], "Malformed ?", "POST"),
