@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Through the gateway by the universe domain, over TLS at port 443, as Google's libraries come without a line of code.
-# usage: door_tls.sh PROGRAM PYTHON STORAGE
-# PYTHON has all libraries but that of the Storage API, which lies in the folder STORAGE: where it is installed, some use it unasked.
+# usage: door_tls.sh PROGRAM PYTHON STORAGE ADBC
+# PYTHON has all libraries but that of the Storage API, which lies in the folder STORAGE: where it is installed, some use it unasked. ADBC is a
+# Python with that driver.
 #
 # In a network of its own: nothing but this machine is to be reached, and Google's names lead to a listener that writes down who comes. Each client gets
 # what `sluice client-config` prints, and nothing else. What each asked is compared with the record.
@@ -21,6 +22,7 @@ fi
 program=$2
 python=$3
 storage=$4
+adbc=$5
 . "$here/servers.sh"
 
 domain=sluice.test
@@ -95,6 +97,26 @@ if ! joined; then
   cat "$scratch/demo.log" >&2
   exit 1
 fi
+
+# ADBC dials Google's name for rows whatever is set. So, when nobody else is left, that name leads to the gateway, as docs/clients.md says; no other does.
+{
+  led_names "${google[@]}"
+  printf '127.0.0.3 bigquerystorage.googleapis.com\n'
+} >"$scratch/hosts"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=relay -addext subjectAltName=DNS:bigquerystorage.googleapis.com \
+  -keyout "$scratch/relay.key" -out "$scratch/relay.pem" 2>/dev/null
+cat "$demo/tls/ca.pem" "$scratch/relay.pem" >"$scratch/believed.pem"
+python3 "$here/relay.py" 127.0.0.3 "$scratch/relay.pem" "$scratch/relay.key" "bigquerystorage.$domain" "$demo/tls/ca.pem" >"$scratch/relay" &
+servers+=($!)
+waits test -s "$scratch/relay"
+# What is printed for it is all comments, until that name is led.
+asking+=(adbc)
+(
+  said=$("$program" client-config --for adbc --gateway "$url" --project acme-prod --credentials "$(as report-job)" "${way[@]}") || exit 1
+  settings=$(sed -n 's/^# export /export /p' <<<"$said")
+  eval "$settings"
+  SSL_CERT_FILE="$scratch/believed.pem" ASKED="$scratch/asked-adbc" "$adbc" -W ignore "$here/tour_adbc.py" report-job "$demo" "$program"
+)
 
 for client in "${asking[@]}"; do python3 "$here/record.py" "$demo" "$program" "$since" "$client=$scratch/asked-$client"; done
 if [[ -e $scratch/dialled ]]; then

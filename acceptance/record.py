@@ -19,6 +19,7 @@ from steps import load
 
 # What each client calls itself. `bq` and Node send files by another library.
 AGENTS = {
+    "adbc": ("gcloud-golang-bigquery",),
     "bq": ("google-cloud-sdk", "Python-httplib2"),
     "dbt": ("dbt-bigquery",),
     "node": ("gcloud-node-bigquery", "node-fetch"),

@@ -14,6 +14,7 @@ node_client=@google-cloud/bigquery@8.3.1
 libraries=(google-cloud-bigquery==3.47.0 sqlalchemy-bigquery==1.17.3 pandas-gbq==0.35.3 dbt-core==1.11.16 dbt-bigquery==1.12.1)
 # Where it is installed, SQLAlchemy and others use it unasked: it has a folder of its own.
 storage_library=google-cloud-bigquery-storage==2.43.0
+adbc_driver=(adbc-driver-bigquery==1.11.0 adbc-driver-manager==1.13.0 pyarrow==26.0.1)
 token=acceptance-$RANDOM$RANDOM$RANDOM
 email=ada@acme.example
 
@@ -58,6 +59,7 @@ if [[ ! -d $storage ]]; then
   "$libraries_python" -m pip install --quiet --disable-pip-version-check --no-deps --target "$storage.new" "$storage_library"
   mv "$storage.new" "$storage"
 fi
+adbc=$("$here/python.sh" "${adbc_driver[@]}")
 if here_is node; then NODE_FOLDER=$(node_folder) && export NODE_FOLDER; fi
 # From here on: whatever clients leave behind goes with the rest.
 export TMPDIR=$scratch
@@ -81,7 +83,7 @@ demo=$scratch/demo
 servers+=($!)
 waits test -s "$demo/demo.json"
 gateway=$("$python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["gateway"]["plain"])' "$demo/demo.json")
-beside tls "$here/door_tls.sh" "$program" "$libraries_python" "$storage"
+beside tls "$here/door_tls.sh" "$program" "$libraries_python" "$storage" "$adbc"
 export WAY=door
 led python "$gateway" "$demo/callers/report-job.json" "$python" "$here/door.py" "$demo" "$program"
 
