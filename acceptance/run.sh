@@ -25,6 +25,7 @@ for client in bq node; do
 done
 printf 'clients: %s\n' "${clients[*]}"
 if [[ ${1:-} == --who ]]; then exit 0; fi
+"$here/skips.sh"
 
 # here_is CLIENT: whether it takes part.
 here_is() { [[ " ${clients[*]} " == *" $1 "* ]]; }
