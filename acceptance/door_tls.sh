@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Through the gateway by the universe domain, over TLS at port 443, as Google's libraries come without a line of code. usage: door_tls.sh PROGRAM PYTHON STORAGE
-# PYTHON has all libraries but that of the Storage API, which lies in the folder STORAGE: where it is installed, some use it unasked.
+# Through the gateway by the universe domain, over TLS at port 443, as Google's libraries come without a line of code.
+# usage: door_tls.sh PROGRAM PYTHON STORAGE ADBC
+# PYTHON has all libraries but that of the Storage API, which lies in the folder STORAGE: where it is installed, some use it unasked. ADBC is a
+# Python with that driver.
 #
 # In a network of its own: nothing but this machine is to be reached, and Google's names lead to a listener that writes down who comes. Each client gets
-# what `sluice client-config` prints, and nothing else.
+# what `sluice client-config` prints, and nothing else. What each asked is compared with the record.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -12,31 +14,27 @@ if [[ $1 != --inside ]]; then
   for way in "unshare --mount --net" "unshare --map-root-user --mount --net"; do
     if $way bash -c "$probe" 2>/dev/null; then exec $way "$0" --inside "$@"; fi
   done
-  printf '\n*** SKIPPED: this machine permits no network of its own, so nobody came over TLS by the universe domain ***\n\n' >&2
+  . "$here/servers.sh"
+  missed network "this machine permits none of its own, so nobody came over TLS by the universe domain"
   exit 0
 fi
 
 program=$2
 python=$3
 storage=$4
-scratch=$(mktemp -d)
-servers=()
-stop() {
-  for server in "${servers[@]}"; do kill "$server" 2>/dev/null || true; done
-  # They write until they have ended.
-  wait || true
-  rm -rf "$scratch"
-}
-trap stop EXIT
+adbc=$5
+. "$here/servers.sh"
 
 domain=sluice.test
 # Not the metadata server of the machine, whom gcloud always asks whether it is one of Google's; it shows it no token.
-google=(bigquery bigquerystorage cloudresourcemanager iamcredentials oauth2 storage sts www)
-{
+google=(bigquery cloudresourcemanager iamcredentials oauth2 storage sts www)
+# led_names NAME...: of Google's, below googleapis.com, to the listener.
+led_names() {
   printf '127.0.0.1 localhost bigquery.%s bigquerystorage.%s\n127.0.0.2' "$domain" "$domain"
-  printf ' %s.googleapis.com' "${google[@]}"
+  printf ' %s.googleapis.com' "$@"
   printf ' accounts.google.com\n'
-} >"$scratch/hosts"
+}
+led_names "${google[@]}" bigquerystorage >"$scratch/hosts"
 mount --bind "$scratch/hosts" /etc/hosts
 # The loopback of a new network is down, and not every machine has `ip`.
 python3 - <<'SCRIPT'
@@ -65,91 +63,68 @@ for port in (80, 443):
 SCRIPT
 servers+=($!)
 
-# started FILE: waits until the server that was started last has written it.
-started() {
-  for _ in $(seq 600); do
-    if [[ -s $1 ]]; then return; fi
-    kill -0 "${servers[-1]}"
-    sleep 0.1
-  done
-  return 1
-}
-
 demo=$scratch/demo
 "$program" demo --dir "$demo" --no-tour --tls-port 443 >"$scratch/demo.log" 2>&1 &
 servers+=($!)
-started "$demo/demo.json"
+waits test -s "$demo/demo.json"
 
+issued=$demo/callers/issued.universe.json
 "$program" credentials issue --config "$demo" --name nightly --project acme-prod --group staff --expires "$(date -u -d '+1 month' +%F)" \
-  --universe-domain "$domain" --by ada --reason "the tour" --out "$demo/callers/issued.universe.json" >/dev/null
+  --universe-domain "$domain" --by ada --reason "the tour" --out "$issued" >/dev/null
 
-# as CALLER CLIENT COMMAND...: with what that client is told to set, and nothing else that leads it anywhere.
-as() {
-  local caller=$1 client=$2
-  shift 2
-  (
-    unset BIGQUERY_EMULATOR_HOST GATEWAY GOOGLE_APPLICATION_CREDENTIALS
-    eval "$("$program" client-config --for "$client" --gateway "https://bigquery.$domain" --universe-domain "$domain" \
-      --project acme-prod --credentials "$demo/callers/$caller.universe.json" --ca "$demo/tls/ca.pem")"
-    "$@"
-  )
-}
-
-through_bq() {
-  export CLOUDSDK_CONFIG="$scratch/gcloud" CLOUDSDK_CORE_DISABLE_PROMPTS=1
-  bq --quiet query --format=json --use_legacy_sql=false 'SELECT COUNT(*) AS n FROM clinic.patients' | grep -qF '"n":"40"'
-  printf 'tls, bq  a query is answered\n'
-  if bq --quiet query --use_legacy_sql=false 'SELECT MAX(ssn) AS m FROM clinic.patients' >"$scratch/bq.txt"; then return 1; fi
-  tr -s ' \n' ' ' <"$scratch/bq.txt" | grep -qF 'Access Denied'
-  printf 'tls, bq  a refusal is shown\n'
-}
-
-through_dbt() {
-  cp -r "$here/dbt" "$scratch/dbt"
-  cd "$scratch/dbt"
-  for command in debug run; do
-    "$(dirname "$python")/dbt" --no-use-colors --quiet "$command" --profiles-dir . --target domain
-    printf 'tls, dbt  %s\n' "$command"
-  done
-}
-
-names=()
-clients=()
-# tour NAME COMMAND...: beside the others; what it said is shown when all have ended.
+way=(--universe-domain "$domain" --ca "$demo/tls/ca.pem")
+url=https://bigquery.$domain
+export WAY=tls
+since=$(date +%s%3N)
+asking=()
+# tour CLIENT CREDENTIALS COMMAND...: beside the others, and what it asks is written down.
 tour() {
-  names+=("$1")
-  "${@:2}" >"$scratch/$1.log" 2>&1 &
-  clients+=($!)
+  if [[ " ${asking[*]} " != *" $1 "* ]]; then asking+=("$1"); fi
+  ASKED="$scratch/asked-$1" beside "$1-${#tours[@]}" led "$1" "$url" "$2" "${@:3}"
 }
+as() { printf '%s/callers/%s.universe.json' "$demo" "$1"; }
 
-tour python as report-job python env PYTHONPATH="$storage" "$python" -W ignore "$here/door_tls.py" python "$demo" "$program"
-tour load as etl-nightly python "$python" -W ignore "$here/door_tls.py" load "$demo" "$program"
-tour issued as issued python "$python" -W ignore "$here/door_tls.py" issued "$demo" "$program"
-tour sqlalchemy as report-job sqlalchemy "$python" -W ignore "$here/door_tls.py" sqlalchemy "$demo" "$program"
-tour pandas-gbq as report-job pandas-gbq "$python" -W ignore "$here/door_tls.py" pandas_gbq "$demo" "$program"
-tour dbt as etl-nightly dbt through_dbt
-if command -v bq >/dev/null; then
-  tour bq as report-job bq through_bq
-else
-  printf '\n*** SKIPPED: bq is not installed, so it did not come over TLS ***\n\n' >&2
-fi
-
-failed=
-for number in "${!clients[@]}"; do
-  if ! wait "${clients[number]}"; then failed+=" ${names[number]}"; fi
-done
-for name in "${names[@]}"; do cat "$scratch/$name.log"; done
-if [[ -n $failed ]]; then
-  printf 'over TLS, by the universe domain:%s failed\n' "$failed" >&2
+plainly=("$python" -W ignore)
+tour python "$(as report-job)" env PYTHONPATH="$storage" "${plainly[@]}" "$here/door_tls.py" python report-job "$demo" "$program"
+tour python "$(as etl-nightly)" "${plainly[@]}" "$here/door_tls.py" load etl-nightly "$demo" "$program"
+tour python "$issued" "${plainly[@]}" "$here/door_tls.py" issued "$issued" "$demo" "$program"
+tour sqlalchemy "$(as report-job)" "${plainly[@]}" "$here/libraries.py" sqlalchemy report-job
+tour pandas-gbq "$(as etl-nightly)" "${plainly[@]}" "$here/libraries.py" pandas-gbq etl-nightly
+tour dbt "$(as etl-nightly)" "$here/tour_dbt.sh" "$(dirname "$python")/dbt" etl-nightly debug run
+if takes_part node; then tour node "$(as etl-nightly)" node "$here/tour_node.mjs" domain etl-nightly; fi
+if takes_part bq; then tour bq "$(as report-job)" "$here/tour_bq.sh" domain; fi
+if ! joined; then
   cat "$scratch/demo.log" >&2
   exit 1
 fi
+
+# ADBC dials Google's name for rows whatever is set. So, when nobody else is left, that name leads to the gateway, as docs/clients.md says; no other does.
+{
+  led_names "${google[@]}"
+  printf '127.0.0.3 bigquerystorage.googleapis.com\n'
+} >"$scratch/hosts"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=relay -addext subjectAltName=DNS:bigquerystorage.googleapis.com \
+  -keyout "$scratch/relay.key" -out "$scratch/relay.pem" 2>/dev/null
+cat "$demo/tls/ca.pem" "$scratch/relay.pem" >"$scratch/believed.pem"
+python3 "$here/relay.py" 127.0.0.3 "$scratch/relay.pem" "$scratch/relay.key" "bigquerystorage.$domain" "$demo/tls/ca.pem" >"$scratch/relay" &
+servers+=($!)
+waits test -s "$scratch/relay"
+# What is printed for it is all comments, until that name is led.
+asking+=(adbc)
+(
+  said=$("$program" client-config --for adbc --gateway "$url" --project acme-prod --credentials "$(as report-job)" "${way[@]}") || exit 1
+  settings=$(sed -n 's/^# export /export /p' <<<"$said")
+  eval "$settings"
+  SSL_CERT_FILE="$scratch/believed.pem" ASKED="$scratch/asked-adbc" "$adbc" -W ignore "$here/tour_adbc.py" report-job "$demo" "$program"
+)
+
+for client in "${asking[@]}"; do python3 "$here/record.py" "$demo" "$program" "$since" "$client=$scratch/asked-$client"; done
 if [[ -e $scratch/dialled ]]; then
   printf 'somebody dialled Google:\n' >&2
   cat "$scratch/dialled" >&2
   exit 1
 fi
 # The listener does write down who comes.
-python3 -c 'import socket; socket.create_connection(("bigquerystorage.googleapis.com", 443)).close()'
-started "$scratch/dialled"
+python3 -c 'import socket; socket.create_connection(("bigquery.googleapis.com", 443)).close()'
+waits test -s "$scratch/dialled"
 printf 'tls  nobody dialled Google\n'

@@ -1,0 +1,48 @@
+"""The ADBC driver for BigQuery, which reads rows over the Storage API alone. usage: tour_adbc.py CALLER DEMO_FOLDER PROGRAM"""
+
+import sys
+
+from adbc_driver_bigquery import DatabaseOptions, dbapi
+
+import record
+from steps import asked, run, step
+
+CALLER, FOLDER, PROGRAM = sys.argv[1:4]
+
+
+def told(statement):
+    """What the driver says of it; it must not succeed."""
+    with dbapi.connect({DatabaseOptions.PROJECT_ID.value: "acme-prod"}) as connection, connection.cursor() as cursor:
+        try:
+            cursor.execute(statement)
+            found = cursor.fetchall()
+        except dbapi.Error as error:
+            return str(error)
+    raise AssertionError(f"{statement}: {found}")
+
+
+@step
+def mistakes_are_shown():
+    asked(CALLER, "SELECT nope FROM clinic.patients", ends="meaningless")
+    assert "Unrecognized name: nope" in told("SELECT nope FROM clinic.patients")
+
+
+@step
+def labelled_columns_decide_nothing():
+    asked(CALLER, "SELECT id FROM clinic.patients WHERE ssn LIKE '9%'", ends="refused")
+    said = told("SELECT id FROM clinic.patients WHERE ssn LIKE '9%'")
+    assert "Access Denied" in said and "national_id" in said and "Quote `" in said, said
+
+
+@step
+def rows_over_the_storage_api_are_refused():
+    asked(CALLER, "SELECT id, ward FROM clinic.patients ORDER BY id LIMIT 2")
+    said = told("SELECT id, ward FROM clinic.patients ORDER BY id LIMIT 2")
+    # The driver's own words: it throws away whatever the Storage API says, and guesses.
+    assert "Arrow reader requires" in said, said
+    refused = [request for request in record.Gateway(FOLDER, PROGRAM).requests(0) if request["reason"] == "no_method"]
+    agents = [meta["client"]["user_agent"] for request in refused for meta in record.sections(request, "meta")]
+    assert any("gcloud-golang-bigquery" in agent and "grpc-go" in agent for agent in agents), f"not on record: {agents}"
+
+
+run("adbc")
