@@ -45,7 +45,7 @@ impl World {
         World::start_with(name, &[])
     }
 
-    fn start_with(name: &str, more: &[&str]) -> World {
+    pub fn start_with(name: &str, more: &[&str]) -> World {
         let folder = free_folder(name);
         let program = Program::start(&[&["demo", "--no-tour", "--dir", folder.to_str().unwrap()], more].concat());
         program.wait_for_file(&folder.join("demo.json"));

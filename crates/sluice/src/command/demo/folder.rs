@@ -9,7 +9,7 @@ use crate::policy_folder;
 use crate::serve::keys::MadeKey;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
-use sluice_policy::{Activated, Activation, ActivationKeys, ActivationLog};
+use sluice_policy::{Activated, Activation, ActivationKeys, ActivationLog, SETTINGS_FILE};
 use sluice_store::{LedgerFacts, LocalMachine, Machine, Secrets, SegmentSizes, create};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -42,6 +42,8 @@ pub struct DemoFolder {
     path: PathBuf,
     /// Made by us somewhere, so it goes with us.
     temporary: bool,
+    /// The folder of a policy set in the place of the starter.
+    policy: Option<PathBuf>,
 }
 
 pub struct Places<'a> {
@@ -61,7 +63,7 @@ pub fn secret() -> Result<String, Failure> {
 
 impl DemoFolder {
     #[expect(clippy::disallowed_methods, reason = "`clean` removes it when the demo ends")]
-    pub fn make(dir: Option<&Path>) -> Result<DemoFolder, Failure> {
+    pub fn make(dir: Option<&Path>, policy: Option<&Path>) -> Result<DemoFolder, Failure> {
         let (path, temporary) = match dir {
             Some(dir) => (dir.to_owned(), false),
             None => (std::env::temp_dir().join(format!("sluice-demo-{}", secret()?)), true),
@@ -72,7 +74,7 @@ impl DemoFolder {
             return Err(Failure::new(format!("{}: is not empty, and a demo begins with nothing", path.display())));
         }
         let path = path.canonicalize().map_err(failed)?;
-        Ok(DemoFolder { path, temporary })
+        Ok(DemoFolder { path, temporary, policy: policy.map(Path::to_owned) })
     }
 
     pub fn path(&self) -> &Path {
@@ -251,12 +253,17 @@ when = {{ sub = "svc-reports" }}
 
     /// The same two steps as `sluice policy activate`, with a key that is forgotten afterwards.
     fn activate(&self, signer: &MadeKey, both_judges: bool) -> Result<(), Failure> {
-        for (name, text) in POLICY {
-            self.put(&format!("policy/{name}"), text)?;
+        let given = self.policy.as_deref().map(policy_folder::read).transpose()?;
+        let files: Vec<(&str, &str)> = match &given {
+            Some(read) => read.bundle.files().collect(),
+            None => POLICY.into_iter().chain([(SETTINGS_FILE, POLICY_SETTINGS)]).collect(),
+        };
+        for (name, text) in files {
+            // Other servers' dry runs name no tables.
+            let is_told = name == SETTINGS_FILE && !both_judges;
+            let judge = if is_told { "\n[connections.warehouse]\njudge = \"analysis\"\n" } else { "" };
+            self.put(&format!("policy/{name}"), &format!("{text}{judge}"))?;
         }
-        // Other servers' dry runs name no tables.
-        let judge = if both_judges { "" } else { "\n[connections.warehouse]\njudge = \"analysis\"\n" };
-        self.put("policy/policy.toml", &format!("{POLICY_SETTINGS}{judge}"))?;
         let first =
             |problems: Vec<sluice_policy::Problem>| Failure::new(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
         let (set, bundle, _) = policy_folder::read(&self.path.join("policy"))?.load().map_err(first)?;
@@ -265,7 +272,7 @@ when = {{ sub = "svc-reports" }}
         let mut log = FolderLog::new(&self.path.join("activations"), keys.clone());
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| Failure::new("the clock is before 1970"))?.as_secs();
         let at = i64::try_from(now).unwrap_or_default();
-        let (by, reason) = ("demo".to_owned(), "the starter set, for the demo".to_owned());
+        let (by, reason) = ("demo".to_owned(), "for the demo".to_owned());
         let activation = Activation { set: set.digest.clone(), shadow: false, after: None, by, reason, at };
         let text = activation.text();
         let refused = |error: sluice_policy::ActivationError| Failure::new(error.to_string());

@@ -44,6 +44,9 @@ pub struct Demo {
     /// Another BigQuery-shaped server in the place of the warehouse, without a token
     #[arg(long, value_name = "URL")]
     upstream: Option<String>,
+    /// Another policy set in the place of the starter
+    #[arg(long, value_name = "FOLDER")]
+    policy: Option<PathBuf>,
     /// The port without TLS on the loopback; 0 takes a free one
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -54,7 +57,7 @@ pub struct Demo {
 
 pub fn run(demo: &Demo) -> Result<ExitCode, Failure> {
     let runtime = runtime()?;
-    let folder = DemoFolder::make(demo.dir.as_deref())?;
+    let folder = DemoFolder::make(demo.dir.as_deref(), demo.policy.as_deref())?;
     let token = folder::secret()?;
     // It lives as long as this command.
     let warehouse = match &demo.upstream {
