@@ -83,7 +83,9 @@ pub fn page(job: &str) -> Request {
 /// A page of a job with these outputs, statement by statement.
 pub fn page_of(job: &str, outputs: Vec<Vec<Output>>) -> Request {
     let is_script = outputs.len() > 1;
-    let field = |output: &Output| sluice_model::Field { name: output.name.clone(), kind: output.kind.clone().unwrap() };
+    // A column without a name is called so in a result.
+    let name = |output: &Output| if output.name.is_empty() { "f0_".to_owned() } else { output.name.clone() };
+    let field = |output: &Output| sluice_model::Field { name: name(output), kind: output.kind.clone().unwrap() };
     let schema = outputs.last().map(|outputs| outputs.iter().map(field).collect());
     let statement_type = Some(if is_script { "SCRIPT" } else { "SELECT" }.to_owned());
     statements(Purpose::Page { job: job.to_owned(), dry_run: DryRun { statement_type, schema, ..dry_run() } }, outputs)

@@ -213,7 +213,7 @@ fn every_way_of_rows_has_the_same_masks() {
 #[test]
 fn moments_keep_their_form_under_a_mask() {
     let world = World::start("masks-moments");
-    let statement = "SELECT IF(ssn > '5', admitted_at, NULL) AS at FROM clinic.patients LIMIT 4";
+    let statement = "SELECT IF(ssn > '5', admitted_at, NULL) AS moment FROM clinic.patients LIMIT 4";
     for (options, expect) in [(json!({}), "0.0"), (json!({ "useInt64Timestamp": true }), "0")] {
         let body = json!({ "query": statement, "useLegacySql": false, "formatOptions": options });
         let answer = world.call("report-job", "POST", &format!("{API}/queries"), Some(&body)).json();
