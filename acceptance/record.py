@@ -201,8 +201,6 @@ def wanted(asked):
     for kind, name in (("load", "loads"), ("copy", "copies")):
         if name in asked:
             return (asked["caller"], kind, asked[name], asked["ends"])
-    if asked["ends"] == "meaningless":
-        return (asked["caller"], None, json.dumps([]), "meaningless")
     given = [(name, json.dumps(value)) for name, value in asked.get("parameters", [])]
     return (asked["caller"], asked["statement"], json.dumps(given), "dry" if asked.get("dry") else asked["ends"])
 

@@ -218,6 +218,7 @@ impl Gateway {
             (_, Some(asked), Some(decision)) if !passage.admitted => {
                 steps.refused(&meta, &identity, asked, &record::policy(decision, &passage.shadows))
             }
+            (_, Some(asked), None) if !passage.admitted => steps.refused_unasked(&meta, &identity, asked),
             _ => steps.refused_otherwise(&meta, Some(&identity)),
         };
         match draft.or_else(|_| steps.refused_otherwise(&meta, Some(&identity))) {

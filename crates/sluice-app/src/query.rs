@@ -8,6 +8,7 @@ use crate::job::{JobName, JobWork, KnownJob, Part, QueryWork, owner_of};
 use crate::labels::{with_ceiling, with_labels};
 use crate::onward::RowsToCome;
 use crate::ports::{JobRows, JobState, JobsFault, RowsAsk, Upload, UpstreamFault, UpstreamFaultKind};
+use crate::record;
 use crate::refusal::{self, FormReason, Refused, Why};
 use crate::release::Left;
 use crate::repeat;
@@ -133,7 +134,10 @@ impl Gateway {
 
     async fn submit_now(self: &Arc<Self>, passage: &mut Passage, ask: QueryAsk) -> Result<Arc<Running>, Why> {
         let (trail, who) = (&passage.visit.trail, passage.caller.principal().to_string());
-        let understood = trail.walk(Stage::Understand, self.understand(trail, &who, &ask.connection, &ask.query)).await?;
+        let understood = trail.walk(Stage::Understand, self.understand(trail, &who, &ask.connection, &ask.query)).await;
+        let analysis = understood.as_ref().map(|understood| Arc::clone(&understood.analysis)).unwrap_or_default();
+        passage.asked = Some(record::statement(&ask, &analysis));
+        let understood = understood?;
         self.tell_or_withhold(passage, &ask, &understood)?;
         if depends_on_who_asks(&understood.analysis) && !self.impersonates(&ask.connection) {
             let text =

@@ -1,13 +1,14 @@
 //! Decisions, requests and failures as the ledger keeps them.
 
-use crate::asked::Visit;
+use crate::asked::{QueryAsk, Visit};
 use crate::job::JobName;
 use crate::ports::{JobState, UpstreamFault};
 use crate::refusal::Why;
 use aws_lc_rs::digest::{SHA256, digest};
 use sluice_identity::Caller;
 use sluice_ledger::record::content::{self, Client, Held, Identity, MaskedOutput, Meta, Policy, Refusing, Session, Table, Token, Upstream};
-use sluice_policy::{Decision, Inherited, MaskedPath, Need, Reason, Request, RuleNote, Sends, Verb, Work};
+use sluice_model::Analysis;
+use sluice_policy::{Decision, Inherited, MaskedPath, Need, Parameter, Reason, Request, RuleNote, Sends, Verb, Work};
 use std::collections::BTreeMap;
 
 pub(crate) fn identity(caller: &Caller) -> Identity {
@@ -55,12 +56,7 @@ pub(crate) fn request(request: &Request, tables: &[Table]) -> content::Request {
     let mut written = match &request.work {
         Work::Statement(statement) => {
             let mut written = content::Request::of_statement(&statement.text, &request.project, &statement.analysis);
-            let parameters = statement.parameters.iter().map(|parameter| content::Parameter {
-                name: parameter.name.clone(),
-                kind: parameter.kind.clone(),
-                value: parameter.value.clone(),
-            });
-            written.parameters = parameters.collect();
+            written.parameters = written_parameters(&statement.parameters);
             written.default_dataset = statement.default_dataset.as_ref().map(|(project, dataset)| format!("{project}.{dataset}"));
             written.location.clone_from(&statement.location);
             written.destination = statement.destination.as_ref().map(|destination| destination.table.to_string());
@@ -71,6 +67,25 @@ pub(crate) fn request(request: &Request, tables: &[Table]) -> content::Request {
     written.sent_digest = Some(format!("sha256:{}", hex(digest(&SHA256, &sent(&request.sends)).as_ref())));
     written.tables = tables.to_vec();
     written
+}
+
+/// What a caller sent, before it is known what is to be sent of it.
+pub(crate) fn statement(ask: &QueryAsk, analysis: &Analysis) -> content::Request {
+    let mut written = content::Request::of_statement(&ask.query.text, &ask.job.project, analysis);
+    written.parameters = written_parameters(&ask.parameters);
+    written.default_dataset = ask.query.default_dataset.as_ref().map(|(project, dataset)| format!("{project}.{dataset}"));
+    written.location.clone_from(&ask.location);
+    written.destination = ask.query.destination.as_ref().map(|destination| destination.table.to_string());
+    written
+}
+
+fn written_parameters(parameters: &[Parameter]) -> Vec<content::Parameter> {
+    let written = |parameter: &Parameter| content::Parameter {
+        name: parameter.name.clone(),
+        kind: parameter.kind.clone(),
+        value: parameter.value.clone(),
+    };
+    parameters.iter().map(written).collect()
 }
 
 pub(crate) fn policy(decision: &Decision, shadows: &BTreeMap<String, String>) -> Policy {

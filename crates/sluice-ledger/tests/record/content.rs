@@ -189,6 +189,7 @@ fn each_step_has_its_kind_and_its_sections() {
     check(STEPS.waiting(&meta, &identity, &request, &policy), Kind::ApprovalRequested, &[Head, Who, What, Why]);
     check(STEPS.refused_otherwise(&meta, Some(&identity)), Kind::RequestRefused, &[Head, Who]);
     check(STEPS.refused_otherwise(&meta, None), Kind::RequestRefused, &[Head]);
+    check(STEPS.refused_unasked(&meta, &identity, &request), Kind::RequestRefused, &[Head, Who, What]);
     check(STEPS.dispatched(&upstream), Kind::UpstreamDispatched, &[There]);
     check(STEPS.page(&page), Kind::ResultPage, &[Rows]);
     check(STEPS.completed(&meta, &Totals::default(), &upstream), Kind::RequestCompleted, &[Head, Rows, There]);

@@ -34,6 +34,11 @@ impl Steps {
         }
     }
 
+    /// The same for what was asked before anybody could be asked about it: a statement that is not understood.
+    pub fn refused_unasked(self, meta: &Meta, identity: &Identity, request: &Request) -> Result<Draft, DraftError> {
+        self.refused_otherwise(meta, Some(identity))?.with_content(request)
+    }
+
     pub fn waiting(self, meta: &Meta, identity: &Identity, request: &Request, policy: &Policy) -> Result<Draft, DraftError> {
         self.decided(Kind::ApprovalRequested, meta, identity, request, policy)
     }
