@@ -10,8 +10,9 @@ python_client=google-cloud-bigquery==3.47.0
 node_client=@google-cloud/bigquery@8.3.1
 # Those that need an environment of their own: dbt pins what it stands on.
 libraries=(google-cloud-bigquery==3.47.0 sqlalchemy-bigquery==1.17.3 pandas-gbq==0.35.3 dbt-core==1.11.16 dbt-bigquery==1.12.1)
-# Where it is installed, SQLAlchemy and others use it unasked: it has a folder of its own.
+# Where it is installed, SQLAlchemy and others use it unasked: it has a folder of its own. With it, what reads Avro.
 storage_library=google-cloud-bigquery-storage==2.43.0
+avro_library=fastavro==1.13.1
 token=acceptance-$RANDOM$RANDOM$RANDOM
 email=ada@acme.example
 
@@ -70,10 +71,11 @@ started() {
   return 1
 }
 
-"$sluice" sandbox --port 0 --admin --token "$token=$email" >"$scratch/address" &
+"$sluice" sandbox --port 0 --admin --token "$token=$email" >"$scratch/addresses" &
 servers+=($!)
-started "$scratch/address"
-url=$(cat "$scratch/address")
+started "$scratch/addresses"
+mapfile -t addresses <"$scratch/addresses"
+url=${addresses[0]}
 beside emulator "$here/door_emulator.sh" "$sluice" "$python"
 "$python" "$here/tour.py" "$url" "$token" "$email"
 
@@ -100,11 +102,12 @@ gateway=$("$python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["ga
 "$python" "$here/door.py" "$demo" "$sluice"
 
 libraries_python=$("$here/python.sh" "${libraries[@]}")
-storage=$cache/${storage_library/==/-}
+storage=$cache/${storage_library/==/-}-${avro_library/==/-}
 if [[ ! -d $storage ]]; then
-  "$libraries_python" -m pip install --quiet --disable-pip-version-check --no-deps --target "$storage.new" "$storage_library"
+  "$libraries_python" -m pip install --quiet --disable-pip-version-check --no-deps --target "$storage.new" "$storage_library" "$avro_library"
   mv "$storage.new" "$storage"
 fi
+PYTHONPATH=$storage "$libraries_python" "$here/storage.py" "$url" "${addresses[1]}" "$token"
 beside tls "$here/door_tls.sh" "$sluice" "$libraries_python" "$storage"
 "$libraries_python" "$here/door_libraries.py" "$demo"
 cp -r "$here/dbt" "$scratch/dbt"
