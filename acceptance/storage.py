@@ -63,14 +63,15 @@ def said(text):
     print(f"storage  {text}", flush=True)
 
 
-def fault(path, act):
-    body = json.dumps({"path": path, "act": act}).encode()
+def admin(verb, path, body=None):
     headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
-    urllib.request.urlopen(urllib.request.Request(URL + "/sandbox/faults", method="POST", data=body, headers=headers)).close()
+    data = json.dumps(body).encode() if body else None
+    with urllib.request.urlopen(urllib.request.Request(URL + path, method=verb, data=data, headers=headers)) as answer:
+        return answer.read().decode()
 
 
 def session(table, data_format=types.DataFormat.ARROW, streams=1, **options):
-    wanted = types.ReadSession(table=table.path if hasattr(table, "path") else table, data_format=data_format)
+    wanted = types.ReadSession(table=table if isinstance(table, str) else table.to_bqstorage(), data_format=data_format)
     wanted.read_options = types.ReadSession.TableReadOptions(**options)
     return READER.create_read_session(parent=f"projects/{PROJECT}", read_session=wanted, max_stream_count=streams)
 
@@ -138,14 +139,18 @@ def choices():
         made = session(patients, selected_fields=["id"], arrow_serialization_options=options)
         found = READER.read_rows(made.streams[0].name).to_arrow(made)
         assert found["id"].to_pylist() == list(range(1, found.num_rows + 1)), found
-    said("fields, conditions, streams and compression are as asked for")
+    made = session(patients, selected_fields=["id"])
+    halves = READER.split_read_stream(types.SplitReadStreamRequest(name=made.streams[0].name, fraction=0.25))
+    made.streams = [halves.primary_stream, halves.remainder_stream]
+    assert [row["id"].as_py() for row in rows(made)] == list(range(1, 41))
+    said("fields, conditions, streams, halves of them and compression are as asked for")
 
 
 def breaks():
     made = session(bigquery.TableReference.from_string(f"{PROJECT}.bench.events"), streams=200)
     whole = READER.read_rows(made.streams[7].name).to_arrow(made)
     for act in ({"kind": "breakStream", "afterMessages": 3}, {"kind": "reset", "afterBytes": 2_000_000}):
-        fault("BigQueryRead/ReadRows", act)
+        admin("POST", "/sandbox/faults", {"path": "BigQueryRead/ReadRows", "act": act})
         assert READER.read_rows(made.streams[7].name).to_arrow(made).equals(whole), act
     said("a stream that breaks is taken up where it broke")
 
@@ -153,7 +158,7 @@ def breaks():
 def refusals():
     refused(lambda: session(f"projects/{PROJECT}/datasets/clinic/tables/v_badges"), exceptions.InvalidArgument, "is a view")
     refused(lambda: session(f"projects/{PROJECT}/datasets/clinic/tables/none"), exceptions.NotFound, "Not found: Table")
-    wanted = types.ReadSession(table=f"projects/{PROJECT}/datasets/clinic/tables/patients", data_format="ARROW")
+    wanted = types.ReadSession(table=f"projects/{PROJECT}/datasets/clinic/tables/patients", data_format=types.DataFormat.ARROW)
     other = reader("wrong")
     ask = lambda: other.create_read_session(parent=f"projects/{PROJECT}", read_session=wanted)
     refused(ask, exceptions.Unauthenticated, "invalid authentication credentials")
@@ -169,9 +174,19 @@ def refused(action, kind, part):
         raise AssertionError(f"{kind.__name__} was expected")
 
 
+def log():
+    text = admin("GET", "/sandbox/requests")
+    calls = [request for request in json.loads(text)["requests"] if "BigQueryRead" in request["target"]]
+    methods = {request["method"].rsplit(".", 1)[-1] for request in calls}
+    assert methods == {"CreateReadSession", "ReadRows", "SplitReadStream"} and TOKEN not in text, methods
+    assert {200, 400, 401, 404, 503} <= {request["status"] for request in calls}
+    said("every call is written down")
+
+
 every_type()
 queries()
 choices()
 breaks()
 refusals()
+log()
 CLIENT.delete_dataset("storage", delete_contents=True)

@@ -37,7 +37,8 @@ fn array(column: &Column, cells: &[&Datum]) -> Result<ArrayRef, Problem> {
     let lists: Vec<&[Datum]> = cells.iter().map(|cell| list(column, cell)).collect::<Result<_, _>>()?;
     let inside: Vec<&Datum> = lists.iter().copied().flatten().collect();
     let values = elements(column, &inside)?;
-    let offsets = OffsetBuffer::from_lengths(lists.iter().map(|list| list.len()));
+    let offsets = OffsetBuffer::try_from_lengths(lists.iter().map(|list| list.len()));
+    let offsets = offsets.map_err(|_| Problem::internal(format!("the lists of column {} are too long for one batch", column.name)))?;
     Ok(Arc::new(ListArray::try_new(Arc::new(schema::item(column)), offsets, values, None).map_err(failed)?))
 }
 

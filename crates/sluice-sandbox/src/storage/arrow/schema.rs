@@ -1,9 +1,8 @@
 //! BigQuery's columns as Arrow's fields. What two types of BigQuery have in common there is told apart by metadata.
 
 use crate::values::{Column, ColumnMode, Scalar, limit};
-use arrow_schema::{DataType, Field, Fields, IntervalUnit, Schema, TimeUnit};
+use arrow_schema::{DataType, Field, Fields, IntervalUnit, Metadata, Schema, TimeUnit};
 use sluice_model::Type;
-use std::collections::HashMap;
 
 const EXTENSION_NAME: &str = "ARROW:extension:name";
 const EXTENSION_METADATA: &str = "ARROW:extension:metadata";
@@ -76,7 +75,7 @@ fn scalar(kind: &Type, column: &Column) -> DataType {
     }
 }
 
-fn metadata(column: &Column) -> HashMap<String, String> {
+fn metadata(column: &Column) -> Metadata {
     let entries: &[(&str, &str)] = match &column.kind {
         Scalar::Of(Type::Datetime) => &[(EXTENSION_NAME, "google:sqlType:datetime")],
         Scalar::Of(Type::Geography) => &[(EXTENSION_NAME, "google:sqlType:geography"), (EXTENSION_METADATA, "{\"encoding\": \"WKT\"}")],
@@ -85,5 +84,5 @@ fn metadata(column: &Column) -> HashMap<String, String> {
         Scalar::Of(Type::Range(_)) => &[(SQL_TYPE, "range")],
         _ => &[],
     };
-    entries.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+    entries.iter().copied().collect()
 }
