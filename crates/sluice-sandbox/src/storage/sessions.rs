@@ -129,7 +129,7 @@ impl Sessions {
 impl Inner {
     fn forget_first(&mut self) {
         if let Some((_, kept)) = self.kept.pop_first() {
-            kept.streams.keys().for_each(|name| drop(self.streams.remove(name)));
+            self.streams.retain(|name, _| !kept.streams.contains_key(name));
         }
     }
 }

@@ -135,7 +135,8 @@ fn text(cell: &Datum) -> Option<&str> {
 fn span(cell: &Datum) -> Option<IntervalMonthDayNano> {
     let Datum::Interval(text) = cell else { return None };
     let interval::Parts { months, days, nanoseconds } = interval::parts(text)?;
-    Some(IntervalMonthDayNano::new(months, days, nanoseconds))
+    // What is beyond three centuries of hours does not fit Arrow.
+    Some(IntervalMonthDayNano::new(months, days, i64::try_from(nanoseconds).ok()?))
 }
 
 fn record(column: &Column, cells: &[&Datum]) -> Result<ArrayRef, Problem> {

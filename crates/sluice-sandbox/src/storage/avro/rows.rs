@@ -64,7 +64,7 @@ fn scalar(kind: &Type, column: &Column, cell: &Datum, out: &mut Vec<u8>) -> Opti
             let parts = interval::parts(text)?;
             long(i64::from(parts.months), out);
             long(i64::from(parts.days), out);
-            long(parts.nanoseconds / 1_000, out);
+            long(i64::try_from(parts.nanoseconds / 1_000).ok()?, out);
         }
         (Type::Range(inner), Datum::Range(ends)) => {
             for end in ends.iter() {
