@@ -104,11 +104,11 @@ def every_type():
 
     def spoken(name, value):
         kind = texts.get(name.removeprefix("list_"))
-        if isinstance(value, dict):
-            return {inner: spoken(inner, found) for inner, found in value.items()}
         if isinstance(value, list):
             return [spoken(name, found) for found in value]
-        return kind(value) if kind and value is not None else value
+        if kind:
+            return None if value is None else kind(value)
+        return {inner: spoken(inner, found) for inner, found in value.items()} if isinstance(value, dict) else value
 
     expect = [{name: spoken(name, value) for name, value in row.items()} for row in plain]
     found = rows(made)
