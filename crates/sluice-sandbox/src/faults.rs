@@ -27,6 +27,8 @@ pub enum Act {
     Answer { status: u16, reason: Reason, message: String },
     /// The request is carried out, and this text is its answer.
     Body { text: String },
+    /// A stream of rows fails after so many messages. Only for `ReadRows`.
+    BreakStream { after_messages: usize, reason: Reason, message: String },
     /// The answer comes late.
     Delay { milliseconds: u64 },
     /// The dry run says something else than the truth.
@@ -138,6 +140,12 @@ impl Act {
                 Ok(Act::Answer { status, reason, message: text("message").unwrap_or_else(|| "planned failure".to_owned()) })
             }
             Some("body") => Ok(Act::Body { text: text("text").ok_or_else(|| unreadable("text", value))? }),
+            Some("breakStream") => {
+                let reason = text("reason").as_deref().map_or(Some(Reason::BackendError), Reason::parse);
+                let after = usize::try_from(number("afterMessages")?).map_err(|_| unreadable("afterMessages", value))?;
+                let message = text("message").unwrap_or_else(|| "planned failure".to_owned());
+                Ok(Act::BreakStream { after_messages: after, reason: reason.ok_or_else(|| unreadable("reason", value))?, message })
+            }
             Some("delay") => Ok(Act::Delay { milliseconds: number("milliseconds")? }),
             Some("dryRun") => Ok(Act::DryRun(Lie {
                 statement_type: text("statementType"),
@@ -207,6 +215,10 @@ mod tests {
         check(json!({ "act": { "kind": "keepBytes", "bytes": 262_144 } }), Some(Act::KeepBytes { bytes: 262_144 }));
         check(json!({ "act": { "kind": "body", "text": "[]" } }), Some(Act::Body { text: "[]".to_owned() }));
         check(json!({ "act": { "kind": "body" } }), None);
+        let broken = Act::BreakStream { after_messages: 2, reason: Reason::BackendError, message: "planned failure".to_owned() };
+        check(json!({ "act": { "kind": "breakStream", "afterMessages": 2 } }), Some(broken));
+        check(json!({ "act": { "kind": "breakStream", "afterMessages": 2, "reason": "because" } }), None);
+        check(json!({ "act": { "kind": "breakStream" } }), None);
         check(json!({ "act": { "kind": "delay" } }), None);
         check(json!({ "act": { "kind": "keepBytes" } }), None);
         check(json!({ "act": { "kind": "truncatedGzip" }, "count": -1 }), None);

@@ -16,16 +16,16 @@ pub struct LoggedRequest {
     pub verb: String,
     /// With its query, as it came.
     pub target: String,
-    /// `bigquery.jobs.insert`; nothing for a path that no method has.
+    /// `bigquery.jobs.insert`, `google.cloud.bigquery.storage.v1.BigQueryRead.ReadRows`; nothing for a path that no method has.
     pub method: Option<&'static str>,
     /// Lower-case names. The bearer token is left out: `caller` says whose it was.
     pub headers: Vec<(String, String)>,
     pub caller: Option<String>,
-    /// As text, what is not UTF-8 replaced.
+    /// As text, what is not UTF-8 replaced; JSON of a message of protobuf.
     pub body: String,
     /// Of the whole body as it was sent, also where less of it is kept.
     pub body_bytes: u64,
-    /// Zero while the answer is not made yet.
+    /// Zero while the answer is not made yet; of a call by gRPC the status that REST would have.
     pub status: u16,
 }
 
@@ -52,6 +52,16 @@ impl RequestLog {
         }
         inner.entries.push_back(entry);
         inner.last
+    }
+
+    /// What was asked, where it is understood later than the request is kept.
+    pub fn describe(&self, sequence: u64, mut body: String, body_bytes: u64) {
+        body.truncate(body.floor_char_boundary(LOG_BODY_BYTES_MAX));
+        let mut inner = self.lock();
+        if let Some(entry) = inner.entries.iter_mut().rev().find(|entry| entry.sequence == sequence) {
+            entry.body = body;
+            entry.body_bytes = body_bytes;
+        }
     }
 
     pub fn finish(&self, sequence: u64, status: u16, caller: Option<String>) {

@@ -9,6 +9,8 @@ pub struct Settings {
     pub address: IpAddr,
     /// Zero takes a free one.
     pub port: u16,
+    /// Of the Storage Read API, plain gRPC; zero takes a free one.
+    pub storage_port: u16,
     pub project: String,
     pub location: String,
     /// Whoever shows one of these may come in. None: everybody may.
@@ -34,6 +36,7 @@ impl Default for Settings {
         Settings {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 0,
+            storage_port: 0,
             project: PROJECT.to_owned(),
             location: "US".to_owned(),
             tokens: Vec::new(),

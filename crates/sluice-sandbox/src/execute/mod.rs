@@ -19,6 +19,7 @@ mod names;
 mod options;
 mod outcome;
 mod query;
+mod restriction;
 mod routine;
 mod scan;
 pub mod text;

@@ -1,7 +1,7 @@
 //! The warehouse behind HTTP.
 
 mod admin;
-mod authenticate;
+pub(crate) mod authenticate;
 mod body;
 mod call;
 mod content_range;
@@ -13,7 +13,7 @@ mod labels;
 mod methods;
 mod multipart;
 mod respond;
-mod service;
+pub(crate) mod service;
 mod start;
 mod tables;
 mod upload;

@@ -112,6 +112,7 @@ struct Planned {
 impl Planned {
     async fn add(&mut self, act: Act, manner: &mut Manner) {
         match act {
+            Act::BreakStream { .. } => {}
             Act::Answer { status, reason, message } => self.answer = Some((status, Problem::new(reason, message))),
             Act::Body { text } => manner.text = Some(text),
             Act::Delay { milliseconds } => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
@@ -228,7 +229,7 @@ fn logged_body(bytes: &[u8]) -> String {
 }
 
 /// The token itself is nobody's business.
-fn logged_headers(headers: &HeaderMap) -> Vec<(String, String)> {
+pub fn logged_headers(headers: &HeaderMap) -> Vec<(String, String)> {
     let shown = headers.iter().filter(|(name, _)| **name != header::AUTHORIZATION);
     shown.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
 }

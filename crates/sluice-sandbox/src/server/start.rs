@@ -8,6 +8,7 @@ use crate::job::Jobs;
 use crate::log::{LoggedRequest, RequestLog};
 use crate::problem::Problem;
 use crate::settings::Settings;
+use crate::storage::{self, Door};
 use crate::store::folder::Folder;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -28,8 +29,10 @@ pub struct Sandbox;
 /// A sandbox that serves until it is dropped.
 pub struct Running {
     pub address: SocketAddr,
+    /// Of the Storage Read API.
+    pub storage_address: SocketAddr,
     service: Arc<Service>,
-    stop: Option<oneshot::Sender<()>>,
+    stop: Vec<oneshot::Sender<()>>,
     runtime: Option<Runtime>,
 }
 
@@ -43,13 +46,8 @@ pub enum StartError {
 impl Sandbox {
     pub fn start(evaluator: Arc<dyn Evaluator>, settings: Settings) -> Result<Running, StartError> {
         let warehouse = Arc::new(Sandbox::warehouse(evaluator, &settings).map_err(StartError::Data)?);
-        let wanted = SocketAddr::new(settings.address, settings.port);
-        let listen = || {
-            let listener = TcpListener::bind(wanted)?;
-            listener.set_nonblocking(true)?;
-            Ok((listener.local_addr()?, listener))
-        };
-        let (address, listener) = listen().map_err(|error| StartError::Listen { address: wanted, error })?;
+        let (address, listener) = listen(SocketAddr::new(settings.address, settings.port))?;
+        let (storage_address, storage_listener) = listen(SocketAddr::new(settings.address, settings.storage_port))?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(WORKER_THREADS)
             .max_blocking_threads(STATEMENT_THREADS_MAX)
@@ -68,15 +66,19 @@ impl Sandbox {
         });
         let router = Router::new().fallback(service::serve).layer(DefaultBodyLimit::disable()).with_state(service.clone());
         let (stop, stopped) = oneshot::channel();
+        let (storage_stop, storage_stopped) = oneshot::channel();
         let entered = runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener).map_err(StartError::Runtime)?;
+        let storage_listener = tokio::net::TcpListener::from_std(storage_listener).map_err(StartError::Runtime)?;
         drop(entered);
         runtime.spawn(async move {
             let serving = axum::serve(listener, router).with_graceful_shutdown(async move { drop(stopped.await) });
             // It ends when it is told to; there is nobody left to tell otherwise.
             let _ = serving.await;
         });
-        Ok(Running { address, service, stop: Some(stop), runtime: Some(runtime) })
+        let door = Arc::new(Door { service: service.clone(), sessions: storage::Sessions::default() });
+        runtime.spawn(storage::listen(storage_listener, door, storage_stopped));
+        Ok(Running { address, storage_address, service, stop: vec![stop, storage_stop], runtime: Some(runtime) })
     }
 
     /// The warehouse alone, without HTTP.
@@ -96,6 +98,15 @@ impl Sandbox {
         }
         Ok(Warehouse::new(evaluator, &settings.project, &settings.location, state, folder))
     }
+}
+
+fn listen(wanted: SocketAddr) -> Result<(SocketAddr, TcpListener), StartError> {
+    let listen = || {
+        let listener = TcpListener::bind(wanted)?;
+        listener.set_nonblocking(true)?;
+        Ok((listener.local_addr()?, listener))
+    };
+    listen().map_err(|error| StartError::Listen { address: wanted, error })
 }
 
 impl Running {
@@ -124,7 +135,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
+        for stop in self.stop.drain(..) {
             // Nobody listens any more where the server has ended by itself.
             let _ = stop.send(());
         }

@@ -1,5 +1,7 @@
 //! NUMERIC and BIGNUMERIC as text.
 
+use arrow_buffer::i256;
+
 /// Digits before and behind the point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
@@ -36,6 +38,14 @@ pub fn canonical(text: &str, size: Size) -> Option<String> {
         (whole, "") => format!("{sign}{whole}"),
         (whole, fraction) => format!("{sign}{whole}.{fraction}"),
     })
+}
+
+/// The number without its point, in units of the last of `scale` digits behind it. Nothing where more of them are needed.
+pub fn unscaled(text: &str, scale: i8) -> Option<i256> {
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let room = usize::try_from(scale).ok()?.checked_sub(fraction.len())?;
+    format!("{sign}{whole}{fraction}{}", "0".repeat(room)).parse().ok()
 }
 
 /// Digits behind the point cut down to that many, halves away from zero. For text in canonical form.
@@ -76,6 +86,22 @@ fn point_at(digits: &str, position: i64) -> Option<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_point_is_taken_out() {
+        let check = |text: &str, scale: i8, expect: Option<&str>| {
+            assert_eq!(unscaled(text, scale).map(|number| number.to_string()).as_deref(), expect, "{text} {scale}");
+        };
+        check("1.5", 9, Some("1500000000"));
+        check("-0.000000001", 9, Some("-1"));
+        check("0", 38, Some("0"));
+        check("7", 0, Some("7"));
+        check("1.25", 1, None);
+        let largest = "578960446186580977117854925043439539266.34992332820282019728792003956564819967";
+        check(largest, 38, Some(&largest.replace('.', "")));
+        let smallest = "-578960446186580977117854925043439539266.34992332820282019728792003956564819968";
+        check(smallest, 38, Some(&smallest.replace('.', "")));
+    }
 
     #[test]
     fn halves_are_rounded_away_from_zero() {

@@ -17,6 +17,12 @@ pub fn of_brackets(kind: &Type, numbers: &[&str]) -> Option<Map<String, Value>> 
     good.then(|| names.iter().zip(numbers).map(|(name, number)| ((*name).to_owned(), json!(number))).collect())
 }
 
+/// Precision and scale of a column that has them.
+pub fn digits(column: &Column) -> Option<(u8, i8)> {
+    let precision = u8::try_from(limit(column, "precision")?).ok()?;
+    Some((precision, i8::try_from(limit(column, "scale").unwrap_or(0)).ok()?))
+}
+
 /// Rounds to the column's scale, and refuses what is too long.
 pub fn fit(column: &Column, cell: &mut Datum) -> Result<(), String> {
     match (&column.kind, cell) {

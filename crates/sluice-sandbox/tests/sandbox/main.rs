@@ -1,4 +1,4 @@
-//! The warehouse from outside: its library, and its HTTP door.
+//! The warehouse from outside: its library, its HTTP door, and the Storage Read API.
 
 #[cfg(test)]
 mod differential;
@@ -14,6 +14,14 @@ mod scripts;
 mod server;
 #[cfg(test)]
 mod statements;
+#[cfg(test)]
+mod storage;
+#[cfg(test)]
+mod storage_cells;
+#[cfg(test)]
+mod storage_client;
+#[cfg(test)]
+mod storage_sessions;
 #[cfg(test)]
 mod transfers;
 #[cfg(test)]

@@ -12,6 +12,9 @@ pub struct Serve {
     /// The port on the loopback address; 0 takes a free one
     #[arg(long, default_value_t = 9050)]
     port: u16,
+    /// The port of the Storage Read API (plain gRPC) on the loopback address; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    storage_port: u16,
     /// Demand a bearer token; several may be given
     #[arg(long = "token", value_name = "BEARER=EMAIL")]
     tokens: Vec<String>,
@@ -25,9 +28,18 @@ pub struct Serve {
 
 pub fn run(serve: &Serve) -> Result<ExitCode, Failure> {
     let tokens: Result<Vec<Token>, Failure> = serve.tokens.iter().map(|text| token(text)).collect();
-    let settings = Settings { port: serve.port, tokens: tokens?, folder: serve.folder.clone(), admin: serve.admin, ..Settings::default() };
+    let settings = Settings {
+        port: serve.port,
+        storage_port: serve.storage_port,
+        tokens: tokens?,
+        folder: serve.folder.clone(),
+        admin: serve.admin,
+        ..Settings::default()
+    };
     let running = Sandbox::start(Arc::new(start_engine()?), settings).map_err(|error| Failure::new(error.to_string()))?;
-    println!("{}", running.url());
+    // At once: whoever has read the first line finds the second.
+    let addresses = format!("{}\n{}\n", running.url(), running.storage_address);
+    print!("{addresses}");
     loop {
         std::thread::park();
     }

@@ -48,6 +48,8 @@ pub struct DemoFolder {
 
 pub struct Places<'a> {
     pub upstream: String,
+    /// Of the warehouse's Storage Read API, plain; another server's is not known.
+    pub storage: Option<SocketAddr>,
     pub token: Option<String>,
     pub plain: SocketAddr,
     pub tls: SocketAddr,
@@ -148,7 +150,7 @@ impl DemoFolder {
             "issuer": COMPANY_ISSUER,
             "project": PROJECT,
             "dataset": DATASET,
-            "warehouse": { "rest": places.upstream, "grpc": Value::Null, "token": places.token },
+            "warehouse": { "rest": places.upstream, "grpc": places.storage.map(|storage| storage.to_string()), "token": places.token },
             "policy_dir": at("policy"),
             "ledger_dir": at("ledger"),
             "ledger_key": self.verifier_key()?,

@@ -70,7 +70,14 @@ pub fn run(demo: &Demo) -> Result<ExitCode, Failure> {
     let (plain, tls) = (address(&held.0)?, address(&held.1)?);
     let (code, kept) = runtime.block_on(async {
         let provider = Provider::start(&CALLERS).await?;
-        let places = Places { upstream, token: warehouse.is_some().then_some(token), plain, tls, provider: &provider };
+        let places = Places {
+            upstream,
+            storage: warehouse.as_ref().map(|running| running.storage_address),
+            token: warehouse.is_some().then_some(token),
+            plain,
+            tls,
+            provider: &provider,
+        };
         folder.write(&places)?;
         prepare(folder.path())?;
         // Between the lines of a tour nobody could read either.

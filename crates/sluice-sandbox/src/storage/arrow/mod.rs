@@ -1,0 +1,5 @@
+//! Rows as Arrow record batches.
+
+pub mod message;
+pub mod rows;
+pub mod schema;

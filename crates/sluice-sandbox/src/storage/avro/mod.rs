@@ -1,0 +1,4 @@
+//! Rows in Avro's binary encoding.
+
+pub mod rows;
+pub mod schema;
