@@ -14,11 +14,8 @@ node_client=@google-cloud/bigquery@8.3.1
 libraries=(google-cloud-bigquery==3.47.0 sqlalchemy-bigquery==1.17.3 pandas-gbq==0.35.3 dbt-core==1.11.16 dbt-bigquery==1.12.1)
 # Where it is installed, SQLAlchemy and others use it unasked: it has a folder of its own. With it, what reads Avro.
 storage_library=google-cloud-bigquery-storage==2.43.0
-<<<<<<< HEAD
 adbc_driver=(adbc-driver-bigquery==1.11.0 adbc-driver-manager==1.13.0 pyarrow==26.0.1)
-=======
 avro_library=fastavro==1.13.1
->>>>>>> in-storage
 token=acceptance-$RANDOM$RANDOM$RANDOM
 email=ada@acme.example
 
@@ -48,44 +45,9 @@ node_folder() {
 
 cd "$root"
 python=$("$here/python.sh" "$python_client")
-<<<<<<< HEAD
 if [[ -n ${SLUICE_PROGRAM:-} ]]; then
   program=$SLUICE_PROGRAM
   missed token-door "SLUICE_PROGRAM is set, so Google's own library was not run against the token door alone"
-=======
-# Google's own library against the token door alone.
-SLUICE_PYTHON=$python cargo test --quiet --workspace --test token --locked -- --ignored
-# From here on: whatever clients leave behind goes with the rest.
-export TMPDIR=$scratch
-
-# beside NAME COMMAND...: while the rest goes on; what it said is shown at the end.
-beside() {
-  names+=("$1")
-  "${@:2}" >"$scratch/$1.log" 2>&1 &
-  tours+=($!)
-}
-
-# started FILE: waits until the server that was started last has written it.
-started() {
-  for _ in $(seq 600); do
-    if [[ -s $1 ]]; then return; fi
-    kill -0 "${servers[-1]}"
-    sleep 0.1
-  done
-  return 1
-}
-
-"$sluice" sandbox --port 0 --admin --token "$token=$email" >"$scratch/addresses" &
-servers+=($!)
-started "$scratch/addresses"
-mapfile -t addresses <"$scratch/addresses"
-url=${addresses[0]}
-beside emulator "$here/door_emulator.sh" "$sluice" "$python"
-"$python" "$here/tour.py" "$url" "$token" "$email"
-
-if command -v bq >/dev/null; then
-  "$here/tour_bq.sh" "$url" "$token"
->>>>>>> in-storage
 else
   program=$PWD/${CARGO_TARGET_DIR:-target}/debug/sluice
   cargo build --quiet --workspace --bin sluice --bin sluice-verify --locked
@@ -99,35 +61,20 @@ if [[ ! -d $storage ]]; then
   "$libraries_python" -m pip install --quiet --disable-pip-version-check --no-deps --target "$storage.new" "$storage_library" "$avro_library"
   mv "$storage.new" "$storage"
 fi
-<<<<<<< HEAD
 adbc=$("$here/python.sh" "${adbc_driver[@]}")
 if here_is node; then NODE_FOLDER=$(node_folder) && export NODE_FOLDER; fi
 # From here on: whatever clients leave behind goes with the rest.
 export TMPDIR=$scratch
-=======
-PYTHONPATH=$storage "$libraries_python" "$here/storage.py" "$url" "${addresses[1]}" "$token"
-beside tls "$here/door_tls.sh" "$sluice" "$libraries_python" "$storage"
-"$libraries_python" "$here/door_libraries.py" "$demo"
-cp -r "$here/dbt" "$scratch/dbt"
-export GATEWAY=$gateway BIGQUERY_EMULATOR_HOST=$gateway GOOGLE_CLOUD_PROJECT=acme-prod
-for command in debug seed run run test "docs generate"; do
-  # Twice `run`: the second one merges into what the first has made.
-  if ! (cd "$scratch/dbt" && GOOGLE_APPLICATION_CREDENTIALS=$demo/callers/etl-nightly.json \
-    "$(dirname "$libraries_python")/dbt" --no-use-colors --quiet $command --profiles-dir . >"$scratch/dbt.log" 2>&1); then
-    cat "$scratch/dbt.log" >&2
-    exit 1
-  fi
-  printf 'door, dbt  %s\n' "$command"
-done
-unset GATEWAY BIGQUERY_EMULATOR_HOST GOOGLE_CLOUD_PROJECT
->>>>>>> in-storage
 
-"$program" sandbox --port 0 --admin --token "$token=$email" >"$scratch/address" &
+"$program" sandbox --port 0 --admin --token "$token=$email" >"$scratch/addresses" &
 servers+=($!)
-waits test -s "$scratch/address"
-url=$(cat "$scratch/address")
+# REST, then gRPC.
+waits sh -c "[ \$(wc -l <'$scratch/addresses') = 2 ]"
+mapfile -t addresses <"$scratch/addresses"
+url=${addresses[0]}
 beside emulator "$here/door_emulator.sh" "$program" "$libraries_python"
 "$python" "$here/tour.py" "$url" "$token" "$email"
+PYTHONPATH=$storage "$libraries_python" "$here/storage.py" "$url" "${addresses[1]}" "$token"
 export WAY=warehouse
 if here_is bq; then
   printf '%s' "$token" >"$scratch/token"
