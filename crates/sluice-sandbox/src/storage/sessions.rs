@@ -151,12 +151,14 @@ mod tests {
 
     #[test]
     fn rows_are_shared_out_evenly() {
-        let check =
-            |rows: u64, count: u64, expect: &[Range<u64>]| assert_eq!(session("s", rows, 1).ranges(count), expect, "{rows} {count}");
+        let check = |rows: u64, count: u64, expect: &[(u64, u64)]| {
+            let ranges = session("s", rows, 1).ranges(count);
+            assert_eq!(ranges.iter().map(|range| (range.start, range.end)).collect::<Vec<_>>(), expect, "{rows} {count}");
+        };
         check(0, 3, &[]);
-        check(1, 3, &[0..1]);
-        check(7, 3, &[0..2, 2..4, 4..7]);
-        check(4, 1, &[0..4]);
+        check(1, 3, &[(0, 1)]);
+        check(7, 3, &[(0, 2), (2, 4), (4, 7)]);
+        check(4, 1, &[(0, 4)]);
         assert_eq!(session("s", 5_000, 1).ranges(u64::MAX).len(), STREAMS_MAX);
     }
 
@@ -186,7 +188,8 @@ mod tests {
         let sessions = Sessions::default();
         let keep = |name: String, now: i64| {
             let session = session(&name, 1, now + SESSION_MILLISECONDS_MAX);
-            sessions.keep(session, vec![0..1], now)
+            let ranges = session.ranges(1);
+            sessions.keep(session, ranges, now)
         };
         keep("old".to_owned(), 0);
         keep("new".to_owned(), 5);
