@@ -162,7 +162,9 @@ pub const CLIENTS: &[Client] = &[
             exports: &[UNIVERSE, PROJECT, CREDENTIALS],
             certificates: &["SSL_CERT_FILE"],
             unsafe_alone: Some(ADBC_UNSAFE),
-            not_run: Some("ADBC against this gateway. Against a stand-in its queries and refusals came through; rows never did."),
+            not_run: Some(
+                "rows of ADBC. Its statements and refusals came through this gateway; it reads rows by the Storage API, which is refused here.",
+            ),
             ..CODE
         },
         traps: &[
