@@ -10,8 +10,8 @@ use crate::schema::Columns;
 use crate::value::Values;
 use crate::write::{Count, Leaving, Writer, Written};
 use serde_json::Value;
-use sluice_model::Output;
-use sluice_policy::{MaskedPath, Permit, Purpose, Resource, Work, fits, shown_statements};
+use sluice_model::{Field, Output};
+use sluice_policy::{MaskedPath, Permit, Purpose, Request, Resource, Work, fits, shown_statements};
 use std::fmt;
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ pub const ROWS_BYTES_MAX: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Masker {
     of: Of,
+    /// What BigQuery said that the result would be, where it was asked.
+    expected: Option<Vec<Field>>,
     /// Nothing if the permit wants no masks: then rows pass as they came.
     wanted: Option<Wanted>,
 }
@@ -98,7 +100,7 @@ impl Masker {
             },
         };
         let wanted = (!permit.masks().is_empty()).then(|| Wanted::by(permit, keys));
-        Masker { of, wanted }
+        Masker { of, expected: expected(request), wanted }
     }
 
     /// All rows of the page, or none: one of another shape ends the answer.
@@ -132,11 +134,23 @@ impl Masker {
 
     fn columns(&self, schema: Option<&Value>, found: Option<&PageJob>) -> Result<Option<Columns>, MaskFault> {
         let known = schema.map(|schema| Columns::of_schema(schema).ok_or(MaskFault::Shape)).transpose()?;
+        // A page has its own word for what its columns are. What was decided on is the word that was given before.
+        let is_expected = self.expected.iter().zip(&known).all(|(expected, known)| known.are_named(expected));
         match (&self.of, found) {
-            (Of::Job(job), Some(found)) if job == found => Ok(known),
+            (Of::Job(job), Some(found)) if job == found => is_expected.then_some(known).ok_or(MaskFault::Shape),
             (Of::Table(columns), None) => Ok(known.or_else(|| columns.clone())),
             _ => Err(MaskFault::Foreign),
         }
+    }
+}
+
+/// Of a query alone: the parts of a script have columns of their own, and what is no query may have others.
+fn expected(request: &Request) -> Option<Vec<Field>> {
+    let Work::Statement(statement) = &request.work else { return None };
+    let Purpose::Page { dry_run, .. } = &statement.purpose else { return None };
+    match statement.analysis.statements.as_slice() {
+        [only] if only.kind == "SELECT" => dry_run.schema.clone(),
+        _ => None,
     }
 }
 

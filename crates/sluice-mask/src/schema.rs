@@ -135,6 +135,12 @@ impl Columns {
         fields.iter().map(column).collect::<Option<Vec<_>>>().map(Columns)
     }
 
+    /// As many, by the same names.
+    pub(crate) fn are_named(&self, fields: &[Field]) -> bool {
+        let pairs = || self.0.iter().zip(fields);
+        self.0.len() == fields.len() && pairs().all(|(column, field)| column.name.eq_ignore_ascii_case(&field.name))
+    }
+
     /// As a plan of masks knows them.
     pub(crate) fn fields(&self) -> Vec<Field> {
         self.0.iter().map(|column| Field { name: column.name.clone(), kind: column.whole_kind() }).collect()

@@ -44,6 +44,19 @@ fn a_masker_is_for_its_own_job() {
     }
 }
 
+/// The dry run said `a`, and policy decided on that.
+#[test]
+fn a_page_of_other_columns_is_not_what_was_decided_on() {
+    let masker = masker(&permit(page("job_1"), ""));
+    let check = |columns: &[(&str, &str)], cells: &str, expect: Result<Vec<u64>, MaskFault>| {
+        assert_eq!(counts(masker.mask(of_columns("job_1", columns, &[cells]))), expect, "{columns:?}");
+    };
+    check(&[("A", "STRING")], r#"{"f":[{"v":"x"}]}"#, Ok(vec![1]));
+    check(&[("ssn", "STRING")], r#"{"f":[{"v":"x"}]}"#, Err(MaskFault::Shape));
+    check(&[("a", "STRING"), ("ssn", "STRING")], r#"{"f":[{"v":"x"},{"v":"y"}]}"#, Err(MaskFault::Shape));
+    check(&[], r#"{"f":[]}"#, Err(MaskFault::Shape));
+}
+
 #[test]
 fn a_masker_is_for_its_own_table() {
     let table = |columns: &[Option<&str>]| masker(&permit(method("tabledata.list", columns), ""));
