@@ -68,7 +68,7 @@ fn last_four(value: &str) -> String {
     format!("XXXXX{}", letters[letters.len() - 4..].iter().collect::<String>())
 }
 
-/// It is that of a social security number.
+/// Whether it is what that mask leaves of a social security number.
 fn is_hidden(text: &str) -> bool {
     text.starts_with("XXXXX") && text.len() == "XXXXX0013".len()
 }
