@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 #[path = "../tests/it/permit.rs"]
-#[allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, dead_code, reason = "it is a test's, which uses more of it")]
+#[expect(clippy::panic, clippy::unwrap_used, dead_code, reason = "it is a test's, which uses more of it")]
 mod permit;
 
 const PAGE_BYTES: usize = 10 << 20;

@@ -64,9 +64,7 @@ mod tests {
     fn what_is_no_secret_is_refused() {
         let good = "0123456789abcdef".repeat(4);
         assert!(read(&good).is_some_and(|secret| secret[..3] == [0x01, 0x23, 0x45]));
-        for bad in
-            ["", good.get(1..).unwrap(), &format!("{good}0"), &format!("{good}\n\n"), &good.replace('a', "g"), &good.replace("a", "é")]
-        {
+        for bad in ["", "0123", &format!("{good}0"), &format!("{good}\n\n"), &good.replace('a', "g"), &good.replace("a", "é")] {
             assert_eq!(read(bad), None, "{bad}");
         }
     }
