@@ -117,7 +117,7 @@ def every_type():
 
 
 def queries():
-    sql = "SELECT id, at, email, amount FROM bench.events LIMIT 60000"
+    sql = "SELECT id, `at`, email, amount FROM bench.events LIMIT 60000"
     job = CLIENT.query(sql)
     job.result()
     rest, storage = job.to_arrow(create_bqstorage_client=False), job.to_arrow(bqstorage_client=READER)
