@@ -133,9 +133,9 @@ def labelled_columns_come_out_masked():
             assert all(len(phone) == 44 for phone in row.phones) and all(len(contact["phone"]) == 44 for contact in row.contacts), row
         assert all(hidden(row.national_id) for row in way("SELECT * FROM clinic.v_patients"))
         assert rows(way("SELECT CONCAT('no. ', ssn) AS innocent FROM clinic.patients LIMIT 1")) == [("",)]
-        ((numbers, email),) = rows(way("SELECT ARRAY_AGG(ssn) AS a, MIN(email) AS b FROM clinic.patients"))
-        assert len(numbers) == 40 and all(map(hidden, numbers)) and email.startswith("XXXXX@"), (numbers, email)
-        assert rows(way("WITH p AS (SELECT ssn AS x FROM clinic.patients) SELECT DISTINCT IF(x > '5', 1, 0) AS y FROM p LIMIT 0")) == []
+        ((number, email),) = rows(way("SELECT MAX(ssn) AS a, MIN(email) AS b FROM clinic.patients"))
+        assert hidden(number) and email.startswith("XXXXX@"), (number, email)
+        assert rows(way("WITH p AS (SELECT ssn AS x FROM clinic.patients) SELECT IF(x > '5', 1, 0) AS y FROM p LIMIT 1")) == [(0,)]
     job = REPORT.query("SELECT ssn FROM clinic.patients ORDER BY id")
     by_query = rows(job.result(page_size=7))
     again = REPORT.get_job(job.job_id)

@@ -61,12 +61,12 @@ def sqlalchemy_refusals():
 
     @step
     def is_refused():
-        asked(CALLER, "SELECT id FROM patients WHERE ssn LIKE '9%'", ends="refused")
+        asked(CALLER, "SELECT id FROM patients WHERE ssn > '9'", ends="refused")
         with sqlalchemy.create_engine(f"bigquery://{PROJECT}/clinic").connect() as connection:
             try:
-                connection.execute(sqlalchemy.text("SELECT id FROM patients WHERE ssn LIKE '9%'")).fetchall()
+                connection.execute(sqlalchemy.text("SELECT id FROM patients WHERE ssn > '9'")).fetchall()
             except sqlalchemy.exc.DatabaseError as error:
-                assert "Access Denied" in str(error) and "national_id" in str(error), error
+                assert "Access Denied" in str(error) and "ssn" in str(error), error
             else:
                 raise AssertionError("a labelled column came out")
 
@@ -99,14 +99,14 @@ def pandas_gbq_refusals():
 
     @step
     def is_refused():
-        sql = "SELECT id FROM clinic.patients WHERE ssn LIKE '9%'"
+        sql = "DROP TABLE clinic.patients"
         asked(CALLER, sql, ends="refused")
         try:
             pandas_gbq.read_gbq(sql, project_id=PROJECT, use_bqstorage_api=False)
         except pandas_gbq.gbq.GenericGBQException as error:
-            assert "Access Denied" in str(error) and "national_id" in str(error), error
+            assert "Access Denied" in str(error) and "drop" in str(error), error
         else:
-            raise AssertionError("a labelled column came out")
+            raise AssertionError("a table was dropped")
 
 
 STEPS_OF = {"sqlalchemy": [sqlalchemy_steps, sqlalchemy_refusals], "pandas-gbq": [pandas_gbq_steps, pandas_gbq_refusals]}

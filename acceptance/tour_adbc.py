@@ -29,9 +29,9 @@ def mistakes_are_shown():
 
 @step
 def labelled_columns_decide_nothing():
-    asked(CALLER, "SELECT id FROM clinic.patients WHERE ssn LIKE '9%'", ends="refused")
-    said = told("SELECT id FROM clinic.patients WHERE ssn LIKE '9%'")
-    assert "Access Denied" in said and "national_id" in said and "Quote `" in said, said
+    asked(CALLER, "SELECT id FROM clinic.patients WHERE ssn > '9'", ends="refused")
+    said = told("SELECT id FROM clinic.patients WHERE ssn > '9'")
+    assert "Access Denied" in said and "ssn" in said and "Quote `" in said, said
 
 
 @step

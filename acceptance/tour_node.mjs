@@ -111,7 +111,7 @@ const steps = {
 
 if (place !== "warehouse") {
   steps["refusals are shown"] = async () => {
-    await rejected("SELECT id FROM clinic.patients WHERE ssn LIKE '9%'", /Access Denied.*ssn/);
+    await rejected("DROP TABLE clinic.patients", /Access Denied.*drop/);
     await rejected("CREATE TABLE clinic.x AS SELECT 1 AS a", (error) => error.code === 403 && /no rule permits it/.test(error.message));
   };
 }
@@ -157,8 +157,9 @@ if (place === "gateway") {
     const [rows] = await takenUp(() => issued.query(query));
     asked({ caller: keyFilename, statement: query });
     assert.deepEqual(rows, [{ issued: 40 }]);
-    asked({ caller: keyFilename, statement: "SELECT id FROM clinic.patients WHERE ssn LIKE '9%'", ends: "refused" });
-    await assert.rejects(issued.query("SELECT id FROM clinic.patients WHERE ssn LIKE '9%'"), /Access Denied.*ssn/);
+    asked({ caller: keyFilename, statement: "SELECT MAX(ssn) AS m FROM clinic.patients" });
+    const [masked] = await issued.query("SELECT MAX(ssn) AS m FROM clinic.patients");
+    assert.match(masked[0].m, /^XXXXX.{4}$/);
   };
 }
 

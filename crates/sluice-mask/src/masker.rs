@@ -134,8 +134,9 @@ impl Masker {
 
     fn columns(&self, schema: Option<&Value>, found: Option<&PageJob>) -> Result<Option<Columns>, MaskFault> {
         let known = schema.map(|schema| Columns::of_schema(schema).ok_or(MaskFault::Shape)).transpose()?;
-        // A page has its own word for what its columns are. What was decided on is the word that was given before.
-        let is_expected = self.expected.iter().zip(&known).all(|(expected, known)| known.are_named(expected));
+        // A page has its own word for what its columns are. What was decided on is the word that was given before. Masks are laid by columns: they see for
+        // themselves whether these fit.
+        let is_expected = self.wanted.is_some() || self.expected.iter().zip(&known).all(|(expected, known)| known.are_named(expected));
         match (&self.of, found) {
             (Of::Job(job), Some(found)) if job == found => is_expected.then_some(known).ok_or(MaskFault::Shape),
             (Of::Table(columns), None) => Ok(known.or_else(|| columns.clone())),

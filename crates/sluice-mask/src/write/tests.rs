@@ -59,8 +59,16 @@ fn field() -> impl Strategy<Value = Value> {
         .prop_map(|(name, kind, mode)| json!({ "name": name, "type": kind, "mode": mode, "rangeElementType": { "type": "DATE" } }));
     scalar.prop_recursive(3, 12, 3, move |inside| {
         (name(), prop::collection::vec(inside, 1..4), mode())
-            .prop_map(|(name, fields, mode)| json!({ "name": name, "type": "RECORD", "mode": mode, "fields": fields }))
+            .prop_map(|(name, fields, mode)| json!({ "name": name, "type": "RECORD", "mode": mode, "fields": numbered(fields) }))
     })
+}
+
+/// No two of the same name: a path that could mean either is refused.
+fn numbered(mut fields: Vec<Value>) -> Vec<Value> {
+    for (number, field) in fields.iter_mut().enumerate() {
+        field["name"] = json!(format!("{}{number}", field["name"].as_str().unwrap_or_default()));
+    }
+    fields
 }
 
 /// What follows from a seed, number by number.
