@@ -79,7 +79,7 @@ impl BigQuery {
         for (name, settings) in settings {
             match Connection::new(settings) {
                 Ok(connection) => drop(connections.insert(name.clone(), Arc::new(connection))),
-                Err(text) => faults.push(ConnectionFault { connection: name.clone(), text }),
+                Err(texts) => faults.extend(texts.into_iter().map(|text| ConnectionFault { connection: name.clone(), text })),
             }
         }
         if faults.is_empty() { Ok(BigQuery { connections }) } else { Err(faults) }
@@ -91,22 +91,30 @@ impl BigQuery {
 }
 
 impl Connection {
-    fn new(settings: &ConnectionSettings) -> Result<Connection, String> {
-        let endpoint = Endpoint::parse(&settings.endpoint).map_err(|fault| fault.to_string())?;
+    fn new(settings: &ConnectionSettings) -> Result<Connection, Vec<String>> {
         let client = ClientSettings {
             certificates_file: settings.certificates_file.clone(),
             connect: settings.timing.connect,
             calls_at_once_max: settings.calls_at_once_max,
         };
+        let endpoint = Endpoint::parse(&settings.endpoint).map_err(|fault| fault.to_string());
+        let client = endpoint.and_then(|endpoint| Client::new(endpoint, &client));
         let credentials =
-            Credentials::new(&settings.credentials, &settings.impersonate).map_err(|fault: CredentialFault| fault.to_string())?;
+            Credentials::new(&settings.credentials, &settings.impersonate).map_err(|fault: CredentialFault| fault.to_string());
         let user_project = settings.user_project.as_deref().map(HeaderValue::from_str).transpose();
+        let user_project = user_project.map_err(|_| "the project that pays cannot stand in a header".to_owned());
+        let (client, credentials, user_project) = match (client, credentials, user_project) {
+            (Ok(client), Ok(credentials), Ok(user_project)) => (client, credentials, user_project),
+            (client, credentials, user_project) => {
+                return Err([client.err(), credentials.err(), user_project.err()].into_iter().flatten().collect());
+            }
+        };
         Ok(Connection {
-            client: Client::new(endpoint, &client)?,
+            client,
             shelf: Shelf::new(settings.catalog_age_max, credentials.is_per_caller()),
             credentials,
             location: settings.location.clone(),
-            user_project: user_project.map_err(|_| "the project that pays cannot stand in a header".to_owned())?,
+            user_project,
             timing: settings.timing,
         })
     }

@@ -117,27 +117,30 @@ fn served(configuration: &Configuration, folder: &Path) -> Vec<Problem> {
     if !["connections", "ledger", "server", "state"].iter().any(|name| file.contains_key(*name)) {
         return Vec::new();
     }
-    let settings = match crate::serve::settings::read(folder, &configuration.text) {
-        Ok(settings) => settings,
-        Err(problems) => return problems,
-    };
+    let found = crate::serve::settings::find(folder, &configuration.text);
+    let ledger = found.ledger.as_ref();
     let places = [
-        (settings.ledger.folder.join("ledger.json"), "ledger.folder", "`sluice ledger init` makes a ledger"),
-        (settings.ledger.keys.clone(), "ledger.keys", "`sluice ledger init` makes them"),
-        (settings.state.clone(), "state.folder", "`sluice init` makes it"),
+        (ledger.map(|ledger| ledger.folder.join("ledger.json")), "ledger.folder", "`sluice ledger init` makes a ledger"),
+        (ledger.map(|ledger| ledger.keys.clone()), "ledger.keys", "`sluice ledger init` makes them"),
+        (found.state.clone(), "state.folder", "`sluice init` makes it"),
     ];
-    let missing = places.iter().filter(|(path, ..)| !path.exists());
+    let places = places.into_iter().filter_map(|(path, field, advice)| Some((path?, field, advice)));
+    let missing = places.filter(|(path, ..)| !path.exists());
     let missing = missing.map(|(path, field, advice)| format!("{field}: `{}` is not there; {advice}", path.display()));
+    let tls = found.server.as_ref().and_then(|server| server.tls.as_ref());
+    let doors = tls.into_iter().flat_map(|tls| [("server.certificate", &tls.certificate), ("server.key", &tls.key)]);
+    let doors = doors.filter(|(_, path)| !path.exists()).map(|(field, path)| format!("{field}: `{}` is not there", path.display()));
     // They are read when a token is needed first: too late for a check.
-    let credentials = settings.connections.iter().filter_map(|(name, connection)| match &connection.upstream.credentials {
+    let credentials = found.connections.iter().filter_map(|(name, connection)| match &connection.upstream.credentials {
         CredentialsSettings::Federation { path, .. } | CredentialsSettings::KeyFile { path, .. } if !Path::new(path).exists() => {
             Some(format!("connections.{name}.credential: `{path}` is not there"))
         }
         _ => None,
     });
-    let missing: Vec<String> = missing.chain(credentials).collect();
-    let unreachable = crate::serve::connect(&settings).err().unwrap_or_default();
-    missing.into_iter().chain(unreachable.iter().map(ToString::to_string)).map(|text| Problem::new(configuration::FILE, text)).collect()
+    let missing: Vec<String> = missing.chain(doors).chain(credentials).collect();
+    let unreachable = crate::serve::connect(&found.connections).err().unwrap_or_default();
+    let served = missing.into_iter().chain(unreachable.iter().map(ToString::to_string)).map(|text| Problem::new(configuration::FILE, text));
+    found.problems.into_iter().chain(served).collect()
 }
 
 /// Limits for callers whom no issuer could name: they would limit nobody.

@@ -4,7 +4,7 @@ use super::in_force::{Files, Force};
 use super::issued::Issued;
 use super::local::{IssuerKeys, LedgerSealer, ThisMachine};
 use super::mask_secret::{self, MASK_SECRET_FILE};
-use super::settings::{ServeSettings, read};
+use super::settings::{self, ServeSettings, read};
 use super::watch::{Parts as Watched, Watch, WatchedUpstream};
 use crate::command::policy::FolderLog;
 use crate::command::{Failure, start_engine};
@@ -258,12 +258,12 @@ fn force(configuration: &Configuration, state: &Path, issuer: Option<String>, wa
 }
 
 fn bigquery(settings: &ServeSettings) -> Result<BigQuery, Failure> {
-    connect(settings).map_err(|faults| Failure::new(lines(&faults)))
+    connect(&settings.connections).map_err(|faults| Failure::new(lines(&faults)))
 }
 
 /// Reads certificates and credentials; nothing is asked of anybody.
-pub fn connect(settings: &ServeSettings) -> Result<BigQuery, Vec<sluice_outbound::ConnectionFault>> {
-    let upstreams = settings.connections.iter().map(|(name, connection)| (name.clone(), connection.upstream.clone())).collect();
+pub fn connect(connections: &BTreeMap<String, settings::Connection>) -> Result<BigQuery, Vec<sluice_outbound::ConnectionFault>> {
+    let upstreams = connections.iter().map(|(name, connection)| (name.clone(), connection.upstream.clone())).collect();
     BigQuery::new(&upstreams)
 }
 

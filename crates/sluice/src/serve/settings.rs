@@ -1,5 +1,7 @@
 //! What `sluice serve` is told beside identity and policy: its doors, where it keeps things, whom it serves for. Every problem is said at once.
 
+pub mod table;
+
 use super::watch::{LogEntry, LogSettings, TracesEntry, TracesSettings};
 use serde::Deserialize;
 use sluice_outbound::{CallerAccount, ConnectionSettings, CredentialsSettings, Impersonate, ImpersonationSettings, Secret};
@@ -8,9 +10,11 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use toml::{Table, Value};
 
 const FILE: &str = crate::configuration::FILE;
 const TOKEN_BYTES_MAX: u64 = 16 << 10;
+const FREE_BYTES_MIN: u64 = 256 << 20;
 
 /// Sound, with every path beside the file that names it.
 #[derive(Debug)]
@@ -60,16 +64,17 @@ pub struct Connection {
     pub upstream: ConnectionSettings,
 }
 
-#[derive(Deserialize)]
-struct ServeFile {
-    server: Option<ServerEntry>,
-    ledger: Option<LedgerEntry>,
-    state: Option<StateEntry>,
-    #[serde(default)]
-    connections: BTreeMap<String, ConnectionEntry>,
-    #[serde(default)]
-    log: LogEntry,
-    traces: Option<TracesEntry>,
+/// What of the file is sound, and all that is wrong with the rest.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub server: Option<Server>,
+    pub ledger: Option<LedgerPlace>,
+    pub state: Option<PathBuf>,
+    shared_replay: Option<PathBuf>,
+    pub connections: BTreeMap<String, Connection>,
+    log: LogSettings,
+    traces: Option<TracesSettings>,
+    pub problems: Vec<Problem>,
 }
 
 #[derive(Deserialize)]
@@ -90,30 +95,29 @@ struct ServerEntry {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LedgerEntry {
-    folder: PathBuf,
-    keys: PathBuf,
-    #[serde(default = "free_bytes_min")]
-    free_bytes_min: u64,
+    folder: Option<PathBuf>,
+    keys: Option<PathBuf>,
+    free_bytes_min: Option<u64>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StateEntry {
-    folder: PathBuf,
+    folder: Option<PathBuf>,
     shared_replay: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ConnectionEntry {
-    projects: Vec<String>,
+    projects: Option<Vec<String>>,
     endpoint: Option<String>,
     certificates_file: Option<PathBuf>,
     location: Option<String>,
     user_project: Option<String>,
     schema_age_seconds_max: Option<u64>,
     calls_at_once_max: Option<usize>,
-    credential: CredentialEntry,
+    credential: Option<CredentialEntry>,
     #[serde(default)]
     impersonate: Option<String>,
     #[serde(default)]
@@ -148,34 +152,69 @@ struct CallerEntry {
 
 /// Reads the tables that are for serving out of the whole file.
 pub fn read(folder: &Path, text: &str) -> Result<ServeSettings, Vec<Problem>> {
+    match find(folder, text) {
+        Found { server: Some(server), ledger: Some(ledger), state: Some(state), shared_replay, connections, log, traces, problems }
+            if problems.is_empty() =>
+        {
+            Ok(ServeSettings { server, ledger, state, shared_replay, connections, log, traces })
+        }
+        found => Err(found.problems),
+    }
+}
+
+/// The same for whoever goes on with what is sound.
+pub fn find(folder: &Path, text: &str) -> Found {
     let problem = |text: String| Problem::new(FILE, text);
-    let file: ServeFile =
-        toml::from_str(text).map_err(|error| vec![problem(error.to_string().split_whitespace().collect::<Vec<_>>().join(" "))])?;
-    let mut problems = Vec::new();
-    let server = file.server.map(|entry| entry.read(folder, &mut problems));
-    let log = file.log.read(&mut problems);
-    let traces = file.traces.map(|entry| entry.read(folder, &mut problems));
+    let file: Table = match text.parse() {
+        Ok(file) => file,
+        Err(error) => {
+            let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+            return Found { problems: vec![problem(text)], ..Found::default() };
+        }
+    };
+    let problems = &mut Vec::new();
+    for name in ["server", "ledger", "state"].into_iter().filter(|name| !file.contains_key(*name)) {
+        problems.push(format!("[{name}] is missing"));
+    }
+    let server = table::below::<ServerEntry>(&file, "server", problems).map(|entry| entry.read(folder, problems));
+    let ledger = table::below::<LedgerEntry>(&file, "ledger", problems).and_then(|entry| entry.read(folder, problems));
+    let state = table::below::<StateEntry>(&file, "state", problems);
+    let shared_replay = state.as_ref().and_then(|entry| entry.shared_replay.as_ref()).map(|shared| folder.join(shared));
+    let state = state.and_then(|entry| table::needed("state", "folder", entry.folder, problems)).map(|state| folder.join(state));
+    let log = table::below::<LogEntry>(&file, "log", problems).map(|entry| entry.read(problems)).unwrap_or_default();
+    let traces = table::below::<TracesEntry>(&file, "traces", problems).and_then(|entry| entry.read(folder, problems));
+    let connections = connections(folder, &file, problems);
+    let problems = std::mem::take(problems).into_iter().map(problem).collect();
+    Found { server, ledger, state, shared_replay, connections, log, traces, problems }
+}
+
+fn connections(folder: &Path, file: &Table, problems: &mut Vec<String>) -> BTreeMap<String, Connection> {
     let mut connections = BTreeMap::new();
-    for (name, entry) in file.connections {
-        connections.extend(entry.read(folder, &name, &mut problems).map(|connection| (name, connection)));
+    let entries = match file.get("connections") {
+        Some(Value::Table(entries)) if !entries.is_empty() => entries,
+        None | Some(Value::Table(_)) => {
+            problems.push("connections: there is none, so there is nothing to serve".to_owned());
+            return connections;
+        }
+        Some(other) => {
+            problems.push(format!("connections: is no table but a {}", other.type_str()));
+            return connections;
+        }
+    };
+    for (name, entry) in entries {
+        let place = format!("connections.{name}");
+        let entry = match entry {
+            Value::Table(fields) => table::read::<ConnectionEntry>(&place, fields, problems),
+            other => {
+                problems.push(format!("{place}: is no table but a {}", other.type_str()));
+                None
+            }
+        };
+        let connection = entry.and_then(|entry| entry.read(folder, &place, problems));
+        connections.extend(connection.map(|connection| (name.clone(), connection)));
     }
     problems.extend(shared_projects(&connections));
-    if connections.is_empty() {
-        problems.push("connections: there is none, so there is nothing to serve".to_owned());
-    }
-    match (server, file.ledger, file.state) {
-        (Some(server), Some(ledger), Some(state)) if problems.is_empty() => {
-            let LedgerEntry { folder: ledger, keys, free_bytes_min } = ledger;
-            let ledger = LedgerPlace { folder: folder.join(ledger), keys: folder.join(keys), free_bytes_min };
-            let shared_replay = state.shared_replay.map(|shared| folder.join(shared));
-            Ok(ServeSettings { server, ledger, state: folder.join(state.folder), shared_replay, connections, log, traces })
-        }
-        (server, ledger, state) => {
-            let missing = [("server", server.is_none()), ("ledger", ledger.is_none()), ("state", state.is_none())];
-            problems.extend(missing.into_iter().filter(|(_, is)| *is).map(|(name, _)| format!("[{name}] is missing")));
-            Err(problems.into_iter().map(problem).collect())
-        }
-    }
+    connections
 }
 
 impl ServerEntry {
@@ -185,12 +224,15 @@ impl ServerEntry {
             (Some(address), Some(certificate), Some(key)) => {
                 Some(Tls { address, certificate: folder.join(certificate), key: folder.join(key) })
             }
+            _ if problems.iter().any(|problem| problem.starts_with("server.")) => None,
             _ => {
                 problems.push("server: `tls`, `certificate` and `key` go together".to_owned());
                 None
             }
         };
-        if tls.is_none() && self.plain.is_none() {
+        // An address that is wrong is not missing too.
+        let is_whole = !problems.iter().any(|problem| problem.starts_with("server."));
+        if is_whole && tls.is_none() && self.plain.is_none() {
             problems.push("server: neither `tls` nor `plain`, so nobody could come in".to_owned());
         }
         if let Some(address) = self.plain.filter(|address| !address.ip().is_loopback()) {
@@ -209,14 +251,24 @@ impl ServerEntry {
     }
 }
 
+impl LedgerEntry {
+    fn read(self, folder: &Path, problems: &mut Vec<String>) -> Option<LedgerPlace> {
+        let place = table::needed("ledger", "folder", self.folder, problems);
+        let keys = table::needed("ledger", "keys", self.keys, problems);
+        let free_bytes_min = self.free_bytes_min.unwrap_or(FREE_BYTES_MIN);
+        Some(LedgerPlace { folder: folder.join(place?), keys: folder.join(keys?), free_bytes_min })
+    }
+}
+
 impl ConnectionEntry {
-    fn read(self, folder: &Path, name: &str, problems: &mut Vec<String>) -> Option<Connection> {
-        let before = problems.len();
-        if self.projects.is_empty() {
-            problems.push(format!("connections.{name}.projects: there is none"));
+    fn read(self, folder: &Path, place: &str, problems: &mut Vec<String>) -> Option<Connection> {
+        let projects = table::needed(place, "projects", self.projects, problems);
+        if projects.as_ref().is_some_and(Vec::is_empty) {
+            problems.push(format!("{place}.projects: there is none"));
         }
+        let credential = table::needed(place, "credential", self.credential, problems);
         let in_folder = |file: PathBuf| folder.join(file).display().to_string();
-        let credentials = match self.credential {
+        let credentials = match credential? {
             CredentialEntry::Federation { file } => CredentialsSettings::Federation { path: in_folder(file), certificates_file: None },
             CredentialEntry::KeyFile { file } => CredentialsSettings::KeyFile { path: in_folder(file), certificates_file: None },
             CredentialEntry::Metadata {} => CredentialsSettings::Metadata { url: None },
@@ -224,7 +276,7 @@ impl ConnectionEntry {
             CredentialEntry::TokenFile { file } => match token(&folder.join(file)) {
                 Ok(token) => CredentialsSettings::Token(token),
                 Err(text) => {
-                    problems.push(format!("connections.{name}.credential: {text}"));
+                    problems.push(format!("{place}.credential: {text}"));
                     CredentialsSettings::Open
                 }
             },
@@ -237,7 +289,7 @@ impl ConnectionEntry {
             (Some(account), true) => Impersonate::Always { account, settings },
             (None, false) => Impersonate::PerCaller { accounts, settings },
             (Some(_), false) => {
-                problems.push(format!("connections.{name}: either `impersonate` for all calls or `callers` for each"));
+                problems.push(format!("{place}: either `impersonate` for all calls or `callers` for each"));
                 Impersonate::Never
             }
         };
@@ -249,7 +301,7 @@ impl ConnectionEntry {
         upstream.user_project = self.user_project;
         upstream.catalog_age_max = self.schema_age_seconds_max.map_or(upstream.catalog_age_max, Duration::from_secs);
         upstream.calls_at_once_max = self.calls_at_once_max.unwrap_or(upstream.calls_at_once_max);
-        (problems.len() == before).then_some(Connection { projects: self.projects, upstream })
+        Some(Connection { projects: projects?, upstream })
     }
 }
 
@@ -279,8 +331,4 @@ fn token(path: &Path) -> Result<Secret, String> {
 
 fn yes() -> bool {
     true
-}
-
-fn free_bytes_min() -> u64 {
-    256 << 20
 }

@@ -89,6 +89,37 @@ fn what_serve_would_refuse_is_said() {
     run(&["check", &with("check_secret", &secret)]).check(1, &["absent.json"]);
 }
 
+/// One field that is wrong, or is not there, hides nothing of what is wrong elsewhere.
+#[test]
+fn a_missing_field_hides_no_other_problem() {
+    let tables = "[server]\nplain = \"nowhere\"\nfoo = 1\ntls = \"127.0.0.1:0\"\ncertificate = \"absent.pem\"\nkey = \"absent.key\"\n\
+        [log]\nlevel = \"loud\"\nmore = 1\n[traces]\nendpoint = 7\n\
+        [ledger]\nfolder = \"ledger\"\n[state]\nfolder = \"state\"\n\
+        [connections.first]\ncredential = { kind = \"metadata\" }\n\
+        [connections.second]\nprojects = [\"a\"]\nendpoint = \"http://bigquery.example\"\nlocation = 1\n\
+        credential = { kind = \"key_file\", file = \"absent.json\" }\n\
+        [connections.third]\nprojects = [\"a\"]\ncredential = { kind = \"key_file\" }\n[policy]";
+    let folder = configuration(&folder("check_everything"), &[("[policy]", tables)], &[]);
+    let expect = [
+        "server.plain: ",
+        "server.foo: ",
+        "server.certificate: `",
+        "server.key: `",
+        "log.level: `loud`",
+        "log.more: ",
+        "traces.endpoint: ",
+        "ledger.keys: is missing",
+        "state.folder: `",
+        "connections.first.projects: is missing",
+        "plain HTTP to `bigquery.example`",
+        "connections.second.location: ",
+        "connections.second.credential: `",
+        "connections.third.credential: ",
+        "14 problems\n",
+    ];
+    run(&["check", &folder]).check(1, &expect);
+}
+
 #[test]
 fn what_is_not_there_is_said() {
     let empty = folder("check_empty");

@@ -1,5 +1,6 @@
 //! `[log]` and `[traces]` of `sluice.toml`.
 
+use crate::serve::settings::table;
 use serde::Deserialize;
 use sluice_outbound::Collector;
 use std::path::{Path, PathBuf};
@@ -48,7 +49,7 @@ pub struct LogEntry {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TracesEntry {
-    endpoint: String,
+    endpoint: Option<String>,
     certificates_file: Option<PathBuf>,
 }
 
@@ -86,11 +87,12 @@ impl LogEntry {
 }
 
 impl TracesEntry {
-    pub fn read(self, folder: &Path, problems: &mut Vec<String>) -> TracesSettings {
-        if let Err(fault) = Collector::check(&self.endpoint) {
+    pub fn read(self, folder: &Path, problems: &mut Vec<String>) -> Option<TracesSettings> {
+        let endpoint = table::needed("traces", "endpoint", self.endpoint, problems)?;
+        if let Err(fault) = Collector::check(&endpoint) {
             problems.push(format!("traces.endpoint: {fault}"));
         }
-        TracesSettings { endpoint: self.endpoint, certificates_file: self.certificates_file.map(|file| folder.join(file)) }
+        Some(TracesSettings { endpoint, certificates_file: self.certificates_file.map(|file| folder.join(file)) })
     }
 }
 
@@ -133,7 +135,7 @@ mod tests {
     fn a_collector_is_on_this_machine_or_behind_tls() {
         let problems = |endpoint: &str| {
             let mut problems = Vec::new();
-            TracesEntry { endpoint: endpoint.to_owned(), certificates_file: None }.read(Path::new("/etc/sluice"), &mut problems);
+            TracesEntry { endpoint: Some(endpoint.to_owned()), certificates_file: None }.read(Path::new("/etc/sluice"), &mut problems);
             problems.len()
         };
         for sound in [
