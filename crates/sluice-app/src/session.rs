@@ -80,7 +80,7 @@ impl Gateway {
     /// Done whether or not the client still waits: a token that is spent has its record.
     pub async fn exchange(self: &Arc<Self>, visit: Visit, ask: SessionAsk) -> Result<Exchanged, SessionFault> {
         let gateway = Arc::clone(self);
-        let exchanging = tokio::spawn(async move {
+        let exchanging = self.owed(async move {
             match gateway.begin_session(&visit, ask).await {
                 Ok(exchanged) => {
                     gateway.tell(None, &visit, "served", None);
@@ -204,6 +204,8 @@ impl Gateway {
             }
             SessionAsk::Exchange(ask) => self.exchanged(&ask, now).await?,
         };
+        // Now with the one acted for.
+        self.not_halted(&caller, now)?;
         let Some(access) = self.parts.identity.access_tokens() else { return Err(Ended::Unserved(unserved("no tokens are issued here"))) };
         let ticket = Ticket { token_id: self.draw()?, session_id: self.draw()? };
         let token = access.begin(&caller, spent, ticket, now)?;
@@ -229,12 +231,20 @@ impl Gateway {
     }
 
     fn may_begin(&self, caller: &Caller, now: u64) -> Result<SessionPlace<'_>, Ended> {
+        self.not_halted(caller, now)?;
         let issuer = caller.token().issuer.clone();
         let minute = now / MINUTE_SECONDS;
         if !self.sessions.take(&issuer, minute) {
             return Err(Ended::Busy);
         }
         Ok(SessionPlace { sessions: &self.sessions, issuer, minute, kept: false })
+    }
+
+    /// A token would serve for nothing, and for hours afterwards nobody would ask again who has it.
+    fn not_halted(&self, caller: &Caller, now: u64) -> Result<(), Ended> {
+        let (policy, halt) = (self.parts.in_force.policy(), self.parts.in_force.halt());
+        let stopped = policy.stopped(caller, &halt, i64::try_from(now).unwrap_or(i64::MAX));
+        stopped.map_or(Ok(()), |decision| Err(Ended::Unserved(Why::Policy(Box::new(decision)))))
     }
 
     fn asserted(&self, assertion: &[u8], now: u64) -> Result<Caller, Refusal> {

@@ -16,6 +16,7 @@ pub struct Fault {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Word {
+    AccessDenied,
     Busy,
     InvalidGrant,
     InvalidRequest,
@@ -52,11 +53,16 @@ impl Fault {
             (Why::Unproven(refusal), _) if matches!(refusal.reason, Reason::AudienceRefused(_)) => Word::InvalidTarget,
             (_, Some(Turn::Caller)) => Word::InvalidRequest,
             (_, Some(Turn::Issuer)) => Word::Unavailable,
+            (Why::Policy(_), _) => Word::AccessDenied,
             _ => Word::ServerError,
         };
         match &refused.why {
             // With its own words on whom to ask.
             Why::Unproven(refusal) => Fault::new(word, refusal.public_text(&hex(&refused.subject.0)).0),
+            Why::Policy(_) => {
+                let text = format!("access is halted at the moment: ask whoever runs the gateway, and quote {}", hex(&refused.subject.0));
+                Fault::new(word, text)
+            }
             _ => Fault::new(word, "the gateway cannot serve this at the moment: try again in a minute".to_owned()),
         }
     }
@@ -66,6 +72,7 @@ impl Word {
     /// For the record; the count of a flood is by this.
     pub fn name(self) -> &'static str {
         match self {
+            Word::AccessDenied => "access_denied",
             Word::Busy => "too_often",
             Word::InvalidGrant => "invalid_grant",
             Word::InvalidRequest => "invalid_request",
@@ -81,6 +88,7 @@ impl Word {
 
     fn error(self) -> &'static str {
         match self {
+            Word::AccessDenied => "access_denied",
             Word::Busy | Word::Unavailable => "temporarily_unavailable",
             Word::InvalidGrant => "invalid_grant",
             Word::InvalidRequest | Word::MediaType | Word::NoMethod | Word::TooLarge => "invalid_request",
@@ -92,6 +100,7 @@ impl Word {
 
     fn status(self) -> u16 {
         match self {
+            Word::AccessDenied => 403,
             Word::Busy => 429,
             Word::InvalidGrant | Word::InvalidRequest | Word::InvalidTarget | Word::UnsupportedGrant => 400,
             Word::MediaType => 415,

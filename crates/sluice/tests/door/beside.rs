@@ -40,10 +40,14 @@ fn a_halt_stops_the_next_request_and_the_next_page() {
         assert!(refused.text().contains("the caller is halted"), "{}", refused.text());
     }
     assert_eq!(query(&world, "analyst").status, 200, "nobody else is halted");
+    let exchanged = world.exchange("report-job");
+    assert_eq!((exchanged.status, &exchanged.json()["error"]), (403, &json!("access_denied")), "{}", exchanged.text());
+    assert_eq!(world.exchange("analyst").status, 200);
     assert_eq!(halts(&world), (0.0, 1.0));
     halt(&world, &["--everyone", "--by", "ana", "--reason", "masks are wrong since noon"]);
     assert_eq!(query(&world, "analyst").status, 403);
     assert_eq!(halts(&world), (1.0, 1.0));
+    assert_eq!(world.exchange("analyst").status, 403);
     halt(&world, &["--release", "--everyone", "--by", "ben", "--reason", "mended"]);
     assert_eq!(query(&world, "analyst").status, 200);
     assert_eq!(query(&world, "report-job").status, 403, "who was halted by name stays so");

@@ -89,6 +89,12 @@ impl World {
     }
 
     fn fresh_token(&self, caller: &str) -> String {
+        let answer = self.exchange(caller);
+        answer.json()["access_token"].as_str().unwrap_or_else(|| panic!("{caller} gets no token: {}", answer.text())).to_owned()
+    }
+
+    /// What this caller is answered who asks for a token.
+    pub fn exchange(&self, caller: &str) -> Answer {
         let file = std::fs::read(self.folder.join(format!("callers/{caller}.json"))).unwrap();
         let file: Value = serde_json::from_slice(&file).unwrap();
         let source = &file["credential_source"];
@@ -106,7 +112,7 @@ impl World {
         let headers = [("Content-Type", "application/x-www-form-urlencoded")];
         let answer = ask(self.plain, &talk::request("POST", "/v1/token", &headers, Some(form.as_bytes())));
         self.tell(caller, &answer);
-        answer.json()["access_token"].as_str().unwrap_or_else(|| panic!("{caller} gets no token: {}", answer.text())).to_owned()
+        answer
     }
 
     pub fn call(&self, caller: &str, verb: &str, path: &str, body: Option<&Value>) -> Answer {
