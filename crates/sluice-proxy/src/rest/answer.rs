@@ -5,9 +5,11 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use body::{Around, Coming, Onward, Pieces};
 use serde_json::{Map, Value};
-use sluice_app::RowsToCome;
+use sluice_app::{Ahead, RowsToCome};
 use sluice_ledger::Recorded;
 use sluice_mask::{Head, MaskedRows};
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// How the client wants its answer.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +19,13 @@ pub struct Manner {
     pub pretty: bool,
     /// `If-None-Match`: an answer with one of these is not sent again.
     pub known_etags: Vec<String>,
+}
+
+impl Manner {
+    /// Whether an answer with rows is asked for nothing that comes with them: neither rows nor where they go on.
+    pub fn wants_no_rows(&self) -> bool {
+        self.mask.as_ref().is_some_and(|mask| ["rows", "pageToken"].iter().all(|name| mask.below(name).is_none()))
+    }
 }
 
 /// Less is not worth packing.
@@ -58,7 +67,7 @@ pub fn json(status: StatusCode, value: Value, manner: &Manner) -> Response<Body>
 /// Rows with what stands around them: `head` is an object without `rows`. `tail` says what of it is known only behind them.
 pub fn page(head: Map<String, Value>, results: PageRows, tail: Tail, manner: &Manner) -> Response<Body> {
     let PageRows { rows, more } = results;
-    page_of(head, rows.into_iter().map(Piece), more.map(|more| (more, tail)), manner)
+    page_of(head, rows.into_iter().map(|rows| Piece { rows, _ahead: None }), more.map(|more| (more, tail)), manner)
 }
 
 /// What stands around the rows, by the page's own word.
@@ -78,7 +87,7 @@ fn page_of<P, C>(
 ) -> Response<Body>
 where
     P: AsRef<[u8]> + Send + 'static,
-    C: Coming,
+    C: Coming<Rows = P>,
 {
     let whole = Mask::default();
     let mask = manner.mask.as_ref().unwrap_or(&whole);
@@ -90,21 +99,23 @@ where
         return pieces(StatusCode::OK, vec![Bytes::from(text)], manner.gzip);
     }
     let mut open = text.trim_end().strip_suffix('}').unwrap_or_default().trim_end().to_owned();
-    let mut joint = Joint { is_first_member: open.ends_with('{'), is_first_row: true, rows: rows_mask };
+    let mut joint = Joint { is_first_member: open.ends_with('{'), is_first_row: true, rows: rows_mask.map(Arc::new) };
     joint.open_rows(&mut open);
     let mut parts = vec![Bytes::from(open)];
-    rows.for_each(|rows| parts.extend(joint.rows(rows)));
-    match more {
-        Some((coming, tail)) => {
-            let around = Around { mask: mask.clone(), sent, tail };
-            let body = Onward { inner: Pieces::new(parts, manner.gzip), coming: Some(coming), joint, around };
-            headed(StatusCode::OK, Body::new(body), manner.gzip, None)
-        }
-        None => {
-            parts.push(joint.close(&Map::new()));
-            pieces(StatusCode::OK, parts, manner.gzip)
-        }
+    let reduces = joint.reduces();
+    let mut waiting = VecDeque::new();
+    match &reduces {
+        Some(_) => waiting.extend(rows),
+        None => rows.for_each(|rows| parts.extend(joint.rows(Bytes::from_owner(rows)))),
     }
+    if more.is_none() && reduces.is_none() {
+        parts.push(joint.close(&Map::new()));
+        return pieces(StatusCode::OK, parts, manner.gzip);
+    }
+    let (coming, tail) = more.map_or((None, None), |(coming, tail)| (Some(coming), Some(tail)));
+    let around = Around { mask: mask.clone(), sent, tail };
+    let body = Onward { inner: Pieces::new(parts, manner.gzip), waiting, reducing: None, coming, joint: Some(joint), around };
+    headed(StatusCode::OK, Body::new(body), manner.gzip, None)
 }
 
 /// Where commas stand.
@@ -112,7 +123,7 @@ struct Joint {
     is_first_member: bool,
     is_first_row: bool,
     /// What is wanted of a row; nothing where no rows are.
-    rows: Option<Mask>,
+    rows: Option<Arc<Mask>>,
 }
 
 impl Joint {
@@ -123,10 +134,14 @@ impl Joint {
         }
     }
 
-    fn rows(&mut self, rows: impl AsRef<[u8]> + Send + 'static) -> Vec<Bytes> {
-        let Some(mask) = &self.rows else { return Vec::new() };
-        let bytes = if mask.is_whole() { Bytes::from_owner(rows) } else { reduced(rows.as_ref(), mask) };
-        if bytes.is_empty() {
+    /// What is wanted of each row, where that is not all.
+    fn reduces(&self) -> Option<Arc<Mask>> {
+        self.rows.as_ref().filter(|mask| !mask.is_whole()).cloned()
+    }
+
+    /// As they are to be sent.
+    fn rows(&mut self, bytes: Bytes) -> Vec<Bytes> {
+        if self.rows.is_none() || bytes.is_empty() {
             return Vec::new();
         }
         let comma = (!self.is_first_row).then(|| Bytes::from_static(b","));
@@ -157,11 +172,14 @@ fn reduced(rows: &[u8], mask: &Mask) -> Bytes {
 }
 
 /// The bytes stay where they are, with the proof that they are on record.
-struct Piece(Recorded<MaskedRows>);
+struct Piece {
+    rows: Recorded<MaskedRows>,
+    _ahead: Option<Ahead>,
+}
 
 impl AsRef<[u8]> for Piece {
     fn as_ref(&self) -> &[u8] {
-        self.0.value().text().as_bytes()
+        self.rows.value().text().as_bytes()
     }
 }
 

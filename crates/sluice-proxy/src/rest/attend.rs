@@ -22,7 +22,11 @@ type Answer = Result<Response<Body>, Refused>;
 
 const PROJECTS_LISTED_MAX: u64 = 1_000;
 
-pub(super) async fn attend(visitor: Visitor<'_>, body: Body) -> Answer {
+pub(super) async fn attend(mut visitor: Visitor<'_>, body: Body) -> Answer {
+    // Rows that nobody wants are not fetched, and no record says that they left.
+    if visitor.manner.wants_no_rows() && matches!(visitor.matched.method.duty, Duty::Results | Duty::Rows) {
+        visitor.parameters.set("maxResults", 0);
+    }
     // Kept until the answer is there: what was read of the body lives on in what is sent.
     let mut place = visitor.place();
     let body = match body::json(&mut place, visitor.headers, body).await {
@@ -131,7 +135,8 @@ impl Visitor<'_> {
         drop(body);
         place.fell();
         let QueryRequest { ask, max_results, timeout_ms, int64_timestamps, timestamp_format } = request;
-        let rows = JobRows { job: ask.job.clone(), rows_max: max_results, int64_timestamps, timestamp_format, ..JobRows::default() };
+        let rows_max = if self.manner.wants_no_rows() { Some(0) } else { max_results };
+        let rows = JobRows { job: ask.job.clone(), rows_max, int64_timestamps, timestamp_format, ..JobRows::default() };
         let results = self.rest.application.query(self.visit, self.caller, ask, patience(timeout_ms), rows).await?;
         let (head, dropped) = encode::query_response(&results);
         self.rest.count_dropped(dropped);

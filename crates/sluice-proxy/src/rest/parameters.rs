@@ -81,6 +81,12 @@ impl Parameters {
         self.text(name) == Some("true")
     }
 
+    /// Whatever the client said of it.
+    pub fn set(&mut self, name: &'static str, number: u64) {
+        self.given.retain(|(known, _)| *known != name);
+        self.given.push((name, number.to_string()));
+    }
+
     /// For upstream: what was understood, in its one spelling.
     pub fn sent(&self) -> Vec<(String, String)> {
         self.given.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| ((*name).to_owned(), value.clone())).collect()

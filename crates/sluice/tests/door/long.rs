@@ -62,8 +62,15 @@ fn a_long_page_arrives_as_it_is() {
     let some = world.call("analyst", "GET", &format!("{path}&fields=totalRows,pageToken"), None).json();
     assert_eq!(some["totalRows"], direct["totalRows"]);
     assert!(some.get("rows").is_none() && some["pageToken"] == direct["pageToken"]);
+    let reduced = world.call("analyst", "GET", &format!("{path}&fields=totalRows,rows/f/v"), None);
+    assert!(rows(&reduced.json()) == rows(&direct), "cut down to all that they have, the rows differ");
+    let unwanted = world.call("analyst", "GET", &format!("{path}&fields=totalRows,schema"), None);
+    assert_eq!(unwanted.json(), json!({ "totalRows": direct["totalRows"], "schema": direct["schema"] }));
     pause(ALL_IS_OVER);
     let evidence = world.finish();
+    // No record says that rows left, where nobody wanted any.
+    assert_eq!((pieces(&evidence, &unwanted.mark), evidence.ends(&unwanted.mark)), ((0, 0, 0), vec!["completed".to_owned()]));
+    assert_eq!(pieces(&evidence, &reduced.mark).0, rows(&direct).len() as u64);
     let records = evidence.of_mark(&plain.mark);
     let (count, bytes, number) = pieces(&evidence, &plain.mark);
     let sent = rows(&direct).len() as u64;

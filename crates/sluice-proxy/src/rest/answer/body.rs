@@ -1,6 +1,6 @@
 //! Bodies that leave as the connection takes them.
 
-use super::{Joint, Piece, Tail};
+use super::{Joint, Piece, Tail, reduced};
 use crate::rest::fields::Mask;
 use axum::body::Bytes;
 use flate2::Compression;
@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 use std::io::{self, Write as _};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use tokio::task::JoinHandle;
 
 /// What is packed between two looks at the connection.
 const SLICE_BYTES_MAX: usize = 64 << 10;
@@ -25,11 +26,16 @@ pub(super) struct Pieces {
     left: u64,
 }
 
-/// The same where not all pieces are there when it begins.
-pub(super) struct Onward<C> {
+/// The same where not all pieces are there when it begins, or have to be cut down first.
+pub(super) struct Onward<C: Coming> {
     pub inner: Pieces,
+    /// Rows that are there and not cut down yet.
+    pub waiting: VecDeque<C::Rows>,
+    /// One piece at a time, beside the threads that serve everybody: it can take long.
+    pub reducing: Option<JoinHandle<Bytes>>,
     pub coming: Option<C>,
-    pub joint: Joint,
+    /// Nothing once the answer has its end.
+    pub joint: Option<Joint>,
     pub around: Around,
 }
 
@@ -38,7 +44,8 @@ pub(super) struct Around {
     pub mask: Mask,
     /// Members that stand before them.
     pub sent: Vec<String>,
-    pub tail: Tail,
+    /// Nothing where all rows were there.
+    pub tail: Option<Tail>,
 }
 
 /// Rows that follow. Nothing where they broke off.
@@ -60,7 +67,7 @@ impl Coming for RowsToCome {
         let came = ready!(RowsToCome::poll(self, context));
         Poll::Ready(came.map(|came| match came {
             MoreRows::End(head) => Came::End(head),
-            MoreRows::Rows(rows) => Came::Rows(Piece(rows)),
+            MoreRows::Rows(rows, ahead) => Came::Rows(Piece { rows, _ahead: Some(ahead) }),
         }))
     }
 }
@@ -97,18 +104,31 @@ impl Pieces {
 impl<C: Coming> Onward<C> {
     fn came(&mut self, came: Came<C::Rows>) {
         match came {
-            Came::Rows(rows) => self.inner.parts.extend(self.joint.rows(rows)),
+            Came::Rows(rows) => self.take(rows),
             Came::End(head) => {
                 self.coming = None;
-                let mut tail = (self.around.tail)(&head);
+                let mut tail = self.around.tail.map(|tail| tail(&head)).unwrap_or_default();
                 tail.retain(|name, _| !self.around.sent.contains(name));
-                let tail = match self.around.mask.apply(Value::Object(tail)) {
-                    Value::Object(tail) => tail,
-                    _ => Map::new(),
-                };
-                self.inner.parts.push_back(self.joint.close(&tail));
+                self.close(tail);
             }
         }
+    }
+
+    fn take(&mut self, rows: C::Rows) {
+        let Some(joint) = &mut self.joint else { return };
+        match joint.reduces() {
+            Some(mask) => self.reducing = Some(tokio::task::spawn_blocking(move || reduced(rows.as_ref(), &mask))),
+            None => self.inner.parts.extend(joint.rows(Bytes::from_owner(rows))),
+        }
+    }
+
+    fn close(&mut self, tail: Map<String, Value>) {
+        let Some(mut joint) = self.joint.take() else { return };
+        let tail = match self.around.mask.apply(Value::Object(tail)) {
+            Value::Object(tail) => tail,
+            _ => Map::new(),
+        };
+        self.inner.parts.push_back(joint.close(&tail));
     }
 }
 
@@ -141,20 +161,32 @@ impl<C: Coming> http_body::Body for Onward<C> {
             if let Some(bytes) = self.inner.next() {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
-            let Some(coming) = &mut self.coming else {
+            if let Some(reducing) = &mut self.reducing {
+                let Ok(bytes) = ready!(Pin::new(reducing).poll(context)) else {
+                    return Poll::Ready(Some(Err(io::Error::other("the rows broke off"))));
+                };
+                self.reducing = None;
+                let parts = self.joint.as_mut().map(|joint| joint.rows(bytes)).unwrap_or_default();
+                self.inner.parts.extend(parts);
+            } else if let Some(rows) = self.waiting.pop_front() {
+                self.take(rows);
+            } else if let Some(coming) = &mut self.coming {
+                match ready!(coming.poll(context)) {
+                    Some(came) => self.came(came),
+                    // The client is to see that this is not all.
+                    None => return Poll::Ready(Some(Err(io::Error::other("the rows broke off")))),
+                }
+            } else if self.joint.is_some() {
+                self.close(Map::new());
+            } else {
                 return Poll::Ready(self.inner.finish().map(|bytes| Ok(Frame::data(bytes))));
-            };
-            match ready!(coming.poll(context)) {
-                Some(came) => self.came(came),
-                // The client is to see that this is not all.
-                None => return Poll::Ready(Some(Err(io::Error::other("the rows broke off")))),
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.coming.is_none() && self.inner.is_end_stream()
+        self.joint.is_none() && self.inner.is_end_stream()
     }
 }
 
-impl<C> Unpin for Onward<C> {}
+impl<C: Coming> Unpin for Onward<C> {}

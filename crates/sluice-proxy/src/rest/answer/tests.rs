@@ -5,6 +5,7 @@ use http_body_util::BodyExt;
 use serde_json::json;
 use std::collections::VecDeque;
 use std::io::Read as _;
+use std::marker::PhantomData;
 use std::task::{Context, Poll};
 
 async fn bytes(response: Response<Body>) -> (Option<String>, Vec<u8>, usize) {
@@ -37,7 +38,19 @@ fn manner(fields: &str) -> Manner {
 }
 
 /// Nothing follows.
-const ALL: Option<(Script, Tail)> = None;
+struct Nothing<R>(PhantomData<R>);
+
+impl<R: AsRef<[u8]> + Send + Unpin + 'static> Coming for Nothing<R> {
+    type Rows = R;
+
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<Option<Came<R>>> {
+        Poll::Ready(None)
+    }
+}
+
+fn all<R>() -> Option<(Nothing<R>, Tail)> {
+    None
+}
 
 /// What follows, step by step: nothing yet, rows, the end; then it has broken off.
 struct Script(VecDeque<Step>);
@@ -115,7 +128,7 @@ async fn rows_that_follow_stand_where_the_others_do() {
 
 async fn check_page(rows: &[&'static str], manner: &Manner, expect: Value) {
     let Value::Object(head) = json!({ "kind": "k", "totalRows": "3" }) else { panic!() };
-    let (_, found, _) = bytes(page_of(head, rows.iter().copied(), ALL, manner)).await;
+    let (_, found, _) = bytes(page_of(head, rows.iter().copied(), all(), manner)).await;
     let found: Value = serde_json::from_slice(&found).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&found)));
     assert_eq!(found, expect, "{rows:?}");
 }
@@ -141,6 +154,12 @@ async fn rows_stand_in_the_page_as_they_are() {
     )
     .await;
     check_page(&[one], &manner("rows/x"), json!({ "rows": [{}] })).await;
+    check_page(
+        &[one, two],
+        &Manner { gzip: true, ..manner("kind,rows/f/v") },
+        json!({ "kind": "k", "rows": [row(json!("1")), row(json!("2")), row(json!(null))] }),
+    )
+    .await;
     check_page(&[one], &manner("zz"), json!({})).await;
 }
 
@@ -161,14 +180,14 @@ async fn a_page_leaves_piece_by_piece() {
             .chain((1..count).map(|_| Large(b"{}".to_vec())))
             .collect::<Vec<_>>()
     };
-    let (coding, whole, frames) = bytes(page_of(Map::new(), rows(3).into_iter(), ALL, &Manner::default())).await;
+    let (coding, whole, frames) = bytes(page_of(Map::new(), rows(3).into_iter(), all(), &Manner::default())).await;
     assert_eq!((coding, frames), (None, 7), "the head, three pieces, two commas, the end");
     assert!(whole.starts_with(b"{\"rows\":[{\"f\":") && whole.ends_with(b"},{},{}]}"));
     let packed = Manner { gzip: true, ..Manner::default() };
-    let (coding, unpacked, frames) = bytes(page_of(Map::new(), rows(3).into_iter(), ALL, &packed)).await;
+    let (coding, unpacked, frames) = bytes(page_of(Map::new(), rows(3).into_iter(), all(), &packed)).await;
     assert_eq!((coding.as_deref(), unpacked == whole), (Some("gzip"), true));
     assert!(frames >= 1);
-    let (coding, ..) = bytes(page_of(Map::new(), vec![Large(b"{}".to_vec())].into_iter(), ALL, &packed)).await;
+    let (coding, ..) = bytes(page_of(Map::new(), vec![Large(b"{}".to_vec())].into_iter(), all(), &packed)).await;
     assert_eq!(coding, None, "small answers are not packed");
 }
 
@@ -176,7 +195,7 @@ async fn a_page_leaves_piece_by_piece() {
 async fn the_bytes_of_a_piece_are_not_copied() {
     let large = Large(vec![b' '; 1 << 20]);
     let place = large.0.as_ptr();
-    let mut body = page_of(Map::new(), vec![large].into_iter(), ALL, &Manner::default()).into_body();
+    let mut body = page_of(Map::new(), vec![large].into_iter(), all(), &Manner::default()).into_body();
     let mut found = false;
     while let Some(frame) = body.frame().await {
         found |= frame.unwrap().into_data().unwrap().as_ptr() == place;
