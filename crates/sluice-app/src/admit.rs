@@ -67,7 +67,7 @@ impl Gateway {
                 None => self.begin(passage, admission, job, None, false, name).await?,
             };
             self.forget(passage, &ask.changes);
-            return Ok(Admitted::Job(Box::new(self.tell_of(passage, &running.known, running.state()).await)));
+            return Ok(Admitted::Job(Box::new(self.tell_of(passage, &running.known, running.as_begun().await).await)));
         }
         let fault = |fault| failed(fault, admission.may_be_told);
         if ask.reads == Reads::Nothing {

@@ -4,7 +4,7 @@ use crate::asked::Visit;
 use crate::follow::Followed;
 use crate::identify::{self, Strangers, TurnedAway};
 use crate::onward::Onward;
-use crate::places::{Place, Places};
+use crate::places::{LongRows, Place, Places};
 use crate::ports::{Alarm, Catalog, InForce, Jobs, Keys, Machine, SealFault, Sealer, Upstream};
 use crate::record;
 use crate::refusal::{Refused, Why};
@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
 
 /// Between two attempts to put an outcome on record.
 const OUTCOME_RETRY_MILLISECONDS: u64 = 200;
@@ -60,6 +61,7 @@ pub struct Gateway {
     pub(crate) parts: Parts,
     pub(crate) understanding: Understanding,
     pub(crate) owing: Owing,
+    pub(crate) long_rows: LongRows,
     pub(crate) places: Places,
     pub(crate) running: RunningJobs,
     pub(crate) sessions: Sessions,
@@ -93,6 +95,7 @@ impl Gateway {
             parts,
             understanding,
             owing: Owing::default(),
+            long_rows: LongRows::default(),
             places: Places::of_rows(),
             running: RunningJobs::default(),
             sessions: Sessions::default(),
@@ -155,14 +158,11 @@ impl Gateway {
             place: None,
         };
         let gateway = Arc::clone(self);
-        let passing = tokio::spawn(async move {
+        let passing = self.owed(async move {
             let (mut passage, outcome) = work(Arc::clone(&gateway), passage).await;
             if let (Ok(_), Some(onward)) = (&outcome, passage.onward.take()) {
-                let owed = gateway.owing.one();
-                tokio::spawn(async move {
-                    gateway.send_onward(passage, onward).await;
-                    drop(owed);
-                });
+                let gateway = Arc::clone(&gateway);
+                gateway.owed(Arc::clone(&gateway).send_onward(passage, onward));
                 return outcome.map_err(|why| Refused { subject, why });
             }
             let mut word = "served";
@@ -183,6 +183,17 @@ impl Gateway {
                 Err(Refused { subject, why: Why::broke_off() })
             }
         }
+    }
+
+    /// Done whether or not anybody waits for it: a gateway that stops does.
+    pub(crate) fn owed<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        let owed = self.owing.one();
+        tokio::spawn(async move {
+            let done = work.await;
+            // What the work held is gone by now: the ledger can be closed.
+            drop(owed);
+            done
+        })
     }
 
     /// For numbers, logs and traces: the one place that knows how each request ended.
@@ -266,7 +277,7 @@ impl Gateway {
         self.parts.log.append(sealed).await.map_err(Why::Recording)
     }
 
-    /// Requests that this process still owes an end: zero before it may stop.
+    /// Work that this process still owes an end: zero before it may stop.
     pub fn open_jobs(&self) -> usize {
         self.owing.count()
     }

@@ -35,8 +35,8 @@ pub use gateway::{Connection, Gateway, Parts};
 pub use job::{JobName, JobWork, KnownJob, Part, QueryWork, owner_of};
 pub use jobs::{JOBS_LISTED_MAX, JobPage};
 pub use labels::LABEL_PREFIX;
-pub use onward::{MoreRows, RowsToCome};
-pub use places::{ROWS_AT_ONCE_OF_ONE_MAX, ROWS_WAIT_MILLISECONDS_MAX};
+pub use onward::{Ahead, MoreRows, RowsToCome};
+pub use places::{LONG_ROWS_AT_ONCE_MAX, LONG_ROWS_OF_ONE_MAX, ROWS_AT_ONCE_OF_ONE_MAX, ROWS_WAIT_MILLISECONDS_MAX};
 pub use ports::{
     Alarm, Asking, Catalog, CatalogFault, CatalogPart, InForce, JobRows, JobState, Jobs, JobsFault, KeepFault, Keys, Machine, RawRows,
     Resource, RowsAsk, RowsSource, SealFault, Sealer, UPLOAD_HELD_BYTES_MAX, UPLOAD_IDLE_SECONDS_MAX, Upload, Upstream, UpstreamError,

@@ -3,6 +3,7 @@
 //! What goes wrong now cannot be told any more: the answer breaks off, and the record says why.
 
 use crate::gateway::{Gateway, Passage};
+use crate::places::LONG_ROW_BYTES_MIN;
 use crate::ports::{Asking, JobState, RowsSource};
 use crate::record;
 use crate::refusal::Why;
@@ -17,11 +18,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Masked and not on record, and on record and not sent: one step of work each, so that reading, recording and sending go on side by side.
 const STEPS_AHEAD_MAX: usize = 1;
 /// Pieces whose records are on their way to the disk, beside the one that is waited for: they share its syncs, and none of them leaves before its own.
 const RECORDS_AHEAD_MAX: usize = 2;
+/// Of one page, looked at and not yet taken by the connection. A longer piece, which is one row, goes alone.
+const AHEAD_KIBIBYTES_MAX: u32 = 8 << 10;
+const KIBIBYTE: usize = 1 << 10;
 const MILLISECONDS_PER_SECOND: u64 = 1_000;
 
 /// For a door: what follows the first rows. Dropped, it ends them.
@@ -30,8 +35,11 @@ pub struct RowsToCome(Receiver<MoreRows>);
 pub enum MoreRows {
     /// The last of them; and all that stands around the rows, what stood before them as well.
     End(Head),
-    Rows(Recorded<MaskedRows>),
+    Rows(Recorded<MaskedRows>, Ahead),
 }
+
+/// A part of what a page may hold, until its rows are with the connection.
+pub struct Ahead(#[expect(dead_code, reason = "it is held, not looked at")] OwnedSemaphorePermit);
 
 /// The other side of it.
 pub(crate) struct Onward {
@@ -44,8 +52,8 @@ pub(crate) struct Onward {
 }
 
 enum Masked {
-    End(Vec<MaskedRows>, Box<Head>),
-    Rows(Vec<MaskedRows>),
+    End(Box<Head>),
+    Rows(MaskedRows, Ahead),
 }
 
 /// A piece whose record is on its way to the disk.
@@ -53,7 +61,7 @@ type Recording = Asking<'static, Result<Recorded<MaskedRows>, Why>>;
 
 enum Sealed {
     End(Box<Head>),
-    Rows(Recording),
+    Rows(Recording, Ahead),
 }
 
 /// How it ended, but for the last piece.
@@ -83,7 +91,7 @@ impl Gateway {
         let Onward { masking, source, to, mut left, state } = onward;
         let passage = Arc::new(passage);
         let ((masked, from_masked), (sealed, from)) = (mpsc::channel(STEPS_AHEAD_MAX), mpsc::channel(RECORDS_AHEAD_MAX));
-        let reading = tokio::spawn(read_on(masking, source, masked));
+        let reading = tokio::spawn(Arc::clone(&self).read_on(Arc::clone(&passage), masking, source, masked));
         let sealing = tokio::spawn(Arc::clone(&self).seal_on(Arc::clone(&passage), left.pieces, from_masked, sealed));
         let ending = self.send_recorded(&passage, from, &to, &mut left).await;
         reading.abort();
@@ -124,21 +132,18 @@ impl Gateway {
         to: &Sender<Result<Sealed, Why>>,
     ) -> Result<(), Why> {
         while let Some(masked) = from.recv().await {
-            let (pieces, head) = match masked? {
-                Masked::Rows(pieces) => (pieces, None),
-                Masked::End(pieces, head) => (pieces, Some(head)),
-            };
-            for rows in pieces {
-                self.still_allowed(passage)?;
-                let (sealed, gateway) = (self.seal_rows(passage, number, &rows)?, Arc::clone(self));
-                let commit = async move { Ok(Recorded::commit(rows, sealed, gateway.parts.log.as_ref()).await?) };
-                number += 1;
-                if to.send(Ok(Sealed::Rows(begun(Box::pin(commit)).await))).await.is_err() {
+            let (rows, ahead) = match masked? {
+                Masked::Rows(rows, ahead) => (rows, ahead),
+                Masked::End(head) => {
+                    drop(to.send(Ok(Sealed::End(head))).await);
                     return Ok(());
                 }
-            }
-            if let Some(head) = head {
-                drop(to.send(Ok(Sealed::End(head))).await);
+            };
+            self.still_allowed(passage)?;
+            let (sealed, gateway) = (self.seal_rows(passage, number, &rows)?, Arc::clone(self));
+            let commit = async move { Ok(Recorded::commit(rows, sealed, gateway.parts.log.as_ref()).await?) };
+            number += 1;
+            if to.send(Ok(Sealed::Rows(begun(Box::pin(commit)).await, ahead))).await.is_err() {
                 return Ok(());
             }
         }
@@ -154,12 +159,12 @@ impl Gateway {
     ) -> Result<Ending, Why> {
         loop {
             match from.recv().await {
-                Some(Ok(Sealed::Rows(recording))) => {
+                Some(Ok(Sealed::Rows(recording, ahead))) => {
                     let rows = passage.visit.trail.walk(Stage::Record, recording).await?;
                     self.still_allowed(passage)?;
                     let mut sent = left.clone();
                     sent.add(rows.value());
-                    if to.send(MoreRows::Rows(rows)).await.is_err() {
+                    if to.send(MoreRows::Rows(rows, ahead)).await.is_err() {
                         return Ok(Ending::Abandoned);
                     }
                     *left = sent;
@@ -197,27 +202,60 @@ impl Gateway {
         };
         Steps { subject: passage.subject }.completed(&meta, &left.totals(), &upstream)
     }
-}
 
-/// By itself, so that the next rows are looked at while the ones before them are put on record.
-async fn read_on(masking: Masking, source: Box<dyn RowsSource>, to: Sender<Result<Masked, Why>>) {
-    if let Err(why) = read_all(masking, source, &to).await {
-        // Nobody waits for it any more.
-        drop(to.send(Err(why)).await);
-    }
-}
-
-async fn read_all(mut masking: Masking, mut source: Box<dyn RowsSource>, to: &Sender<Result<Masked, Why>>) -> Result<(), Why> {
-    let fault = |fault| Why::Upstream { fault: Box::new(fault), told: None };
-    while let Some(bytes) = source.next().await.map_err(fault)? {
-        let pieces = masking.take(&bytes)?;
-        if !pieces.is_empty() && to.send(Ok(Masked::Rows(pieces))).await.is_err() {
-            return Ok(());
+    /// By itself, so that the next rows are looked at while the ones before them are put on record.
+    async fn read_on(
+        self: Arc<Self>,
+        passage: Arc<Passage>,
+        masking: Masking,
+        source: Box<dyn RowsSource>,
+        to: Sender<Result<Masked, Why>>,
+    ) {
+        if let Err(why) = self.read_all(&passage, masking, source, &to).await {
+            // Nobody waits for it any more.
+            drop(to.send(Err(why)).await);
         }
     }
-    let (pieces, head) = masking.end()?;
-    drop(to.send(Ok(Masked::End(pieces, Box::new(head)))).await);
-    Ok(())
+
+    async fn read_all(
+        &self,
+        passage: &Passage,
+        mut masking: Masking,
+        mut source: Box<dyn RowsSource>,
+        to: &Sender<Result<Masked, Why>>,
+    ) -> Result<(), Why> {
+        let fault = |fault| Why::Upstream { fault: Box::new(fault), told: None };
+        let room = Arc::new(Semaphore::new(AHEAD_KIBIBYTES_MAX as usize));
+        let mut long_row = None;
+        while let Some(bytes) = source.next().await.map_err(fault)? {
+            for rows in masking.take(&bytes)? {
+                let ahead = ahead(&room, &rows).await?;
+                if to.send(Ok(Masked::Rows(rows, ahead))).await.is_err() {
+                    return Ok(());
+                }
+            }
+            if masking.waiting_bytes() < LONG_ROW_BYTES_MIN {
+                long_row = None;
+            } else if long_row.is_none() {
+                long_row = Some(self.long_rows.take(&passage.caller.principal().to_string()).await?);
+            }
+        }
+        let (pieces, head) = masking.end()?;
+        for rows in pieces {
+            let ahead = ahead(&room, &rows).await?;
+            if to.send(Ok(Masked::Rows(rows, ahead))).await.is_err() {
+                return Ok(());
+            }
+        }
+        drop(to.send(Ok(Masked::End(Box::new(head)))).await);
+        Ok(())
+    }
+}
+
+/// As soon as there is room for them.
+async fn ahead(room: &Arc<Semaphore>, rows: &MaskedRows) -> Result<Ahead, Why> {
+    let kibibytes = u32::try_from(rows.text().len().div_ceil(KIBIBYTE)).unwrap_or(u32::MAX).min(AHEAD_KIBIBYTES_MAX);
+    Arc::clone(room).acquire_many_owned(kibibytes).await.map(Ahead).map_err(|_| Why::broke_off())
 }
 
 /// Rows do not reach a log.

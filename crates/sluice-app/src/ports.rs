@@ -114,6 +114,13 @@ pub struct JobState {
     pub resource: Resource,
 }
 
+impl JobState {
+    /// By BigQuery's description of it, which can be ahead of what is known here.
+    pub fn is_said_done(&self) -> bool {
+        self.resource.0.pointer("/status/state").and_then(serde_json::Value::as_str) == Some("DONE")
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UpstreamError {
     pub reason: String,

@@ -57,9 +57,10 @@ impl Gateway {
     pub async fn submit(self: &Arc<Self>, visit: Visit, caller: Caller, ask: QueryAsk) -> Result<JobState, Refused> {
         let connection = ask.connection.clone();
         self.pass(visit, Arc::new(caller), &connection, |gateway, mut passage| async move {
-            let outcome = gateway.submit_now(&mut passage, ask).await;
-            // A job can fail before it is answered for.
-            let outcome = outcome.map(|running| told(running.state(), gateway.may_be_told(&running.known)));
+            let outcome = match gateway.submit_now(&mut passage, ask).await {
+                Ok(running) => Ok(told(running.as_begun().await, gateway.may_be_told(&running.known))),
+                Err(why) => Err(why),
+            };
             (passage, outcome)
         })
         .await
@@ -202,11 +203,7 @@ impl Gateway {
             return Ok(running);
         }
         let running = self.running.begin(running, state);
-        let (owed, following) = (self.owing.one(), Arc::clone(self).follow(Arc::clone(&running), admission, passage.of_job(arrived)));
-        tokio::spawn(async move {
-            following.await;
-            drop(owed);
-        });
+        self.owed(Arc::clone(self).follow(Arc::clone(&running), admission, passage.of_job(arrived)));
         Ok(running)
     }
 

@@ -125,13 +125,9 @@ impl Gateway {
             onward.state = state.clone();
             return;
         }
-        let (gateway, owed) = (Arc::clone(self), self.owing.one());
+        let gateway = Arc::clone(self);
         let draft = self.completed(passage, state, "completed", left);
-        tokio::spawn(async move {
-            gateway.put_completed_unhurried(draft).await;
-            drop(gateway);
-            drop(owed);
-        });
+        self.owed(async move { gateway.put_completed_unhurried(draft).await });
     }
 
     /// The end of a request that is no job.

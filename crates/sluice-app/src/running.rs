@@ -12,6 +12,8 @@ use tokio::sync::watch;
 const DONE_KEPT_MAX: usize = 10_000;
 /// Of what they hold: a statement may have a megabyte, and BigQuery's description holds it once more.
 const DONE_KEPT_BYTES_MAX: usize = 128 << 20;
+/// For the rest of what is known of a job that is done: one look at BigQuery.
+const SAID_DONE_MILLISECONDS_MAX: u64 = 2_000;
 /// What a job takes beside its texts, and how often they stand in it: in words, in the tree of the description, in what was understood.
 const JOB_BYTES: usize = 4 << 10;
 const TEXT_COPIES: usize = 4;
@@ -105,6 +107,19 @@ impl Running {
         self.state.borrow().clone()
     }
 
+    /// For who began it: a job that BigQuery said to be done already is done here too before anybody is told so. Whoever then asks for its rows has them.
+    pub async fn as_begun(&self) -> JobState {
+        self.as_begun_within(Duration::from_millis(SAID_DONE_MILLISECONDS_MAX)).await
+    }
+
+    async fn as_begun_within(&self, patience: Duration) -> JobState {
+        let state = self.state();
+        if state.done || !state.is_said_done() {
+            return state;
+        }
+        self.wait(patience).await
+    }
+
     pub fn set(&self, state: JobState) {
         self.state.send_replace(state);
     }
@@ -187,6 +202,23 @@ mod tests {
         check(DONE_KEPT_MAX + 7, 0, DONE_KEPT_MAX);
         check(200, 1 << 20, 31);
         check(2, 40 << 20, 0);
+    }
+
+    fn state(done: bool, said: &str) -> JobState {
+        let resource = crate::ports::Resource(serde_json::json!({ "status": { "state": said } }));
+        JobState { done, resource, ..JobState::default() }
+    }
+
+    /// BigQuery says of a job that it is done before anybody here has looked.
+    #[tokio::test]
+    async fn who_begins_a_job_is_told_done_when_it_is_known_here() {
+        let jobs = RunningJobs::default();
+        let begin = |said| jobs.begin(job(1, 0), state(false, said));
+        assert!(!begin("RUNNING").as_begun().await.done, "at once: it will be asked for");
+        let running = begin("DONE");
+        let (told, ()) = tokio::join!(running.as_begun(), async { running.set(state(true, "DONE")) });
+        assert!(told.done);
+        assert!(!begin("DONE").as_begun_within(Duration::from_millis(20)).await.done, "nobody waits for ever");
     }
 
     #[test]

@@ -154,6 +154,11 @@ impl Masking {
         self.leave(self.place == Place::Tail)
     }
 
+    /// Of the row that is not whole yet, and what has not been looked at.
+    pub fn waiting_bytes(&self) -> usize {
+        self.buffer.len() - self.at
+    }
+
     /// The page has ended: its last rows, and all that stands around them.
     pub fn end(mut self) -> Result<(Vec<MaskedRows>, Head), MaskFault> {
         self.look()?;

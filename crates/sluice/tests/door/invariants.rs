@@ -103,7 +103,8 @@ pub fn of_lines(stderr: &str) -> Vec<String> {
     let wrong = |line: &&str| {
         let event: Value = serde_json::from_str(line).unwrap_or_default();
         let is_whole = ["time", "level", "event"].iter().all(|name| event[*name].is_string());
-        !is_whole || event["event"] == "panic"
+        // Whoever stops it in good order finds the ledger closed.
+        !is_whole || event["event"] == "panic" || event["event"] == "ledger_in_use"
     };
     stderr.lines().filter(wrong).map(|line| format!("wrote {line}")).collect()
 }

@@ -101,6 +101,22 @@ fn a_halt_stops_an_upload_before_its_last_byte() {
     assert_eq!(pieces.each_ref().map(|piece| evidence.ends(&piece.mark)), [["completed"], ["failed upstream"]]);
 }
 
+/// One waits for its next piece, one has come whole just now, one has not begun: nobody comes back to them.
+#[test]
+fn a_gateway_that_stops_ends_what_is_open() {
+    let world = World::start("stopped-uploads");
+    let lines = b"aaaa\n".repeat(LARGE_BYTES / 5);
+    let (large, small) = (path(&begin(&world, "large")), path(&begin(&world, "small")));
+    let asked = begin(&world, "asked");
+    let piece = put(&world, &large, &format!("bytes 0-{}/{}", lines.len() - 1, lines.len() + 5), &lines);
+    assert_eq!(piece.status, 308, "{}", piece.text());
+    let whole = put(&world, &small, "bytes 0-4/5", b"aaaa\n");
+    assert_eq!((whole.status, asked.status), (200, 200));
+    // It looks for lines that say the ledger was in use.
+    let evidence = world.finish();
+    assert_eq!([&piece, &whole].map(|answer| evidence.ends(&answer.mark)), [["failed upstream"], ["completed"]]);
+}
+
 /// Nothing of it went to BigQuery, so BigQuery refused nothing.
 #[test]
 fn who_sends_half_a_file_is_told_so() {

@@ -6,6 +6,8 @@ use sluice_app::{JobState, LABEL_PREFIX, UpstreamError};
 
 /// A job, and how many fields stayed behind. What failed is said in the words that may be told, and in no others.
 pub fn job(state: JobState, owner: &str, base: &str) -> (Value, u64) {
+    // Who reads that it is done asks for its rows at once, and is to find it done.
+    let is_ahead = state.is_said_done() && !state.done;
     let JobState { name, done, error, errors, resource, .. } = state;
     let (kept, dropped) = known::keep("Job", resource.0);
     let mut fields = match kept {
@@ -25,6 +27,7 @@ pub fn job(state: JobState, owner: &str, base: &str) -> (Value, u64) {
     };
     let status = fields.entry("status").or_insert_with(|| json!({ "state": if done { "DONE" } else { "PENDING" } }));
     if let Some(status) = status.as_object_mut() {
+        status.extend(is_ahead.then(|| ("state".to_owned(), json!("RUNNING"))));
         let error = error.as_ref().map(told);
         let errors: Vec<Value> = if errors.is_empty() { error.clone().into_iter().collect() } else { errors.iter().map(told).collect() };
         status.extend((!errors.is_empty()).then(|| ("errors".to_owned(), Value::Array(errors))));
@@ -79,4 +82,24 @@ pub fn job_list(states: Vec<JobState>, owner: &str, base: &str, full: bool) -> (
         entry
     });
     (entries.collect(), all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_app::Resource;
+
+    #[test]
+    fn a_job_is_told_done_when_its_rows_can_be_asked_for() {
+        let check = |done: bool, said: Option<&str>, expect: &str| {
+            let resource = Resource(said.map_or_else(|| json!({}), |said| json!({ "status": { "state": said } })));
+            let (told, _) = job(JobState { done, resource, ..JobState::default() }, "ana", "");
+            assert_eq!(told["status"]["state"], expect, "{done} {said:?}");
+        };
+        check(true, Some("DONE"), "DONE");
+        check(true, None, "DONE");
+        check(false, Some("DONE"), "RUNNING");
+        check(false, Some("PENDING"), "PENDING");
+        check(false, None, "PENDING");
+    }
 }
