@@ -47,7 +47,7 @@ both() {
     if declare -F "$client-$way_there" >/dev/null; then beside_it=("$client-$way_there"); fi
     door seed
     # Not a word of it but where a step fails otherwise than known.
-    if ! OUTCOMES="$scratch/outcomes/$client-$way_there" led "$client" "$url" "$demo/callers/$caller.json" \
+    if ! OUTCOMES="$scratch/outcomes/$client-$way_there" ASKED="$scratch/asked-$client-$way_there" led "$client" "$url" "$demo/callers/$caller.json" \
       "${beside_it[@]}" "$@" >"$scratch/$client-$way_there.log" 2>&1; then
       tail -n 50 "$scratch/$client-$way_there.log" "$scratch/emulator.log" "$scratch/demo.log" >&2
       exit 1
@@ -55,6 +55,7 @@ both() {
   done
 }
 
+since=$(date +%s%3N)
 door seed
 for way_there in directly through; do OUTCOMES="$scratch/outcomes/python-$way_there" door python "$way_there" >/dev/null; done
 both sqlalchemy report-job "$python" -W ignore "$here/libraries.py" sqlalchemy report-job
@@ -68,3 +69,7 @@ if ! door compare "$scratch/outcomes"; then
   tail -n 50 "$scratch/emulator.log" "$scratch/demo.log" >&2
   exit 1
 fi
+for asked in "$scratch"/asked-*-through; do
+  client=${asked##*/asked-}
+  python3 "$here/record.py" --of-another-warehouse "$demo" "$program" "$since" "${client%-through}=$asked"
+done
