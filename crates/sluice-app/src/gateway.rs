@@ -10,6 +10,7 @@ use crate::record;
 use crate::refusal::{Refused, Why};
 use crate::running::{Owing, RunningJobs};
 use crate::session::Sessions;
+use crate::storage::{ReadSessions, Streaming};
 use crate::trail::{Ended, Stage};
 use crate::understand::Understanding;
 use sluice_identity::{Caller, Identity, ReplayStore};
@@ -61,6 +62,7 @@ pub struct Gateway {
     pub(crate) understanding: Understanding,
     pub(crate) owing: Owing,
     pub(crate) places: Places,
+    pub(crate) read_sessions: ReadSessions,
     pub(crate) running: RunningJobs,
     pub(crate) sessions: Sessions,
     pub(crate) strangers: Strangers,
@@ -82,6 +84,8 @@ pub(crate) struct Passage {
     pub shadows: BTreeMap<String, String>,
     /// Rows that leave after the request is answered. Its end is theirs.
     pub onward: Option<Onward>,
+    /// The same for messages of a stream.
+    pub streaming: Option<Streaming>,
     /// For rows, until the last of them has left.
     pub place: Option<Place>,
 }
@@ -94,6 +98,7 @@ impl Gateway {
             understanding,
             owing: Owing::default(),
             places: Places::of_rows(),
+            read_sessions: ReadSessions::default(),
             running: RunningJobs::default(),
             sessions: Sessions::default(),
             strangers: Strangers::default(),
@@ -152,6 +157,7 @@ impl Gateway {
             decision: None,
             shadows: BTreeMap::new(),
             onward: None,
+            streaming: None,
             place: None,
         };
         let gateway = Arc::clone(self);
@@ -161,6 +167,14 @@ impl Gateway {
                 let owed = gateway.owing.one();
                 tokio::spawn(async move {
                     gateway.send_onward(passage, onward).await;
+                    drop(owed);
+                });
+                return outcome.map_err(|why| Refused { subject, why });
+            }
+            if let (Ok(_), Some(streaming)) = (&outcome, passage.streaming.take()) {
+                let owed = gateway.owing.one();
+                tokio::spawn(async move {
+                    gateway.send_stream(passage, streaming).await;
                     drop(owed);
                 });
                 return outcome.map_err(|why| Refused { subject, why });

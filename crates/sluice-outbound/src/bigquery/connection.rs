@@ -4,6 +4,7 @@ use crate::catalog::Shelf;
 use crate::credential::{CredentialFault, Credentials, CredentialsSettings, Impersonate};
 use crate::pause::Pauses;
 use crate::rest::{Client, ClientSettings, Endpoint};
+use crate::storage::StorageClient;
 use hyper::header::HeaderValue;
 use sluice_app::UPLOAD_IDLE_SECONDS_MAX;
 use std::collections::BTreeMap;
@@ -18,6 +19,8 @@ const UPLOAD_IDLE_SECONDS_MORE: u64 = 60;
 pub struct ConnectionSettings {
     /// `https://bigquery.googleapis.com`. Below it are `/bigquery/v2` and `/upload/bigquery/v2`.
     pub endpoint: String,
+    /// `https://bigquerystorage.googleapis.com`: rows in streams, by gRPC.
+    pub storage_endpoint: String,
     /// Believed in place of the machine's own certificates.
     pub certificates_file: Option<String>,
     pub credentials: CredentialsSettings,
@@ -57,6 +60,7 @@ pub struct BigQuery {
 #[derive(Debug)]
 pub struct Connection {
     pub(crate) client: Client,
+    pub(crate) storage: StorageClient,
     pub(crate) credentials: Credentials,
     pub(crate) location: Option<String>,
     pub(crate) user_project: Option<HeaderValue>,
@@ -100,9 +104,15 @@ impl Connection {
         };
         let credentials =
             Credentials::new(&settings.credentials, &settings.impersonate).map_err(|fault: CredentialFault| fault.to_string())?;
+        let storage = Endpoint::parse(&settings.storage_endpoint).map_err(|fault| fault.to_string())?;
+        if !storage.path.is_empty() {
+            return Err("the Storage API's address has a path: gRPC knows none".to_owned());
+        }
+        let certificates = settings.certificates_file.as_ref();
         let user_project = settings.user_project.as_deref().map(HeaderValue::from_str).transpose();
         Ok(Connection {
             client: Client::new(endpoint, &client)?,
+            storage: StorageClient::new(storage, certificates, settings.calls_at_once_max, settings.timing.connect)?,
             shelf: Shelf::new(settings.catalog_age_max, credentials.is_per_caller()),
             credentials,
             location: settings.location.clone(),
@@ -127,6 +137,7 @@ impl ConnectionSettings {
     pub fn google(credentials: CredentialsSettings) -> ConnectionSettings {
         ConnectionSettings {
             endpoint: "https://bigquery.googleapis.com".to_owned(),
+            storage_endpoint: "https://bigquerystorage.googleapis.com".to_owned(),
             certificates_file: None,
             credentials,
             impersonate: Impersonate::Never,
