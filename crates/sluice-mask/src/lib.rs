@@ -20,7 +20,9 @@ mod tests;
 mod value;
 mod write;
 
-pub use columnar::{ARRAY_ROWS_MAX, AVRO_SCHEMA_BYTES_MAX, BATCH_DECODED_BYTES_MAX, MaskedBatch, STREAM_MESSAGE_BYTES_MAX, StreamMasking, StreamSchema};
+pub use columnar::{
+    ARRAY_ROWS_MAX, AVRO_SCHEMA_BYTES_MAX, BATCH_DECODED_BYTES_MAX, MaskedBatch, STREAM_MESSAGE_BYTES_MAX, StreamMasking, StreamSchema,
+};
 pub use cover::CoveredPath;
 pub use keys::{MASK_SECRET_BYTES, MaskKeys};
 pub use masker::{MaskFault, MaskedCells, MaskedRows, Masker, ROWS_BYTES_MAX};

@@ -4,6 +4,8 @@ mod arrow;
 mod avro;
 mod cells;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use arrow::{ARRAY_ROWS_MAX, BATCH_DECODED_BYTES_MAX};
 pub use avro::AVRO_SCHEMA_BYTES_MAX;

@@ -1,8 +1,8 @@
 //! Arrays of which every row holds the same: nothing, or the default of its type.
 
+use super::super::cells::scalar;
 use super::array::{Array, Held, OFFSET_BYTES, ends, width};
 use super::bits;
-use super::super::cells::scalar;
 use crate::schema::Column;
 use crate::value::{Always, default_of, default_text};
 use sluice_model::Type;

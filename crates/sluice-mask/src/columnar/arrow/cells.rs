@@ -1,9 +1,9 @@
 //! Masks over arrays. A masked array is made anew: neither its values nor its offsets nor what lay under its nulls goes along.
 
+use super::super::cells::{Way, add, scalar, way};
 use super::array::{Array, Held, numbers};
 use super::body::BATCH_DECODED_BYTES_MAX;
 use super::{bits, blank};
-use super::super::cells::{Way, add, scalar, way};
 use crate::cover::Part;
 use crate::masker::MaskFault;
 use crate::moment::{begin_of_year_of_days, begin_of_year_of_microseconds};

@@ -86,18 +86,12 @@ impl<'a> Batch<'a> {
         let buffers = body.buffers.iter().map(buffer).collect::<Result<Vec<_>, MaskFault>>()?;
         let nodes = builder.create_vector(&nodes);
         let buffers = builder.create_vector(&buffers);
-        let compression = self.compression.map(|codec| {
-            BodyCompression::create(&mut builder, &BodyCompressionArgs { codec, method: BodyCompressionMethod::BUFFER })
-        });
+        let compression = self
+            .compression
+            .map(|codec| BodyCompression::create(&mut builder, &BodyCompressionArgs { codec, method: BodyCompressionMethod::BUFFER }));
         let batch = RecordBatch::create(
             &mut builder,
-            &RecordBatchArgs {
-                length: number(rows)?,
-                nodes: Some(nodes),
-                buffers: Some(buffers),
-                compression,
-                variadicBufferCounts: None,
-            },
+            &RecordBatchArgs { length: number(rows)?, nodes: Some(nodes), buffers: Some(buffers), compression, variadicBufferCounts: None },
         );
         let arguments = MessageArgs {
             version: self.version,

@@ -10,6 +10,8 @@ mod cells;
 mod head;
 mod message;
 mod schema;
+#[cfg(test)]
+mod tests;
 
 use crate::masker::MaskFault;
 use crate::schema::Columns;

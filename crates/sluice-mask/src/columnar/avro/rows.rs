@@ -77,12 +77,7 @@ impl Row<'_> {
     }
 
     /// The one value of a column, or each of many. The number of bytes that many take is not what it was.
-    fn each<'s>(
-        &mut self,
-        column: &Column,
-        scan: &mut Scan<'s>,
-        mut one: impl FnMut(&mut Self, &mut Scan<'s>) -> Found<()>,
-    ) -> Found<()> {
+    fn each<'s>(&mut self, column: &Column, scan: &mut Scan<'s>, mut one: impl FnMut(&mut Self, &mut Scan<'s>) -> Found<()>) -> Found<()> {
         if !column.repeated {
             return one(self, scan);
         }
