@@ -49,6 +49,6 @@ pub use refusal::{FormReason, Refused, Why};
 pub use session::{ExchangeAsk, Exchanged, Introspected, LATE_SECONDS_MAX, SESSIONS_PER_MINUTE_MAX, SessionAsk, SessionFault, fault_of};
 pub use storage::{
     BatchesToCome, Compression, Moment, MoreBatches, OpenedSession, READ_SESSION_MILLISECONDS_MAX, READ_SESSIONS_MAX,
-    READ_SESSIONS_OF_ONE_MAX, READ_STREAMS_MAX, RowForm, ReadSessionAsk, StreamSplit, StreamedBatch,
+    READ_SESSIONS_OF_ONE_MAX, READ_STREAMS_MAX, ReadSessionAsk, RowForm, StreamSplit, StreamedBatch,
 };
 pub use trail::{Ended, STEPS_KEPT_MAX, Stage, Step, Trail, Walked};

@@ -8,7 +8,7 @@ mod restriction;
 mod session;
 mod stream;
 
-pub use ask::{Compression, Moment, OpenedSession, RowForm, ReadSessionAsk, StreamSplit};
+pub use ask::{Compression, Moment, OpenedSession, ReadSessionAsk, RowForm, StreamSplit};
 pub use book::{READ_SESSION_MILLISECONDS_MAX, READ_SESSIONS_MAX, READ_SESSIONS_OF_ONE_MAX, READ_STREAMS_MAX};
 pub use stream::{BatchesToCome, MoreBatches, StreamedBatch};
 

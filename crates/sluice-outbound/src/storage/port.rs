@@ -38,14 +38,15 @@ impl Matter<'_> {
     pub(crate) async fn open_session(&self) -> Result<RawSession, UpstreamFault> {
         let call = call::create(self.sends).ok_or_else(|| unsent(NO_CALL.to_owned()))?;
         let once = |grpc, request| unary(grpc, request, CREATE);
-        let session: ReadSession = self.ask::<CreateReadSessionRequest, _>(&call, Repeat::Freely, SESSION_BYTES_MAX, once).await?.0;
+        let session: ReadSession =
+            self.call_storage::<CreateReadSessionRequest, _>(&call, Repeat::Freely, SESSION_BYTES_MAX, once).await?.0;
         raw(session).ok_or_else(|| Failure::odd("the session has no name, no schema, or names that are none").fault(1, true))
     }
 
     pub(crate) async fn split_stream(&self) -> Result<Option<[String; 2]>, UpstreamFault> {
         let call = call::split(self.sends).ok_or_else(|| unsent(NO_CALL.to_owned()))?;
         let once = |grpc, request| unary(grpc, request, SPLIT);
-        let (answer, _): (SplitReadStreamResponse, _) = self.ask(&call, Repeat::Unsent, SESSION_BYTES_MAX, once).await?;
+        let (answer, _): (SplitReadStreamResponse, _) = self.call_storage(&call, Repeat::Unsent, SESSION_BYTES_MAX, once).await?;
         let name = |stream: Option<super::api::ReadStream>| stream.map(|stream| stream.name).filter(|name| is_name(name));
         Ok(name(answer.primary_stream).zip(name(answer.remainder_stream)).map(|(first, second)| [first, second]))
     }
@@ -60,12 +61,13 @@ impl Matter<'_> {
                 answer.map(|answer| (answer.into_inner(), grpc)).map_err(|status| Failure::of(&status))
             })
         };
-        let (coming, wire): (Streaming<ReadRowsResponse>, Grpc<Wire>) = self.ask(&call, Repeat::Freely, BATCH_BYTES_MAX, once).await?;
-        Ok(Box::new(StreamRest { coming, wire, patience: self.connection.timing.bulk }))
+        let (coming, wire): (Streaming<ReadRowsResponse>, Grpc<Wire>) =
+            self.call_storage(&call, Repeat::Freely, BATCH_BYTES_MAX, once).await?;
+        Ok(Box::new(StreamRest { coming, _wire: wire, patience: self.connection.timing.bulk }))
     }
 
     /// Asks, and asks again as far as that is safe.
-    async fn ask<M, T>(
+    async fn call_storage<M, T>(
         &self,
         call: &Call<M>,
         repeat: Repeat,

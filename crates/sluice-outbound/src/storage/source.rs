@@ -15,7 +15,7 @@ pub const BATCH_BYTES_MAX: usize = 64 << 20;
 pub struct StreamRest {
     pub coming: Streaming<ReadRowsResponse>,
     /// While it is there, so is the connection.
-    pub wire: Grpc<Wire>,
+    pub _wire: Grpc<Wire>,
     pub patience: Duration,
 }
 

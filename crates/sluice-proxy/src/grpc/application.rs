@@ -1,6 +1,6 @@
 //! What the door asks. The gateway answers; each refusal is on record before it comes back.
 
-use sluice_app::{Asking, BatchesToCome, Gateway, OpenedSession, Refused, RowForm, ReadSessionAsk, StreamSplit, Visit, Why};
+use sluice_app::{Asking, BatchesToCome, Gateway, OpenedSession, ReadSessionAsk, Refused, RowForm, StreamSplit, Visit, Why};
 use sluice_identity::Caller;
 use std::sync::Arc;
 

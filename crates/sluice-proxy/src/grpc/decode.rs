@@ -5,7 +5,7 @@ use super::api::arrow_serialization_options::CompressionCodec;
 use super::api::read_session::table_read_options::OutputFormatSerializationOptions as Options;
 use super::api::{CreateReadSessionRequest, DataFormat, ReadRowsRequest, ReadSession, SplitReadStreamRequest};
 use crate::rest::names;
-use sluice_app::{Compression, FormReason, Moment, RowForm, ReadSessionAsk, Why};
+use sluice_app::{Compression, FormReason, Moment, ReadSessionAsk, RowForm, Why};
 use sluice_model::TableName;
 use tonic_prost::prost::Message;
 
