@@ -120,10 +120,12 @@ impl Gateway {
         let trail = &passage.visit.trail;
         let Columns { outputs: columns, required, known } = match &ask.reads {
             Reads::Nothing => Columns { outputs: Vec::new(), required: BTreeSet::new(), known: (*self.parts.in_force.known()).clone() },
-            Reads::All(tables) => self.columns_or_absent(passage, ask, tables, None).await?,
-            Reads::Some(table, paths) => self.columns_or_absent(passage, ask, std::slice::from_ref(table), Some(paths)).await?,
+            Reads::All(tables) => self.columns_or_absent(passage, &ask.connection, &ask.project, tables, None).await?,
+            Reads::Some(table, paths) => {
+                self.columns_or_absent(passage, &ask.connection, &ask.project, std::slice::from_ref(table), Some(paths)).await?
+            }
         };
-        let work = Work::Method(Method { name: ask.name.clone(), resource, columns, required });
+        let work = Work::Method(Method { name: ask.name.clone(), resource, columns, required, restriction: None });
         let (connection, project, mut also) = (ask.connection.clone(), ask.project.clone(), ask.also.clone());
         if let Some(table) = &ask.untags
             && self.has_tags(trail, &ask.connection, table).await?
@@ -134,20 +136,21 @@ impl Gateway {
     }
 
     /// That even the dataset is not there is told to whoever may describe what is in it.
-    async fn columns_or_absent(
+    pub(crate) async fn columns_or_absent(
         &self,
         passage: &Passage,
-        ask: &MethodAsk,
+        connection: &str,
+        project: &str,
         tables: &[TableName],
         paths: Option<&[Vec<String>]>,
     ) -> Result<Columns, Why> {
-        let why = match self.columns(&passage.visit.trail, &ask.connection, tables, paths).await {
+        let why = match self.columns(&passage.visit.trail, connection, tables, paths).await {
             Ok(found) => return Ok(found),
             Err(why) => why,
         };
         let known = self.parts.in_force.known();
         let may_describe = |table: &&TableName| {
-            let evaluation = self.weigh_method(passage, &ask.project, ("tables.get", table, Vec::new()), &known);
+            let evaluation = self.weigh_method(passage, project, ("tables.get", table, Vec::new()), &known);
             evaluation.outcome == Outcome::Permitted
         };
         match (&why, tables.iter().find(|table| !may_describe(table))) {

@@ -10,6 +10,7 @@ use crate::record;
 use crate::refusal::{Refused, Why};
 use crate::running::{Owing, RunningJobs};
 use crate::session::Sessions;
+use crate::storage::{ReadSessions, Streaming};
 use crate::trail::{Ended, Stage};
 use crate::understand::Understanding;
 use sluice_identity::{Caller, Identity, ReplayStore};
@@ -63,6 +64,7 @@ pub struct Gateway {
     pub(crate) owing: Owing,
     pub(crate) long_rows: LongRows,
     pub(crate) places: Places,
+    pub(crate) read_sessions: ReadSessions,
     pub(crate) running: RunningJobs,
     pub(crate) sessions: Sessions,
     pub(crate) strangers: Strangers,
@@ -84,6 +86,8 @@ pub(crate) struct Passage {
     pub shadows: BTreeMap<String, String>,
     /// Rows that leave after the request is answered. Its end is theirs.
     pub onward: Option<Onward>,
+    /// The same for messages of a stream.
+    pub streaming: Option<Streaming>,
     /// For rows, until the last of them has left.
     pub place: Option<Place>,
 }
@@ -97,6 +101,7 @@ impl Gateway {
             owing: Owing::default(),
             long_rows: LongRows::default(),
             places: Places::of_rows(),
+            read_sessions: ReadSessions::default(),
             running: RunningJobs::default(),
             sessions: Sessions::default(),
             strangers: Strangers::default(),
@@ -155,6 +160,7 @@ impl Gateway {
             decision: None,
             shadows: BTreeMap::new(),
             onward: None,
+            streaming: None,
             place: None,
         };
         let gateway = Arc::clone(self);
@@ -163,6 +169,11 @@ impl Gateway {
             if let (Ok(_), Some(onward)) = (&outcome, passage.onward.take()) {
                 let gateway = Arc::clone(&gateway);
                 gateway.owed(Arc::clone(&gateway).send_onward(passage, onward));
+                return outcome.map_err(|why| Refused { subject, why });
+            }
+            if let (Ok(_), Some(streaming)) = (&outcome, passage.streaming.take()) {
+                let gateway = Arc::clone(&gateway);
+                gateway.owed(Arc::clone(&gateway).send_stream(passage, streaming));
                 return outcome.map_err(|why| Refused { subject, why });
             }
             let mut word = "served";

@@ -12,7 +12,6 @@ use crate::together::together;
 use crate::trail::Stage;
 use sluice_identity::Caller;
 use sluice_policy::{Method, Request, Resource, Sends, Verb, Work};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -146,12 +145,7 @@ impl Gateway {
     }
 
     async fn list(&self, passage: &mut Passage, project: &str, before: Option<&str>, jobs_max: usize) -> Result<JobPage, Why> {
-        let work = Method {
-            name: "jobs.list".to_owned(),
-            resource: Resource::Project(project.to_owned()),
-            columns: Vec::new(),
-            required: BTreeSet::new(),
-        };
+        let work = Method::plain("jobs.list", Resource::Project(project.to_owned()));
         let sends = Sends { path: format!("projects/{project}/jobs"), ..Sends::default() };
         let request = asked(passage, project, work, sends);
         let known_now = self.parts.in_force.known();
@@ -226,7 +220,7 @@ fn method(passage: &Passage, name: &str, job: &JobName, verb: Verb, suffix: &str
     let resource = Resource::Job { project: job.project.clone(), id: job.id.clone(), mine: true };
     let query = job.location.iter().map(|location| ("location".to_owned(), location.clone())).collect();
     let sends = Sends { verb, path: format!("projects/{}/jobs/{}{suffix}", job.project, job.id), query, ..Sends::default() };
-    asked(passage, &job.project, Method { name: name.to_owned(), resource, columns: Vec::new(), required: BTreeSet::new() }, sends)
+    asked(passage, &job.project, Method::plain(name, resource), sends)
 }
 
 pub(crate) fn asked(passage: &Passage, project: &str, method: Method, sends: Sends) -> Request {

@@ -22,6 +22,7 @@ mod running;
 mod script;
 mod session;
 mod sticky;
+mod storage;
 mod telling;
 mod together;
 mod trail;
@@ -38,12 +39,16 @@ pub use labels::LABEL_PREFIX;
 pub use onward::{Ahead, MoreRows, RowsToCome};
 pub use places::{LONG_ROWS_AT_ONCE_MAX, LONG_ROWS_OF_ONE_MAX, ROWS_AT_ONCE_OF_ONE_MAX, ROWS_WAIT_MILLISECONDS_MAX};
 pub use ports::{
-    Alarm, Asking, Catalog, CatalogFault, CatalogPart, InForce, JobRows, JobState, Jobs, JobsFault, KeepFault, Keys, Machine, RawRows,
-    Resource, RowsAsk, RowsSource, SealFault, Sealer, UPLOAD_HELD_BYTES_MAX, UPLOAD_IDLE_SECONDS_MAX, Upload, Upstream, UpstreamError,
-    UpstreamFault, UpstreamFaultKind,
+    Alarm, Asking, BatchSource, Catalog, CatalogFault, CatalogPart, InForce, JobRows, JobState, Jobs, JobsFault, KeepFault, Keys, Machine,
+    RawRows, RawSession, Resource, RowBatch, RowShape, RowsAsk, RowsSource, SealFault, Sealer, UPLOAD_HELD_BYTES_MAX,
+    UPLOAD_IDLE_SECONDS_MAX, Upload, Upstream, UpstreamError, UpstreamFault, UpstreamFaultKind,
 };
 pub use query::Results;
 pub use record::hex;
 pub use refusal::{FormReason, Refused, Why};
 pub use session::{ExchangeAsk, Exchanged, Introspected, LATE_SECONDS_MAX, SESSIONS_PER_MINUTE_MAX, SessionAsk, SessionFault, fault_of};
+pub use storage::{
+    BatchesToCome, Compression, Moment, MoreBatches, OpenedSession, READ_SESSION_MILLISECONDS_MAX, READ_SESSIONS_MAX,
+    READ_SESSIONS_OF_ONE_MAX, READ_STREAMS_MAX, ReadSessionAsk, RowForm, StreamSplit, StreamedBatch,
+};
 pub use trail::{Ended, STEPS_KEPT_MAX, Stage, Step, Trail, Walked};

@@ -180,7 +180,7 @@ impl Gateway {
     }
 
     /// A halt does not wait for the end of a page, nor does a revocation.
-    fn still_allowed(&self, passage: &Passage) -> Result<(), Why> {
+    pub(crate) fn still_allowed(&self, passage: &Passage) -> Result<(), Why> {
         let stands = passage.caller.still_stands(&self.parts.in_force.revocations());
         stands.map_err(|refusal| Why::Unproven(Box::new(refusal)))?;
         let (policy, halt) = (self.parts.in_force.policy(), self.parts.in_force.halt());

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use sluice_identity::{IssuedCredentials, Issuer, KeySet, Revocations};
 use sluice_ledger::Recorded;
 use sluice_ledger::record::{Draft, SealedRecord, Subject};
-use sluice_mask::{Head, PageStart, RawPage};
+use sluice_mask::{Head, PageStart, RawPage, StreamSchema};
 use sluice_model::{ColumnPath, Field, RoutineName, TableName};
 use sluice_policy::{Counters, DryRun, Estimate, Halt, Inherited, Known, Permit, PolicySet};
 use sluice_sql::Required;
@@ -40,6 +40,82 @@ pub trait Upstream: Send + Sync {
 
     /// Rows of a job that is done, or of the table that the permit's request names.
     fn rows<'a>(&'a self, permit: &'a Recorded<Permit>, rows: &'a RowsAsk) -> Asking<'a, Result<RawRows, UpstreamFault>>;
+
+    /// Opens the read session that the permit's request describes. One that is opened twice is two sessions, and does no harm.
+    fn open_session<'a>(&'a self, permit: &'a Recorded<Permit>) -> Asking<'a, Result<RawSession, UpstreamFault>>;
+
+    /// The stream that the permit's request names, from the row that it names.
+    fn read_stream<'a>(&'a self, permit: &'a Recorded<Permit>) -> Asking<'a, Result<Box<dyn BatchSource>, UpstreamFault>>;
+
+    /// The halves of the stream that the permit's request names; nothing where it cannot be split.
+    fn split_stream<'a>(&'a self, permit: &'a Recorded<Permit>) -> Asking<'a, Result<Option<[String; 2]>, UpstreamFault>>;
+}
+
+/// A read session, as BigQuery opened it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RawSession {
+    /// Where its data is, as it stands in names.
+    pub location: String,
+    /// By BigQuery's names.
+    pub streams: Vec<String>,
+    pub shape: RowShape,
+    pub expires_ms: Option<u64>,
+    pub rows_estimated: u64,
+    pub bytes_estimated: u64,
+}
+
+/// How rows of a stream are written: of Arrow the message of its schema, of Avro a schema in JSON.
+#[derive(Clone, PartialEq, Eq)]
+pub enum RowShape {
+    Arrow(Bytes),
+    Avro(String),
+}
+
+/// Rows of a stream, as they came: one batch of Arrow, or rows of Avro one behind the other.
+pub struct RowBatch {
+    pub bytes: Bytes,
+    pub rows: u64,
+    /// Said with the first of a stream.
+    pub shape: Option<RowShape>,
+    pub progress: Option<(f64, f64)>,
+    pub throttle_percent: u32,
+}
+
+/// The messages of a stream. They come no faster than they are asked for; whoever drops it wants no more of them.
+pub trait BatchSource: Send + Sync {
+    /// Nothing at the end. Bounded in time and in bytes.
+    fn next(&mut self) -> Asking<'_, Result<Option<RowBatch>, UpstreamFault>>;
+}
+
+impl RowShape {
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            RowShape::Arrow(bytes) => bytes,
+            RowShape::Avro(text) => text.as_bytes(),
+        }
+    }
+
+    pub(crate) fn as_schema(&self) -> StreamSchema<'_> {
+        match self {
+            RowShape::Arrow(bytes) => StreamSchema::Arrow(bytes),
+            RowShape::Avro(text) => StreamSchema::Avro(text),
+        }
+    }
+
+    /// The same kind, as masks leave it.
+    pub(crate) fn with(&self, masked: &[u8]) -> Option<RowShape> {
+        match self {
+            RowShape::Arrow(_) => Some(RowShape::Arrow(Bytes::copy_from_slice(masked))),
+            RowShape::Avro(_) => String::from_utf8(masked.to_vec()).ok().map(RowShape::Avro),
+        }
+    }
+}
+
+/// Names of columns are for whoever may describe the table.
+impl fmt::Debug for RowShape {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} with {} bytes", if matches!(self, RowShape::Arrow(_)) { "Arrow" } else { "Avro" }, self.bytes().len())
+    }
 }
 
 /// Which rows.

@@ -139,7 +139,7 @@ impl Gateway {
         let analysis = understood.as_ref().map(|understood| Arc::clone(&understood.analysis)).unwrap_or_default();
         passage.asked = Some(record::statement(&ask, &analysis));
         let understood = understood?;
-        self.tell_or_withhold(passage, &ask, &understood)?;
+        self.tell_or_withhold(passage, &ask.job.project, &understood)?;
         if depends_on_who_asks(&understood.analysis) && !self.impersonates(&ask.connection) {
             let text =
                 "the result depends on who asks (SESSION_USER, views by user), and this connection asks for everybody with one account";
@@ -357,9 +357,9 @@ impl Gateway {
     }
 
     /// What the catalog taught is told only to those who may read it; a mistake of grammar is the client's own words.
-    fn tell_or_withhold(&self, passage: &Passage, ask: &QueryAsk, understood: &Understood) -> Result<(), Why> {
+    pub(crate) fn tell_or_withhold(&self, passage: &Passage, project: &str, understood: &Understood) -> Result<(), Why> {
         let Some(NotUnderstood { reason }) = &understood.analysis.refused else { return Ok(()) };
-        let may = understood.by_syntax || self.may_describe(passage, &ask.job.project, understood);
+        let may = understood.by_syntax || self.may_describe(passage, project, understood);
         if !may {
             return Err(Why::Form { reason: FormReason::InvalidQuery, text: SCHEMA_WITHHELD.to_owned() });
         }

@@ -62,7 +62,10 @@ pub(crate) fn request(request: &Request, tables: &[Table]) -> content::Request {
             written.destination = statement.destination.as_ref().map(|destination| destination.table.to_string());
             written
         }
-        Work::Method(_) => content::Request::of_method(&request.project),
+        Work::Method(method) => match &method.restriction {
+            Some(restriction) => content::Request::of_statement(&restriction.text, &request.project, &restriction.analysis),
+            None => content::Request::of_method(&request.project),
+        },
     };
     written.sent_digest = Some(format!("sha256:{}", hex(digest(&SHA256, &sent(&request.sends)).as_ref())));
     written.tables = tables.to_vec();

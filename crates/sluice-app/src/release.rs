@@ -11,7 +11,7 @@ use crate::trail::{DONE, Stage};
 use sluice_ledger::Recorded;
 use sluice_ledger::record::content::{MaskedCells, Page, Steps, Totals};
 use sluice_ledger::record::{Draft, DraftError, SealedRecord};
-use sluice_mask::{Head, MaskedRows, Masker};
+use sluice_mask::{Head, MaskedCells as MaskedHere, MaskedRows, Masker};
 use sluice_policy::Permit;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,9 +35,13 @@ pub(crate) struct Left {
 
 impl Left {
     pub fn add(&mut self, rows: &MaskedRows) {
+        self.add_piece(rows.count(), rows.masked());
+    }
+
+    pub fn add_piece<'a>(&mut self, count: u64, masked: impl Iterator<Item = MaskedHere<'a>>) {
         self.pieces += 1;
-        self.rows += rows.count();
-        for masked in rows.masked() {
+        self.rows += count;
+        for masked in masked {
             let sum = self.masked.entry((masked.covered.path.clone(), masked.covered.mask.clone())).or_default();
             *sum = (sum.0 + masked.cells, sum.1 + masked.nulls);
         }
@@ -112,9 +116,20 @@ impl Gateway {
 
     /// The record of one piece.
     pub(crate) fn seal_rows(&self, passage: &Passage, number: u64, rows: &MaskedRows) -> Result<SealedRecord, Why> {
-        let bytes = u64::try_from(rows.text().len()).unwrap_or(u64::MAX);
-        passage.visit.trail.release(rows.count(), bytes);
-        let page = Page::new(number, rows.count(), bytes, &record::sha256(rows.text().as_bytes()), masked_cells(rows));
+        self.seal_piece(passage, number, rows.count(), rows.text().as_bytes(), rows.masked())
+    }
+
+    pub(crate) fn seal_piece<'a>(
+        &self,
+        passage: &Passage,
+        number: u64,
+        count: u64,
+        text: &[u8],
+        masked: impl Iterator<Item = MaskedHere<'a>>,
+    ) -> Result<SealedRecord, Why> {
+        let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        passage.visit.trail.release(count, bytes);
+        let page = Page::new(number, count, bytes, &record::sha256(text), masked_cells(masked));
         Ok(self.parts.sealer.seal(&Steps { subject: passage.subject }.page(&page)?)?)
     }
 
@@ -145,7 +160,7 @@ impl Gateway {
         Steps { subject: passage.subject }.completed(&meta, &left.totals(), &record::upstream(state))
     }
 
-    async fn put_completed_unhurried(&self, draft: Result<Draft, DraftError>) {
+    pub(crate) async fn put_completed_unhurried(&self, draft: Result<Draft, DraftError>) {
         match draft {
             Ok(draft) => self.put_outcome_unhurried(draft).await,
             Err(error) => self.parts.alarm.raise(&format!("an end has no record: {error}")),
@@ -167,8 +182,8 @@ pub(crate) fn left(rows: &[Recorded<MaskedRows>]) -> Left {
 }
 
 /// A path that these rows have no cell of says nothing.
-fn masked_cells(rows: &MaskedRows) -> Vec<MaskedCells> {
-    let masked = rows.masked().filter(|masked| masked.cells > 0);
+fn masked_cells<'a>(masked: impl Iterator<Item = MaskedHere<'a>>) -> Vec<MaskedCells> {
+    let masked = masked.filter(|masked| masked.cells > 0);
     let cells = masked.map(|masked| MaskedCells {
         path: masked.covered.path.clone(),
         mask: masked.covered.mask.clone(),

@@ -12,7 +12,6 @@ use crate::trail::Stage;
 use serde_json::Value;
 use sluice_identity::Caller;
 use sluice_policy::{Method, Resource, Sends};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,12 +37,7 @@ impl Gateway {
 
     async fn parts(&self, passage: &mut Passage, parent: &JobName, parts_max: usize) -> Result<Vec<JobState>, Why> {
         let script = self.own_job(passage, parent).await?;
-        let work = Method {
-            name: "jobs.list".to_owned(),
-            resource: Resource::Project(parent.project.clone()),
-            columns: Vec::new(),
-            required: BTreeSet::new(),
-        };
+        let work = Method::plain("jobs.list", Resource::Project(parent.project.clone()));
         let query = [("parentJobId", parent.id.clone()), ("projection", "full".to_owned()), ("maxResults", parts_max.to_string())];
         let sends = Sends {
             path: format!("projects/{}/jobs", parent.project),

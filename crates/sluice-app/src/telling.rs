@@ -8,7 +8,6 @@ use crate::script::without_foreign_text;
 use crate::withhold::{sent_columns, withhold};
 use sluice_model::{ColumnPath, Exposure, How, Output, TableName};
 use sluice_policy::{Evaluation, Known, Method, Outcome, Request, Resource, Sends, Work};
-use std::collections::BTreeSet;
 
 /// How BigQuery says it.
 const TAKEN: &str = "Already Exists: Job ";
@@ -77,8 +76,7 @@ impl Gateway {
         (name, table, columns): (&str, &TableName, Vec<Output>),
         known: &Known,
     ) -> Evaluation {
-        let work =
-            Work::Method(Method { name: name.to_owned(), resource: Resource::Table(table.clone()), columns, required: BTreeSet::new() });
+        let work = Work::Method(Method { columns, ..Method::plain(name, Resource::Table(table.clone())) });
         let (connection, project) = (passage.connection.clone(), project.to_owned());
         let request = Request { connection, project, work, also: Vec::new(), sends: Sends::default() };
         let halt = self.parts.in_force.halt();

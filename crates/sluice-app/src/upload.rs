@@ -122,6 +122,7 @@ impl Passage {
             decision: None,
             shadows: BTreeMap::new(),
             onward: None,
+            streaming: None,
             place: None,
         }
     }

@@ -1,8 +1,10 @@
 //! Raw rows in, rows that may leave out. Pure.
 //!
 //! `RawPage` is what BigQuery answered, `PageStart` what of it has come so far: nothing but a `Masker` looks into their rows. `MaskedRows` is what an encoder towards a client asks for.
+//! Messages of the Storage Read API become a `MaskedBatch` each, by the same masks.
 
 mod around;
+mod columnar;
 mod cover;
 mod keys;
 mod marks;
@@ -12,11 +14,15 @@ mod moment;
 mod page;
 mod scan;
 mod schema;
+mod settle;
 #[cfg(test)]
 mod tests;
 mod value;
 mod write;
 
+pub use columnar::{
+    ARRAY_ROWS_MAX, AVRO_SCHEMA_BYTES_MAX, BATCH_DECODED_BYTES_MAX, MaskedBatch, STREAM_MESSAGE_BYTES_MAX, StreamMasking, StreamSchema,
+};
 pub use cover::CoveredPath;
 pub use keys::{MASK_SECRET_BYTES, MaskKeys};
 pub use masker::{MaskFault, MaskedCells, MaskedRows, Masker, ROWS_BYTES_MAX};

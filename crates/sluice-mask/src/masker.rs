@@ -7,10 +7,11 @@ use crate::moment::TimestampForm;
 use crate::page::{PAGE_BYTES_MAX, PageJob, Pieces, RawPage};
 use crate::scan::{Odd, Scan};
 use crate::schema::Columns;
+use crate::settle::settled;
 use crate::value::Values;
 use crate::write::{Count, Leaving, Writer, Written};
 use serde_json::Value;
-use sluice_model::{Field, Output};
+use sluice_model::Output;
 use sluice_policy::{MaskedPath, Permit, Purpose, Request, Resource, Work, fits, shown_statements};
 use std::fmt;
 use std::sync::Arc;
@@ -22,8 +23,10 @@ pub const ROWS_BYTES_MAX: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Masker {
     of: Of,
-    /// What BigQuery said that the result would be, where it was asked.
-    expected: Option<Vec<Field>>,
+    /// What BigQuery said that the columns of the result would be, where it was asked.
+    expected: Option<Vec<String>>,
+    /// The columns that a table was permitted to be read for. A page of its rows does not name them, a stream does.
+    read: Option<Vec<String>>,
     /// Nothing if the permit wants no masks: then rows pass as they came.
     wanted: Option<Wanted>,
 }
@@ -100,7 +103,7 @@ impl Masker {
             },
         };
         let wanted = (!permit.masks().is_empty()).then(|| Wanted::by(permit, keys));
-        Masker { of, expected: expected(request), wanted }
+        Masker { of, expected: expected(request), read: read(request), wanted }
     }
 
     /// All rows of the page, or none: one of another shape ends the answer.
@@ -119,6 +122,19 @@ impl Masker {
         let columns = self.columns(head.schema.as_ref(), start.job())?;
         let writer = self.writer(columns.as_ref(), head.schema.is_some()).transpose()?;
         Ok(Masking::new(start, columns.ok_or(MaskFault::Shape)?, writer))
+    }
+
+    /// For a stream of rows, whose schema has come before them: its columns, and how they are masked if they are. Whose stream it is, is for
+    /// whoever opened it to know: it says no more of that than its columns.
+    pub(crate) fn of_stream(&self, columns: Columns) -> Result<(Columns, Option<Writer>), MaskFault> {
+        if matches!(self.of, Of::Nothing) {
+            return Err(MaskFault::Foreign);
+        }
+        if let Some(wanted) = &self.wanted {
+            return wanted.of_stream(&columns).map(|(columns, writer)| (columns, Some(writer)));
+        }
+        let is_expected = self.expected.iter().chain(&self.read).all(|names| columns.are_named(names));
+        is_expected.then_some((columns, None)).ok_or(MaskFault::Shape)
     }
 
     /// Nothing if no masks are wanted. A page without rows may have any columns, so whoever has rows asks whether they fit.
@@ -146,12 +162,20 @@ impl Masker {
 }
 
 /// Of a query alone: the parts of a script have columns of their own, and what is no query may have others.
-fn expected(request: &Request) -> Option<Vec<Field>> {
+fn expected(request: &Request) -> Option<Vec<String>> {
     let Work::Statement(statement) = &request.work else { return None };
     let Purpose::Page { dry_run, .. } = &statement.purpose else { return None };
-    match statement.analysis.statements.as_slice() {
-        [only] if only.kind == "SELECT" => dry_run.schema.clone(),
-        _ => None,
+    let fields = match statement.analysis.statements.as_slice() {
+        [only] if only.kind == "SELECT" => dry_run.schema.as_ref()?,
+        _ => return None,
+    };
+    Some(fields.iter().map(|field| field.name.clone()).collect())
+}
+
+fn read(request: &Request) -> Option<Vec<String>> {
+    match &request.work {
+        Work::Method(method) => Some(method.columns.iter().map(|output| output.name.clone()).collect()),
+        Work::Statement(_) => None,
     }
 }
 
@@ -163,6 +187,15 @@ impl Wanted {
         let shown = shown.into_iter().map(|(statement, outputs)| Shown { outputs: outputs.to_vec(), masks: masks(statement) });
         let form = TimestampForm::of_query(&request.sends.query);
         Wanted { shown: shown.collect(), values: Values { keys: keys_of(permit, keys), form } }
+    }
+
+    /// Where a format has one type for several of BigQuery's, each statement knows which it is.
+    fn of_stream(&self, columns: &Columns) -> Result<(Columns, Writer), MaskFault> {
+        let settled = self.shown.iter().map(|shown| settled(columns, &shown.outputs));
+        let fitting = settled.zip(&self.shown).find(|(columns, shown)| fits(&shown.outputs, &columns.fields()));
+        let (columns, _) = fitting.ok_or(MaskFault::Unfit)?;
+        let writer = self.writer(&columns)?;
+        Ok((columns, writer))
     }
 
     /// The rows are of a statement whose columns they have. Where several have them, what one of them hides is hidden.

@@ -58,19 +58,31 @@ impl TimestampForm {
     pub(crate) fn begin_of_year(self, value: &str) -> Option<String> {
         let year = match self {
             TimestampForm::FloatSeconds => year_of_seconds(whole_seconds(value)?),
-            TimestampForm::Int64Microseconds => year_of_seconds(value.parse::<i64>().ok()?.div_euclid(MICROSECONDS_PER_SECOND)),
+            TimestampForm::Int64Microseconds => return Some(begin_of_year_of_microseconds(value.parse().ok()?)?.to_string()),
             TimestampForm::Iso8601 => year_of_utc(value)?,
         };
-        if !YEARS.contains(&year) {
-            return None;
-        }
-        let seconds = days_before(year) * SECONDS_PER_DAY;
+        let seconds = days_before_year(year)? * SECONDS_PER_DAY;
         Some(match self {
             TimestampForm::FloatSeconds => seconds_text(seconds),
             TimestampForm::Int64Microseconds => (seconds * MICROSECONDS_PER_SECOND).to_string(),
             TimestampForm::Iso8601 => format!("{year:04}-01-01T00:00:00Z"),
         })
     }
+}
+
+/// Since 1970, by UTC if it is a moment.
+pub(crate) fn begin_of_year_of_microseconds(microseconds: i64) -> Option<i64> {
+    let days = days_before_year(year_of_seconds(microseconds.div_euclid(MICROSECONDS_PER_SECOND)))?;
+    Some(days * SECONDS_PER_DAY * MICROSECONDS_PER_SECOND)
+}
+
+/// Since 1970.
+pub(crate) fn begin_of_year_of_days(days: i32) -> Option<i32> {
+    i32::try_from(days_before_year(year_of_seconds(i64::from(days) * SECONDS_PER_DAY))?).ok()
+}
+
+fn days_before_year(year: i64) -> Option<i64> {
+    YEARS.contains(&year).then(|| days_before(year))
 }
 
 /// `2023-05-17` is `2023-01-01`.

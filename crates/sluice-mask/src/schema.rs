@@ -54,6 +54,14 @@ pub(crate) struct Column {
     pub(crate) fields: Option<Columns>,
 }
 
+/// How often a column has a value in one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Nullable,
+    Repeated,
+    Required,
+}
+
 /// `{"fields": [...]}` of known members, each of the type that it should have. The others are counted in `dropped`.
 pub(crate) fn rebuild(schema: Value, dropped: &mut u64) -> Result<Value, PageFault> {
     let mut columns_left = COLUMNS_MAX;
@@ -136,9 +144,9 @@ impl Columns {
     }
 
     /// As many, by the same names.
-    pub(crate) fn are_named(&self, fields: &[Field]) -> bool {
-        let pairs = || self.0.iter().zip(fields);
-        self.0.len() == fields.len() && pairs().all(|(column, field)| column.name.eq_ignore_ascii_case(&field.name))
+    pub(crate) fn are_named(&self, names: &[String]) -> bool {
+        let pairs = || self.0.iter().zip(names);
+        self.0.len() == names.len() && pairs().all(|(column, name)| column.name.eq_ignore_ascii_case(name))
     }
 
     /// As a plan of masks knows them.
@@ -155,8 +163,12 @@ impl Columns {
                 true => (Type::Struct(Vec::new()), Some(Columns::of_fields(field.get("fields")?, levels_left)?)),
                 false => (scalar(word, field.pointer("/rangeElementType/type").and_then(Value::as_str))?, None),
             };
-            let (name, required) = (field.get("name")?.as_str()?.to_owned(), mode == "REQUIRED");
-            Some(Column { name, kind, repeated: mode == "REPEATED", required, may_be_null: !required, fields })
+            let mode = match mode {
+                "REQUIRED" => Mode::Required,
+                "REPEATED" => Mode::Repeated,
+                _ => Mode::Nullable,
+            };
+            Some(Column::new(field.get("name")?.as_str()?, kind, mode, fields))
         };
         fields.as_array()?.iter().map(column).collect::<Option<Vec<_>>>().map(Columns)
     }
@@ -182,6 +194,20 @@ impl Columns {
 }
 
 impl Column {
+    pub(crate) fn new(name: &str, kind: Type, mode: Mode, fields: Option<Columns>) -> Column {
+        let required = mode == Mode::Required;
+        Column { name: name.to_owned(), kind, repeated: mode == Mode::Repeated, required, may_be_null: !required, fields }
+    }
+
+    pub(crate) fn with(&self, kind: Type, fields: Option<Columns>) -> Column {
+        Column { kind, fields, ..self.clone() }
+    }
+
+    /// NULL stands in no row.
+    pub(crate) fn is_required(&self) -> bool {
+        self.required
+    }
+
     fn of_type(name: &str, kind: &Type, may_be_null: bool, levels_left: usize) -> Option<Column> {
         let levels_left = levels_left.checked_sub(1)?;
         let column = |kind: Type, fields: Option<Columns>| Column {

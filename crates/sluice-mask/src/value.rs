@@ -33,23 +33,26 @@ pub(crate) struct Scalar<'a> {
     pub(crate) may_be_null: bool,
 }
 
-enum Hash {
-    Keyed,
-    Plain,
-    Random,
+/// What stands in a cell whatever it held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Always<'a> {
+    Null,
+    Default,
+    Text(&'a str),
 }
+
+pub(crate) const HASH_BYTES: usize = 32;
 
 impl Values {
     /// `cell` is a JSON string or `null`, whose shape is known to be right.
     pub(crate) fn write(&self, mask: &Mask, scalar: Scalar<'_>, cell: &str, out: &mut String) {
-        let value = match (mask, unescaped(cell)) {
-            (Mask::AlwaysNull | Mask::Refuse, _) if scalar.may_be_null => return out.push_str("null"),
-            (Mask::AlwaysNull | Mask::DefaultValue | Mask::Refuse, value) => return self.write_default(scalar, value.as_deref(), out),
-            (Mask::Constant(text), _) if *scalar.kind == Type::String => return write_string(text, out),
-            (Mask::Constant(_), value) => return self.write_default(scalar, value.as_deref(), out),
+        let value = match (always(mask, scalar), unescaped(cell)) {
+            (Some(Always::Null), _) => return out.push_str("null"),
+            (Some(Always::Default), value) => return self.write_default(scalar, value.as_deref(), out),
+            (Some(Always::Text(text)), _) => return write_string(text, out),
             // What is not there has no part and no hash.
-            (_, None) => return out.push_str("null"),
-            (_, Some(value)) => value,
+            (None, None) => return out.push_str("null"),
+            (None, Some(value)) => value,
         };
         match self.shown(mask, scalar.kind, &value) {
             Some(shown) => write_string(&shown, out),
@@ -60,63 +63,109 @@ impl Values {
 
     /// What BigQuery's rule writes for the type. NULL for those that it gives none, else the least that the type can say.
     pub(crate) fn write_default(&self, scalar: Scalar<'_>, value: Option<&str>, out: &mut String) {
+        if default_of(scalar) == Always::Null {
+            return out.push_str("null");
+        }
         let text = match scalar.kind {
-            Type::Interval | Type::Json | Type::Range(_) if scalar.may_be_null => return out.push_str("null"),
-            Type::Array(_) | Type::Bytes | Type::String | Type::Struct(_) => "",
             Type::BigNumeric | Type::Int64 | Type::Numeric => "0",
             Type::Bool => "false",
             Type::Date => "1970-01-01",
-            Type::Datetime => "1970-01-01T00:00:00",
             Type::Float64 => "0.0",
-            Type::Geography => "POINT(0 0)",
             Type::Interval => "0-0 0 0:0:0",
-            Type::Json => "null",
             Type::Range(_) => "[UNBOUNDED, UNBOUNDED)",
             Type::Time => "00:00:00",
             Type::Timestamp => value.and_then(TimestampForm::of_value).unwrap_or(self.form).epoch(),
+            kind => default_text(kind),
         };
         write_string(text, out);
     }
 
     fn shown(&self, mask: &Mask, kind: &Type, value: &str) -> Option<String> {
         match (mask, kind) {
-            (Mask::RandomHash, _) => self.hashed(&Hash::Random, kind, value),
-            (Mask::KeyedHash, _) => self.hashed(&Hash::Keyed, kind, value),
-            (Mask::Sha256, _) => self.hashed(&Hash::Plain, kind, value),
+            (_, Type::String) => {
+                let mut shown = String::new();
+                self.show_text(mask, value, &mut shown).then_some(shown)
+            }
+            // A cell of bytes holds base64.
+            (_, Type::Bytes) => Some(STANDARD.encode(self.hash(mask, &STANDARD.decode(value).ok()?)?)),
             (Mask::DateYear, Type::Date) => begin_of_year_of_date(value),
             (Mask::DateYear, Type::Datetime) => begin_of_year_of_datetime(value),
             (Mask::DateYear, Type::Timestamp) => TimestampForm::of_value(value)?.begin_of_year(value),
-            (Mask::Email, Type::String) => match domain(value) {
-                Some(domain) => Some(format!("{HIDDEN}@{domain}")),
-                None => self.hashed(&Hash::Plain, kind, value),
-            },
-            (Mask::LastFour, Type::String) => match last(value, SHOWN) {
-                Some(shown) => Some(format!("{HIDDEN}{shown}")),
-                None => self.hashed(&Hash::Plain, kind, value),
-            },
-            (Mask::FirstFour, Type::String) => match first(value, SHOWN) {
-                Some(shown) => Some(format!("{shown}{HIDDEN}")),
-                None => self.hashed(&Hash::Plain, kind, value),
-            },
-            (Mask::Partial(partial), Type::String) => Some(filled(*partial, value)),
             _ => None,
         }
     }
 
-    /// Of the bytes that the value stands for. A cell of bytes holds base64 anyway, and one of text holds it because BigQuery's own hash of a text is
-    /// shown so: whether its mask writes a text the same way is not verified.
-    fn hashed(&self, hash: &Hash, kind: &Type, value: &str) -> Option<String> {
-        let bytes = match kind {
-            Type::Bytes => Cow::Owned(STANDARD.decode(value).ok()?),
-            Type::String => Cow::Borrowed(value.as_bytes()),
-            _ => return None,
-        };
-        Some(match hash {
-            Hash::Keyed => STANDARD.encode(sign(&self.keys.keyed, &bytes)),
-            Hash::Plain => STANDARD.encode(digest(&SHA256, &bytes)),
-            Hash::Random => STANDARD.encode(sign(&self.keys.random, &bytes)),
-        })
+    /// What is left of a STRING, written behind what stands there. False: nothing may be, and nothing was written.
+    ///
+    /// A hash is written as base64 because BigQuery's own hash of a text is shown so: whether its mask writes a text the same way is not verified.
+    pub(crate) fn show_text(&self, mask: &Mask, value: &str, out: &mut String) -> bool {
+        match mask {
+            Mask::Email => match domain(value) {
+                Some(domain) => write_parts(&[HIDDEN, "@", domain], out),
+                None => STANDARD.encode_string(plain_hash(value.as_bytes()), out),
+            },
+            Mask::LastFour => match last(value, SHOWN) {
+                Some(shown) => write_parts(&[HIDDEN, shown], out),
+                None => STANDARD.encode_string(plain_hash(value.as_bytes()), out),
+            },
+            Mask::FirstFour => match first(value, SHOWN) {
+                Some(shown) => write_parts(&[shown, HIDDEN], out),
+                None => STANDARD.encode_string(plain_hash(value.as_bytes()), out),
+            },
+            Mask::Partial(partial) => fill(*partial, value, out),
+            _ => match self.hash(mask, value.as_bytes()) {
+                Some(hash) => STANDARD.encode_string(hash, out),
+                None => return false,
+            },
+        }
+        true
     }
+
+    /// Of the bytes that a value stands for; nothing if the mask is no hash.
+    pub(crate) fn hash(&self, mask: &Mask, bytes: &[u8]) -> Option<[u8; HASH_BYTES]> {
+        match mask {
+            Mask::KeyedHash => sign(&self.keys.keyed, bytes).as_ref().try_into().ok(),
+            Mask::RandomHash => sign(&self.keys.random, bytes).as_ref().try_into().ok(),
+            Mask::Sha256 => Some(plain_hash(bytes)),
+            _ => None,
+        }
+    }
+}
+
+/// Nothing, if it depends on what the cell held.
+pub(crate) fn always<'a>(mask: &'a Mask, scalar: Scalar<'_>) -> Option<Always<'a>> {
+    match mask {
+        Mask::AlwaysNull | Mask::Refuse if scalar.may_be_null => Some(Always::Null),
+        Mask::Constant(text) if *scalar.kind == Type::String => Some(Always::Text(text)),
+        Mask::AlwaysNull | Mask::Constant(_) | Mask::DefaultValue | Mask::Refuse => Some(default_of(scalar)),
+        _ => None,
+    }
+}
+
+/// These types have no default in BigQuery.
+pub(crate) fn default_of(scalar: Scalar<'_>) -> Always<'static> {
+    match scalar.kind {
+        Type::Interval | Type::Json | Type::Range(_) if scalar.may_be_null => Always::Null,
+        _ => Always::Default,
+    }
+}
+
+/// Of a type that is text in every format. Where numbers and moments are numbers, their default is zero.
+pub(crate) fn default_text(kind: &Type) -> &'static str {
+    match kind {
+        Type::Datetime => "1970-01-01T00:00:00",
+        Type::Geography => "POINT(0 0)",
+        Type::Json => "null",
+        _ => "",
+    }
+}
+
+fn plain_hash(bytes: &[u8]) -> [u8; HASH_BYTES] {
+    digest(&SHA256, bytes).as_ref().try_into().unwrap_or_default()
+}
+
+fn write_parts(parts: &[&str], out: &mut String) {
+    parts.iter().for_each(|part| out.push_str(part));
 }
 
 /// As JSON, with no more escapes than it needs.
@@ -159,14 +208,20 @@ fn first(value: &str, count: usize) -> Option<&str> {
 }
 
 /// A value that has no more characters than may be kept shows none of them.
-fn filled(partial: Partial, value: &str) -> String {
+fn fill(partial: Partial, value: &str, out: &mut String) {
     let count = value.chars().count();
-    let fill = |count: usize| std::iter::repeat_n(partial.fill(), count).collect::<String>();
     let hidden = count.saturating_sub(partial.kept());
+    let fill = |count: usize, out: &mut String| out.extend(std::iter::repeat_n(partial.fill(), count));
     match (partial.side(), first(value, partial.kept()), last(value, partial.kept())) {
-        (Side::First, Some(shown), _) => format!("{shown}{}", fill(hidden)),
-        (Side::Last, _, Some(shown)) => format!("{}{shown}", fill(hidden)),
-        _ => fill(count),
+        (Side::First, Some(shown), _) => {
+            out.push_str(shown);
+            fill(hidden, out);
+        }
+        (Side::Last, _, Some(shown)) => {
+            fill(hidden, out);
+            out.push_str(shown);
+        }
+        _ => fill(count, out),
     }
 }
 

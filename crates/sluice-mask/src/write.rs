@@ -242,4 +242,4 @@ fn write_nothing(values: &Values, column: &Column, fields: &Columns, text: &mut 
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

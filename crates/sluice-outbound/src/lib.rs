@@ -1,6 +1,6 @@
 //! What the gateway calls: BigQuery, in a caller's name and in its own; the servers that give tokens; the key sets of issuers.
 //!
-//! `bigquery` serves the port `Upstream`, `catalog` the port `Catalog`, both over `rest`; `credential` proves who we are; `collector` takes traces. docs/upstream.md has the limits.
+//! `bigquery` serves the port `Upstream`, `catalog` the port `Catalog`, both over `rest` and `storage`; `credential` proves who we are; `collector` takes traces. docs/upstream.md has the limits.
 
 mod address;
 mod bigquery;
@@ -12,6 +12,7 @@ mod https;
 mod key_cache;
 mod pause;
 mod rest;
+mod storage;
 mod tls;
 
 pub use address::is_public;
@@ -28,3 +29,4 @@ pub use credential::{
 pub use https::{Fetch, FetchFault, Https, Page, Target};
 pub use key_cache::{KeyCache, KeysChanged};
 pub use pause::Pauses;
+pub use storage::BATCH_BYTES_MAX;

@@ -1,4 +1,4 @@
-//! Whose certificates are believed. One provider of cryptography, HTTP/1.1, no certificate of our own.
+//! Whose certificates are believed. One provider of cryptography, HTTP/1.1 where nobody says otherwise, no certificate of our own.
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -14,6 +14,13 @@ pub fn believing_machine() -> Result<Arc<ClientConfig>, String> {
 pub fn believing_file(path: &str) -> Result<Arc<ClientConfig>, String> {
     let fault = |error: rustls::pki_types::pem::Error| error.to_string();
     believing(CertificateDer::pem_file_iter(path).map_err(fault)?.collect::<Result<_, _>>().map_err(fault)?)
+}
+
+/// The same for who speaks HTTP/2 alone.
+pub fn for_http2(configuration: &ClientConfig) -> Arc<ClientConfig> {
+    let mut configuration = configuration.clone();
+    configuration.alpn_protocols = vec![b"h2".to_vec()];
+    Arc::new(configuration)
 }
 
 fn believing(certificates: Vec<CertificateDer<'static>>) -> Result<Arc<ClientConfig>, String> {

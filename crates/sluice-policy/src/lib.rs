@@ -52,7 +52,7 @@ pub use mask::{CONSTANT_BYTES_MAX, Mask, PARTIAL_CHARACTERS_MAX, Partial, Side};
 pub use plan::{Inherited, MaskedPath, shown_statements};
 pub use problem::Problem;
 pub use reason::{Missing, Need, Reason, ReasonKind, RuleNote};
-pub use request::{Destination, Method, Parameter, Purpose, Request, Resource, Sends, Statement, Verb, Work};
+pub use request::{Destination, Method, Parameter, Purpose, Request, Resource, Restriction, Sends, Statement, Verb, Work};
 pub use schema::SCHEMA;
 pub use set::{PolicySet, RULES_MAX, Rule};
 pub use settings::{JudgeMode, SETTINGS_FORMAT, Settings};

@@ -123,10 +123,11 @@ pub fn column_questions(request: &Request, found: &Found<'_>) -> Vec<Question> {
 
 /// The columns that a request reads, by whatever way.
 pub fn columns_read(request: &Request) -> Vec<ColumnPath> {
-    let (statements, outputs) = match &request.work {
-        Work::Method(method) => (&[][..], method.columns.as_slice()),
-        Work::Statement(statement) => (statement.analysis.statements.as_slice(), &[][..]),
+    let outputs = match &request.work {
+        Work::Method(method) => method.columns.as_slice(),
+        Work::Statement(_) => &[],
     };
+    let statements = request.analysis().map(|analysis| analysis.statements.as_slice()).unwrap_or_default();
     let reads = statements.iter().flat_map(|statement| &statement.reads);
     let read = reads.flat_map(|read| {
         read.columns.iter().map(|path| ColumnPath { table: read.table.clone(), path: path.split('.').map(str::to_owned).collect() })
@@ -137,11 +138,7 @@ pub fn columns_read(request: &Request) -> Vec<ColumnPath> {
 }
 
 fn uses(request: &Request) -> impl Iterator<Item = &sluice_model::Use> {
-    let statements = match &request.work {
-        Work::Method(_) => &[],
-        Work::Statement(statement) => statement.analysis.statements.as_slice(),
-    };
-    statements.iter().flat_map(|statement| &statement.uses)
+    request.analysis().into_iter().flat_map(|analysis| &analysis.statements).flat_map(|statement| &statement.uses)
 }
 
 /// Every output and every way that it takes.

@@ -18,6 +18,14 @@ pub struct Request {
 }
 
 impl Request {
+    /// What was understood of the SQL in it.
+    pub fn analysis(&self) -> Option<&Analysis> {
+        match &self.work {
+            Work::Method(method) => method.restriction.as_ref().map(|restriction| &restriction.analysis),
+            Work::Statement(statement) => Some(&statement.analysis),
+        }
+    }
+
     /// It counts among its caller's jobs at once until it is done.
     pub fn begins_job(&self) -> bool {
         match &self.work {
@@ -107,6 +115,23 @@ pub struct Method {
     pub columns: Vec<Output>,
     /// Those of them in which NULL may not stand, by name. What is known of fields inside of them stops here.
     pub required: BTreeSet<String>,
+    /// Of a read session: what decides which rows it reads.
+    pub restriction: Option<Box<Restriction>>,
+}
+
+/// A condition that goes with a method, as the statement that it stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restriction {
+    pub text: String,
+    /// Of this very text.
+    pub analysis: Analysis,
+}
+
+impl Method {
+    /// One that reads no columns.
+    pub fn plain(name: &str, resource: Resource) -> Method {
+        Method { name: name.to_owned(), resource, columns: Vec::new(), required: BTreeSet::new(), restriction: None }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

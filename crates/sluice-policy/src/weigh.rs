@@ -143,14 +143,14 @@ impl<'a> Weighing<'a> {
 
     /// What is not understood is not asked about.
     fn understand(&mut self, request: &Request) {
-        let Work::Statement(statement) = &request.work else { return };
-        if let Some(refused) = &statement.analysis.refused {
+        let Some(analysis) = request.analysis() else { return };
+        if let Some(refused) = &analysis.refused {
             self.refuse(Reason::plain(ReasonKind::Analysis, refused.reason.clone()));
-        } else if statement.analysis.statements.is_empty() {
+        } else if analysis.statements.is_empty() {
             self.refuse(Reason::plain(ReasonKind::Analysis, "there is no statement"));
         }
         let unresolved: Vec<String> =
-            statement.analysis.statements.iter().flat_map(|statement| &statement.unresolved).map(|part| part.what.clone()).collect();
+            analysis.statements.iter().flat_map(|statement| &statement.unresolved).map(|part| part.what.clone()).collect();
         for what in unresolved {
             self.refuse(Reason::plain(ReasonKind::Unresolved, what));
         }

@@ -1,5 +1,6 @@
-//! Doors: BigQuery's REST API for data, and one for tokens. Each decodes what came, asks the application, and encodes the answer.
+//! Doors: BigQuery's REST API and its Storage Read API for data, and one for tokens. Each decodes what came, asks the application, and encodes the answer.
 
+pub mod grpc;
 pub mod rest;
 pub mod server;
 pub mod token;

@@ -17,7 +17,6 @@ use sluice_policy::{
 };
 use sluice_store::disk::LocalDisk;
 use sluice_store::{Ledger, LedgerFacts, LocalMachine, Machine, Opening, SegmentSizes, Store, create};
-use std::collections::BTreeSet;
 use std::fmt::{Debug, Display};
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -130,7 +129,7 @@ pub fn query(connection: &str, project: &str, sends: Sends) -> Request {
 
 /// A method by the name that the schema of policy gives it.
 pub fn method(connection: &str, project: &str, name: &str, resource: Resource, sends: Sends) -> Request {
-    let work = Work::Method(Method { name: name.to_owned(), resource, columns: Vec::new(), required: BTreeSet::new() });
+    let work = Work::Method(Method::plain(name, resource));
     Request { connection: connection.to_owned(), project: project.to_owned(), work, also: Vec::new(), sends }
 }
 

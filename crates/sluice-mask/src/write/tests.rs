@@ -44,7 +44,7 @@ const KINDS: [&str; 15] = [
     "RANGE",
 ];
 
-type Masks = Vec<(usize, Vec<String>, Mask)>;
+pub(crate) type Masks = Vec<(usize, Vec<String>, Mask)>;
 
 fn writer(columns: &Columns, masks: &Masks) -> Writer {
     let laid = masks.iter().map(|(output, at, mask)| Laid { output: *output, at, mask });
@@ -115,15 +115,25 @@ fn row(fields: &Value, chance: &mut Chance) -> Value {
 }
 
 /// A path that leads somewhere.
-fn path(fields: &Value, chance: &mut Chance) -> (usize, Vec<String>) {
+pub(crate) fn path(fields: &Value, below: &mut impl FnMut(usize) -> usize) -> (usize, Vec<String>) {
     let fields = fields.as_array().unwrap();
-    let position = chance.below(fields.len());
+    let position = below(fields.len());
     let (mut at, mut field) = (Vec::new(), &fields[position]);
-    while let Some(inside) = field.get("fields").and_then(Value::as_array).filter(|_| chance.below(4) > 0) {
-        field = &inside[chance.below(inside.len())];
+    while let Some(inside) = field.get("fields").and_then(Value::as_array).filter(|_| below(4) > 0) {
+        field = &inside[below(inside.len())];
         at.push(field["name"].as_str().unwrap().to_owned());
     }
     (position, at)
+}
+
+/// The masks of one row, on the tree.
+pub(crate) fn naive_row(fields: &[Value], row: &Value, masks: &Masks) -> Value {
+    let cells = fields.iter().zip(row["f"].as_array().unwrap()).enumerate().map(|(position, (field, cell))| {
+        let of_this = masks.iter().filter(|(output, ..)| *output == position);
+        let of_this: Vec<(&[String], &Mask)> = of_this.map(|(_, at, mask)| (at.as_slice(), mask)).collect();
+        json!({ "v": naive(field, &cell["v"], &of_this) })
+    });
+    json!({ "f": cells.collect::<Vec<_>>() })
 }
 
 /// The masks of one field, on the tree, whole ones first; names may stand twice.
@@ -190,6 +200,7 @@ fn naive_default(field: &Value, cell: &Value) -> Value {
         "TIMESTAMP" => match cell.as_str() {
             Some("1700000000000000") => "0",
             Some("2023-05-17T10:11:12Z") => "1970-01-01T00:00:00Z",
+            None if field["form"] == "int64" => "0",
             _ => "0.0",
         },
         "GEOGRAPHY" => "POINT(0 0)",
@@ -288,24 +299,14 @@ proptest! {
         let rows: Vec<Value> = (0..rows).map(|_| row(&tree, &mut chance)).collect();
         let masks: Masks = (0..masks)
             .map(|_| {
-                let ((output, at), mask) = (path(&tree, &mut chance), MASKS[chance.below(MASKS.len())]);
+                let ((output, at), mask) = (path(&tree, &mut |below| chance.below(below)), MASKS[chance.below(MASKS.len())]);
                 (output, at, Mask::parse(mask).unwrap())
             })
             .collect();
         let (bytes, read, columns) = page(&fields, &rows, pretty);
         let writer = writer(&columns, &masks);
         let whole = joined(&written(&read, Some(&columns), writer.clone()).unwrap());
-        let expect: Vec<Value> = rows
-            .iter()
-            .map(|row| {
-                let cells = fields.iter().zip(row["f"].as_array().unwrap()).enumerate().map(|(position, (field, cell))| {
-                    let of_this = masks.iter().filter(|(output, ..)| *output == position);
-                    let of_this: Vec<(&[String], &Mask)> = of_this.map(|(_, at, mask)| (at.as_slice(), mask)).collect();
-                    json!({ "v": naive(field, &cell["v"], &of_this) })
-                });
-                json!({ "f": cells.collect::<Vec<_>>() })
-            })
-            .collect();
+        let expect: Vec<Value> = rows.iter().map(|row| naive_row(&fields, row, &masks)).collect();
         let text = format!("[{}]", whole.1);
         prop_assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), json!(expect), "{:?}", masks);
         prop_assert_eq!(whole.0, rows.len() as u64);

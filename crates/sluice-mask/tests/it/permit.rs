@@ -98,6 +98,7 @@ pub fn method(name: &str, columns: &[Option<&str>]) -> Request {
         resource: Resource::Table(TableName::new("p", "d", "t")),
         columns,
         required: BTreeSet::new(),
+        restriction: None,
     }))
 }
 

@@ -4,6 +4,7 @@ use crate::catalog::Shelf;
 use crate::credential::{CredentialFault, Credentials, CredentialsSettings, Impersonate};
 use crate::pause::Pauses;
 use crate::rest::{Client, ClientSettings, Endpoint};
+use crate::storage::StorageClient;
 use hyper::header::HeaderValue;
 use sluice_app::UPLOAD_IDLE_SECONDS_MAX;
 use std::collections::BTreeMap;
@@ -18,6 +19,8 @@ const UPLOAD_IDLE_SECONDS_MORE: u64 = 60;
 pub struct ConnectionSettings {
     /// `https://bigquery.googleapis.com`. Below it are `/bigquery/v2` and `/upload/bigquery/v2`.
     pub endpoint: String,
+    /// `https://bigquerystorage.googleapis.com`: rows in streams, by gRPC.
+    pub storage_endpoint: String,
     /// Believed in place of the machine's own certificates.
     pub certificates_file: Option<String>,
     pub credentials: CredentialsSettings,
@@ -57,6 +60,7 @@ pub struct BigQuery {
 #[derive(Debug)]
 pub struct Connection {
     pub(crate) client: Client,
+    pub(crate) storage: StorageClient,
     pub(crate) credentials: Credentials,
     pub(crate) location: Option<String>,
     pub(crate) user_project: Option<HeaderValue>,
@@ -101,16 +105,18 @@ impl Connection {
         let client = endpoint.and_then(|endpoint| Client::new(endpoint, &client));
         let credentials =
             Credentials::new(&settings.credentials, &settings.impersonate).map_err(|fault: CredentialFault| fault.to_string());
+        let storage = storage(settings);
         let user_project = settings.user_project.as_deref().map(HeaderValue::from_str).transpose();
         let user_project = user_project.map_err(|_| "the project that pays cannot stand in a header".to_owned());
-        let (client, credentials, user_project) = match (client, credentials, user_project) {
-            (Ok(client), Ok(credentials), Ok(user_project)) => (client, credentials, user_project),
-            (client, credentials, user_project) => {
-                return Err([client.err(), credentials.err(), user_project.err()].into_iter().flatten().collect());
+        let (client, credentials, storage, user_project) = match (client, credentials, storage, user_project) {
+            (Ok(client), Ok(credentials), Ok(storage), Ok(user_project)) => (client, credentials, storage, user_project),
+            (client, credentials, storage, user_project) => {
+                return Err([client.err(), credentials.err(), storage.err(), user_project.err()].into_iter().flatten().collect());
             }
         };
         Ok(Connection {
             client,
+            storage,
             shelf: Shelf::new(settings.catalog_age_max, credentials.is_per_caller()),
             credentials,
             location: settings.location.clone(),
@@ -130,11 +136,20 @@ impl Connection {
     }
 }
 
+fn storage(settings: &ConnectionSettings) -> Result<StorageClient, String> {
+    let endpoint = Endpoint::parse(&settings.storage_endpoint).map_err(|fault| fault.to_string())?;
+    if !endpoint.path.is_empty() {
+        return Err("the Storage API's address has a path: gRPC knows none".to_owned());
+    }
+    StorageClient::new(endpoint, settings.certificates_file.as_ref(), settings.calls_at_once_max, settings.timing.connect)
+}
+
 impl ConnectionSettings {
     /// Google's own BigQuery, with the credential that is given.
     pub fn google(credentials: CredentialsSettings) -> ConnectionSettings {
         ConnectionSettings {
             endpoint: "https://bigquery.googleapis.com".to_owned(),
+            storage_endpoint: "https://bigquerystorage.googleapis.com".to_owned(),
             certificates_file: None,
             credentials,
             impersonate: Impersonate::Never,

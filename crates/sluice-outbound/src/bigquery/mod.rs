@@ -20,4 +20,4 @@ pub use resumable::{UPLOAD_BYTES_MAX, UPLOAD_CHUNK_BYTES};
 
 pub(crate) use ask::Ask;
 pub(crate) use error::{Unread, read as error_of};
-pub(crate) use upstream::json as json_of;
+pub(crate) use upstream::{Matter, json as json_of, unsent};

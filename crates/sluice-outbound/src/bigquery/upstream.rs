@@ -8,7 +8,9 @@ use crate::rest::{Answer, is_plain_path};
 use hyper::Method;
 use hyper::header::{self, HeaderValue};
 use serde_json::Value;
-use sluice_app::{Asking, JobName, JobState, RawRows, Resource, RowsAsk, Upload, Upstream, UpstreamFault, UpstreamFaultKind};
+use sluice_app::{
+    Asking, BatchSource, JobName, JobState, RawRows, RawSession, Resource, RowsAsk, Upload, Upstream, UpstreamFault, UpstreamFaultKind,
+};
 use sluice_ledger::Recorded;
 use sluice_policy::{DryRun, Estimate, Permit, Request, Sends, Verb};
 use std::sync::Arc;
@@ -18,7 +20,7 @@ use std::time::Duration;
 pub(super) const SENT_BYTES_MAX: usize = 32 << 20;
 
 /// What a call of the port is about: the connection, who asks, what is sent.
-pub(super) struct Matter<'a> {
+pub(crate) struct Matter<'a> {
     pub connection: Arc<Connection>,
     pub caller: &'a str,
     pub sends: &'a Sends,
@@ -49,6 +51,18 @@ impl Upstream for BigQuery {
 
     fn rows<'a>(&'a self, permit: &'a Recorded<Permit>, rows: &'a RowsAsk) -> Asking<'a, Result<RawRows, UpstreamFault>> {
         Box::pin(async move { self.permitted(permit)?.rows(rows).await })
+    }
+
+    fn open_session<'a>(&'a self, permit: &'a Recorded<Permit>) -> Asking<'a, Result<RawSession, UpstreamFault>> {
+        Box::pin(async move { self.permitted(permit)?.open_session().await })
+    }
+
+    fn read_stream<'a>(&'a self, permit: &'a Recorded<Permit>) -> Asking<'a, Result<Box<dyn BatchSource>, UpstreamFault>> {
+        Box::pin(async move { self.permitted(permit)?.read_stream().await })
+    }
+
+    fn split_stream<'a>(&'a self, permit: &'a Recorded<Permit>) -> Asking<'a, Result<Option<[String; 2]>, UpstreamFault>> {
+        Box::pin(async move { self.permitted(permit)?.split_stream().await })
     }
 }
 
@@ -130,6 +144,6 @@ fn resource(answer: &Answer) -> Result<Value, Unread> {
 }
 
 /// What was never sent, because it is not what it should be.
-pub(super) fn unsent(detail: String) -> UpstreamFault {
+pub(crate) fn unsent(detail: String) -> UpstreamFault {
     UpstreamFault { kind: UpstreamFaultKind::Refused, status: None, error: None, attempts: 0, may_have_acted: false, detail }
 }

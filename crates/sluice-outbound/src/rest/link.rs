@@ -1,6 +1,7 @@
 //! One connection to the server, for one call at a time. What drops it ends it.
 
 use super::client::{Client, ExchangeFault};
+use super::endpoint::Endpoint;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
@@ -66,7 +67,7 @@ impl Drop for Link {
 
 pub async fn dial(client: &Client) -> Result<Link, ExchangeFault> {
     let endpoint = client.endpoint();
-    let stream = connect(client).await?;
+    let stream = connect(endpoint).await?;
     // Calls are small and wait for their answers.
     stream.set_nodelay(true).map_err(not_sent)?;
     match client.tls() {
@@ -87,8 +88,7 @@ async fn link<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(stream: S) -> 
     Ok(Link { sender, idle_since: Instant::now(), connection })
 }
 
-async fn connect(client: &Client) -> Result<TcpStream, ExchangeFault> {
-    let endpoint = client.endpoint();
+pub async fn connect(endpoint: &Endpoint) -> Result<TcpStream, ExchangeFault> {
     let found = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port)).await.map_err(not_sent)?;
     let found: Vec<SocketAddr> = found.take(ADDRESSES_MAX).collect();
     if let Some(address) = found.iter().find(|address| !endpoint.leads_to(address.ip())) {

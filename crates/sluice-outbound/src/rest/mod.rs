@@ -9,5 +9,6 @@ mod to_come;
 
 pub use client::{Answer, Call, Client, ClientSettings, ExchangeFault};
 pub use endpoint::Endpoint;
+pub use link::connect;
 pub use target::{encoded, is_plain_path, with_query};
 pub use to_come::Rest;

@@ -8,7 +8,6 @@ use sluice_model::{
     Analysis, ColumnPath, Effect, Exposure, Field, How, Output, Read, Refused, StatementAnalysis, TableName, Type, Unresolved, Use,
     UseKind, Write,
 };
-use std::collections::BTreeSet;
 
 /// Where a case does not say.
 const PROJECT: &str = "project";
@@ -105,7 +104,7 @@ fn method(method: &CaseMethod) -> Result<Method, Fault> {
         _ => Resource::Connection,
     };
     let columns = method.columns.iter().map(|text| output(text)).collect::<Result<_, _>>()?;
-    Ok(Method { name: method.name.clone(), resource, columns, required: BTreeSet::new() })
+    Ok(Method { columns, ..Method::plain(&method.name, resource) })
 }
 
 /// Project and dataset. A project may be domain-scoped.

@@ -143,7 +143,7 @@ fn ours(set: &PolicySet, ask: &Ask) -> Evaluation {
     let exposure =
         Exposure { at: Vec::new(), column: ColumnPath { table: table.clone(), path: vec!["email".to_owned()] }, how: How::Direct };
     let columns = vec![Output { name: "email".to_owned(), kind: Some(Type::String), exposures: vec![exposure] }];
-    let method = Method { name: "tabledata.list".to_owned(), resource: Resource::Table(table), columns, required: BTreeSet::new() };
+    let method = Method { columns, ..Method::plain("tabledata.list", Resource::Table(table)) };
     let request = Request {
         connection: "c".to_owned(),
         project: "p".to_owned(),

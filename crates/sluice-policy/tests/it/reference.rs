@@ -134,12 +134,8 @@ fn ours(rules: &[Rule], ask: &Ask) -> Evaluation {
         grants: Vec::new(),
     };
     let (project, dataset) = DATASETS[ask.dataset].split_once('.').unwrap();
-    let method = Method {
-        name: ACTIONS[ask.action].0.to_owned(),
-        resource: Resource::Table(sluice_model::TableName::new(project, dataset, "t")),
-        columns: Vec::new(),
-        required: BTreeSet::new(),
-    };
+    let resource = Resource::Table(sluice_model::TableName::new(project, dataset, "t"));
+    let method = Method::plain(ACTIONS[ask.action].0, resource);
     let request = Request {
         connection: "c".to_owned(),
         project: "p".to_owned(),

@@ -2,8 +2,6 @@
 //!
 //! The reasons `backendError` and the like are for what may go better the next time; clients repeat those for minutes.
 
-pub mod grpc;
-
 use super::answer::{self, Manner};
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};

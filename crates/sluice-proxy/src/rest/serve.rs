@@ -97,7 +97,6 @@ async fn serve(State(rest): State<Arc<Rest>>, request: Request<Body>) -> Respons
     let (body, remainder) = remainder::share(body, &parts);
     let response = match rest.let_in(visit, head, &parts, body).await {
         Ok(response) => response,
-        Err(refused) if refusal::grpc::is_asked(&parts.headers) => refusal::grpc::response(&refusal::told(&refused)),
         Err(refused) => {
             remainder.read_away().await;
             refusal::told(&refused).response(&plain)

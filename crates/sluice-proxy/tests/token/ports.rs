@@ -1,8 +1,8 @@
 //! What a gateway needs and this door never asks: everything that has to do with statements. It is not there, and whoever calls it fails the test.
 
 use sluice_app::{
-    Alarm, Asking, Catalog, CatalogFault, CatalogPart, InForce, JobName, JobState, Jobs, JobsFault, KeepFault, Keys, KnownJob, Machine,
-    RawRows, Resource, RowsAsk, SealFault, Sealer, Upload, Upstream, UpstreamFault,
+    Alarm, Asking, BatchSource, Catalog, CatalogFault, CatalogPart, InForce, JobName, JobState, Jobs, JobsFault, KeepFault, Keys, KnownJob,
+    Machine, RawRows, RawSession, Resource, RowsAsk, SealFault, Sealer, Upload, Upstream, UpstreamFault,
 };
 use sluice_identity::{Issuer, KeySet, Reason, Revocations};
 use sluice_ledger::Recorded;
@@ -65,6 +65,18 @@ impl Upstream for Absent {
     }
 
     fn rows<'a>(&'a self, _: &'a Recorded<Permit>, _: &'a RowsAsk) -> Asking<'a, Result<RawRows, UpstreamFault>> {
+        panic!("the token door asks for none")
+    }
+
+    fn open_session<'a>(&'a self, _: &'a Recorded<Permit>) -> Asking<'a, Result<RawSession, UpstreamFault>> {
+        panic!("the token door asks for none")
+    }
+
+    fn read_stream<'a>(&'a self, _: &'a Recorded<Permit>) -> Asking<'a, Result<Box<dyn BatchSource>, UpstreamFault>> {
+        panic!("the token door asks for none")
+    }
+
+    fn split_stream<'a>(&'a self, _: &'a Recorded<Permit>) -> Asking<'a, Result<Option<[String; 2]>, UpstreamFault>> {
         panic!("the token door asks for none")
     }
 }

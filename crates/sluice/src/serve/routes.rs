@@ -10,6 +10,7 @@ use axum::response::IntoResponse;
 use axum::routing::{any, get};
 use sluice_app::{Asking, Gateway, JobName, Refused, Visit};
 use sluice_identity::Caller;
+use sluice_proxy::grpc::{self, Storage};
 use sluice_proxy::rest::{self, Authenticate, Connections, Peer, Rest, Settings};
 use sluice_proxy::token::{self, Token, TokenSettings};
 use std::net::IpAddr;
@@ -50,7 +51,8 @@ pub fn routes(composed: &Composed) -> Router {
         .flat_map(|(name, connection)| connection.projects.iter().map(|project| (project.clone(), name.clone())));
     let settings = Settings { public_url: server.public_url.clone(), proxies: server.proxies.clone(), gzip: server.gzip };
     let authenticate = Arc::new(ByToken(Arc::clone(&composed.gateway)));
-    let rest = Arc::new(Rest::new(Arc::new(Arc::clone(&composed.gateway)), authenticate, Connections::new(projects), settings));
+    let connections = Connections::new(projects);
+    let rest = Arc::new(Rest::new(Arc::new(Arc::clone(&composed.gateway)), authenticate.clone(), connections.clone(), settings));
     composed.watch.look_at_rest(&rest);
     let token = Token::new(Arc::new(Arc::clone(&composed.gateway)), TokenSettings { proxies: server.proxies.clone() });
     let store = Arc::clone(&composed.store);
@@ -58,7 +60,8 @@ pub fn routes(composed: &Composed) -> Router {
         let store = Arc::clone(&store);
         async move { readiness(&store) }
     };
-    let rest = rest::router(rest);
+    let storage = Storage::new(Arc::new(Arc::clone(&composed.gateway)), authenticate, connections, server.proxies.clone());
+    let rest = data_routes(Arc::new(storage), rest::router(rest));
     let (watch, elsewhere) = (Arc::clone(&composed.watch), rest.clone());
     let metrics = move |request: Request<Body>| {
         let (watch, mut elsewhere) = (Arc::clone(&watch), elsewhere.clone());
@@ -80,6 +83,23 @@ pub fn routes(composed: &Composed) -> Router {
         .route("/readyz", get(ready))
         .merge(token::router(Arc::new(token)))
         .merge(rest)
+}
+
+/// What calls itself gRPC, and everything else.
+fn data_routes(storage: Arc<Storage>, rest: Router) -> Router {
+    let choose = move |request: Request<Body>| {
+        let (storage, mut rest) = (Arc::clone(&storage), rest.clone());
+        async move {
+            if grpc::is_asked(request.headers()) {
+                return grpc::serve(storage, request).await;
+            }
+            match rest.call(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        }
+    };
+    Router::new().fallback(choose)
 }
 
 /// For a port of its own.

@@ -112,6 +112,7 @@ struct StateEntry {
 struct ConnectionEntry {
     projects: Option<Vec<String>>,
     endpoint: Option<String>,
+    storage_endpoint: Option<String>,
     certificates_file: Option<PathBuf>,
     location: Option<String>,
     user_project: Option<String>,
@@ -295,6 +296,7 @@ impl ConnectionEntry {
         };
         let mut upstream = ConnectionSettings::google(credentials);
         upstream.endpoint = self.endpoint.unwrap_or(upstream.endpoint);
+        upstream.storage_endpoint = self.storage_endpoint.unwrap_or(upstream.storage_endpoint);
         upstream.certificates_file = self.certificates_file.map(in_folder);
         upstream.impersonate = impersonate;
         upstream.location = self.location;

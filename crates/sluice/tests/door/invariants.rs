@@ -42,7 +42,13 @@ pub fn of_warehouse_log(log: &[Value], records: &[Record]) -> Vec<String> {
             method if OF_THE_GATEWAY.contains(&method) => true,
             _ => {
                 // The warehouse has no method for these, and logs none.
-                let api = if target.contains("/rowAccessPolicies") { "bigquery.rowAccessPolicies." } else { &format!("bigquery.{method}") };
+                let api = if method.starts_with("google.") {
+                    method
+                } else if target.contains("/rowAccessPolicies") {
+                    "bigquery.rowAccessPolicies."
+                } else {
+                    &format!("bigquery.{method}")
+                };
                 let count = seen.entry(api.to_owned()).or_default();
                 *count += usize::from(!is_repeated);
                 let before = admitted.iter().filter(|record| record.api().starts_with(api) && record.time_ms <= at_ms);

@@ -45,6 +45,13 @@ mod replicas;
 #[cfg(test)]
 mod slow;
 #[cfg(test)]
+mod storage;
+#[cfg(test)]
+#[path = "../../../sluice-sandbox/tests/sandbox/storage_cells.rs"]
+mod storage_cells;
+#[cfg(test)]
+mod storage_wire;
+#[cfg(test)]
 mod talk;
 #[cfg(test)]
 mod told;

@@ -41,7 +41,7 @@ fn email(value: &Value) -> Value {
 }
 
 /// A row of `COLUMNS`, by the labels of the starter set.
-fn masked(row: &Value) -> Value {
+pub fn masked(row: &Value) -> Value {
     let cell = |position: usize| &row["f"][position]["v"];
     let ssn = cell(1).as_str().unwrap();
     let mut address = cell(3).clone();
@@ -55,7 +55,7 @@ fn masked(row: &Value) -> Value {
     json!({ "f": cells.map(|cell| json!({ "v": cell })) })
 }
 
-fn check(found: &[Value], expect: &[Value], what: &str) {
+pub fn check(found: &[Value], expect: &[Value], what: &str) {
     assert_eq!(found.len(), expect.len(), "{what}");
     for (found, expect) in found.iter().zip(expect) {
         assert_eq!(found, expect, "{what}");
@@ -74,7 +74,7 @@ fn is_hidden(text: &str) -> bool {
 }
 
 /// Sums of the cells that one call left on record: of its pieces, and of its end.
-fn on_record(evidence: &Evidence, mark: &str, path: &str) -> (u64, u64) {
+pub fn on_record(evidence: &Evidence, mark: &str, path: &str) -> (u64, u64) {
     let subjects: Vec<&Option<String>> = evidence.of_mark(mark).iter().map(|record| &record.subject).collect();
     let (mut pieces, mut ends) = (0, 0);
     for record in evidence.records.iter().filter(|record| subjects.contains(&&record.subject)) {

@@ -31,7 +31,9 @@ pub struct World {
     pub roots: RootCertStore,
     program: Option<Program>,
     warehouse: SocketAddr,
-    warehouse_token: String,
+    /// Its Storage API.
+    pub warehouse_storage: SocketAddr,
+    pub warehouse_token: String,
     tokens: Mutex<BTreeMap<String, String>>,
     last_asked: Mutex<BTreeMap<String, Instant>>,
     /// Who was sent what.
@@ -57,6 +59,7 @@ impl World {
             roots: talk::roots(&folder.join("tls/ca.pem")),
             program: Some(program),
             warehouse: address(&text("/warehouse/rest")),
+            warehouse_storage: text("/warehouse/grpc").parse().unwrap(),
             warehouse_token: text("/warehouse/token"),
             tokens: Mutex::default(),
             last_asked: Mutex::default(),
@@ -156,6 +159,10 @@ impl World {
         }
     }
 
+    pub fn tell_bytes(&self, caller: &str, bytes: Vec<u8>) {
+        self.told.lock().unwrap().push((caller.to_owned(), bytes));
+    }
+
     pub fn link(&self) -> Link {
         Link::plain(self.plain)
     }
@@ -225,7 +232,7 @@ impl World {
         evidence
     }
 
-    fn pace(&self, caller: &str) {
+    pub fn pace(&self, caller: &str) {
         let gap = if caller == "support-agent" { PAUSE_OF_AGENTS } else { PAUSE };
         let mut last_asked = self.last_asked.lock().unwrap();
         let due = last_asked.get(caller).map_or_else(Instant::now, |last| (*last + gap).max(Instant::now()));

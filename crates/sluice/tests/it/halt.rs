@@ -6,7 +6,6 @@ use sluice_model::{CallerKind, Principal, TableName};
 use sluice_policy::{Bundle, Circumstances, Halt, Known, Method, Outcome, PolicySet, ReasonKind, Request, Resource, Work};
 use sluice_store::disk::LocalDisk;
 use sluice_store::{HaltFile, Ledger, LocalMachine, Opening, Reader, Secrets};
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -143,7 +142,7 @@ fn the_next_decision_sees_it() {
             grants: Vec::new(),
         };
         let resource = Resource::Table(TableName::new("p", "d", "t"));
-        let page = Method { name: "tabledata.list".to_owned(), resource, columns: Vec::new(), required: BTreeSet::new() };
+        let page = Method::plain("tabledata.list", resource);
         let request = Request {
             connection: "c".to_owned(),
             project: "p".to_owned(),

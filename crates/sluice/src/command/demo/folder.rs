@@ -63,6 +63,9 @@ pub fn secret() -> Result<String, Failure> {
     Ok(sluice_app::hex(&bytes))
 }
 
+/// Of a warehouse that has no Storage API: nothing of the demo goes to Google.
+const NOBODY: &str = "127.0.0.1:9";
+
 impl DemoFolder {
     #[expect(clippy::disallowed_methods, reason = "`clean` removes it when the demo ends")]
     pub fn make(dir: Option<&Path>, policy: Option<&Path>) -> Result<DemoFolder, Failure> {
@@ -171,6 +174,7 @@ impl DemoFolder {
     fn configuration(&self, places: &Places<'_>, signer: &MadeKey) -> String {
         let credential =
             if places.token.is_some() { r#"{ kind = "token_file", file = "warehouse.token" }"# } else { r#"{ kind = "open" }"# };
+        let storage = places.storage.map_or_else(|| NOBODY.to_owned(), |address| address.to_string());
         let key = |file: &str| self.path.join(file).display().to_string();
         format!(
             r#"# Made by `sluice demo`.
@@ -191,6 +195,7 @@ folder = "state"
 [connections.warehouse]
 projects = ["{PROJECT}"]
 endpoint = "{upstream}"
+storage_endpoint = "http://{storage}"
 credential = {credential}
 schema_age_seconds_max = 2
 

@@ -1,7 +1,7 @@
 //! The upstream, watched: it does what the one inside does, and is timed.
 
 use super::Watch;
-use sluice_app::{Asking, JobName, JobState, RawRows, Resource, RowsAsk, Upload, Upstream, UpstreamFault};
+use sluice_app::{Asking, BatchSource, JobName, JobState, RawRows, RawSession, Resource, RowsAsk, Upload, Upstream, UpstreamFault};
 use sluice_ledger::Recorded;
 use sluice_policy::{DryRun, Estimate, Permit};
 use std::sync::Arc;
@@ -46,5 +46,17 @@ impl<U: Upstream> Upstream for WatchedUpstream<U> {
 
     fn rows<'a>(&'a self, permit: &'a Recorded<Permit>, rows: &'a RowsAsk) -> Asking<'a, Result<RawRows, UpstreamFault>> {
         Box::pin(self.watched("rows", self.upstream.rows(permit, rows)))
+    }
+
+    fn open_session<'a>(&'a self, permit: &'a Recorded<Permit>) -> Asking<'a, Result<RawSession, UpstreamFault>> {
+        Box::pin(self.watched("open_session", self.upstream.open_session(permit)))
+    }
+
+    fn read_stream<'a>(&'a self, permit: &'a Recorded<Permit>) -> Asking<'a, Result<Box<dyn BatchSource>, UpstreamFault>> {
+        Box::pin(self.watched("read_stream", self.upstream.read_stream(permit)))
+    }
+
+    fn split_stream<'a>(&'a self, permit: &'a Recorded<Permit>) -> Asking<'a, Result<Option<[String; 2]>, UpstreamFault>> {
+        Box::pin(self.watched("split_stream", self.upstream.split_stream(permit)))
     }
 }

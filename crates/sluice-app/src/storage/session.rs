@@ -1,0 +1,195 @@
+//! Sessions: opened, and their streams split. What was understood when a session was opened is what its streams are decided by.
+
+use super::ask::{OpenedSession, ReadSessionAsk, StreamSplit, split_stream};
+use super::book::{Matter, READ_SESSION_MILLISECONDS_MAX, ReadSession};
+use super::fields::{picked, picked_fields};
+use crate::asked::Visit;
+use crate::decide::{Background, failed};
+use crate::gateway::{Gateway, Passage};
+use crate::job::{JobWork, KnownJob, Part, QueryWork, owner_of};
+use crate::ports::{JobState, RowShape};
+use crate::record;
+use crate::refusal::{FormReason, Refused, Why, absent};
+use crate::trail::Stage;
+use crate::understand::Columns;
+use sluice_identity::Caller;
+use sluice_ledger::record::content::Table;
+use sluice_mask::Masker;
+use sluice_model::{Analysis, StatementAnalysis};
+use sluice_policy::{DryRun, Known, Method, Permit, Request, Resource, Sends, Work};
+use std::sync::Arc;
+
+/// What a session is about, with what is known of it now.
+struct About {
+    matter: Matter,
+    known: Known,
+    tables: Vec<Table>,
+}
+
+impl Gateway {
+    /// `CreateReadSession`.
+    pub async fn open_session(self: &Arc<Self>, visit: Visit, caller: Caller, ask: ReadSessionAsk) -> Result<OpenedSession, Refused> {
+        let connection = ask.connection.clone();
+        self.pass(visit, Arc::new(caller), &connection, |gateway, mut passage| async move {
+            let outcome = gateway.open_session_now(&mut passage, ask).await;
+            (passage, outcome)
+        })
+        .await
+    }
+
+    /// `SplitReadStream`.
+    pub async fn split_stream(
+        self: &Arc<Self>,
+        visit: Visit,
+        caller: Caller,
+        connection: &str,
+        stream: String,
+        fraction: f64,
+    ) -> Result<StreamSplit, Refused> {
+        self.pass(visit, Arc::new(caller), connection, move |gateway, mut passage| async move {
+            let outcome = gateway.split_now(&mut passage, &stream, fraction).await;
+            (passage, outcome)
+        })
+        .await
+    }
+
+    async fn open_session_now(&self, passage: &mut Passage, ask: ReadSessionAsk) -> Result<OpenedSession, Why> {
+        let About { matter, known, tables } = self.about(passage, &ask).await?;
+        let request = self.request_of(passage, &matter, &ask.project, "storage.createReadSession", ask.sends())?;
+        let admission = self.admit_request(passage, request, Background { known: &known, tables: &tables }).await?;
+        let asking = self.parts.upstream.open_session(&admission.permit);
+        let opened = passage.visit.trail.upstream(Stage::UpstreamSend, asking).await;
+        let opened = opened.map_err(|fault| failed(fault, admission.may_be_told))?;
+        let permit = admission.permit.value();
+        let shape = self.masked_shape(permit, &opened.shape)?;
+        // How long masked values are is a thing to know of them.
+        let bytes_estimated = if permit.masks().is_empty() { opened.bytes_estimated } else { 0 };
+        let now_ms = self.parts.machine.now_ms();
+        let lasts_until = now_ms + READ_SESSION_MILLISECONDS_MAX;
+        let id = record::hex(&passage.subject.0);
+        let session = ReadSession {
+            name: format!("projects/{}/locations/{}/sessions/{id}", ask.project, opened.location),
+            connection: ask.connection,
+            project: ask.project,
+            owner: owner_of(&passage.caller),
+            expires_ms: opened.expires_ms.map_or(lasts_until, |expires_ms| expires_ms.min(lasts_until)),
+            matter,
+            form: ask.form,
+            shape: opened.shape,
+        };
+        self.complete(passage, &JobState::default(), "completed").await;
+        let (session, streams) = self.read_sessions.keep(session, opened.streams, now_ms);
+        let (name, expires_ms) = (session.name.clone(), session.expires_ms);
+        Ok(OpenedSession { name, expires_ms, streams, shape, rows_estimated: opened.rows_estimated, bytes_estimated })
+    }
+
+    async fn split_now(&self, passage: &mut Passage, stream: &str, fraction: f64) -> Result<StreamSplit, Why> {
+        let (session, theirs) = self.own_stream(passage, stream)?;
+        let known = self.known_of(passage, &session.matter).await?;
+        let sends = split_stream(&theirs, fraction);
+        let request = self.request_of(passage, &session.matter, &session.project, "storage.splitReadStream", sends)?;
+        let admission = self.admit_request(passage, request, Background { known: &known, tables: &[] }).await?;
+        let now_ms = self.parts.machine.now_ms();
+        if !self.read_sessions.may_grow(&session, now_ms) {
+            // As BigQuery says that a stream cannot be split.
+            self.complete(passage, &JobState::default(), "completed").await;
+            return Ok(None);
+        }
+        let asking = self.parts.upstream.split_stream(&admission.permit);
+        let halves = passage.visit.trail.upstream(Stage::UpstreamSend, asking).await;
+        let halves = halves.map_err(|fault| failed(fault, admission.may_be_told))?;
+        self.complete(passage, &JobState::default(), "completed").await;
+        Ok(halves.and_then(|halves| self.read_sessions.add(&session, halves, now_ms)))
+    }
+
+    /// The same answer for a stream that is not there and for one that is another's.
+    pub(super) fn own_stream(&self, passage: &Passage, stream: &str) -> Result<(Arc<ReadSession>, String), Why> {
+        let owner = owner_of(&passage.caller);
+        let found = self.read_sessions.find(&passage.connection, &owner, stream, self.parts.machine.now_ms());
+        found.ok_or_else(|| Why::NotFound { what: format!("stream `{stream}`; its session may have expired") })
+    }
+
+    /// Labels as they are now, those that BigQuery's policy tags say among them.
+    pub(super) async fn known_of(&self, passage: &Passage, matter: &Matter) -> Result<Known, Why> {
+        match matter {
+            Matter::Job(..) => Ok((*self.parts.in_force.known()).clone()),
+            Matter::Table { table, .. } => {
+                let tables = std::slice::from_ref(table);
+                Ok(self.columns(&passage.visit.trail, &passage.connection, tables, None).await?.known)
+            }
+        }
+    }
+
+    /// What policy decides on, for the session and for each of its streams.
+    pub(super) fn request_of(&self, passage: &Passage, matter: &Matter, project: &str, name: &str, sends: Sends) -> Result<Request, Why> {
+        match matter {
+            Matter::Job(known, fields) => {
+                let JobWork::Query(work) = &known.work else { return Err(Why::NotFound { what: format!("Job {}", known.name) }) };
+                Ok(if fields.is_empty() { self.page(known, work, sends) } else { self.page(known, &narrowed(work, fields)?, sends) })
+            }
+            Matter::Table { table, columns, required, restriction } => {
+                let method = Method {
+                    columns: columns.clone(),
+                    required: required.clone(),
+                    restriction: restriction.clone().map(Box::new),
+                    ..Method::plain(name, Resource::Table(table.clone()))
+                };
+                let (connection, project) = (passage.connection.clone(), project.to_owned());
+                Ok(Request { connection, project, work: Work::Method(method), also: Vec::new(), sends })
+            }
+        }
+    }
+
+    pub(super) fn masked_shape(&self, permit: &Permit, shape: &RowShape) -> Result<RowShape, Why> {
+        let masking = Masker::new(permit, &self.parts.mask_keys).begin_stream(shape.as_schema())?;
+        shape.with(masking.schema()).ok_or(Why::Masking(sluice_mask::MaskFault::Shape))
+    }
+
+    async fn about(&self, passage: &mut Passage, ask: &ReadSessionAsk) -> Result<About, Why> {
+        // Results of queries lie in hidden datasets.
+        if ask.table.dataset.starts_with('_') {
+            let matter = Matter::Job(self.result_of(passage, ask).await?, ask.fields.clone());
+            return Ok(About { matter, known: (*self.parts.in_force.known()).clone(), tables: Vec::new() });
+        }
+        let understood = self.understand_restriction(passage, ask).await?;
+        let tables = std::slice::from_ref(&ask.table);
+        let Columns { outputs, required, known } = self.columns_or_absent(passage, &ask.connection, &ask.project, tables, None).await?;
+        let (restriction, tables) = understood.map(|(restriction, understood)| (restriction, understood.tables)).unzip();
+        let columns = picked(outputs, &ask.fields);
+        let matter = Matter::Table { table: ask.table.clone(), columns, required, restriction };
+        Ok(About { matter, known, tables: tables.unwrap_or_default() })
+    }
+
+    /// Read as a page of the job that made it; another's is not there.
+    async fn result_of(&self, passage: &Passage, ask: &ReadSessionAsk) -> Result<Arc<KnownJob>, Why> {
+        let owner = owner_of(&passage.caller);
+        let found = self.parts.jobs.find_by_destination(&ask.connection, &ask.table).await?;
+        let is_shown = |known: &Arc<KnownJob>| {
+            // Rows of a part of a script are told by the part's own name, if at all.
+            known.owner == owner && matches!(&known.work, JobWork::Query(work) if work.part == Part::Whole)
+        };
+        let known = found.filter(is_shown).ok_or_else(|| Why::NotFound { what: absent(&ask.table, false) })?;
+        if !ask.restriction.is_empty() || ask.snapshot.is_some() {
+            let text = "the result of a query is read without `row_restriction` and `snapshot_time`: put the condition into the query";
+            return Err(Why::Form { reason: FormReason::Unsupported, text: text.to_owned() });
+        }
+        Ok(known)
+    }
+}
+
+/// The work as if it had shown these fields alone. What each output is made of stays with it.
+fn narrowed(work: &QueryWork, fields: &[Vec<String>]) -> Result<QueryWork, Why> {
+    let unsupported = || {
+        let text = "columns of this result have no names of their own, or are of a script: read all of it, without `selected_fields`";
+        Why::Form { reason: FormReason::Unsupported, text: text.to_owned() }
+    };
+    let [only] = work.analysis.statements.as_slice() else { return Err(unsupported()) };
+    if only.kind != "SELECT" || only.outputs.iter().any(|output| output.name.is_empty()) {
+        return Err(unsupported());
+    }
+    let statement = StatementAnalysis { outputs: picked(only.outputs.clone(), fields), ..only.clone() };
+    let analysis = Analysis { statements: vec![statement], refused: None };
+    let narrow =
+        |dry_run: &DryRun| DryRun { schema: dry_run.schema.clone().map(|schema| picked_fields(schema, fields)), ..dry_run.clone() };
+    Ok(QueryWork { analysis: Arc::new(analysis), dry_run: work.dry_run.as_ref().map(narrow), ..work.clone() })
+}

@@ -1,0 +1,125 @@
+//! MINT: `MaskedBatch`.
+
+use super::{arrow, avro};
+use crate::cover::Cover;
+use crate::masker::{MaskFault, MaskedCells, Masker};
+use crate::schema::Columns;
+use crate::write::{Count, Writer};
+use std::fmt;
+use std::sync::Arc;
+
+/// No message over gRPC is longer.
+pub const STREAM_MESSAGE_BYTES_MAX: usize = 128 << 20;
+
+/// What a read session said of its columns.
+#[derive(Clone, Copy)]
+pub enum StreamSchema<'a> {
+    /// `ArrowSchema.serialized_schema`: one encapsulated message.
+    Arrow(&'a [u8]),
+    /// `AvroSchema.schema`.
+    Avro(&'a str),
+}
+
+/// For the messages of one read session, of all its streams.
+pub struct StreamMasking {
+    /// As the client is given it.
+    schema: Vec<u8>,
+    format: Format,
+    columns: Columns,
+    /// Nothing if no masks are wanted: messages pass as they came.
+    writer: Option<Writer>,
+}
+
+#[derive(Clone, Copy)]
+enum Format {
+    Arrow,
+    Avro,
+}
+
+/// Rows that may leave: one message, in the format that it came in.
+pub struct MaskedBatch {
+    count: u64,
+    bytes: Vec<u8>,
+    cover: Option<Arc<Cover>>,
+    counts: Vec<Count>,
+}
+
+impl Masker {
+    /// Once the columns are known, and before any row is.
+    pub fn begin_stream(&self, schema: StreamSchema<'_>) -> Result<StreamMasking, MaskFault> {
+        let (format, columns, schema) = match schema {
+            StreamSchema::Arrow(message) => (Format::Arrow, arrow::columns(message)?, message),
+            StreamSchema::Avro(text) => (Format::Avro, avro::columns(text)?, text.as_bytes()),
+        };
+        let (columns, writer) = self.of_stream(columns)?;
+        Ok(StreamMasking { schema: schema.to_vec(), format, columns, writer })
+    }
+}
+
+impl StreamMasking {
+    #[cfg(test)]
+    pub(super) fn with(schema: StreamSchema<'_>, columns: Columns, writer: Option<Writer>) -> StreamMasking {
+        let (format, schema) = match schema {
+            StreamSchema::Arrow(message) => (Format::Arrow, message),
+            StreamSchema::Avro(text) => (Format::Avro, text.as_bytes()),
+        };
+        StreamMasking { schema: schema.to_vec(), format, columns, writer }
+    }
+
+    /// Masks change no type, so it is the schema that came.
+    pub fn schema(&self) -> &[u8] {
+        &self.schema
+    }
+
+    /// One message: `ArrowRecordBatch.serialized_record_batch`, or `AvroRows.serialized_binary_rows`. `rows` is how many it is said to have.
+    ///
+    /// Where nothing is masked it passes as it came; else it is written anew, and nothing of it stays that is not a value of a clear column.
+    pub fn mask(&self, message: &[u8], rows: u64) -> Result<MaskedBatch, MaskFault> {
+        if message.len() > STREAM_MESSAGE_BYTES_MAX {
+            return Err(MaskFault::Shape);
+        }
+        let count = usize::try_from(rows).map_err(|_| MaskFault::Shape)?;
+        let Some(writer) = &self.writer else {
+            match self.format {
+                Format::Arrow => arrow::check(&self.columns, message, count)?,
+                Format::Avro => avro::check(&self.columns, message, count)?,
+            }
+            return Ok(MaskedBatch { count: rows, bytes: message.to_vec(), cover: None, counts: Vec::new() });
+        };
+        let mut counts = vec![Count::default(); writer.cover.paths.len()];
+        let bytes = match self.format {
+            Format::Arrow => arrow::mask(&self.columns, writer, message, count, &mut counts)?,
+            Format::Avro => avro::mask(&self.columns, writer, message, count, &mut counts)?,
+        };
+        Ok(MaskedBatch { count: rows, bytes, cover: Some(Arc::clone(&writer.cover)), counts })
+    }
+}
+
+impl MaskedBatch {
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Each masked path, also where these rows have no cell of it.
+    pub fn masked(&self) -> impl Iterator<Item = MaskedCells<'_>> {
+        let paths = self.cover.iter().flat_map(|cover| &cover.paths);
+        paths.zip(&self.counts).map(|(covered, count)| MaskedCells { covered, cells: count.cells, nulls: count.nulls })
+    }
+}
+
+/// Rows do not reach a log.
+impl fmt::Debug for StreamMasking {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("StreamMasking").field("is_masked", &self.writer.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for MaskedBatch {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("MaskedBatch").field("count", &self.count).field("bytes", &self.bytes.len()).finish_non_exhaustive()
+    }
+}
