@@ -50,7 +50,7 @@ pub(crate) fn questions(request: &Request, found: &Found<'_>) -> Vec<Question> {
 
 /// Every masked path, the strictest mask where several columns reach it.
 pub(crate) fn masks(request: &Request, found: &Found<'_>, asker: &Asker<'_>) -> Vec<MaskedPath> {
-    let mut masked: BTreeMap<(usize, usize, Vec<String>), MaskedPath> = BTreeMap::new();
+    let mut masked: BTreeMap<(usize, usize, Vec<String>), (MaskedPath, Vec<Mask>)> = BTreeMap::new();
     for (statement, position, output) in shown(request) {
         for exposure in &output.exposures {
             let labels = found.of(&exposure.column);
@@ -63,22 +63,15 @@ pub(crate) fn masks(request: &Request, found: &Found<'_>, asker: &Asker<'_>) -> 
             let answers = || asked.iter().map(|question| (question, asker.answer(question).unwrap_or(&unasked)));
             // Each label hides on its own: of several the strictest mask.
             let masks = answers().zip(&labels).filter_map(|((_, answer), label)| mask_of(answer, label));
-            let Some(mask) = masks.min() else { continue };
+            let Some(mask) = Mask::strictest(masks) else { continue };
             let kind = output.kind.as_ref().and_then(|kind| kind_at(kind, &exposure.at));
             let mask = mask.on(exposure.how, kind);
-            let path = masked.entry((statement, position, exposure.at.clone())).or_insert_with(|| MaskedPath {
-                statement,
-                output: position,
-                name: output.name.clone(),
-                at: exposure.at.clone(),
-                mask: mask.clone(),
-                labels: BTreeSet::new(),
-                columns: BTreeSet::new(),
-                rules: Vec::new(),
+            let (path, all) = masked.entry((statement, position, exposure.at.clone())).or_insert_with(|| {
+                let (name, at) = (output.name.clone(), exposure.at.clone());
+                let (labels, columns, rules) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+                (MaskedPath { statement, output: position, name, at, mask: mask.clone(), labels, columns, rules }, Vec::new())
             });
-            if mask < path.mask {
-                path.mask = mask;
-            }
+            all.push(mask);
             path.labels.extend(labels.iter().map(|label| label.name.clone()));
             path.columns.insert(exposure.column.to_string());
             for (question, answer) in answers() {
@@ -91,7 +84,8 @@ pub(crate) fn masks(request: &Request, found: &Found<'_>, asker: &Asker<'_>) -> 
             }
         }
     }
-    masked.into_values().collect()
+    let whole = |(path, all): (MaskedPath, Vec<Mask>)| MaskedPath { mask: Mask::strictest(all).unwrap_or(path.mask), ..path };
+    masked.into_values().map(whole).collect()
 }
 
 /// None: it is shown as it is.
@@ -99,7 +93,7 @@ fn mask_of(answer: &Answer, label: &Label) -> Option<Mask> {
     if answer.permits.is_empty() || !answer.forbids.is_empty() || !answer.errors.is_empty() {
         return Some(label.mask.clone());
     }
-    answer.permits.iter().filter_map(|rule| rule.duties.mask.clone()).min()
+    Mask::strictest(answer.permits.iter().filter_map(|rule| rule.duties.mask.clone()))
 }
 
 /// A question for each label, in their order.
