@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 #[path = "../../crates/sluice-mask/tests/it/message.rs"]
 mod message;
 #[path = "../../crates/sluice-mask/tests/it/permit.rs"]
-#[allow(dead_code, reason = "it is a test's, which uses more of it")]
+#[expect(dead_code, reason = "it is a test's, which uses more of it")]
 mod permit;
 
 static MASKERS: LazyLock<message::Maskers> = LazyLock::new(message::Maskers::new);

@@ -33,6 +33,18 @@ pub struct Inherited {
     pub label: String,
 }
 
+/// All masks that meet at one path.
+struct Met {
+    path: MaskedPath,
+    masks: Vec<Mask>,
+}
+
+impl Met {
+    fn whole(self) -> MaskedPath {
+        MaskedPath { mask: Mask::strictest(self.masks).unwrap_or(self.path.mask), ..self.path }
+    }
+}
+
 /// The questions that a plan will have to ask: labelled columns that reach the client.
 pub(crate) fn questions(request: &Request, found: &Found<'_>) -> Vec<Question> {
     let mut questions: Vec<Question> = Vec::new();
@@ -50,7 +62,8 @@ pub(crate) fn questions(request: &Request, found: &Found<'_>) -> Vec<Question> {
 
 /// Every masked path, the strictest mask where several columns reach it.
 pub(crate) fn masks(request: &Request, found: &Found<'_>, asker: &Asker<'_>) -> Vec<MaskedPath> {
-    let mut masked: BTreeMap<(usize, usize, Vec<String>), (MaskedPath, Vec<Mask>)> = BTreeMap::new();
+    // Statement, output, path inside of it.
+    let mut masked: BTreeMap<(usize, usize, Vec<String>), Met> = BTreeMap::new();
     for (statement, position, output) in shown(request) {
         for exposure in &output.exposures {
             let labels = found.of(&exposure.column);
@@ -66,12 +79,14 @@ pub(crate) fn masks(request: &Request, found: &Found<'_>, asker: &Asker<'_>) -> 
             let Some(mask) = Mask::strictest(masks) else { continue };
             let kind = output.kind.as_ref().and_then(|kind| kind_at(kind, &exposure.at));
             let mask = mask.on(exposure.how, kind);
-            let (path, all) = masked.entry((statement, position, exposure.at.clone())).or_insert_with(|| {
+            let met = masked.entry((statement, position, exposure.at.clone())).or_insert_with(|| {
                 let (name, at) = (output.name.clone(), exposure.at.clone());
                 let (labels, columns, rules) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
-                (MaskedPath { statement, output: position, name, at, mask: mask.clone(), labels, columns, rules }, Vec::new())
+                let path = MaskedPath { statement, output: position, name, at, mask: mask.clone(), labels, columns, rules };
+                Met { path, masks: Vec::new() }
             });
-            all.push(mask);
+            met.masks.push(mask);
+            let path = &mut met.path;
             path.labels.extend(labels.iter().map(|label| label.name.clone()));
             path.columns.insert(exposure.column.to_string());
             for (question, answer) in answers() {
@@ -84,8 +99,7 @@ pub(crate) fn masks(request: &Request, found: &Found<'_>, asker: &Asker<'_>) -> 
             }
         }
     }
-    let whole = |(path, all): (MaskedPath, Vec<Mask>)| MaskedPath { mask: Mask::strictest(all).unwrap_or(path.mask), ..path };
-    masked.into_values().map(whole).collect()
+    masked.into_values().map(Met::whole).collect()
 }
 
 /// None: it is shown as it is.
