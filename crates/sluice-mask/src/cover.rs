@@ -42,6 +42,9 @@ impl Cover {
     /// Where several masks meet the strictest wins, and one on the whole of something hides what is inside.
     pub(crate) fn of<'a>(columns: &Columns, masks: impl Iterator<Item = Laid<'a>>) -> Result<Cover, Unfit> {
         let mut parts = vec![Part::Clear; columns.0.len()];
+        let mut masks: Vec<Laid<'_>> = masks.collect();
+        // So that it makes no difference in which order they come.
+        masks.sort_by(|one, other| one.mask.cmp(other.mask));
         for laid in masks {
             let (column, part) = columns.0.get(laid.output).zip(parts.get_mut(laid.output)).ok_or(Unfit)?;
             lay(part, column, laid.at, laid.mask)?;
@@ -56,11 +59,12 @@ fn lay(part: &mut Part, column: &Column, at: &[String], mask: &Mask) -> Result<(
     let Some((name, rest)) = at.split_first() else {
         // Policy has done this for the type that the analysis knows: this is the one that the page has.
         let mask = mask.on(How::Direct, Some(&column.whole_kind()));
-        let kept = match part {
-            Part::Masked(other, _) => mask.min(other.clone()),
-            _ => mask,
+        let others = match part {
+            Part::Masked(other, _) => Some(other.clone()),
+            _ => None,
         };
-        *part = Part::Masked(kept, 0);
+        let kept = Mask::strictest(others.into_iter().chain([mask]));
+        *part = Part::Masked(kept.unwrap_or(Mask::DefaultValue), 0);
         return Ok(());
     };
     let fields = column.fields.as_ref().ok_or(Unfit)?;
@@ -147,6 +151,8 @@ mod tests {
         check(&[(0, "", "last_four")], &["a last_four"]);
         check(&[(1, "STREET", "sha256"), (2, "street", "email")], &["address.street sha256", "people.street email"]);
         check(&[(0, "", "last_four"), (0, "", "sha256")], &["a sha256"]);
+        check(&[(0, "", "last_four"), (0, "", "first_four")], &["a default_value"]);
+        check(&[(0, "", "last_four"), (0, "", "first_four"), (0, "", "sha256")], &["a sha256"]);
         check(&[(1, "", "last_four"), (1, "street", "sha256")], &["address always_null"]);
         check(&[(2, "", "last_four"), (2, "phones", "refuse")], &["people default_value"]);
         check(

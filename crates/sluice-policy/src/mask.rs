@@ -14,7 +14,7 @@ const FOUR: u8 = 4;
 /// Beside letters and digits.
 const FILLS: &str = "*#-_.";
 
-/// From the strictest to the mildest: where several meet, the smallest wins.
+/// From the strictest to the mildest. Where several meet, `strictest` says what is left.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Mask {
     /// Nobody reads it: the whole statement is refused.
@@ -51,6 +51,13 @@ pub enum Side {
     Last,
 }
 
+/// What a mask shows of a value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Domain,
+    Of(Side),
+}
+
 static WORDS: [(Mask, &str); 10] = [
     (Mask::Refuse, "refuse"),
     (Mask::AlwaysNull, "always_null"),
@@ -83,6 +90,34 @@ impl Mask {
     pub fn words() -> Vec<&'static str> {
         let forms = ["constant(some text)", "partial(last, 4, *)", "partial(first, 4, *)"];
         WORDS.iter().map(|(_, word)| *word).chain(forms).collect()
+    }
+
+    /// What is left where all of these meet, in whatever order they come.
+    pub fn strictest(masks: impl IntoIterator<Item = Mask>) -> Option<Mask> {
+        let mut masks: Vec<Mask> = masks.into_iter().collect();
+        masks.sort();
+        masks.into_iter().reduce(Mask::and)
+    }
+
+    /// What both leave. The last four letters are not hidden by whoever shows the first four: of two that show different parts, neither hides what
+    /// the other does.
+    fn and(self, other: Mask) -> Mask {
+        let (stricter, milder) = if other < self { (other, self) } else { (self, other) };
+        match (stricter.end(), milder.end()) {
+            (Some(one), Some(other)) if one != other => Mask::DefaultValue,
+            _ => stricter,
+        }
+    }
+
+    /// Which part of a value it shows; nothing if it shows none.
+    fn end(&self) -> Option<End> {
+        match self {
+            Mask::FirstFour => Some(End::Of(Side::First)),
+            Mask::LastFour => Some(End::Of(Side::Last)),
+            Mask::Partial(partial) => Some(End::Of(partial.side)),
+            Mask::Email => Some(End::Domain),
+            _ => None,
+        }
     }
 
     /// What this mask becomes on a value of a type that was reached in some way.
@@ -278,6 +313,37 @@ mod tests {
         }
         let constant = |bytes: usize| Mask::parse(&format!("constant({})", "x".repeat(bytes)));
         assert!(constant(CONSTANT_BYTES_MAX).is_some() && constant(CONSTANT_BYTES_MAX + 1).is_none());
+    }
+
+    #[test]
+    fn masks_that_meet_hide_what_each_of_them_hides() {
+        let check = |masks: &[&str], expect: &str| {
+            let mut masks: Vec<Mask> = masks.iter().map(|word| Mask::parse(word).unwrap()).collect();
+            for _ in 0..masks.len() {
+                masks.rotate_left(1);
+                assert_eq!(Mask::strictest(masks.clone()).unwrap().to_string(), expect, "{masks:?}");
+            }
+        };
+        check(&["last_four"], "last_four");
+        check(&["last_four", "last_four"], "last_four");
+        check(&["last_four", "refuse"], "refuse");
+        check(&["date_year", "always_null", "sha256"], "always_null");
+        check(&["last_four", "first_four"], "default_value");
+        check(&["partial(first, 1, *)", "last_four"], "default_value");
+        check(&["partial(first, 6, *)", "partial(last, 1, *)"], "default_value");
+        check(&["email", "first_four"], "default_value");
+        check(&["email", "partial(last, 1, *)"], "default_value");
+        check(&["email", "email"], "email");
+        check(&["last_four", "partial(last, 2, *)"], "partial(last, 2, *)");
+        check(&["last_four", "partial(last, 4, *)"], "partial(last, 4, *)");
+        check(&["last_four", "partial(last, 6, *)"], "last_four");
+        check(&["partial(first, 2, *)", "partial(first, 6, #)", "first_four"], "partial(first, 2, *)");
+        check(&["partial(first, 2, *)", "first_four", "last_four"], "default_value");
+        // A hash shows no part, so it hides what they show, and is left.
+        check(&["first_four", "last_four", "sha256"], "sha256");
+        check(&["first_four", "last_four", "constant(x)"], "constant(x)");
+        check(&["first_four", "last_four", "always_null"], "always_null");
+        assert_eq!(Mask::strictest([]), None);
     }
 
     fn check(mask: &str, how: How, kind: &str, expect: &str) {

@@ -33,6 +33,18 @@ pub struct Inherited {
     pub label: String,
 }
 
+/// All masks that meet at one path.
+struct Met {
+    path: MaskedPath,
+    masks: Vec<Mask>,
+}
+
+impl Met {
+    fn whole(self) -> MaskedPath {
+        MaskedPath { mask: Mask::strictest(self.masks).unwrap_or(self.path.mask), ..self.path }
+    }
+}
+
 /// The questions that a plan will have to ask: labelled columns that reach the client.
 pub(crate) fn questions(request: &Request, found: &Found<'_>) -> Vec<Question> {
     let mut questions: Vec<Question> = Vec::new();
@@ -50,7 +62,8 @@ pub(crate) fn questions(request: &Request, found: &Found<'_>) -> Vec<Question> {
 
 /// Every masked path, the strictest mask where several columns reach it.
 pub(crate) fn masks(request: &Request, found: &Found<'_>, asker: &Asker<'_>) -> Vec<MaskedPath> {
-    let mut masked: BTreeMap<(usize, usize, Vec<String>), MaskedPath> = BTreeMap::new();
+    // Statement, output, path inside of it.
+    let mut masked: BTreeMap<(usize, usize, Vec<String>), Met> = BTreeMap::new();
     for (statement, position, output) in shown(request) {
         for exposure in &output.exposures {
             let labels = found.of(&exposure.column);
@@ -63,22 +76,17 @@ pub(crate) fn masks(request: &Request, found: &Found<'_>, asker: &Asker<'_>) -> 
             let answers = || asked.iter().map(|question| (question, asker.answer(question).unwrap_or(&unasked)));
             // Each label hides on its own: of several the strictest mask.
             let masks = answers().zip(&labels).filter_map(|((_, answer), label)| mask_of(answer, label));
-            let Some(mask) = masks.min() else { continue };
+            let Some(mask) = Mask::strictest(masks) else { continue };
             let kind = output.kind.as_ref().and_then(|kind| kind_at(kind, &exposure.at));
             let mask = mask.on(exposure.how, kind);
-            let path = masked.entry((statement, position, exposure.at.clone())).or_insert_with(|| MaskedPath {
-                statement,
-                output: position,
-                name: output.name.clone(),
-                at: exposure.at.clone(),
-                mask: mask.clone(),
-                labels: BTreeSet::new(),
-                columns: BTreeSet::new(),
-                rules: Vec::new(),
+            let met = masked.entry((statement, position, exposure.at.clone())).or_insert_with(|| {
+                let (name, at) = (output.name.clone(), exposure.at.clone());
+                let (labels, columns, rules) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+                let path = MaskedPath { statement, output: position, name, at, mask: mask.clone(), labels, columns, rules };
+                Met { path, masks: Vec::new() }
             });
-            if mask < path.mask {
-                path.mask = mask;
-            }
+            met.masks.push(mask);
+            let path = &mut met.path;
             path.labels.extend(labels.iter().map(|label| label.name.clone()));
             path.columns.insert(exposure.column.to_string());
             for (question, answer) in answers() {
@@ -91,7 +99,7 @@ pub(crate) fn masks(request: &Request, found: &Found<'_>, asker: &Asker<'_>) -> 
             }
         }
     }
-    masked.into_values().collect()
+    masked.into_values().map(Met::whole).collect()
 }
 
 /// None: it is shown as it is.
@@ -99,7 +107,7 @@ fn mask_of(answer: &Answer, label: &Label) -> Option<Mask> {
     if answer.permits.is_empty() || !answer.forbids.is_empty() || !answer.errors.is_empty() {
         return Some(label.mask.clone());
     }
-    answer.permits.iter().filter_map(|rule| rule.duties.mask.clone()).min()
+    Mask::strictest(answer.permits.iter().filter_map(|rule| rule.duties.mask.clone()))
 }
 
 /// A question for each label, in their order.

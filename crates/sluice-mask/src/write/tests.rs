@@ -141,7 +141,7 @@ fn naive(field: &Value, cell: &Value, masks: &[(&[String], &Mask)]) -> Value {
     let nothing = Mask::DefaultValue;
     let whole = masks.iter().filter(|(at, _)| at.is_empty()).map(|(_, mask)| if naive_fits(field, mask) { *mask } else { &nothing });
     let repeated = field["mode"] == "REPEATED";
-    if let Some(mask) = whole.min() {
+    if let Some(mask) = naive_strictest(whole.collect(), &nothing) {
         let mut element = field.clone();
         if repeated {
             element["mode"] = json!("NULLABLE");
@@ -161,6 +161,14 @@ fn naive(field: &Value, cell: &Value, masks: &[(&[String], &Mask)]) -> Value {
         });
         json!({ "f": cells.collect::<Vec<_>>() })
     })
+}
+
+/// The smallest, but what shows the one end is not hidden by what shows the other.
+fn naive_strictest<'a>(masks: Vec<&'a Mask>, nothing: &'a Mask) -> Option<&'a Mask> {
+    let words: Vec<String> = masks.iter().map(ToString::to_string).collect();
+    let shows = |end: &str| words.iter().any(|word| word.contains(end));
+    let shows_parts_alone = words.iter().all(|word| word.contains("last") || word.contains("first"));
+    if shows_parts_alone && shows("last") && shows("first") { Some(nothing) } else { masks.into_iter().min() }
 }
 
 fn each(repeated: bool, cell: &Value, one: impl Fn(&Value) -> Value) -> Value {

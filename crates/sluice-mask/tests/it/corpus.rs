@@ -1,5 +1,6 @@
-//! The seeds of the fuzz target, and whatever it once found, replayed without a fuzzer; then spoiled a little, many times.
+//! The seeds of the fuzz targets, and whatever they once found, replayed without a fuzzer; then spoiled a little, many times.
 
+use crate::message::{self, Format, Maskers};
 use sluice_mask::RawPage;
 use std::path::PathBuf;
 
@@ -54,4 +55,34 @@ fn spoiled_pages_do_not_panic() {
         }
     }
     assert!(refused > 1000);
+}
+
+/// With their names: what is good begins so.
+fn messages(folder: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("corpus").join(folder);
+    let one = |entry: std::io::Result<std::fs::DirEntry>| {
+        let path = entry.unwrap().path();
+        let digits: Vec<u8> = std::fs::read(&path).unwrap().into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        let bytes = digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect();
+        (path.file_stem().unwrap().to_string_lossy().into_owned(), bytes)
+    };
+    std::fs::read_dir(&folder).unwrap().map(one).collect()
+}
+
+#[test]
+fn seeds_of_messages() {
+    let maskers = Maskers::new();
+    for (folder, format, raw) in [("arrow_message", Format::Arrow, &b"4711"[..]), ("avro_message", Format::Avro, &b"a@x.co"[..])] {
+        let seeds = messages(folder);
+        assert!(seeds.len() >= 6, "{folder}");
+        for (name, bytes) in seeds {
+            let found = message::look(&maskers, format, &bytes).unwrap();
+            assert_eq!(found.is_ok(), name.starts_with("good"), "{folder} {name}");
+            let Ok(batch) = found else { continue };
+            let paths: Vec<String> = batch.masked().map(|masked| masked.covered.path.clone()).collect();
+            assert_eq!(paths, ["c0", "c1", "c2", "c3.x"]);
+            assert!(batch.masked().all(|masked| masked.cells > 0 || name == "good_nulls"), "{folder} {name}");
+            assert!(!batch.bytes().windows(raw.len()).any(|bytes| bytes == raw), "{folder} {name}");
+        }
+    }
 }

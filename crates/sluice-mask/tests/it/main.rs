@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod message;
+#[cfg(test)]
 mod permit;
 #[cfg(test)]
 mod rows;
+#[cfg(test)]
+mod streams;

@@ -145,10 +145,14 @@ fn the_mask_of_a_label_is_the_one_that_is_applied() {
         let expect = expect.map_or_else(|| r#"{"f":[{"v":null}]}"#.to_owned(), row);
         assert_eq!(texts(masker.mask(of_job("p", "job_1", &[row("995-76-0013")]))), Ok(expect), "{mask}");
     }
-    // Of two labels the stricter one.
-    let labels = [label("id", "partial(last, 8, *)", &["a"]), label("name", "first_four", &["a"])].concat();
-    let masker = self::masker(&permit(page("job_1"), &labels));
-    assert_eq!(texts(masker.mask(of_job("p", "job_1", &[row("995-76-0013")]))), Ok(row("995-XXXXX")));
+    // Of two labels the stricter one; and neither end, where each of them hides the other's.
+    for (other, expect) in
+        [("partial(first, 8, *)", "995-XXXXX"), ("partial(last, 8, *)", ""), ("last_four", ""), ("constant(gone)", "gone")]
+    {
+        let labels = [label("id", other, &["a"]), label("name", "first_four", &["a"])].concat();
+        let masker = self::masker(&permit(page("job_1"), &labels));
+        assert_eq!(texts(masker.mask(of_job("p", "job_1", &[row("995-76-0013")]))), Ok(row(expect)), "{other}");
+    }
 }
 
 /// Where NULL may not stand the default does; of what is inside of a table's records nobody knows.

@@ -139,7 +139,7 @@ fn lengths_of_what_is_compressed_are_not_believed() {
     let row = json!({ "f": [{ "v": "x".repeat(10_000) }] });
     let columns = columns(&fields);
     for codec in [CompressionType::LZ4_FRAME, CompressionType::ZSTD] {
-        let whole = arrow::message(&arrow::schema(&fields), &fields, &[row.clone()], Some(codec));
+        let whole = arrow::message(&arrow::schema(&fields), &fields, std::slice::from_ref(&row), Some(codec));
         let writer = writer(&columns, &vec![(0, Vec::new(), Mask::parse("sha256").unwrap())]);
         let masked = |message: &[u8]| mask(&columns, &writer, message, 1, &mut [Count::default()]);
         assert!(masked(&whole).is_ok());

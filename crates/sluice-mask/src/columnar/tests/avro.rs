@@ -211,7 +211,7 @@ fn read_value(field: &Value, rest: &mut &[u8]) -> Value {
             known.unwrap().0.to_owned()
         }
         "RANGE" => {
-            let mut end = || (read_number(rest) == 1).then(|| date(read_number(rest))).unwrap_or_else(|| "UNBOUNDED".to_owned());
+            let mut end = || if read_number(rest) == 1 { date(read_number(rest)) } else { "UNBOUNDED".to_owned() };
             let (start, stop) = (end(), end());
             format!("[{start}, {stop})")
         }
