@@ -85,7 +85,9 @@ fn nothing_labelled_leaves() {
 /// Answers with masked cells, and everything that is wrong.
 fn judged(met: &[Met], evidence: &Evidence, canaries: &Canaries) -> (usize, Vec<String>) {
     let mut wrong: Vec<String> = met.iter().flat_map(|met| &met.leaks).cloned().collect();
-    wrong.extend(met.iter().filter(|met| met.outcome == "failed").map(|met| format!("{} failed: {}", met.name, met.told)));
+    let is_part = |met: &Met| !met.name.contains('/');
+    let failed = |met: &&Met| met.outcome == "failed" || met.outcome == "withheld" && !is_part(met);
+    wrong.extend(met.iter().filter(failed).map(|met| format!("{} failed: {}", met.name, met.told)));
     let masked = masked_marks(&evidence.records);
     for record in &evidence.records {
         let text = serde_json::to_string(&record.sections).unwrap();
@@ -207,6 +209,8 @@ fn outcome(answer: &Answer) -> &'static str {
         404 => "not there",
         400 => "invalid",
         501 => "not done",
+        // Of a job's own table some columns alone: the masks of the job are those of all of them, so that nothing is shown.
+        _ if told.starts_with("rows are withheld") => "withheld",
         _ => "failed",
     }
 }

@@ -26,8 +26,9 @@ const CLEAR_SIGHT: &str = r#"
 permit (
     principal is Person in Group::"clinical-analysts",
     action in [Action::"see", Action::"decide_by"],
-    resource in [Label::"void", Label::"blank", Label::"fixed"]
-);
+    resource
+)
+when { resource in [Label::"void", Label::"blank", Label::"fixed"] };
 "#;
 const CLEAR_COUNT: usize = 150;
 /// Below these it would be a test of refusals.

@@ -15,7 +15,7 @@ pub fn fill(world: &World, dataset: &str, variant: usize) {
     let body = json!({ "datasetReference": { "projectId": "acme-prod", "datasetId": dataset }, "location": "US" });
     made(world.direct("POST", &format!("{API}/datasets"), Some(&body)));
     for (table, (_, rows)) in TABLES.iter().zip(content(variant)) {
-        let columns: Vec<String> = table.columns.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
+        let columns: Vec<String> = table.columns.iter().map(|(name, kind)| format!("`{name}` {kind}")).collect();
         let create = match table.name == VIEW.0 {
             true => format!("CREATE VIEW {dataset}.{} AS {}", table.name, VIEW.1.replace(".clinic.", &format!(".{dataset}."))),
             false => format!("CREATE TABLE {dataset}.{} ({})", table.name, columns.join(", ")),
