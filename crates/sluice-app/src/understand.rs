@@ -6,7 +6,7 @@ use crate::ports::CatalogFault;
 use crate::refusal::{FormReason, Why, absent};
 use crate::trail::{Stage, Trail};
 use sluice_ledger::record::content::Table;
-use sluice_model::{Analysis, Effect, Exposure, How, Output, Refused, TableName, Type};
+use sluice_model::{Analysis, Effect, Exposure, Field, How, Output, Refused, TableName, Type};
 use sluice_policy::Known;
 use sluice_sql::builtin::{self, Flag};
 use sluice_sql::catalog::{Column, Snapshot};
@@ -121,7 +121,7 @@ impl Gateway {
                 let text = "rows of a view are read by a query, whose text says what it shows".to_owned();
                 return Err(Why::Form { reason: FormReason::Unsupported, text });
             }
-            outputs.extend(table.columns.iter().filter(|column| is_wanted(column, paths)).map(|column| shown(name, column)));
+            outputs.extend(table.columns.iter().filter_map(|column| column_of(column, paths)).map(|column| shown(name, &column)));
             required.extend(table.columns.iter().filter(|column| column.required).map(|column| column.name.clone()));
         }
         Ok(Columns { outputs, required, known })
@@ -298,8 +298,32 @@ fn add(all: &mut Required, more: &Required) {
     all.models.extend_from_slice(&more.models);
 }
 
-fn is_wanted(column: &Column, paths: Option<&[Vec<String>]>) -> bool {
-    paths.is_none_or(|paths| paths.iter().any(|path| path.first().is_some_and(|first| first.eq_ignore_ascii_case(&column.name))))
+/// As `selectedFields` leaves a column: whole, with some of its fields, or not at all.
+fn column_of(column: &Column, paths: Option<&[Vec<String>]>) -> Option<Column> {
+    let Some(paths) = paths else { return Some(column.clone()) };
+    let paths: Vec<&[String]> = paths.iter().map(Vec::as_slice).collect();
+    let kind = selected(&column.name, &column.kind, &paths)?;
+    Some(Column { kind, ..column.clone() })
+}
+
+fn selected(name: &str, kind: &Type, paths: &[&[String]]) -> Option<Type> {
+    let own = paths.iter().filter_map(|path| path.split_first()).filter(|(first, _)| first.eq_ignore_ascii_case(name));
+    let rests: Vec<&[String]> = own.map(|(_, rest)| rest).collect();
+    let is_whole = rests.iter().any(|rest| rest.is_empty());
+    (!rests.is_empty()).then(|| if is_whole { kind.clone() } else { narrowed(kind, &rests) })
+}
+
+fn narrowed(kind: &Type, paths: &[&[String]]) -> Type {
+    match kind {
+        Type::Array(element) => Type::array(narrowed(element, paths)),
+        Type::Struct(fields) => {
+            let kept = fields
+                .iter()
+                .filter_map(|field| Some(Field { name: field.name.clone(), kind: selected(&field.name, &field.kind, paths)? }));
+            Type::Struct(kept.collect())
+        }
+        other => other.clone(),
+    }
 }
 
 /// Every leaf of a column, at its path: a label on any of them is found.
@@ -330,6 +354,25 @@ fn leaves(table: &TableName, kind: &Type, path: &mut Vec<String>, exposures: &mu
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A column of a table as these fields leave it.
+    #[test]
+    fn selected_fields_narrow_a_column() {
+        let check = |kind: &str, fields: &str, expect: Option<&str>| {
+            let column = Column { name: "c".to_owned(), kind: Type::parse(kind).unwrap(), required: false };
+            let paths: Vec<Vec<String>> = fields.split(',').map(|path| path.split('.').map(str::to_owned).collect()).collect();
+            let found = column_of(&column, Some(&paths)).map(|column| column.kind);
+            assert_eq!(found, expect.map(|kind| Type::parse(kind).unwrap()), "{kind} {fields}");
+        };
+        let contacts = "ARRAY<STRUCT<name STRING, at STRUCT<city STRING, zip STRING>>>";
+        check("STRING", "c", Some("STRING"));
+        check("STRING", "d", None);
+        check(contacts, "C", Some(contacts));
+        check(contacts, "c.name", Some("ARRAY<STRUCT<name STRING>>"));
+        check(contacts, "c.at.zip,d.x", Some("ARRAY<STRUCT<at STRUCT<zip STRING>>>"));
+        check(contacts, "c.At,c.at.zip", Some("ARRAY<STRUCT<at STRUCT<city STRING, zip STRING>>>"));
+        check(contacts, "c.name,c", Some(contacts));
+    }
 
     /// What a text needs is found in rounds, and known at once the next time.
     #[test]

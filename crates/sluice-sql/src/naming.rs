@@ -127,6 +127,14 @@ pub(crate) fn looped_queries(prepared: &Prepared, node: NodeId) -> impl Iterator
     loops.filter_map(|each| prepared.slice(prepared.tree.child(each, "query")?))
 }
 
+/// Subqueries of clauses in which the engine looks for no names.
+pub(crate) fn overlooked_queries(prepared: &Prepared, node: NodeId) -> impl Iterator<Item = &str> {
+    let tree = &prepared.tree;
+    let clauses = text::nodes(tree, Some(node)).into_iter().filter(|node| matches!(tree.kind(*node), "ASTQualify" | "ASTWindowClause"));
+    let queries = clauses.flat_map(|clause| text::nodes(tree, Some(clause))).filter(|node| tree.kind(*node) == "ASTQuery");
+    queries.filter_map(|query| prepared.slice(query))
+}
+
 pub(crate) fn procedure_bodies(prepared: &Prepared, node: NodeId) -> impl Iterator<Item = String> {
     let procedures = text::nodes(&prepared.tree, Some(node)).into_iter();
     let procedures = procedures.filter(|node| prepared.tree.kind(*node) == "ASTCreateProcedureStatement");

@@ -5,7 +5,7 @@ use crate::analyzer::{Analyzer, Refusal};
 use crate::builtin;
 use crate::catalog::{Language, RoutineKind, TableKind};
 use crate::engine::{Engine, Fault};
-use crate::naming::{Defaults, Own, changed_defaults, looped_queries, own_names, procedure_bodies};
+use crate::naming::{Defaults, Own, changed_defaults, looped_queries, overlooked_queries, own_names, procedure_bodies};
 use crate::routine::without_safe;
 use crate::text::{self, Names, Prepared};
 use crate::tree::NodeId;
@@ -113,11 +113,12 @@ impl Finder<'_> {
         Ok(())
     }
 
-    /// The engine tells tables from common table expressions and from arrays of an alias. It skips the query of a FOR, and what only changes.
+    /// The engine tells tables from common table expressions and from arrays of an alias. It skips the query of a FOR, the
+    /// clauses QUALIFY and WINDOW, and what only changes.
     fn tables(&self, prepared: &Prepared, node: NodeId, names: &Names) -> Result<BTreeSet<Vec<String>>, Refusal> {
         let mut tables: BTreeSet<Vec<String>> = names.altered.iter().chain(&names.loaded).cloned().collect();
         let whole = prepared.slice(node).unwrap_or(&prepared.text);
-        for piece in std::iter::once(whole).chain(looped_queries(prepared, node)) {
+        for piece in std::iter::once(whole).chain(looped_queries(prepared, node)).chain(overlooked_queries(prepared, node)) {
             match self.analyzer.engine.table_names(piece) {
                 Ok(found) => tables.extend(found),
                 // What can be parsed as a whole and not alone: all that looks like a table.

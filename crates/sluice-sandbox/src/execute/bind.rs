@@ -112,6 +112,11 @@ impl<'a> Binder<'a> {
     fn source(&mut self, script: &Script, node: NodeId, field: &str) -> Result<Option<Edit>, Problem> {
         let Some(written) = script.tree.child(node, field) else { return Ok(None) };
         let path = script.path(written);
+        if let ([name], Some(place)) = (path.as_slice(), script.span(written))
+            && script.is_common(name, place)
+        {
+            return Ok(None);
+        }
         let Some(name) = self.table(&path)? else { return Ok(None) };
         let mut text = quoted(&name);
         let bare = script.tree.child(node, "alias").is_none() && script.tree.child(node, "hint").is_none();

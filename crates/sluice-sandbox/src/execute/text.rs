@@ -81,6 +81,23 @@ impl Script {
         self.tree.text(self.tree.child(node, field)?, "id_string")
     }
 
+    /// Whether a name at this place is that of a common table expression, whatever tables there are.
+    pub fn is_common(&self, name: &str, place: Span) -> bool {
+        let holds = |span: Span| span.start <= place.start && place.end <= span.end;
+        let queries = (0..u32::try_from(self.tree.nodes.len()).unwrap_or(u32::MAX)).map(NodeId);
+        queries.filter(|node| self.tree.kind(*node) == "ASTQuery").any(|query| {
+            let (Some(with), Some(whole)) = (self.tree.child(query, "with_clause"), self.span(query)) else { return false };
+            let is_recursive = self.tree.boolean(with, "recursive");
+            let entries = self.tree.all_children(with).into_iter().flat_map(|entry| [vec![entry], self.tree.all_children(entry)].concat());
+            entries.filter(|entry| self.tree.kind(*entry) == "ASTAliasedQuery").any(|entry| {
+                // It is known behind itself, or in all of the clause.
+                let start = if is_recursive { Some(whole.start) } else { self.span(entry).map(|span| span.end) };
+                let is_named = self.identifier(entry, "alias").is_some_and(|alias| alias.eq_ignore_ascii_case(name));
+                is_named && start.is_some_and(|start| holds(Span { start, end: whole.end }))
+            })
+        })
+    }
+
     /// Line and column, from one, of a byte offset. Columns count letters.
     pub fn position(&self, offset: usize) -> (usize, usize) {
         position(&self.text, offset)

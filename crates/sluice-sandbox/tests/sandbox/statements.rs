@@ -34,6 +34,30 @@ fn queries_are_answered() {
     check("CREATE TEMP FUNCTION double(x INT64) AS (x * 2); SELECT double(21)", "42");
 }
 
+/// In a default dataset a common table expression hides the table of its name, from behind itself on.
+#[test]
+fn common_table_expressions_hide_tables() {
+    let warehouse = warehouse();
+    let mut settings = RunSettings::new(PROJECT, "ada@acme.example");
+    settings.default_dataset = Some(DatasetName::new(PROJECT, "clinic"));
+    let check = |sql: &str, expect: &str| {
+        let outcome = warehouse.run(sql, &settings);
+        let rows = outcome.last().and_then(|last| last.rows.as_held()).map(<[_]>::to_vec).unwrap_or_default();
+        let cells: Vec<String> = rows.iter().flatten().map(|cell| format!("{cell:?}")).collect();
+        assert_eq!(cells, [expect], "{sql}: {:?}", outcome.error);
+    };
+    check("WITH patients AS (SELECT 'x' AS ssn FROM patients) SELECT DISTINCT ssn FROM patients", "String(\"x\")");
+    check(
+        "WITH a AS (SELECT COUNT(*) AS n FROM visits), visits AS (SELECT 1 AS one) SELECT a.n + COUNT(*) AS m FROM a, visits GROUP BY a.n",
+        "Int64(121)",
+    );
+    check("SELECT (WITH visits AS (SELECT 1) SELECT COUNT(*) FROM visits) + (SELECT COUNT(*) FROM visits) AS n", "Int64(121)");
+    check(
+        "WITH RECURSIVE visits AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM visits WHERE n < 3) SELECT COUNT(*) FROM visits",
+        "Int64(3)",
+    );
+}
+
 #[test]
 fn errors_are_bigquerys() {
     check("SELEC 1", "invalidQuery: Syntax error: Unexpected identifier \"SELEC\" at [1:1]");

@@ -1,14 +1,12 @@
 //! Labels go with the data: whoever reads a copy meets the labels of what was copied.
 
+use crate::policies::{WITHOUT_APPROVAL, starter_with};
 use crate::talk::Answer;
 use crate::world::{API, World, of_mark};
 use serde_json::{Value, json};
 use std::process::Command;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
-/// Of the rule `ci-copies-labelled`.
-const HELD: &str = "@hold(\"data-owners, 1, passkey, 1d\")\npermit (principal is Pipeline in Group::\"ci-analytics\", action == Action::\"write_elsewhere\", resource)";
 const WITHIN: Duration = Duration::from_secs(10);
 
 fn query(world: &World, caller: &str, statement: &str) -> Answer {
@@ -57,26 +55,9 @@ fn check(world: &World, from: &str, column: &str) {
     assert_eq!(used.status, 403, "{from}.{column}: {}", used.text());
 }
 
-/// The starter, but for the approval that a copy of a labelled column waits for.
-fn without_approval() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let starter = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/policy/starter");
-    let mut lifted = 0;
-    for entry in std::fs::read_dir(starter).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_file() {
-            let text = std::fs::read_to_string(&path).unwrap();
-            lifted += text.matches(HELD).count();
-            std::fs::write(folder.path().join(path.file_name().unwrap()), text.replace(HELD, HELD.split_once('\n').unwrap().1)).unwrap();
-        }
-    }
-    assert_eq!(lifted, 1);
-    folder
-}
-
 #[test]
 fn what_is_written_from_a_labelled_column_is_labelled() {
-    let policy = without_approval();
+    let policy = starter_with(&[WITHOUT_APPROVAL]);
     let world = World::start_with("carried", &["--policy", policy.path().to_str().unwrap()]);
     let etl = |statement: &str| {
         let answer = query(&world, "etl-nightly", statement);

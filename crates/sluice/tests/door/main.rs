@@ -1,13 +1,19 @@
 //! The front door, attacked from outside: the program as it is run, its embedded warehouse behind it, raw sockets in front.
 
 #[cfg(test)]
+mod attempts;
+#[cfg(test)]
 mod beside;
+#[cfg(test)]
+mod canaries;
 #[cfg(test)]
 mod carried;
 #[cfg(test)]
 mod collector;
 #[cfg(test)]
 mod credentials;
+#[cfg(test)]
+mod evasion;
 #[cfg(test)]
 mod evidence;
 #[cfg(test)]
@@ -21,7 +27,11 @@ mod h2;
 #[cfg(test)]
 mod hangup;
 #[cfg(test)]
+mod honest;
+#[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod interference;
 #[cfg(test)]
 mod invariants;
 #[cfg(test)]
@@ -39,6 +49,10 @@ mod numbers;
 #[cfg(test)]
 mod ownership;
 #[cfg(test)]
+mod policies;
+#[cfg(test)]
+mod pool;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod replicas;
@@ -55,6 +69,8 @@ mod storage_wire;
 mod talk;
 #[cfg(test)]
 mod told;
+#[cfg(test)]
+mod twins;
 #[cfg(test)]
 mod uploads;
 #[cfg(test)]

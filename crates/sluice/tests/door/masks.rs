@@ -200,6 +200,21 @@ fn every_way_of_rows_has_the_same_masks() {
         let expect: Vec<Value> = real.iter().map(masked).collect();
         check(&rows(&found.json()), &expect, &path);
     }
+    // Fields inside of records, alone.
+    let path = format!("{API}/datasets/clinic/tables/patients/data?selectedFields=contacts.phone,address.city,address.street");
+    let real = rows(&world.direct("GET", &path, None).json());
+    let found = world.call("support-agent", "GET", &path, None);
+    let hidden = |row: &Value| {
+        let mut row = row.clone();
+        row["f"][0]["v"]["f"][0]["v"] = json!("");
+        for contact in row["f"][1]["v"].as_array_mut().unwrap() {
+            contact["v"]["f"][0]["v"] = email(&contact["v"]["f"][0]["v"]);
+        }
+        row
+    };
+    let expect: Vec<Value> = real.iter().map(hidden).collect();
+    assert_eq!((found.status, real.len()), (200, 40), "{}", found.text());
+    check(&rows(&found.json()), &expect, &path);
     let whole = world.call("report-job", "GET", &format!("{API}/datasets/clinic/tables/visits/data?maxResults=2"), None).json();
     assert!(rows(&whole).iter().all(|row| row["f"][3]["v"].is_null() && row["f"][0]["v"].is_string()), "{whole}");
     let dry = json!({ "query": all(1), "useLegacySql": false, "dryRun": true });

@@ -1,0 +1,160 @@
+//! Two warehouses that differ only in labelled values, a gateway in front of each: a masked caller is told the same by both.
+//!
+//! `SLUICE_DOOR_INTERFERENCE_COUNT` asks for more statements.
+
+use crate::policies::{WITHOUT_LIMITS, starter_with};
+use crate::pool::each;
+use crate::talk::Answer;
+use crate::twins::fill;
+use crate::world::{API, World};
+use serde_json::{Value as Json, json};
+use sluice_testkit::interference::clinic::{TABLES, VIEW};
+use sluice_testkit::interference::generate::{Statement, statement};
+use sluice_testkit::interference::handmade;
+use sluice_testkit::interference::variants::VARIANTS;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// Masks that leave nothing of a value, and the begin of the names of the datasets in which they lie on every labelled column.
+const MASKS: [(&str, &str); 3] = [("void", "always_null"), ("blank", "default_value"), ("fixed", "constant(withheld)")];
+const FIXED_COUNT: u64 = 3_000;
+const CALLER: &str = "support-agent";
+const CLEAR_SIGHTED: &str = "analyst";
+const CLEAR_SIGHT: &str = r#"
+@id("clear-sight")
+@reason("sees what the masks of this test hide, so that it is known to differ")
+permit (
+    principal is Person in Group::"clinical-analysts",
+    action in [Action::"see", Action::"decide_by"],
+    resource
+)
+when { resource in [Label::"void", Label::"blank", Label::"fixed"] };
+"#;
+const CLEAR_COUNT: usize = 150;
+/// Below these it would be a test of refusals.
+const ANSWERED_PERCENT_MIN: usize = 40;
+const CLEAR_DIFFERENT_PERCENT_MIN: usize = 25;
+/// Between two looks at the warehouse's log, which is bounded.
+const PART: usize = 600;
+
+struct Case {
+    seed: u64,
+    mask: &'static str,
+    dataset: String,
+    text: String,
+}
+
+/// The first warehouse holds the base in every dataset, the second one a variant in each.
+struct Pair {
+    worlds: [World; 2],
+}
+
+impl Pair {
+    fn start() -> Pair {
+        let policy = starter_with(&WITHOUT_LIMITS);
+        let labels = policy.path().join("labels.toml");
+        let text = std::fs::read_to_string(&labels).unwrap() + &labels_of_masks();
+        std::fs::write(&labels, text).unwrap();
+        std::fs::write(policy.path().join("clear.cedar"), CLEAR_SIGHT).unwrap();
+        let worlds = ["base", "variant"].map(|side| World::start_unpaced(&format!("interference-{side}"), policy.path()));
+        for (position, world) in worlds.iter().enumerate() {
+            for (dataset, variant) in datasets() {
+                fill(world, &dataset, variant * position);
+            }
+        }
+        Pair { worlds }
+    }
+
+    /// What both say, as far as it may be compared.
+    fn ask(&self, caller: &str, case: &Case) -> [Json; 2] {
+        self.worlds.each_ref().map(|world| told(&ask(world, caller, case)))
+    }
+}
+
+fn datasets() -> Vec<(String, usize)> {
+    MASKS.iter().flat_map(|(name, _)| (1..VARIANTS).map(move |variant| (format!("{name}_{variant}"), variant))).collect()
+}
+
+fn labels_of_masks() -> String {
+    let mut text = String::new();
+    for (name, mask) in MASKS {
+        let columns = TABLES
+            .iter()
+            .filter(|table| table.name != VIEW.0)
+            .flat_map(|table| table.labelled.iter().map(move |path| format!("\"acme-prod.{name}_*.{}.{path}\"", table.name)));
+        let columns = columns.collect::<Vec<_>>().join(", ");
+        write!(text, "\n[labels.{name}]\nmask = \"{mask}\"\nreason = \"leaves nothing\"\ncolumns = [{columns}]\n").unwrap();
+    }
+    text
+}
+
+fn ask(world: &World, caller: &str, case: &Case) -> Answer {
+    let body = json!({
+        "query": case.text,
+        "useLegacySql": false,
+        "timeoutMs": 20_000,
+        "defaultDataset": { "projectId": "acme-prod", "datasetId": case.dataset },
+    });
+    world.call(caller, "POST", &format!("{API}/queries"), Some(&body))
+}
+
+/// Without ids and times; and without the bytes that were read, which are of the whole columns and a test of their own.
+fn told(answer: &Answer) -> Json {
+    let mut body = answer.json();
+    for name in
+        ["jobReference", "queryId", "creationTime", "startTime", "endTime", "totalSlotMs", "totalBytesProcessed", "totalBytesBilled"]
+    {
+        body.as_object_mut().unwrap().remove(name);
+    }
+    let told = body.to_string();
+    let mut parts = told.split("Quote `");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let rest = parts.map(|part| part.split_once('`').map_or(part, |(_, rest)| rest));
+    json!({ "status": answer.status, "body": rest.fold(first, |all, part| all + "Quote it" + part) })
+}
+
+/// Masks and variants by turns.
+fn case(seed: u64, made: &Statement) -> Case {
+    let all = datasets();
+    let place = usize::try_from(seed).unwrap() % all.len();
+    let (dataset, _) = &all[place];
+    let mask = MASKS[place / (VARIANTS - 1)].1;
+    Case { seed, mask, dataset: dataset.clone(), text: made.text.replace("clinic.", &format!("{dataset}.")) }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a longer campaign is asked for by the environment")]
+fn count() -> u64 {
+    std::env::var("SLUICE_DOOR_INTERFERENCE_COUNT").map_or(FIXED_COUNT, |text| text.parse().unwrap())
+}
+
+#[test]
+fn a_masked_caller_learns_nothing_of_labelled_values() {
+    let pair = Pair::start();
+    let written = handmade::statements();
+    let generated = (1..=count()).map(|seed| case(seed, &statement(seed, true)));
+    let cases: Vec<Case> = generated.chain(written.iter().zip(1_000_000..).map(|(made, seed)| case(seed, made))).collect();
+    let mut wrong = Vec::new();
+    let mut counts: BTreeMap<(&str, u64), usize> = BTreeMap::new();
+    for part in cases.chunks(PART) {
+        for (case, [base, variant]) in part.iter().zip(each(part, |case| pair.ask(CALLER, case))) {
+            *counts.entry((case.mask, base["status"].as_u64().unwrap())).or_default() += 1;
+            if base != variant {
+                wrong.push(format!("seed {} under {} in {}: {}\n  {base}\n  {variant}", case.seed, case.mask, case.dataset, case.text));
+            }
+        }
+        pair.worlds.iter().for_each(World::take_over_log);
+    }
+    println!("{} statements, by mask and status: {counts:?}", cases.len());
+    let answered: usize = counts.iter().filter(|((_, status), _)| *status == 200).map(|(_, count)| count).sum();
+    let failed: Vec<_> = counts.keys().filter(|(_, status)| *status >= 500 && *status != 501).collect();
+    let clear = different_for_the_clear_sighted(&pair, &cases[..CLEAR_COUNT]);
+    println!("of {CLEAR_COUNT} statements {clear} differ for whoever sees clear");
+    assert!(clear * 100 >= CLEAR_COUNT * CLEAR_DIFFERENT_PERCENT_MIN, "the comparison does not bite: {clear} of {CLEAR_COUNT}");
+    assert!(wrong.is_empty(), "{} of {} differ\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+    assert!(answered * 100 >= cases.len() * ANSWERED_PERCENT_MIN && failed.is_empty(), "{answered} of {}, {failed:?}", cases.len());
+}
+
+fn different_for_the_clear_sighted(pair: &Pair, cases: &[Case]) -> usize {
+    let told = each(cases, |case| pair.ask(CLEAR_SIGHTED, case));
+    told.iter().filter(|[base, variant]| base != variant).count()
+}
