@@ -56,6 +56,8 @@ pub(super) struct Body {
     pub(super) nodes: Vec<(usize, usize)>,
     /// Where each begins, and how long it is.
     pub(super) buffers: Vec<(usize, usize)>,
+    /// Made once: it takes longer than many a buffer.
+    zstd: Option<zstd::bulk::Compressor<'static>>,
 }
 
 impl Body {
@@ -109,13 +111,7 @@ impl Body {
                 let mut encoder = FrameEncoder::new(&mut self.bytes);
                 encoder.write_all(bytes).is_ok() && encoder.finish().is_ok()
             }
-            _ => match zstd::bulk::compress(bytes, ZSTD_LEVEL) {
-                Ok(compressed) => {
-                    self.bytes.extend(compressed);
-                    true
-                }
-                Err(_) => false,
-            },
+            _ => self.compressed_by_zstd(bytes).is_ok(),
         };
         if !written {
             return Err(MaskFault::Shape);
@@ -125,6 +121,15 @@ impl Body {
             self.bytes.extend(NOT_COMPRESSED.to_le_bytes());
             self.bytes.extend_from_slice(bytes);
         }
+        Ok(())
+    }
+
+    fn compressed_by_zstd(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        let compressor = match &mut self.zstd {
+            Some(compressor) => compressor,
+            none => none.insert(zstd::bulk::Compressor::new(ZSTD_LEVEL)?),
+        };
+        self.bytes.extend(compressor.compress(bytes)?);
         Ok(())
     }
 }
