@@ -118,6 +118,11 @@ fn who_may_not_is_refused_and_what_is_anothers_is_not_there() {
     let status = storage.create(session("clinic", "v_patients", PLAIN)).unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument, "{status}");
     assert_eq!(storage.create(session("clinic", "none", PLAIN)).unwrap_err().code(), Code::NotFound);
+    let mut request = session("clinic", "patients", PLAIN);
+    let earlier = request.read_session.as_mut().unwrap().table_modifiers.get_or_insert_default();
+    earlier.snapshot_time.get_or_insert_default().seconds = 1_700_000_000;
+    let status = storage.create(request).unwrap_err();
+    assert!(status.code() == Code::InvalidArgument && status.message().contains("snapshot_time"), "{status}");
     assert!(storage.messages(stream, 0).is_ok());
     let (refused, others) = (refused.mark.clone(), others.mark.clone());
     let evidence = world.finish();
