@@ -8,6 +8,7 @@ import record
 from steps import asked, run, step
 
 CALLER, FOLDER, PROGRAM = sys.argv[1:4]
+WARDS = "SELECT id, ward FROM clinic.patients ORDER BY id LIMIT 2"
 
 
 def told(statement):
@@ -35,14 +36,14 @@ def labelled_columns_decide_nothing():
 
 
 @step
-def rows_over_the_storage_api_are_refused():
-    asked(CALLER, "SELECT id, ward FROM clinic.patients ORDER BY id LIMIT 2")
-    said = told("SELECT id, ward FROM clinic.patients ORDER BY id LIMIT 2")
-    # The driver's own words: it throws away whatever the Storage API says, and guesses.
-    assert "Arrow reader requires" in said, said
-    refused = [request for request in record.Gateway(FOLDER, PROGRAM).requests(0) if request["reason"] == "no_method"]
-    agents = [meta["client"]["user_agent"] for request in refused for meta in record.sections(request, "meta")]
-    assert any("gcloud-golang-bigquery" in agent and "grpc-go" in agent for agent in agents), f"not on record: {agents}"
+def rows_come_over_the_storage_api():
+    asked(CALLER, WARDS)
+    with dbapi.connect({DatabaseOptions.PROJECT_ID.value: "acme-prod"}) as connection, connection.cursor() as cursor:
+        cursor.execute(WARDS)
+        found = cursor.fetchall()
+    assert found == [(1, "D"), (2, "C")], found
+    methods = {request["api"] for request in record.Gateway(FOLDER, PROGRAM).requests(0)}
+    assert "google.cloud.bigquery.storage.v1.BigQueryRead.ReadRows" in methods, methods
 
 
 run("adbc")

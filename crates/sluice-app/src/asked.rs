@@ -23,6 +23,16 @@ pub struct Visit {
     pub trail: Trail,
 }
 
+/// Stands before the name of a method that is in no table.
+pub const UNKNOWN_METHOD: &str = "grpc:";
+
+impl Visit {
+    /// For numbers, lines and traces: of the table of methods. Names that somebody made up are one.
+    pub fn method(&self) -> &str {
+        if self.api.starts_with(UNKNOWN_METHOD) { "grpc.unknown" } else { &self.api }
+    }
+}
+
 /// A query job.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QueryAsk {

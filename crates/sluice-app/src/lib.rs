@@ -31,7 +31,7 @@ mod upload;
 mod withhold;
 
 pub use admit::Admitted;
-pub use asked::{Expression, MethodAsk, QueryAsk, Reads, Visit};
+pub use asked::{Expression, MethodAsk, QueryAsk, Reads, UNKNOWN_METHOD, Visit};
 pub use gateway::{Connection, Gateway, Parts};
 pub use job::{JobName, JobWork, KnownJob, Part, QueryWork, owner_of};
 pub use jobs::{JOBS_LISTED_MAX, JobPage};

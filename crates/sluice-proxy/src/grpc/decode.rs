@@ -105,7 +105,7 @@ fn fields(paths: &[String]) -> Result<Vec<Vec<String>>, Why> {
         return Err(too_large(format!("`selected_fields` has more than {FIELDS_MAX} paths")));
     }
     let path = |text: &String| match names::field_paths(text)?.as_slice() {
-        [path] if !text.contains(' ') || path.iter().all(|part| part.trim() == part) => Some(path.clone()),
+        [path] if path.join(".") == *text => Some(path.clone()),
         _ => None,
     };
     paths.iter().map(path).collect::<Option<_>>().ok_or_else(|| invalid("one of `selected_fields` is no path of columns"))

@@ -1,5 +1,7 @@
 //! Every method of gRPC that is known by name. What is not in the list is refused as well, under the name that it came with.
 
+use sluice_app::UNKNOWN_METHOD;
+
 const READ: &str = "google.cloud.bigquery.storage.v1.BigQueryRead";
 const WRITE: &str = "google.cloud.bigquery.storage.v1.BigQueryWrite";
 const NO_WRITES: &str = "rows are written by statements, loads and `tabledata.insertAll`, over REST";
@@ -39,8 +41,6 @@ pub const ALL: [Method; 13] = [
 
 /// Of a name that is on record and that somebody made up.
 const NAME_BYTES_MAX: usize = 200;
-/// What stands before such a name.
-pub const UNKNOWN: &str = "grpc:";
 
 const fn of(service: &'static str, name: &'static str, duty: Duty) -> Method {
     Method { service, name, duty }
@@ -61,7 +61,7 @@ impl Method {
 pub fn unknown(path: &str) -> String {
     let is_letter = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '/' | '_');
     let name: String = path.chars().take(NAME_BYTES_MAX).map(|letter| if is_letter(letter) { letter } else { '?' }).collect();
-    format!("{UNKNOWN}{name}")
+    format!("{UNKNOWN_METHOD}{name}")
 }
 
 #[cfg(test)]
@@ -90,6 +90,6 @@ mod tests {
     fn unknown_names_are_kept_within_bounds() {
         assert_eq!(unknown("/a.B/C"), "grpc:/a.B/C");
         assert_eq!(unknown("/a\n\u{1b}[1m/ü"), "grpc:/a???1m/?");
-        assert_eq!(unknown(&"x".repeat(1_000)).len(), UNKNOWN.len() + NAME_BYTES_MAX);
+        assert_eq!(unknown(&"x".repeat(1_000)).len(), UNKNOWN_METHOD.len() + NAME_BYTES_MAX);
     }
 }

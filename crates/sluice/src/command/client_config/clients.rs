@@ -60,8 +60,7 @@ const CODE: Way = Way { exports: &[PROJECT, CREDENTIALS], certificates: &[], bes
 const STORAGE_BY_ENDPOINT: &str = "An address moves REST alone. The Storage API is another host and dials Google with the gateway's token: to_dataframe() uses it by default. \
 That is why grpc_proxy leads to a port where nobody listens: it fails at once with 503 `failed to connect to all addresses`. All other gRPC clients of that process fail too. \
 The universe domain (--universe-domain) leads both to the gateway.";
-const STORAGE_REFUSED: &str =
-    "The gateway does not serve the Storage API yet: it refuses it. to_dataframe(create_bqstorage_client=False) reads over REST.";
+const STORAGE_SERVED: &str = "By the universe domain to_dataframe() reads over the Storage API, through the gateway. By address to_dataframe(create_bqstorage_client=False) reads over REST.";
 const DOMAIN_WINS: &str = "With a universe domain the address in BIGQUERY_EMULATOR_HOST is not used: the names bigquery.{domain} and bigquerystorage.{domain} have to lead to the gateway, at port 443.";
 const PYTHON_CA: &str = "A token_url with https whose certificate is not believed looks like a client that hangs.";
 const API_ENDPOINT: &str = "Do not set api_endpoint in code: it moves REST and leaves the Storage API at Google.";
@@ -71,7 +70,7 @@ pub const CLIENTS: &[Client] = &[
         name: "python",
         endpoint: PYTHON_ENDPOINT,
         universe: PYTHON_UNIVERSE,
-        traps: &[STORAGE_BY_ENDPOINT, STORAGE_REFUSED, DOMAIN_WINS, API_ENDPOINT, PYTHON_CA],
+        traps: &[STORAGE_BY_ENDPOINT, STORAGE_SERVED, DOMAIN_WINS, API_ENDPOINT, PYTHON_CA],
     },
     Client {
         name: "bq",
@@ -140,7 +139,7 @@ pub const CLIENTS: &[Client] = &[
             "The URL has no place for an address: the environment leads it.",
             "Cursors use the Storage API by themselves where its library is installed and the result does not fit in the first answer.",
             STORAGE_BY_ENDPOINT,
-            "The gateway does not serve the Storage API yet: it refuses it.",
+            "The gateway serves it where the universe domain leads there.",
             DOMAIN_WINS,
         ],
     },
@@ -151,7 +150,7 @@ pub const CLIENTS: &[Client] = &[
         traps: &[
             "Do not pass a bigquery_client with api_endpoint: for results that do not fit in the first answer pandas-gbq makes a second client without it, which dials Google with the same token.",
             STORAGE_BY_ENDPOINT,
-            "The gateway does not serve the Storage API yet: read with use_bqstorage_api=False.",
+            "By address the Storage API does not lead here: read with use_bqstorage_api=False.",
             DOMAIN_WINS,
         ],
     },
@@ -163,13 +162,13 @@ pub const CLIENTS: &[Client] = &[
             certificates: &["SSL_CERT_FILE"],
             unsafe_alone: Some(ADBC_UNSAFE),
             not_run: Some(
-                "rows of ADBC. Its statements and refusals came through this gateway; it reads rows by the Storage API, which is refused here.",
+                "rows of ADBC by configuration alone. Its statements and refusals came through this gateway; for rows it dials Google's name whatever is set.",
             ),
             ..CODE
         },
         traps: &[
             "The driver has no option for an address.",
-            "It reads all rows over the Storage API, which the gateway does not serve yet: no way of leading it here brings rows.",
+            "It reads all rows over the Storage API of Google's own name: rows come where that name leads to the gateway, by DNS and a certificate that the driver believes.",
         ],
     },
     Client {

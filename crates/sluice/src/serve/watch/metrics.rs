@@ -77,7 +77,7 @@ impl Metrics {
     }
 
     pub fn ended(&self, ended: &Ended<'_>, took: Duration) {
-        let method = || Cow::Owned(ended.visit.api.clone());
+        let method = || Cow::Owned(ended.visit.method().to_owned());
         let outcome = || Cow::Borrowed(ended.outcome);
         self.requests.get_or_create(&[("door", ended.visit.door.into()), ("method", method()), ("outcome", outcome())]).inc();
         self.request_seconds.get_or_create(&[("method", method()), ("outcome", outcome())]).observe(took.as_secs_f64());

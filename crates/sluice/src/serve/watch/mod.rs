@@ -137,7 +137,7 @@ fn facts(ended: &Ended<'_>, took: Duration) -> Facts {
     let mut facts = Facts::with_capacity(8);
     facts.extend(ended.subject.map(|subject| ("request", json!(subject.to_string()))));
     facts.push(("door", json!(ended.visit.door)));
-    facts.push(("method", json!(ended.visit.api)));
+    facts.push(("method", json!(ended.visit.method())));
     facts.push(("outcome", json!(ended.outcome)));
     facts.extend(ended.reason.map(|reason| ("reason", json!(reason))));
     if !ended.kinds.is_empty() {

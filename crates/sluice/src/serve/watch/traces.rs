@@ -82,7 +82,7 @@ impl Traces {
         let said = ended.visit.said.iter().find(|(name, _)| name == SAID).map(|(_, value)| value.clone());
         let trace = Trace {
             subject,
-            method: ended.visit.api.clone(),
+            method: ended.visit.method().to_owned(),
             door: ended.visit.door,
             outcome: ended.outcome,
             reason: ended.reason,
