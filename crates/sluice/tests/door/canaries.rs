@@ -55,8 +55,8 @@ impl Canaries {
             }
             // Numbers alone occur by chance.
             if core.len() == CORE_LETTERS && core.bytes().any(|byte| byte.is_ascii_alphabetic()) {
-                canaries.letters.add(&core[..PART_LETTERS], &format!("the begin of `{value}` of {column}"));
-                canaries.letters.add(&core[CORE_LETTERS - PART_LETTERS..], &format!("the end of `{value}` of {column}"));
+                canaries.letters.add(core.get(..PART_LETTERS).unwrap(), &format!("the begin of `{value}` of {column}"));
+                canaries.letters.add(core.get(CORE_LETTERS - PART_LETTERS..).unwrap(), &format!("the end of `{value}` of {column}"));
             }
         }
         canaries
@@ -142,7 +142,7 @@ fn core(value: &str) -> String {
 fn base64_pieces(bytes: &[u8], before: usize) -> [String; 2] {
     let padded = [&vec![0; before][..], bytes].concat();
     let (first, last) = ((before * 8).div_ceil(6), padded.len() * 8 / 6);
-    [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)].map(|text| text[first..last].to_owned())
+    [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)].map(|text| text.get(first..last).unwrap().to_owned())
 }
 
 fn hex(bytes: &[u8], before: &str) -> String {

@@ -2,7 +2,7 @@
 //!
 //! `SLUICE_DOOR_INTERFERENCE_COUNT` asks for more statements.
 
-use crate::policies::{WITHOUT_LIMITS, starter_with};
+use crate::policies::{Change, WITHOUT_LIMITS, starter_with};
 use crate::pool::each;
 use crate::talk::Answer;
 use crate::twins::fill;
@@ -15,9 +15,11 @@ use sluice_testkit::interference::variants::VARIANTS;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+const CONSTANT: &str = "constant(withheld)";
 /// Masks that leave nothing of a value, and the begin of the names of the datasets in which they lie on every labelled column.
-const MASKS: [(&str, &str); 3] = [("void", "always_null"), ("blank", "default_value"), ("fixed", "constant(withheld)")];
-const FIXED_COUNT: u64 = 3_000;
+const MASKS: [(&str, &str); 3] = [("void", "always_null"), ("blank", "default_value"), ("fixed", CONSTANT)];
+/// A whole campaign is 3,000: too long for each run of all tests.
+const FIXED_COUNT: u64 = 1_000;
 const CALLER: &str = "support-agent";
 const CLEAR_SIGHTED: &str = "analyst";
 const CLEAR_SIGHT: &str = r#"
@@ -31,9 +33,14 @@ permit (
 when { resource in [Label::"void", Label::"blank", Label::"fixed"] };
 "#;
 const CLEAR_COUNT: usize = 150;
+/// What policy permits of a labelled column, a masked caller may learn: agents count values.
+const WITHOUT_COUNTS: Change = (
+    "permit (principal is Agent, action == Action::\"count\", resource);",
+    "permit (principal is Agent, action == Action::\"connect\", resource);",
+);
 /// Below these it would be a test of refusals.
 const ANSWERED_PERCENT_MIN: usize = 40;
-const CLEAR_DIFFERENT_PERCENT_MIN: usize = 25;
+const CLEAR_DIFFERENT_PERCENT_MIN: usize = 15;
 /// Between two looks at the warehouse's log, which is bounded.
 const PART: usize = 600;
 
@@ -51,7 +58,7 @@ struct Pair {
 
 impl Pair {
     fn start() -> Pair {
-        let policy = starter_with(&WITHOUT_LIMITS);
+        let policy = starter_with(&[&[WITHOUT_COUNTS], &WITHOUT_LIMITS[..]].concat());
         let labels = policy.path().join("labels.toml");
         let text = std::fs::read_to_string(&labels).unwrap() + &labels_of_masks();
         std::fs::write(&labels, text).unwrap();
@@ -67,7 +74,7 @@ impl Pair {
 
     /// What both say, as far as it may be compared.
     fn ask(&self, caller: &str, case: &Case) -> [Json; 2] {
-        self.worlds.each_ref().map(|world| told(&ask(world, caller, case)))
+        self.worlds.each_ref().map(|world| told(&ask(world, caller, case), case.mask))
     }
 }
 
@@ -99,18 +106,33 @@ fn ask(world: &World, caller: &str, case: &Case) -> Answer {
 }
 
 /// Without ids and times; and without the bytes that were read, which are of the whole columns and a test of their own.
-fn told(answer: &Answer) -> Json {
+fn told(answer: &Answer, mask: &str) -> Json {
     let mut body = answer.json();
     for name in
         ["jobReference", "queryId", "creationTime", "startTime", "endTime", "totalSlotMs", "totalBytesProcessed", "totalBytesBilled"]
     {
         body.as_object_mut().unwrap().remove(name);
     }
+    if mask == CONSTANT {
+        without_lengths(&mut body);
+    }
     let told = body.to_string();
     let mut parts = told.split("Quote `");
     let first = parts.next().unwrap_or_default().to_owned();
     let rest = parts.map(|part| part.split_once('`').map_or(part, |(_, rest)| rest));
     json!({ "status": answer.status, "body": rest.fold(first, |all, part| all + "Quote it" + part) })
+}
+
+/// A constant stands for each element of an array, so that the array's length shows: `docs/policy.md` says so.
+fn without_lengths(value: &mut Json) {
+    match value {
+        Json::Array(elements) if elements.iter().all(|element| *element == json!({ "v": "withheld" })) => {
+            *value = json!("so many withheld")
+        }
+        Json::Array(elements) => elements.iter_mut().for_each(without_lengths),
+        Json::Object(fields) => fields.values_mut().for_each(without_lengths),
+        _ => {}
+    }
 }
 
 /// Masks and variants by turns.
