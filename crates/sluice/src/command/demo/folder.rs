@@ -175,7 +175,6 @@ impl DemoFolder {
         let credential =
             if places.token.is_some() { r#"{ kind = "token_file", file = "warehouse.token" }"# } else { r#"{ kind = "open" }"# };
         let storage = places.storage.map_or_else(|| NOBODY.to_owned(), |address| address.to_string());
-        let key = |file: &str| self.path.join(file).display().to_string();
         format!(
             r#"# Made by `sluice demo`.
 [server]
@@ -206,7 +205,19 @@ activations = "activations"
 [policy.keys]
 demo = "{signer}"
 
-[identity]
+{identity}"#,
+            plain = places.plain,
+            tls = places.tls,
+            upstream = places.upstream,
+            signer = signer.public_text(),
+            identity = self.identity(),
+        )
+    }
+
+    fn identity(&self) -> String {
+        let key = |file: &str| self.path.join(file).display().to_string();
+        format!(
+            r#"[identity]
 audiences = ["{AUDIENCE}"]
 
 [identity.access]
@@ -248,10 +259,6 @@ keys = {{ file = "{services}" }}
 group = "staff"
 when = {{ sub = "svc-reports" }}
 "#,
-            plain = places.plain,
-            tls = places.tls,
-            upstream = places.upstream,
-            signer = signer.public_text(),
             ci = key("ci-keys.json"),
             company = key("company-keys.json"),
             services = key("services-keys.json"),
