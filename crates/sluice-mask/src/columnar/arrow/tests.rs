@@ -117,6 +117,37 @@ fn what_cannot_be_is_refused() {
     assert_eq!(masked(&[&whole[..], &[0; 8]].concat(), 3), Err(MaskFault::Shape));
 }
 
+/// Two nulls are said where there is one: whoever believes the number reads other values.
+#[test]
+fn nulls_are_counted() {
+    let mut message = message(good());
+    let node = [3_i64.to_le_bytes(), 1_i64.to_le_bytes()].concat();
+    let at = message.windows(16).position(|bytes| bytes == node).unwrap();
+    for (nulls, expect) in [(1_i64, true), (0, false), (2, false), (3, false), (4, false), (-1, false)] {
+        message[at + 8..at + 16].copy_from_slice(&nulls.to_le_bytes());
+        assert_eq!(masked(&message, 3).is_ok(), expect, "{nulls}");
+    }
+}
+
+/// A value that has to be there lies under a record that is null: no mask shows a part of it, or its hash.
+#[test]
+fn what_a_null_record_hides_is_not_masked_but_gone() {
+    let fields =
+        [json!({ "name": "u", "type": "RECORD", "mode": "NULLABLE", "fields": [{ "name": "x", "type": "STRING", "mode": "REQUIRED" }] })];
+    let columns = columns(&fields);
+    let row = |cell: Value| json!({ "f": [{ "v": cell }] });
+    let whole = arrow::message(&arrow::schema(&fields), &fields, &[row(Value::Null), row(json!({ "f": [{ "v": "995-76-0013" }] }))], None);
+    assert!(whole.windows(4).any(|bytes| bytes == b"null"));
+    for (word, shown) in [("last_four", 9), ("partial(last, 4, *)", 11), ("sha256", 44)] {
+        let mut counts = [Count::default()];
+        let writer = writer(&columns, &vec![(0, vec!["x".to_owned()], Mask::parse(word).unwrap())]);
+        let found = mask(&columns, &writer, &whole, 2, &mut counts).unwrap();
+        assert_eq!(counts, [Count { cells: 1, nulls: 0 }]);
+        let offsets: Vec<u8> = [0, 0, shown].iter().flat_map(|offset: &i32| offset.to_le_bytes()).collect();
+        assert!(found.windows(12).any(|bytes| bytes == offsets) && !found.windows(4).any(|bytes| bytes == b"null"), "{word}");
+    }
+}
+
 /// The column that is missing, the one too many: told by the head alone.
 #[test]
 fn other_columns_are_refused_without_masks_too() {
