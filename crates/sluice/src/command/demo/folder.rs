@@ -66,6 +66,16 @@ pub fn secret() -> Result<String, Failure> {
 /// Of a warehouse that has no Storage API: nothing of the demo goes to Google.
 const NOBODY: &str = "127.0.0.1:9";
 
+impl Places<'_> {
+    fn credential(&self) -> &'static str {
+        if self.token.is_some() { r#"{ kind = "token_file", file = "warehouse.token" }"# } else { r#"{ kind = "open" }"# }
+    }
+
+    fn storage_address(&self) -> String {
+        self.storage.map_or_else(|| NOBODY.to_owned(), |address| address.to_string())
+    }
+}
+
 impl DemoFolder {
     #[expect(clippy::disallowed_methods, reason = "`clean` removes it when the demo ends")]
     pub fn make(dir: Option<&Path>, policy: Option<&Path>) -> Result<DemoFolder, Failure> {
@@ -172,9 +182,8 @@ impl DemoFolder {
     }
 
     fn configuration(&self, places: &Places<'_>, signer: &MadeKey) -> String {
-        let credential =
-            if places.token.is_some() { r#"{ kind = "token_file", file = "warehouse.token" }"# } else { r#"{ kind = "open" }"# };
-        let storage = places.storage.map_or_else(|| NOBODY.to_owned(), |address| address.to_string());
+        let (credential, storage) = (places.credential(), places.storage_address());
+        let key = |file: &str| self.path.join(file).display().to_string();
         format!(
             r#"# Made by `sluice demo`.
 [server]
@@ -205,19 +214,7 @@ activations = "activations"
 [policy.keys]
 demo = "{signer}"
 
-{identity}"#,
-            plain = places.plain,
-            tls = places.tls,
-            upstream = places.upstream,
-            signer = signer.public_text(),
-            identity = self.identity(),
-        )
-    }
-
-    fn identity(&self) -> String {
-        let key = |file: &str| self.path.join(file).display().to_string();
-        format!(
-            r#"[identity]
+[identity]
 audiences = ["{AUDIENCE}"]
 
 [identity.access]
@@ -259,6 +256,10 @@ keys = {{ file = "{services}" }}
 group = "staff"
 when = {{ sub = "svc-reports" }}
 "#,
+            plain = places.plain,
+            tls = places.tls,
+            upstream = places.upstream,
+            signer = signer.public_text(),
             ci = key("ci-keys.json"),
             company = key("company-keys.json"),
             services = key("services-keys.json"),
