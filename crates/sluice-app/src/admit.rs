@@ -9,6 +9,7 @@ use crate::labels::with_labels;
 use crate::ports::{JobState, Resource, RowsAsk, Upload};
 use crate::query::Results;
 use crate::refusal::{self, Refused, Why};
+use crate::storage::narrowed;
 use crate::trail::{Stage, Trail};
 use crate::understand::Columns;
 use sluice_identity::Caller;
@@ -98,7 +99,11 @@ impl Gateway {
             return match &known.work {
                 // Rows of a part of a script are told by the part's own name, if at all.
                 JobWork::Query(work) if reads && work.part == Part::Whole => {
-                    Ok((self.page(&known, work, ask.sends.clone()), (*self.parts.in_force.known()).clone()))
+                    let request = match &ask.reads {
+                        Reads::Some(_, fields) => self.page(&known, &narrowed(work, fields)?, ask.sends.clone()),
+                        Reads::All(_) | Reads::Nothing => self.page(&known, work, ask.sends.clone()),
+                    };
+                    Ok((request, (*self.parts.in_force.known()).clone()))
                 }
                 _ => Err(Why::NotFound { what: refusal::absent(table, false) }),
             };

@@ -13,4 +13,5 @@ pub use book::{READ_SESSION_MILLISECONDS_MAX, READ_SESSIONS_MAX, READ_SESSIONS_O
 pub use stream::{BatchesToCome, MoreBatches, StreamedBatch};
 
 pub(crate) use book::ReadSessions;
+pub(crate) use session::narrowed;
 pub(crate) use stream::Streaming;

@@ -183,9 +183,9 @@ impl Gateway {
 }
 
 /// The work as if it had shown these fields alone. What each output is made of stays with it.
-fn narrowed(work: &QueryWork, fields: &[Vec<String>]) -> Result<QueryWork, Why> {
+pub(crate) fn narrowed(work: &QueryWork, fields: &[Vec<String>]) -> Result<QueryWork, Why> {
     let unsupported = || {
-        let text = "columns of this result have no names of their own, or are of a script: read all of it, without `selected_fields`";
+        let text = "columns of this result have no names of their own, or are of a script: read all of it, without naming fields";
         Why::Form { reason: FormReason::Unsupported, text: text.to_owned() }
     };
     let [only] = work.analysis.statements.as_slice() else { return Err(unsupported()) };

@@ -85,8 +85,7 @@ fn nothing_labelled_leaves() {
 /// Answers with masked cells, and everything that is wrong.
 fn judged(met: &[Met], evidence: &Evidence, canaries: &Canaries) -> (usize, Vec<String>) {
     let mut wrong: Vec<String> = met.iter().flat_map(|met| &met.leaks).cloned().collect();
-    let is_part = |met: &Met| !met.name.starts_with("datasets/");
-    let failed = |met: &&Met| met.outcome == "failed" || met.outcome == "withheld" && !is_part(met);
+    let failed = |met: &&Met| ["failed", "withheld"].contains(&met.outcome);
     wrong.extend(met.iter().filter(failed).map(|met| format!("{} failed: {}", met.name, met.told)));
     let masked = masked_marks(&evidence.records);
     for record in &evidence.records {
