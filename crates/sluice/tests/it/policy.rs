@@ -26,7 +26,7 @@ fn every_problem_of_a_set_is_said_at_once() {
     let ran = run(&["policy", "check", &set]);
     ran.check(
         1,
-        &["agents.cedar:56: ", "`last_five`", "kind `robot`", "cases/agents.toml: case `a large read", "0 of sql", "5 problems\n"],
+        &["agents.cedar:59: ", "`last_five`", "kind `robot`", "cases/agents.toml: case `a large read", "0 of sql", "5 problems\n"],
     );
     let said = run(&["policy", "check", &set, "--json"]);
     assert_eq!((said.code, said.json()["problems"].as_array().unwrap().len()), (1, 5));
