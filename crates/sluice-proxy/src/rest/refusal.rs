@@ -25,6 +25,8 @@ pub struct Told {
 }
 
 pub const MESSAGE_BYTES_MAX: usize = 8 << 10;
+/// Of these, for what to quote.
+const QUOTE_BYTES_MAX: usize = 128;
 
 /// How BigQuery names the text of a query.
 const QUERY: &str = "q";
@@ -67,14 +69,18 @@ pub fn told(refused: &Refused) -> Told {
             Fault::Caller => ((401, "authError", "UNAUTHENTICATED"), refusal.public_text(&reference).0),
             Fault::Issuer | Fault::Us => (AGAIN, refusal.public_text(&reference).0),
         };
-        return Told { code, reason: reason.to_owned(), status, message: bounded(&message), location: None };
+        return Told { code, reason: reason.to_owned(), status, message: bounded(&message, MESSAGE_BYTES_MAX), location: None };
     }
     let (code, reason, status, text) = of(&refused.why);
     Told {
         code,
         reason,
         status,
-        message: bounded(&format!("{}. Quote `{reference}` to the operator of this gateway", text.trim_end_matches('.'))),
+        // However long the text is, what to quote is there.
+        message: format!(
+            "{}. Quote `{reference}` to the operator of this gateway",
+            bounded(text.trim_end_matches('.'), MESSAGE_BYTES_MAX - QUOTE_BYTES_MAX)
+        ),
         location: location(&refused.why),
     }
 }
@@ -217,10 +223,10 @@ impl Told {
 }
 
 /// Within bounds. Lines stay lines, as the analyzer writes them; nothing else steers a terminal. Cut where a character ends.
-fn bounded(text: &str) -> String {
-    let mut bounded = String::with_capacity(text.len().min(MESSAGE_BYTES_MAX));
+fn bounded(text: &str, bytes_max: usize) -> String {
+    let mut bounded = String::with_capacity(text.len().min(bytes_max));
     for letter in text.replace("\r\n", "\n").chars().map(|letter| if letter.is_control() && letter != '\n' { ' ' } else { letter }) {
-        if bounded.len() + letter.len_utf8() > MESSAGE_BYTES_MAX {
+        if bounded.len() + letter.len_utf8() > bytes_max {
             bounded.push('…');
             break;
         }

@@ -141,3 +141,12 @@ fn refusals_are_not_repeated_by_clients() {
         assert!(!REPEATED.contains(&told.reason.as_str()), "{}", told.message);
     }
 }
+
+#[test]
+fn a_long_text_leaves_room_for_what_to_quote() {
+    let text = "ü".repeat(MESSAGE_BYTES_MAX);
+    let refused = Refused { subject: Subject([7; 16]), why: Why::Form { reason: FormReason::Invalid, text } };
+    let message = told(&refused).message;
+    assert!(message.ends_with("…. Quote `07070707070707070707070707070707` to the operator of this gateway"), "{}", message.len());
+    assert!(message.len() <= MESSAGE_BYTES_MAX, "{}", message.len());
+}
