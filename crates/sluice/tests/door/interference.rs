@@ -105,7 +105,7 @@ fn ask(world: &World, caller: &str, case: &Case) -> Answer {
     world.call(caller, "POST", &format!("{API}/queries"), Some(&body))
 }
 
-/// Without ids and times; and without the bytes that were read, which are of the whole columns and a test of their own.
+/// Without ids and times; and without the bytes that were read: BigQuery counts them over whole columns, and `SECURITY.md` says that they tell something.
 fn told(answer: &Answer, mask: &str) -> Json {
     let mut body = answer.json();
     for name in
