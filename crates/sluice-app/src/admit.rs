@@ -77,13 +77,14 @@ impl Gateway {
             // Also after a fault: it may have acted.
             self.forget(passage, &ask.changes);
             let answer = answer.map_err(fault)?;
+            let answer = self.tell_of_table(passage, admission.permit.value().request(), &known, answer).await;
             self.complete(passage, &JobState::default(), "completed").await;
             return Ok(Admitted::Resource(answer));
         }
         passage.place = Some(self.places.take(&passage.caller.principal().to_string()).await?);
         let asking = self.parts.upstream.rows(&admission.permit, &RowsAsk::AsSent);
         let page = passage.visit.trail.upstream(Stage::UpstreamRows, asking).await.map_err(fault)?;
-        let released = self.release(passage, &admission.permit, page).await?;
+        let released = self.release(passage, &admission, page).await?;
         self.complete_later(passage, &JobState::default(), &released.left());
         Ok(Admitted::Rows(Box::new(released.results())))
     }
@@ -130,7 +131,8 @@ impl Gateway {
                 self.columns_or_absent(passage, &ask.connection, &ask.project, std::slice::from_ref(table), Some(paths)).await?
             }
         };
-        let work = Work::Method(Method { name: ask.name.clone(), resource, columns, required, restriction: None });
+        let (restriction, known) = self.named_partitions(trail, &ask.connection, &ask.partitions, known).await?;
+        let work = Work::Method(Method { name: ask.name.clone(), resource, columns, required, restriction });
         let (connection, project, mut also) = (ask.connection.clone(), ask.project.clone(), ask.also.clone());
         if let Some(table) = &ask.untags
             && self.has_tags(trail, &ask.connection, table).await?

@@ -60,6 +60,8 @@ pub struct MethodAsk {
     pub name: String,
     pub resource: Resource,
     pub reads: Reads,
+    /// Tables of which it names a partition: a value of the column that they are partitioned by decides what it is about.
+    pub partitions: Vec<TableName>,
     pub also: Vec<(String, Resource)>,
     pub sends: Sends,
     /// The table, routine or model whose description in the catalog is no longer true afterwards.

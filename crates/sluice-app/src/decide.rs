@@ -2,6 +2,7 @@
 
 use crate::gateway::{Gateway, Passage};
 use crate::ports::{InForce, UpstreamFault, UpstreamFaultKind};
+use crate::probing::Probe;
 use crate::record;
 use crate::refusal::{FormReason, Why};
 use crate::trail::Stage;
@@ -9,7 +10,9 @@ use crate::understand::Understood;
 use sluice_ledger::Recorded;
 use sluice_ledger::record::content::{Meta, Steps, Table};
 use sluice_model::TableName;
-use sluice_policy::{Amount, Circumstances, Counters, Decision, DryRun, Exceeded, Known, Limit, Outcome, Permit, Request, Verdict, Work};
+use sluice_policy::{
+    Amount, Circumstances, Counters, Decision, DryRun, Exceeded, Known, Limit, Outcome, Permit, Purpose, Request, Verdict, Work,
+};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -46,9 +49,9 @@ impl Gateway {
         request: Request,
         background: Background<'_>,
     ) -> Result<Admission, Why> {
-        let policy = self.parts.in_force.policy();
-        let may_be_told = policy.is_free_of_labels(&request, background.known);
+        let may_be_told = self.whole_may_be_told(passage, &request, background.known);
         passage.asked = Some(record::request(&request, background.tables));
+        passage.asks_anew = asks_anew(&request);
         let mut dry_run = None;
         let begun = Instant::now();
         self.ask_shadows(passage, &request, None, background.known);
@@ -77,6 +80,7 @@ impl Gateway {
         let slot = permit.request().begins_job().then(|| Slot { in_force: Arc::clone(&self.parts.in_force), caller });
         passage.decision = Some(permit.decision().clone());
         let permit = self.recorded_permit(passage, permit).await?;
+        self.note_probe(passage, Probe::Permitted).await;
         self.carry_labels(passage, &permit).await?;
         Ok(Admission { permit, slot, dry_run, may_be_told })
     }
@@ -86,7 +90,7 @@ impl Gateway {
     /// Says whether what BigQuery tells of the job may be told.
     pub(crate) fn may_poll(&self, passage: &mut Passage, request: Request) -> Result<bool, Why> {
         let known = self.parts.in_force.known();
-        let may_be_told = self.parts.in_force.policy().is_free_of_labels(&request, &known);
+        let may_be_told = self.whole_may_be_told(passage, &request, &known);
         passage.asked = Some(record::request(&request, &[]));
         let begun = Instant::now();
         let verdict = self.first(passage, request, &known);
@@ -97,6 +101,13 @@ impl Gateway {
             Verdict::Refused(refusal) => Err(refuse(passage, refusal.decision)),
             Verdict::ToEstimate(estimate) => Err(refuse(passage, estimate.decision().clone())),
         }
+    }
+
+    /// Nothing that BigQuery says of this request can hold what the caller may not see.
+    pub(crate) fn whole_may_be_told(&self, passage: &Passage, request: &Request, known: &Known) -> bool {
+        let halt = self.parts.in_force.halt();
+        let circumstances = self.circumstances(passage, known, &halt);
+        self.parts.in_force.policy().may_be_told(passage.caller.principal(), request, &circumstances)
     }
 
     /// Whether the caller may know these schemas: else no text that comes from them reaches it.
@@ -190,6 +201,13 @@ impl Counters for Counted<'_> {
 
     fn job_done(&self, caller: &str) {
         self.0.job_done(caller);
+    }
+}
+
+fn asks_anew(request: &Request) -> bool {
+    match &request.work {
+        Work::Statement(statement) => !matches!(statement.purpose, Purpose::Page { .. }),
+        Work::Method(method) => method.name != "storage.readRows" && method.name != "storage.splitReadStream",
     }
 }
 

@@ -6,6 +6,7 @@ use crate::identify::{self, Strangers, TurnedAway};
 use crate::onward::Onward;
 use crate::places::{LongRows, Place, Places};
 use crate::ports::{Alarm, Catalog, InForce, Jobs, Keys, Machine, SealFault, Sealer, Upstream};
+use crate::probing::{Probe, Probes};
 use crate::record;
 use crate::refusal::{Refused, Why};
 use crate::running::{Owing, RunningJobs};
@@ -64,6 +65,7 @@ pub struct Gateway {
     pub(crate) owing: Owing,
     pub(crate) long_rows: LongRows,
     pub(crate) places: Places,
+    pub(crate) probes: Probes,
     pub(crate) read_sessions: ReadSessions,
     pub(crate) running: RunningJobs,
     pub(crate) sessions: Sessions,
@@ -79,6 +81,8 @@ pub(crate) struct Passage {
     pub connection: String,
     /// Something was permitted on record, so an end is owed.
     pub admitted: bool,
+    /// A statement or a read that was not decided on before: no poll, no page.
+    pub asks_anew: bool,
     /// For the record of a refusal.
     pub asked: Option<content::Request>,
     pub decision: Option<Decision>,
@@ -101,6 +105,7 @@ impl Gateway {
             owing: Owing::default(),
             long_rows: LongRows::default(),
             places: Places::of_rows(),
+            probes: Probes::default(),
             read_sessions: ReadSessions::default(),
             running: RunningJobs::default(),
             sessions: Sessions::default(),
@@ -156,6 +161,7 @@ impl Gateway {
             caller,
             connection,
             admitted: false,
+            asks_anew: false,
             asked: None,
             decision: None,
             shadows: BTreeMap::new(),
@@ -181,6 +187,9 @@ impl Gateway {
                 word = if passage.has_failed(why) { "failed" } else { "refused" };
                 let begun = Instant::now();
                 gateway.end_refused(&passage, why).await;
+                if matches!(why, Why::Policy(_)) {
+                    gateway.note_probe(&passage, Probe::Refused).await;
+                }
                 passage.visit.trail.note(Stage::Record, begun, word);
             }
             gateway.tell(Some(passage.subject), &passage.visit, word, outcome.as_ref().err());

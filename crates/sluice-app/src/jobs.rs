@@ -90,11 +90,17 @@ impl Gateway {
     }
 
     /// Before anything is done to a job.
-    pub(crate) async fn confirm_first(&self, known: &KnownJob, admission: &Admission, name: &JobName) -> Result<(), Why> {
+    pub(crate) async fn confirm_first(
+        &self,
+        passage: &Passage,
+        known: &KnownJob,
+        admission: &Admission,
+        name: &JobName,
+    ) -> Result<(), Why> {
         if known.arrived {
             return Ok(());
         }
-        let may_be_told = self.may_be_told(known);
+        let may_be_told = self.may_be_told(passage, known);
         let state = self.parts.upstream.job(&admission.permit, name, Duration::ZERO).await;
         self.confirm(known, &state.map_err(|fault| failed(fault, may_be_told))?).await
     }
@@ -102,7 +108,7 @@ impl Gateway {
     async fn look_at(&self, passage: &mut Passage, job: &JobName) -> Result<JobState, Why> {
         let known = self.own_job(passage, job).await?;
         let request = method(passage, "jobs.get", &known.name, Verb::Get, "");
-        let may_be_told = self.may_be_told(&known);
+        let may_be_told = self.may_be_told(passage, &known);
         let running = self.running.find(&passage.connection, &known.name);
         // The record of a job that is over takes no more counts: whoever asks then has a record of its own.
         if let Some(running) = running.as_ref().filter(|running| !running.state().done) {
@@ -133,8 +139,8 @@ impl Gateway {
         let request = method(passage, "jobs.cancel", &name, Verb::Post, "/cancel");
         let known_now = self.parts.in_force.known();
         let admission = self.admit_request(passage, request, Background { known: &known_now, tables: &[] }).await?;
-        self.confirm_first(&known, &admission, &name).await?;
-        let may_be_told = self.may_be_told(&known);
+        self.confirm_first(passage, &known, &admission, &name).await?;
+        let may_be_told = self.may_be_told(passage, &known);
         let (asking, trail) = (self.parts.upstream.send(&admission.permit), &passage.visit.trail);
         trail.upstream(Stage::UpstreamSend, asking).await.map_err(|fault| failed(fault, may_be_told))?;
         let asking = self.parts.upstream.job(&admission.permit, &name, Duration::ZERO);
@@ -187,13 +193,12 @@ impl Gateway {
         })
     }
 
-    /// Whether nothing that BigQuery says of a job can hold a labelled value.
-    pub(crate) fn may_be_told(&self, known: &KnownJob) -> bool {
+    /// Whether nothing that BigQuery says of a job can hold a value that the caller may not see.
+    pub(crate) fn may_be_told(&self, passage: &Passage, known: &KnownJob) -> bool {
         match &known.work {
             JobWork::Other => true,
             JobWork::Query(work) => {
-                let policy = self.parts.in_force.policy();
-                policy.is_free_of_labels(&self.page(known, work, Sends::default()), &self.parts.in_force.known())
+                self.whole_may_be_told(passage, &self.page(known, work, Sends::default()), &self.parts.in_force.known())
             }
         }
     }

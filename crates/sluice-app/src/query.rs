@@ -13,7 +13,6 @@ use crate::refusal::{self, FormReason, Refused, Why};
 use crate::release::Left;
 use crate::repeat;
 use crate::running::Running;
-use crate::telling::told;
 use crate::trail::Stage;
 use crate::understand::{Understood, all_nameable, depends_on_who_asks, tells_of_others};
 use sluice_identity::Caller;
@@ -58,7 +57,7 @@ impl Gateway {
         let connection = ask.connection.clone();
         self.pass(visit, Arc::new(caller), &connection, |gateway, mut passage| async move {
             let outcome = match gateway.submit_now(&mut passage, ask).await {
-                Ok(running) => Ok(told(running.as_begun().await, gateway.may_be_told(&running.known))),
+                Ok(running) => Ok(gateway.told(running.as_begun().await, gateway.may_be_told(&passage, &running.known))),
                 Err(why) => Err(why),
             };
             (passage, outcome)
@@ -129,7 +128,7 @@ impl Gateway {
             },
             Err(why) => return Err(why),
         };
-        let state = told(running.state(), self.may_be_told(&running.known));
+        let state = self.told(running.state(), self.may_be_told(passage, &running.known));
         Ok(if dry_run { Sent::DryRun(Box::new(state)) } else { Sent::Job(state.name) })
     }
 
@@ -253,7 +252,7 @@ impl Gateway {
             JobWork::Query(work) if work.part != Part::Unshown => work,
             _ => return Err(Why::Form { reason: FormReason::Invalid, text: "the job is no query, it has no rows".to_owned() }),
         };
-        if work.part == Part::Shown && !self.may_be_told(&known) {
+        if work.part == Part::Shown && !self.may_be_told(passage, &known) {
             let text = "a script that reads labelled columns shows its result whole, and not part by part".to_owned();
             return Err(Why::Form { reason: FormReason::Unsupported, text });
         }
@@ -263,7 +262,7 @@ impl Gateway {
         if let Some(running) = running.as_ref().filter(|running| !running.state().done) {
             running.count_poll();
             let may_be_told = self.may_poll(passage, self.page(&known, work, Sends::default()))?;
-            let state = told(running.wait(patience).await, may_be_told);
+            let state = self.told(running.wait(patience).await, may_be_told);
             succeeded(&state, may_be_told)?;
             if !state.done || !wants_rows {
                 return Ok(of_state(state));
@@ -285,16 +284,16 @@ impl Gateway {
         succeeded(&state, admission.may_be_told)?;
         if !state.done || !wants_rows {
             self.complete_later(passage, &state, &Left::default());
-            return Ok(of_state(told(state, admission.may_be_told)));
+            return Ok(of_state(self.told(state, admission.may_be_told)));
         }
         self.hold_to(&passage.connection, work, &state)?;
         let rows = RowsAsk::OfJob(rows);
         passage.place = Some(self.places.take(&passage.caller.principal().to_string()).await?);
         let asking = self.parts.upstream.rows(&admission.permit, &rows);
         let page = passage.visit.trail.upstream(Stage::UpstreamRows, asking).await.map_err(fault)?;
-        let released = self.release(passage, &admission.permit, page).await?;
+        let released = self.release(passage, &admission, page).await?;
         self.complete_later(passage, &state, &released.left());
-        Ok(Results { job: Some(state.name.clone()), state: Some(told(state, admission.may_be_told)), ..released.results() })
+        Ok(Results { job: Some(state.name.clone()), state: Some(self.told(state, admission.may_be_told)), ..released.results() })
     }
 
     /// What was dispatched is what is judged: a job whose result is another is withheld.

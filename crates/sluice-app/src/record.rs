@@ -6,9 +6,11 @@ use crate::ports::{JobState, UpstreamFault};
 use crate::refusal::Why;
 use aws_lc_rs::digest::{SHA256, digest};
 use sluice_identity::Caller;
-use sluice_ledger::record::content::{self, Client, Held, Identity, MaskedOutput, Meta, Policy, Refusing, Session, Table, Token, Upstream};
+use sluice_ledger::record::content::{
+    self, Client, DecidedBy, Held, Identity, MaskedOutput, Meta, Policy, Refusing, Session, Table, Token, Upstream,
+};
 use sluice_model::Analysis;
-use sluice_policy::{Decision, Inherited, MaskedPath, Need, Parameter, Reason, Request, RuleNote, Sends, Verb, Work};
+use sluice_policy::{Deciding, Decision, Inherited, MaskedPath, Need, Parameter, Reason, Request, RuleNote, Sends, Verb, Work};
 use std::collections::BTreeMap;
 
 pub(crate) fn identity(caller: &Caller) -> Identity {
@@ -102,10 +104,16 @@ pub(crate) fn policy(decision: &Decision, shadows: &BTreeMap<String, String>) ->
         held: evaluation.needs.iter().map(held).collect(),
         masks: evaluation.masks.iter().map(masked).collect(),
         inherits: inherits(&evaluation.inherited),
+        decided_by: evaluation.deciding.iter().filter(|deciding| deciding.permitted).map(decided_by).collect(),
         bytes: evaluation.cost.map(|cost| cost.bytes),
         cost_micros: evaluation.cost.map(|cost| cost.micros),
         shadows: shadows.clone(),
     }
+}
+
+fn decided_by(deciding: &Deciding) -> DecidedBy {
+    let Deciding { column, how, label, rules, .. } = deciding.clone();
+    DecidedBy { column, how: how.to_owned(), label, rules }
 }
 
 fn inherits(inherited: &[Inherited]) -> BTreeMap<String, Vec<String>> {

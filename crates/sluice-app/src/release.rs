@@ -1,5 +1,6 @@
 //! Rows on their way out: masked, on record piece by piece, and only then given to a door.
 
+use crate::decide::Admission;
 use crate::gateway::{Gateway, Passage};
 use crate::onward::{Onward, RowsToCome};
 use crate::ports::{Asking, JobState, RawRows};
@@ -12,7 +13,6 @@ use sluice_ledger::Recorded;
 use sluice_ledger::record::content::{MaskedCells, Page, Steps, Totals};
 use sluice_ledger::record::{Draft, DraftError, SealedRecord};
 use sluice_mask::{Head, MaskedCells as MaskedHere, MaskedRows, Masker};
-use sluice_policy::Permit;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -70,8 +70,8 @@ impl Released {
 
 impl Gateway {
     /// Of a page that is still on its way its first rows, so that what is odd about them is still told. The others follow in `onward.rs`.
-    pub(crate) async fn release(&self, passage: &mut Passage, permit: &Recorded<Permit>, raw: RawRows) -> Result<Released, Why> {
-        let masker = Masker::new(permit.value(), &self.parts.mask_keys);
+    pub(crate) async fn release(&self, passage: &mut Passage, admission: &Admission, raw: RawRows) -> Result<Released, Why> {
+        let masker = Masker::new(admission.permit.value(), &self.parts.mask_keys);
         let begun = Instant::now();
         let (head, masked, onward) = match raw {
             RawRows::Whole(page) => {
@@ -87,11 +87,11 @@ impl Gateway {
         passage.visit.trail.note_result(Stage::Mask, begun, &masked);
         let rows = self.commit_rows(passage, 0, masked?).await?;
         let more = onward.map(|(masking, source)| {
-            let (onward, more) = Onward::new(masking, source, &rows);
+            let (onward, more) = Onward::new(masking, source, &rows, admission.may_be_told);
             passage.onward = Some(onward);
             more
         });
-        Ok(Released { head, rows, more })
+        Ok(Released { head: self.told_head(head, admission.may_be_told), rows, more })
     }
 
     /// Each piece on record, under its number; the first is `number`.

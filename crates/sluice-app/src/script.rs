@@ -7,7 +7,6 @@ use crate::job::{JobName, JobWork, KnownJob, Part};
 use crate::jobs::asked;
 use crate::ports::{JobState, JobsFault};
 use crate::refusal::{Refused, Why};
-use crate::telling::told;
 use crate::trail::Stage;
 use serde_json::Value;
 use sluice_identity::Caller;
@@ -47,8 +46,8 @@ impl Gateway {
         let request = asked(passage, &parent.project, work, sends);
         let known_now = self.parts.in_force.known();
         let admission = self.admit_request(passage, request, Background { known: &known_now, tables: &[] }).await?;
-        self.confirm_first(&script, &admission, &script.name).await?;
-        let may_be_told = self.may_be_told(&script);
+        self.confirm_first(passage, &script, &admission, &script.name).await?;
+        let may_be_told = self.may_be_told(passage, &script);
         let fault = |fault| failed(fault, may_be_told);
         let asking = self.parts.upstream.send(&admission.permit);
         let listed = passage.visit.trail.upstream(Stage::UpstreamSend, asking).await.map_err(fault)?;
@@ -62,7 +61,7 @@ impl Gateway {
                 continue;
             }
             self.take_in(&script, &state).await?;
-            states.push(told(without_foreign_text(state), may_be_told));
+            states.push(self.told(without_foreign_text(state), may_be_told));
         }
         self.complete(passage, &JobState::default(), "completed").await;
         Ok(states)

@@ -5,6 +5,7 @@ use crate::job::{JobName, JobWork, KnownJob, Part};
 use crate::ports::{JobState, UpstreamError};
 use crate::refusal::Why;
 use crate::script::without_foreign_text;
+use crate::sizes::{coarsen, coarsen_fields};
 use crate::withhold::{sent_columns, withhold};
 use sluice_model::{ColumnPath, Exposure, How, Output, TableName};
 use sluice_policy::{Evaluation, Known, Method, Outcome, Request, Resource, Sends, Work};
@@ -20,7 +21,7 @@ impl Gateway {
             JobWork::Query(work) => {
                 // A part of a script can be of a procedure, whose body is not the caller's own text.
                 let state = if work.part == Part::Whole { state } else { without_foreign_text(state) };
-                told(state, self.may_be_told(known))
+                self.told(state, self.may_be_told(passage, known))
             }
             JobWork::Other if state.error.is_none() && state.errors.is_empty() => state,
             JobWork::Other => self.tell_of_transfer(passage, state).await,
@@ -38,7 +39,7 @@ impl Gateway {
         let (mut outputs, known) = match found {
             Ok(found) => (found.outputs, found.known),
             Err(Why::NotFound { .. }) => (Vec::new(), (*self.parts.in_force.known()).clone()),
-            Err(_) => return withhold(state, &sent),
+            Err(_) => return self.withheld(state, &sent),
         };
         let names: Vec<String> = outputs.iter().map(|output| output.name.clone()).collect();
         outputs.extend(sent.iter().map(|name| shown(&table, name)));
@@ -55,7 +56,7 @@ impl Gateway {
         if described.outcome == Outcome::Permitted {
             columns.extend(names);
         }
-        withhold(state, &columns)
+        self.withheld(state, &columns)
     }
 
     /// By the columns that the table has, and those that the load was sent with. Where nobody says which there are, any could be.
@@ -66,6 +67,23 @@ impl Gateway {
         }
         let mut exposures = outputs.iter().flat_map(|output| &output.exposures);
         exposures.any(|exposure| !policy.labels.of(&exposure.column, known).is_empty())
+    }
+
+    /// A job as it may be told: without its texts and without exact sizes where they can hold what the caller may not see.
+    pub(crate) fn told(&self, state: JobState, may_be_told: bool) -> JobState {
+        if may_be_told { state } else { self.withheld(state, &[]) }
+    }
+
+    fn withheld(&self, state: JobState, columns: &[String]) -> JobState {
+        let mut state = withhold(state, columns);
+        let coarse = |bytes: u64| self.parts.mask_keys.coarse_bytes(bytes);
+        if let Some(statistics) = state.resource.0.get_mut("statistics") {
+            coarsen(statistics, &coarse);
+        }
+        if let Some(head) = &mut state.head {
+            coarsen_fields(&mut head.rest, &coarse);
+        }
+        state
     }
 
     /// What policy would say of a method about a table. Nothing is done, counted or put on record.
@@ -111,11 +129,6 @@ fn place_in(said: &str, job: &JobName) -> Option<String> {
     let place = said.strip_prefix(TAKEN)?.strip_prefix(&job.project)?.strip_prefix(':')?.strip_suffix(&job.id)?.strip_suffix('.')?;
     let is_place = !place.is_empty() && place.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     is_place.then(|| place.to_owned())
-}
-
-/// A job as it may be told: without its texts where they can hold what the caller may not see.
-pub(crate) fn told(state: JobState, may_be_told: bool) -> JobState {
-    if may_be_told { state } else { withhold(state, &[]) }
 }
 
 #[cfg(test)]

@@ -127,7 +127,7 @@ impl Gateway {
         Ok(Columns { outputs, required, known })
     }
 
-    async fn look_up(
+    pub(crate) async fn look_up(
         &self,
         trail: &Trail,
         connection: &str,

@@ -117,6 +117,7 @@ impl Passage {
             visit: self.visit.clone(),
             caller: Arc::clone(&self.caller),
             connection: self.connection.clone(),
+            asks_anew: false,
             admitted: self.admitted,
             asked: None,
             decision: None,

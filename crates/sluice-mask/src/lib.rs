@@ -24,7 +24,7 @@ pub use columnar::{
     ARRAY_ROWS_MAX, AVRO_SCHEMA_BYTES_MAX, BATCH_DECODED_BYTES_MAX, MaskedBatch, STREAM_MESSAGE_BYTES_MAX, StreamMasking, StreamSchema,
 };
 pub use cover::CoveredPath;
-pub use keys::{MASK_SECRET_BYTES, MaskKeys};
+pub use keys::{COARSE_BYTES, MASK_SECRET_BYTES, MaskKeys};
 pub use masker::{MaskFault, MaskedCells, MaskedRows, Masker, ROWS_BYTES_MAX};
 pub use masking::{Masking, PAGE_ON_ITS_WAY_BYTES_MAX, PageStart, ROW_BYTES_MAX};
 pub use page::{HEAD_MEMBER_BYTES_MAX, HEAD_MEMBERS_MAX, Head, PAGE_BYTES_MAX, PAGE_TOKEN_BYTES_MAX, PageFault, RawPage};

@@ -46,6 +46,14 @@ pub(crate) struct Answer {
     pub may_permit_later: bool,
 }
 
+impl Answer {
+    /// As it is, now, whatever it costs.
+    pub fn shows_all(&self) -> bool {
+        let plainly = |rule: &Arc<Rule>| rule.duties.mask.is_none() && rule.duties.hold.is_none();
+        !self.permits.is_empty() && self.permits.iter().all(plainly) && self.forbids.is_empty() && self.errors.is_empty() && !self.waits
+    }
+}
+
 /// A request with everything that was asked about it.
 pub(crate) struct Asker<'a> {
     set: &'a PolicySet,

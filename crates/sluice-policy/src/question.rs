@@ -2,7 +2,7 @@
 
 use crate::labels::{Found, Label};
 use crate::request::{Method, Request, Resource, Statement, Work};
-use sluice_model::{ColumnPath, Effect, Output, StatementAnalysis, TableName};
+use sluice_model::{ColumnPath, Effect, How, Output, StatementAnalysis, TableName};
 use std::collections::BTreeSet;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -60,6 +60,14 @@ impl Question {
 }
 
 impl Question {
+    /// The labelled column that it asks to decide rows by, and how.
+    pub fn deciding(&self) -> Option<(&ColumnPath, &'static str)> {
+        match (&self.about, self.action.as_str(), self.how) {
+            (About::Column(column), "decide_by", Some(how)) => Some((column, how)),
+            _ => None,
+        }
+    }
+
     /// What the caller can do without, where that is plain.
     pub fn without(&self) -> Option<&'static str> {
         match (&self.about, self.action.as_str()) {
@@ -116,6 +124,19 @@ pub fn column_questions(request: &Request, found: &Found<'_>) -> Vec<Question> {
         };
         for exposure in &output.exposures {
             push("write_elsewhere", &exposure.column, exposure.how.word(), Some(&destination));
+        }
+    }
+    questions
+}
+
+/// Whether the labelled ones of these columns are shown as they are.
+pub fn to_see(columns: &[ColumnPath], found: &Found<'_>) -> Vec<Question> {
+    let mut questions: Vec<Question> = Vec::new();
+    for column in columns {
+        for question in Question::of_column("see", column, How::Direct.word(), None, &found.of(column)) {
+            if !questions.contains(&question) {
+                questions.push(question);
+            }
         }
     }
     questions

@@ -4,8 +4,12 @@ use crate::limit::{Limit, LimitRule, Who};
 use serde::Deserialize;
 use sluice_model::principal::CallerKind;
 use std::collections::BTreeMap;
+use std::fmt;
 
 pub const SETTINGS_FORMAT: u32 = 1;
+/// They are remembered one by one.
+const PROBES_MAX: u32 = 1_000;
+const PROBING_MINUTES_MAX: u32 = 24 * 60;
 const BYTES_PER_TIB: u128 = 1 << 40;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +20,17 @@ pub struct Settings {
     pub ceiling_micros: Option<u64>,
     pub judges: BTreeMap<String, JudgeMode>,
     pub limits: Vec<LimitRule>,
+    pub probing: Probing,
+}
+
+/// How often one caller may ask by labelled columns before somebody should look: a predicate answers one bit, and bits add up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probing {
+    /// Requests that were refused for it.
+    pub refused_max: u32,
+    /// Requests that a rule let through.
+    pub permitted_max: u32,
+    pub within_minutes: u32,
 }
 
 /// Who must agree on what a statement does before it runs.
@@ -38,6 +53,16 @@ struct SettingsFile {
     connections: BTreeMap<String, ConnectionEntry>,
     #[serde(default)]
     limits: Vec<LimitEntry>,
+    #[serde(default)]
+    probing: ProbingEntry,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProbingEntry {
+    refused_max: Option<u32>,
+    permitted_max: Option<u32>,
+    within_minutes: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -84,12 +109,14 @@ impl Settings {
         });
         let judges = judges.collect();
         let limits = file.limits.into_iter().filter_map(|entry| entry.read(&mut problems)).collect();
+        let probing = file.probing.read(&mut problems);
         let settings = Settings {
             name: file.name,
             micros_per_tib: file.cost.micros_per_tib,
             ceiling_micros: file.cost.ceiling_micros,
             judges,
             limits,
+            probing,
         };
         if problems.is_empty() { Ok(settings) } else { Err(problems) }
     }
@@ -104,6 +131,7 @@ impl Settings {
             ("name".to_owned(), self.name.clone()),
             ("micros_per_tib".to_owned(), self.micros_per_tib.to_string()),
             ("ceiling_micros".to_owned(), self.ceiling_micros.map_or("none".to_owned(), |ceiling| ceiling.to_string())),
+            ("probing".to_owned(), self.probing.to_string()),
         ]);
         described.extend(self.judges.iter().map(|(name, judge)| (format!("judge of connection {name}"), judge.word().to_owned())));
         for rule in &self.limits {
@@ -124,6 +152,37 @@ impl Settings {
     pub fn bytes_for(&self, micros: u64) -> Option<u64> {
         let bytes = (u128::from(micros) * BYTES_PER_TIB).checked_div(u128::from(self.micros_per_tib))?;
         Some(u64::try_from(bytes).unwrap_or(u64::MAX))
+    }
+}
+
+impl Default for Probing {
+    fn default() -> Probing {
+        Probing { refused_max: 10, permitted_max: 200, within_minutes: 10 }
+    }
+}
+
+impl fmt::Display for Probing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Probing { refused_max, permitted_max, within_minutes } = self;
+        write!(formatter, "{refused_max} refused or {permitted_max} permitted requests within {within_minutes} minutes")
+    }
+}
+
+impl ProbingEntry {
+    fn read(self, problems: &mut Vec<String>) -> Probing {
+        let default = Probing::default();
+        let mut bounded = |name: &str, value: Option<u32>, default: u32, max: u32| {
+            let value = value.unwrap_or(default);
+            if !(1..=max).contains(&value) {
+                problems.push(format!("{name} of [probing] is {value}, not 1 to {max}"));
+            }
+            value
+        };
+        Probing {
+            refused_max: bounded("refused_max", self.refused_max, default.refused_max, PROBES_MAX),
+            permitted_max: bounded("permitted_max", self.permitted_max, default.permitted_max, PROBES_MAX),
+            within_minutes: bounded("within_minutes", self.within_minutes, default.within_minutes, PROBING_MINUTES_MAX),
+        }
     }
 }
 

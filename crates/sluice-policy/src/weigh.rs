@@ -4,7 +4,7 @@ use crate::ask::{Answer, Asked, Asker, Circumstances, Matter};
 use crate::duty::HoldDuty;
 use crate::fact::Fault;
 use crate::judge::{DryRun, Estimated};
-use crate::labels::{Found, Known};
+use crate::labels::Found;
 use crate::limit::Limit;
 use crate::mask::Mask;
 use crate::plan::{self, Inherited, MaskedPath};
@@ -31,8 +31,23 @@ pub struct Evaluation {
     pub permitted: Vec<(String, Vec<String>)>,
     pub masks: Vec<MaskedPath>,
     pub inherited: Vec<Inherited>,
+    /// Labelled columns that were to decide rows, whether or not a rule let them.
+    pub deciding: Vec<Deciding>,
     pub judge: JudgeMode,
     pub cost: Option<Cost>,
+}
+
+/// A predicate on a labelled column. What only it selects is not masked, so where it was let through it is marked, and where it was not it is counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deciding {
+    pub column: String,
+    /// `filter`, `join`, `group` ...
+    pub how: &'static str,
+    /// Of several labels, the one that was asked about.
+    pub label: Option<String>,
+    pub permitted: bool,
+    /// Those that let it through.
+    pub rules: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,10 +78,23 @@ impl Outcome {
 }
 
 impl Evaluation {
+    fn empty(judge: JudgeMode) -> Evaluation {
+        Evaluation {
+            outcome: Outcome::Refused,
+            reasons: Vec::new(),
+            needs: Vec::new(),
+            permitted: Vec::new(),
+            masks: Vec::new(),
+            inherited: Vec::new(),
+            deciding: Vec::new(),
+            judge,
+            cost: None,
+        }
+    }
+
     pub(crate) fn refused(reason: Reason, judge: JudgeMode) -> Evaluation {
         let reasons = vec![reason];
-        let (needs, permitted, masks, inherited) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Evaluation { outcome: Outcome::Refused, reasons, needs, permitted, masks, inherited, judge, cost: None }
+        Evaluation { reasons, ..Evaluation::empty(judge) }
     }
 }
 
@@ -99,11 +127,20 @@ impl PolicySet {
         weighing.conclude()
     }
 
-    /// Whether a request reads no labelled column at all: then nothing that BigQuery says of it can hold what the caller may not see.
-    pub fn is_free_of_labels(&self, request: &Request, known: &Known) -> bool {
+    /// Whether all that BigQuery says of a request may be told: of what it reads nothing is labelled, or nothing that is not shown to this
+    /// principal as it is.
+    pub fn may_be_told(&self, principal: &Principal, request: &Request, circumstances: &Circumstances<'_>) -> bool {
         let columns = question::columns_read(request);
-        let found = Found::of_all(&self.labels, known, columns.iter());
-        columns.iter().all(|column| found.of(column).is_empty())
+        let known = plan::known_within(request, &self.labels, circumstances.known, &columns);
+        let found = Found::of_all(&self.labels, &known, columns.iter());
+        let questions = question::to_see(&columns, &found);
+        if questions.is_empty() {
+            return true;
+        }
+        let circumstances = &Circumstances { known: &known, ..*circumstances };
+        let matter = Matter { principal, request, circumstances, estimated: None, asks_all: false, found: &found, columns: &columns };
+        // What cannot be asked is not told.
+        Asker::new(self, &matter, questions).is_ok_and(|asker| asker.asked().iter().all(|asked| asked.answer.shows_all()))
     }
 }
 
@@ -122,16 +159,7 @@ struct Weighing<'a> {
 
 impl<'a> Weighing<'a> {
     fn new(set: &'a PolicySet, request: &Request) -> Weighing<'a> {
-        let evaluation = Evaluation {
-            outcome: Outcome::Refused,
-            reasons: Vec::new(),
-            needs: Vec::new(),
-            permitted: Vec::new(),
-            masks: Vec::new(),
-            inherited: Vec::new(),
-            judge: set.settings.judge(&request.connection),
-            cost: None,
-        };
+        let evaluation = Evaluation::empty(set.settings.judge(&request.connection));
         Weighing { set, evaluation, holds: Vec::new(), waits: false }
     }
 
@@ -209,6 +237,7 @@ impl<'a> Weighing<'a> {
     fn answer<'q>(&mut self, asked: &Asked<'q>, asker: &Asker<'q>) {
         let (question, answer) = (&asked.question, &asked.answer);
         self.errors(question, answer, asker);
+        self.mark(question, answer);
         self.waits |= answer.waits;
         self.hold(question, answer.forbids.iter().chain(&answer.permits), asker);
         for rule in &answer.forbids {
@@ -244,6 +273,16 @@ impl<'a> Weighing<'a> {
             });
         }
         self.permitted(question, answer);
+    }
+
+    fn mark(&mut self, question: &Question, answer: &Answer) {
+        let Some((column, how)) = question.deciding() else { return };
+        let stands_against = answer.forbids.iter().any(|rule| rule.duties.hold.is_none());
+        let permitted = !answer.permits.is_empty() && !stands_against && answer.errors.is_empty();
+        let rules = answer.permits.iter().map(|rule| rule.duties.id.clone());
+        let rules = if permitted { rules.collect() } else { Vec::new() };
+        let (column, label) = (column.to_string(), question.label.clone());
+        self.evaluation.deciding.push(Deciding { column, how, label, permitted, rules });
     }
 
     fn not_permitted(&self, labels: Vec<&str>) -> String {

@@ -20,6 +20,8 @@ pub struct Table {
     pub etag: String,
     /// Partitioned by the time of arrival: it has `_PARTITIONTIME`.
     pub ingestion_time: bool,
+    /// The column whose values its partitions are named by.
+    pub partitioned_by: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,7 +19,14 @@ pub fn table(resource: &Value) -> Result<Table, ResourceError> {
         kind,
         etag: etag(resource),
         ingestion_time: partitioning.is_some_and(|partitioning| partitioning.get("field").is_none()),
+        partitioned_by: partitioned_by(resource),
     })
+}
+
+fn partitioned_by(resource: &Value) -> Option<String> {
+    let kinds = ["timePartitioning", "rangePartitioning"].into_iter();
+    let mut fields = kinds.filter_map(|kind| resource.get(kind)?.get("field")?.as_str());
+    fields.next().map(str::to_owned)
 }
 
 fn view(resource: &Value, field: &str, materialized: bool) -> Result<TableKind, ResourceError> {

@@ -76,6 +76,8 @@ kinds! {
     RequestRefused = 37, "request.refused";
     /// The process ended before the request did; written at the next start.
     RequestInterrupted = 38, "request.interrupted";
+    /// One caller asks by labelled columns, again and again.
+    CallerProbing = 40, "caller.probing";
     ExportCursor = 50, "export.cursor";
     ArchiveSealed = 51, "archive.sealed";
     WitnessCosigned = 52, "witness.cosigned";

@@ -4,6 +4,7 @@
 mod file;
 mod found;
 mod pattern;
+mod sizes;
 #[cfg(test)]
 mod tests;
 
@@ -70,7 +71,9 @@ impl Labels {
 
     /// The patterns that mean columns of a table, whose name is canonical.
     fn touching(&self, table: &TableName) -> Vec<(&Pattern, &str)> {
-        let patterns = self.patterns.iter().filter(|(pattern, _)| pattern.touches(table));
+        let measured = sizes::measured(table);
+        let touches = |pattern: &Pattern| measured.map_or_else(|| pattern.touches(table), |scope| pattern.touches_within(scope));
+        let patterns = self.patterns.iter().filter(|(pattern, _)| touches(pattern));
         patterns.map(|(pattern, label)| (pattern, label.as_str())).collect()
     }
 
@@ -86,14 +89,21 @@ impl Labels {
             return Vec::new();
         }
         let path: Vec<String> = column.path.iter().map(|part| part.to_lowercase()).collect();
-        let mut names: BTreeSet<&'a str> = BTreeSet::new();
-        names.extend(patterns.iter().filter(|(pattern, _)| pattern.covers_path(&path)).map(|(_, label)| *label));
         let column = ColumnPath { table: table.clone(), path };
-        if !known.is_empty() {
-            for tag in known.policy_tags_of(&column) {
-                names.insert(self.tags.get(tag).map_or(UNMAPPED_TAG, String::as_str));
+        let mut names: BTreeSet<&'a str> = BTreeSet::new();
+        let mut tagged = |tag: &String| self.tags.get(tag).map_or(UNMAPPED_TAG, String::as_str);
+        match sizes::measured(table) {
+            Some(_) if !sizes::is_size(&column.path) => return Vec::new(),
+            Some(scope) => {
+                names.extend(patterns.iter().map(|(_, label)| *label));
+                names.extend(within(&known.policy_tags, scope).map(&mut tagged));
+                names.extend(within(&known.inherited, scope).map(String::as_str));
             }
-            names.extend(known.inherited_by(&column));
+            None => {
+                names.extend(patterns.iter().filter(|(pattern, _)| pattern.covers_path(&column.path)).map(|(_, label)| *label));
+                names.extend(known.policy_tags_of(&column).map(&mut tagged));
+                names.extend(known.inherited_by(&column));
+            }
         }
         names.retain(|name| !self.is_released(&column, name));
         names.into_iter().map(|name| self.labels.get(name).unwrap_or(&UNKNOWN_LABEL)).collect()
@@ -104,7 +114,7 @@ impl Labels {
         let table = canonical_table(table);
         let prefix = format!("{table}.");
         let mut names: BTreeSet<&str> = BTreeSet::new();
-        names.extend(self.patterns.iter().filter(|(pattern, _)| pattern.touches(&table)).map(|(_, label)| label.as_str()));
+        names.extend(self.touching(&table).into_iter().map(|(_, label)| label));
         let tags = known.policy_tags.range(prefix.clone()..).take_while(|(column, _)| column.starts_with(&prefix));
         names.extend(tags.flat_map(|(_, tags)| tags).map(|tag| self.tags.get(tag).map_or(UNMAPPED_TAG, String::as_str)));
         let inherited = known.inherited.range(prefix.clone()..).take_while(|(column, _)| column.starts_with(&prefix));
@@ -189,6 +199,12 @@ fn around<'a>(known: &'a Names, column: &ColumnPath) -> impl Iterator<Item = &'a
     let prefix = format!("{column}.");
     let inside = known.range(prefix.clone()..).take_while(move |(name, _)| name.starts_with(&prefix)).map(|(_, names)| names);
     above(column).into_iter().filter_map(|name| known.get(&name)).chain(inside).flatten()
+}
+
+/// Of every column in a dataset, or in a whole project.
+fn within<'a>(known: &'a Names, (project, dataset): sizes::Scope<'_>) -> impl Iterator<Item = &'a String> {
+    let prefix = dataset.map_or_else(|| format!("{project}."), |dataset| format!("{project}.{dataset}."));
+    known.range(prefix.clone()..).take_while(move |(column, _)| column.starts_with(&prefix)).flat_map(|(_, names)| names)
 }
 
 /// The column and every struct around it: what labels a struct labels its fields.

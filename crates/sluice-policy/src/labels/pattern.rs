@@ -1,6 +1,7 @@
 //! `project.dataset.table.column`, where `*` stands for any letters of one part.
 
 use super::canonical_table;
+use super::sizes::Scope;
 use sluice_model::{ColumnPath, TableName};
 use std::fmt;
 
@@ -55,6 +56,11 @@ impl Pattern {
         matches(&self.table.project, &table.project)
             && matches(&self.table.dataset, &table.dataset)
             && overlap(&self.table.table, &table.table)
+    }
+
+    /// Whether it means columns of any table there.
+    pub(super) fn touches_within(&self, (project, dataset): Scope<'_>) -> bool {
+        matches(&self.table.project, project) && dataset.is_none_or(|dataset| matches(&self.table.dataset, dataset))
     }
 }
 

@@ -282,6 +282,7 @@ fn projects_ask(connection: &str) -> MethodAsk {
         name: "projects.list".to_owned(),
         resource: Resource::Connection,
         reads: Reads::Nothing,
+        partitions: Vec::new(),
         also: Vec::new(),
         sends: Sends { path: "projects".to_owned(), query, ..Sends::default() },
         changes: Vec::new(),

@@ -222,6 +222,7 @@ fn stopped() -> Why {
         permitted: Vec::new(),
         masks: Vec::new(),
         inherited: Vec::new(),
+        deciding: Vec::new(),
         judge: JudgeMode::Both,
         cost: None,
     };

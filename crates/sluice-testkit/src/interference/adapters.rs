@@ -87,6 +87,7 @@ fn described(table: &ClinicTable) -> Table {
         columns: columns.collect(),
         etag: String::new(),
         ingestion_time: false,
+        partitioned_by: None,
     }
 }
 

@@ -21,6 +21,8 @@ mod exposition;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod flows;
+#[cfg(test)]
 mod frames;
 #[cfg(test)]
 mod h2;
@@ -52,6 +54,8 @@ mod ownership;
 mod policies;
 #[cfg(test)]
 mod pool;
+#[cfg(test)]
+mod probing;
 #[cfg(test)]
 mod program;
 #[cfg(test)]

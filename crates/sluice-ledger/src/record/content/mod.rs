@@ -11,7 +11,7 @@ mod steps;
 
 pub use identity::{Identity, Session, Token};
 pub use meta::{Change, Client, JobName, Meta};
-pub use policy::{Held, MaskedOutput, Policy, Refusing};
+pub use policy::{DecidedBy, Held, MaskedOutput, Policy, Refusing};
 pub use request::{Parameter, Request, Table};
 pub use result::{MaskedCells, Page, Totals, Upstream};
 pub use steps::Steps;

@@ -25,6 +25,9 @@ pub struct Policy {
     /// Columns that are written, and the labels that they have from then on.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub inherits: BTreeMap<String, Vec<String>>,
+    /// Labelled columns that decide rows: a mark on what a mask does not cover.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub decided_by: Vec<DecidedBy>,
     /// By the dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
@@ -44,6 +47,18 @@ pub struct Refusing {
     pub question: Option<String>,
     pub rules: Vec<String>,
     pub fact: String,
+}
+
+/// A predicate on a labelled column that a rule let through.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DecidedBy {
+    pub column: String,
+    /// `filter`, `join`, `group` ...
+    pub how: String,
+    /// Of several labels, which.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    pub rules: Vec<String>,
 }
 
 /// Approval that was due.

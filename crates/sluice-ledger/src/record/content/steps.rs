@@ -78,6 +78,11 @@ impl Draft {
         Draft::new(Kind::AuthnOk)?.with_content(meta)?.with_content(identity)
     }
 
+    /// A caller that asks by labelled columns again and again.
+    pub fn of_probing(meta: &Meta, identity: &Identity) -> Result<Draft, DraftError> {
+        Draft::new(Kind::CallerProbing)?.with_content(meta)?.with_content(identity)
+    }
+
     /// What people do to a record: hold it, release it, give it up.
     pub fn of_change(kind: Kind, target: Option<Target>, change: &super::Change) -> Result<Draft, DraftError> {
         let draft = match target {

@@ -19,6 +19,10 @@ pub(super) struct Named {
 }
 
 impl Named {
+    pub fn is_partition(&self) -> bool {
+        self.partition.is_some()
+    }
+
     pub fn reference(&self) -> Value {
         let partition = self.partition.iter().map(|partition| format!("${partition}"));
         let table: String = std::iter::once(self.table.table.clone()).chain(partition).collect();

@@ -34,7 +34,9 @@ pub(super) fn load(mut job: Job<'_>, work: &Map<String, Value>, at: &Path<'_>, w
 pub(super) fn copy(mut job: Job<'_>, work: &Map<String, Value>, at: &Path<'_>) -> Result<MethodAsk, FormFault> {
     is_no_dry_run(&job)?;
     let mut work = work.clone();
-    let sources = copied(&job, &mut work, at)?;
+    let named = copied(&job, &mut work, at)?;
+    let partitions = named.iter().filter(|named| named.is_partition()).map(|named| named.table.clone()).collect();
+    let sources: Vec<TableName> = named.into_iter().map(|named| named.table).collect();
     let destination = written(&mut job, &mut work, at)?;
     sources.iter().for_each(|source| job.also.ask("read", Resource::Table(source.clone())));
     let operation = text_of(&work, "operationType");
@@ -49,16 +51,19 @@ pub(super) fn copy(mut job: Job<'_>, work: &Map<String, Value>, at: &Path<'_>) -
     job.also.ask(effect, destination.resource());
     let sends = job.sends("copy", ordered(&message::COPY, work));
     let table = destination.named.table;
-    Ok(method(job, "jobs.copy", Resource::Table(table.clone()), Reads::All(sources), vec![table], sends))
+    let ask = method(job, "jobs.copy", Resource::Table(table.clone()), Reads::All(sources), vec![table], sends);
+    Ok(MethodAsk { partitions, ..ask })
 }
 
 pub(super) fn extract(mut job: Job<'_>, work: &Map<String, Value>, at: &Path<'_>) -> Result<MethodAsk, FormFault> {
     is_no_dry_run(&job)?;
     let mut work = work.clone();
+    let mut partitions = Vec::new();
     let (resource, reads) = match (message_of(&work, "sourceTable"), message_of(&work, "sourceModel")) {
         (Some(given), None) => {
             let named = name::table(job.place.project, given, &at.name("sourceTable"))?;
             work.insert("sourceTable".to_owned(), named.reference());
+            partitions.extend(Some(&named).filter(|named| named.is_partition()).map(|named| named.table.clone()));
             let resource = Resource::Table(named.table.clone());
             job.also.ask("read", resource.clone());
             job.also.ask("export", resource.clone());
@@ -80,7 +85,7 @@ pub(super) fn extract(mut job: Job<'_>, work: &Map<String, Value>, at: &Path<'_>
         job.also.ask("open", bucket);
     }
     let sends = job.sends("extract", ordered(&message::EXTRACT, work));
-    Ok(method(job, "jobs.extract", resource, reads, Vec::new(), sends))
+    Ok(MethodAsk { partitions, ..method(job, "jobs.extract", resource, reads, Vec::new(), sends) })
 }
 
 fn method(job: Job<'_>, name: &str, resource: Resource, reads: Reads, changes: Vec<TableName>, sends: Sends) -> MethodAsk {
@@ -93,6 +98,7 @@ fn method(job: Job<'_>, name: &str, resource: Resource, reads: Reads, changes: V
         also: job.also.into_list(),
         sends,
         changes,
+        partitions: Vec::new(),
         untags: None,
         begins: Some(job.name),
         expressions: Vec::new(),
@@ -142,7 +148,7 @@ fn sources(job: &mut Job<'_>, work: &Map<String, Value>, at: &Path<'_>, way: Way
 }
 
 /// The tables that a copy reads, written out in full.
-fn copied(job: &Job<'_>, work: &mut Map<String, Value>, at: &Path<'_>) -> Result<Vec<TableName>, FormFault> {
+fn copied(job: &Job<'_>, work: &mut Map<String, Value>, at: &Path<'_>) -> Result<Vec<name::Named>, FormFault> {
     let many = list_of(work, "sourceTables");
     let single = message_of(work, "sourceTable");
     if let (Some(_), [_, ..]) = (single, many) {
@@ -152,7 +158,7 @@ fn copied(job: &Job<'_>, work: &mut Map<String, Value>, at: &Path<'_>) -> Result
         let named = name::table(job.place.project, given, &at.name("sourceTable"))?;
         work.insert("sourceTable".to_owned(), named.reference());
         work.remove("sourceTables");
-        return Ok(vec![named.table]);
+        return Ok(vec![named]);
     }
     let at = at.name("sourceTables");
     if many.is_empty() {
@@ -161,7 +167,7 @@ fn copied(job: &Job<'_>, work: &mut Map<String, Value>, at: &Path<'_>) -> Result
     let given = many.iter().filter_map(Value::as_object).enumerate();
     let named = given.map(|(place, given)| name::table(job.place.project, given, &at.place(place))).collect::<Result<Vec<_>, _>>()?;
     work.insert("sourceTables".to_owned(), named.iter().map(name::Named::reference).collect());
-    Ok(named.into_iter().map(|named| named.table).collect())
+    Ok(named)
 }
 
 /// Where an extract writes. The field for one place is written as the list that took its place.

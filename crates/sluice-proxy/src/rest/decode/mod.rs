@@ -67,6 +67,7 @@ pub fn ask(call: &Call<'_>) -> Result<MethodAsk, FormFault> {
         name: matched.method.action.to_owned(),
         resource: decoded.resource.unwrap_or_else(|| resource(matched)),
         reads: reads(call)?,
+        partitions: partitions(matched),
         also: decoded.also,
         sends,
         changes: decoded.changes,
@@ -154,6 +155,12 @@ fn table_name(matched: &Matched) -> TableName {
     let name = matched.name("tableId");
     let table = names::decorated(name).map_or(name, |(table, _)| table);
     TableName::new(matched.project(), matched.name("datasetId"), table)
+}
+
+/// What is written into a partition is the caller's own; whatever else names one learns of what is there.
+fn partitions(matched: &Matched) -> Vec<TableName> {
+    let is_named = names::decorated(matched.name("tableId")).is_some_and(|(_, partition)| partition.is_some());
+    if is_named && matched.method.name != "tabledata.insertAll" { vec![table_name(matched)] } else { Vec::new() }
 }
 
 /// A dataset with everything in it.

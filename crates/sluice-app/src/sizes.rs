@@ -1,0 +1,147 @@
+//! Counts of bytes, where exact ones would tell how long values are that the caller may not see.
+
+use crate::gateway::{Gateway, Passage};
+use crate::ports::Resource as Answer;
+use serde_json::{Map, Value};
+use sluice_mask::Head;
+use sluice_model::TableName;
+use sluice_policy::{Known, Outcome, Request, Resource, Work};
+
+/// In every name of a count of bytes, and in no other name that BigQuery counts by.
+const BYTES: &str = "bytes";
+/// What of a table is told whole to those alone who may read it whole: a filter holds values that somebody looks for, and each value of a
+/// partitioning column is a partition.
+const OF_VALUES: [&str; 2] = ["filterPredicate", "numPartitions"];
+const NESTING_MAX: usize = 16;
+
+impl Gateway {
+    pub(crate) fn told_head(&self, mut head: Head, may_be_told: bool) -> Head {
+        if !may_be_told {
+            coarsen_fields(&mut head.rest, &|bytes| self.parts.mask_keys.coarse_bytes(bytes));
+        }
+        head
+    }
+
+    /// The description of a table, as it may be told.
+    pub(crate) async fn tell_of_table(&self, passage: &Passage, request: &Request, known: &Known, mut answer: Answer) -> Answer {
+        let Work::Method(method) = &request.work else { return answer };
+        let Resource::Table(table) = &method.resource else { return answer };
+        if !answer.0.is_object() || self.shows_whole(passage, &request.project, table, known).await {
+            return answer;
+        }
+        coarsen_table(&mut answer.0, &|bytes| self.parts.mask_keys.coarse_bytes(bytes));
+        answer
+    }
+
+    /// Whether the caller may read every column of a table as it is.
+    async fn shows_whole(&self, passage: &Passage, project: &str, table: &TableName, known: &Known) -> bool {
+        if self.parts.in_force.policy().labels.of_table(table, known).is_empty() {
+            return true;
+        }
+        let tables = std::slice::from_ref(table);
+        let Ok(columns) = self.columns(&passage.visit.trail, &passage.connection, tables, None).await else { return false };
+        let read = self.weigh_method(passage, project, ("tabledata.list", table, columns.outputs), &columns.known);
+        read.outcome == Outcome::Permitted && read.masks.is_empty()
+    }
+}
+
+/// All counts of bytes in statistics, wherever they stand.
+pub(crate) fn coarsen(value: &mut Value, coarse: &dyn Fn(u64) -> u64) {
+    coarsen_at(value, coarse, 0);
+}
+
+/// The same for what stands beside each other.
+pub(crate) fn coarsen_fields(fields: &mut Map<String, Value>, coarse: &dyn Fn(u64) -> u64) {
+    for (name, value) in fields {
+        coarsen_named(name, value, coarse, 0);
+    }
+}
+
+/// Of a table, or of things that are listed of one. People choose the names of its labels, and the texts of its columns.
+fn coarsen_table(table: &mut Value, coarse: &dyn Fn(u64) -> u64) {
+    let Some(fields) = table.as_object_mut() else { return };
+    fields.retain(|name, _| !OF_VALUES.contains(&name.as_str()));
+    for (name, value) in fields {
+        match value {
+            Value::Array(listed) if name == "rowAccessPolicies" => listed.iter_mut().for_each(|policy| coarsen_table(policy, coarse)),
+            Value::Object(_) if name == "streamingBuffer" => coarsen_at(value, coarse, 0),
+            Value::Object(_) | Value::Array(_) => {}
+            value => coarsen_named(name, value, coarse, 0),
+        }
+    }
+}
+
+fn coarsen_at(value: &mut Value, coarse: &dyn Fn(u64) -> u64, depth: usize) {
+    match value {
+        Value::Object(_) | Value::Array(_) if depth > NESTING_MAX => *value = Value::Null,
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                coarsen_named(name, value, coarse, depth);
+            }
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(|element| coarsen_at(element, coarse, depth + 1)),
+        _ => {}
+    }
+}
+
+fn coarsen_named(name: &str, value: &mut Value, coarse: &dyn Fn(u64) -> u64, depth: usize) {
+    if !name.to_ascii_lowercase().contains(BYTES) {
+        return coarsen_at(value, coarse, depth + 1);
+    }
+    let exact = match value {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    // In the form that it had; what is no count is not told.
+    *value = match exact.map(coarse) {
+        Some(bytes) if value.is_string() => Value::String(bytes.to_string()),
+        Some(bytes) => Value::from(bytes),
+        None if name.ends_with("Accuracy") => return,
+        None => Value::Null,
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn thousand(_: u64) -> u64 {
+        1_000
+    }
+
+    #[test]
+    fn counts_of_bytes_are_told_coarsely_wherever_they_stand() {
+        let check = |mut value: Value, expect: Value| {
+            coarsen(&mut value, &thousand);
+            assert_eq!(value, expect);
+        };
+        check(json!({ "totalBytesProcessed": "7", "totalSlotMs": "7" }), json!({ "totalBytesProcessed": "1000", "totalSlotMs": "7" }));
+        check(
+            json!({ "query": { "totalBytesBilled": 7, "totalBytesProcessedAccuracy": "PRECISE", "cacheHit": false } }),
+            json!({ "query": { "totalBytesBilled": 1000, "totalBytesProcessedAccuracy": "PRECISE", "cacheHit": false } }),
+        );
+        check(json!({ "copy": [{ "copiedLogicalBytes": "7" }] }), json!({ "copy": [{ "copiedLogicalBytes": "1000" }] }));
+        check(json!({ "inputBytes": "7.5", "outputBytes": -1 }), json!({ "inputBytes": null, "outputBytes": null }));
+    }
+
+    #[test]
+    fn of_a_table_sizes_and_filters_are_withheld() {
+        let mut table = json!({
+            "numBytes": "7", "numRows": "7", "numPartitions": "3", "streamingBuffer": { "estimatedBytes": "7", "estimatedRows": "1" },
+            "labels": { "bytes": "7" }, "schema": { "fields": [{ "name": "bytes", "description": "7" }] }, "filterPredicate": "ssn = '7'",
+        });
+        coarsen_table(&mut table, &thousand);
+        assert_eq!(
+            table,
+            json!({
+                "numBytes": "1000", "numRows": "7", "streamingBuffer": { "estimatedBytes": "1000", "estimatedRows": "1" },
+                "labels": { "bytes": "7" }, "schema": { "fields": [{ "name": "bytes", "description": "7" }] },
+            })
+        );
+        let mut listed = json!({ "rowAccessPolicies": [{ "filterPredicate": "ssn = '7'", "etag": "e" }] });
+        coarsen_table(&mut listed, &thousand);
+        assert_eq!(listed, json!({ "rowAccessPolicies": [{ "etag": "e" }] }));
+    }
+}
