@@ -91,7 +91,10 @@ tour python "$issued" "${plainly[@]}" "$here/door_tls.py" issued "$issued" "$dem
 tour sqlalchemy "$(as report-job)" "${plainly[@]}" "$here/libraries.py" sqlalchemy report-job
 tour pandas-gbq "$(as etl-nightly)" "${plainly[@]}" "$here/libraries.py" pandas-gbq etl-nightly
 tour dbt "$(as etl-nightly)" "$here/tour_dbt.sh" "$(dirname "$python")/dbt" etl-nightly debug run
-if takes_part node; then tour node "$(as etl-nightly)" node "$here/tour_node.mjs" domain etl-nightly; fi
+if takes_part node; then
+  tour node "$(as etl-nightly)" node "$here/tour_node.mjs" domain etl-nightly
+  tour node "$(as report-job)" node "$here/tour_node_storage.mjs" report-job
+fi
 if takes_part bq; then tour bq "$(as report-job)" "$here/tour_bq.sh" domain; fi
 if ! joined; then
   cat "$scratch/demo.log" >&2

@@ -10,6 +10,8 @@ root=$(dirname "$here")
 cache=${SLUICE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sluice}/acceptance
 python_client=google-cloud-bigquery==3.47.0
 node_client=@google-cloud/bigquery@8.3.1
+# Beside it, with what reads Arrow.
+node_storage=@google-cloud/bigquery-storage@5.1.2
 # Those that need an environment of their own: dbt pins what it stands on.
 libraries=(google-cloud-bigquery==3.47.0 sqlalchemy-bigquery==1.17.3 pandas-gbq==0.35.3 dbt-core==1.11.16 dbt-bigquery==1.12.1)
 # Where it is installed, SQLAlchemy and others use it unasked: it has a folder of its own. With it, what reads Avro.
@@ -31,13 +33,13 @@ if [[ ${1:-} == --who ]]; then exit 0; fi
 # here_is CLIENT: whether it takes part.
 here_is() { [[ " ${clients[*]} " == *" $1 "* ]]; }
 
-# node_folder: a folder with exactly that client.
+# node_folder: a folder with exactly those clients.
 node_folder() {
-  local folder="$cache/node-${node_client##*@}"
+  local folder="$cache/node-${node_client##*@}-${node_storage##*@}"
   if [[ ! -f $folder/.complete ]]; then
     rm -rf "$folder"
     mkdir -p "$folder"
-    npm install --silent --no-fund --no-audit --prefix "$folder" "$node_client" >/dev/null
+    npm install --silent --no-fund --no-audit --prefix "$folder" "$node_client" "$node_storage" >/dev/null
     touch "$folder/.complete"
   fi
   printf '%s' "$folder"
@@ -88,6 +90,7 @@ demo=$scratch/demo
 servers+=($!)
 waits test -s "$demo/demo.json"
 gateway=$("$python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["gateway"]["plain"])' "$demo/demo.json")
+beside labels "$here/door_labels.sh" "$program" "$libraries_python"
 beside tls "$here/door_tls.sh" "$program" "$libraries_python" "$storage" "$adbc"
 export WAY=door
 led python "$gateway" "$demo/callers/report-job.json" "$python" "$here/door.py" "$demo" "$program"

@@ -65,6 +65,16 @@ const steps = {
     const rows = await answered({ query: "SELECT x FROM UNNEST(GENERATE_ARRAY(1, 3000)) AS x", maxResults: 1000 });
     assert.equal(rows.length, 3000);
   },
+  async "results and tables are read as streams"() {
+    const query = "SELECT x FROM UNNEST(GENERATE_ARRAY(1, 3000)) AS x";
+    asked({ statement: query });
+    let sum = 0;
+    for await (const row of client.createQueryStream({ query })) sum += row.x;
+    assert.equal(sum, 4_501_500);
+    const ids = [];
+    for await (const row of client.dataset("clinic").table("patients").createReadStream({ maxResults: 15 })) ids.push(row.id);
+    assert.equal(new Set(ids).size, 15);
+  },
   async "a table is made, filled and changed"() {
     const statement = "DROP TABLE IF EXISTS staging.node";
     await answered(statement);

@@ -137,7 +137,8 @@ impl Gateway {
         let understood = trail.walk(Stage::Understand, self.understand(trail, &who, &ask.connection, &ask.query)).await;
         let analysis = understood.as_ref().map(|understood| Arc::clone(&understood.analysis)).unwrap_or_default();
         passage.asked = Some(record::statement(&ask, &analysis));
-        let understood = understood?;
+        let mut understood = understood?;
+        self.label_sizes(passage, &mut understood).await?;
         self.tell_or_withhold(passage, &ask.job.project, &understood)?;
         if depends_on_who_asks(&understood.analysis) && !self.impersonates(&ask.connection) {
             let text =

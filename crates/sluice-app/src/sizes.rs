@@ -2,10 +2,15 @@
 
 use crate::gateway::{Gateway, Passage};
 use crate::ports::Resource as Answer;
+use crate::refusal::Why;
+use crate::trail::Stage;
+use crate::understand::{Understood, shown};
 use serde_json::{Map, Value};
 use sluice_mask::Head;
-use sluice_model::TableName;
-use sluice_policy::{Known, Outcome, Request, Resource, Work};
+use sluice_model::{ColumnPath, TableName};
+use sluice_policy::{Inherited, Known, Outcome, Request, Resource, Work};
+use sluice_sql::Required;
+use std::collections::BTreeSet;
 
 /// In every name of a count of bytes, and in no other name that BigQuery counts by.
 const BYTES: &str = "bytes";
@@ -13,8 +18,50 @@ const BYTES: &str = "bytes";
 /// partitioning column is a partition.
 const OF_VALUES: [&str; 2] = ["filterPredicate", "numPartitions"];
 const NESTING_MAX: usize = 16;
+/// BigQuery's view of the tables of a dataset, and its column that is a size.
+const TABLES: &str = "__TABLES__";
+const SIZE: &str = "size_bytes";
 
 impl Gateway {
+    /// A statement that reads the sizes of a dataset's tables: they get the labels of all that is in the dataset, and keep them. Its pages are
+    /// decided on by the same.
+    pub(crate) async fn label_sizes(&self, passage: &Passage, understood: &mut Understood) -> Result<(), Why> {
+        let reads = understood.analysis.statements.iter().flat_map(|statement| &statement.reads);
+        let sizes = reads.filter(|read| {
+            let is_size = |path: &String| path.eq_ignore_ascii_case(SIZE);
+            read.table.table.eq_ignore_ascii_case(TABLES) && read.columns.iter().any(is_size)
+        });
+        let views: BTreeSet<TableName> = sizes.map(|read| read.table.clone()).collect();
+        let mut labels = Vec::new();
+        for view in views {
+            let column = ColumnPath { table: view.clone(), path: vec![SIZE.to_owned()] };
+            for label in self.labels_of_dataset(passage, &view, &mut understood.known).await? {
+                if understood.known.inherit(&column, &label) {
+                    labels.push(Inherited { column: column.clone(), label });
+                }
+            }
+        }
+        self.keep_labels(passage.subject, labels).await
+    }
+
+    async fn labels_of_dataset(&self, passage: &Passage, view: &TableName, known: &mut Known) -> Result<BTreeSet<String>, Why> {
+        let all = TableName { table: "*".to_owned(), ..view.clone() };
+        let wanted = Required { tables: vec![all.clone()], ..Required::default() };
+        let asking = self.parts.catalog.fetch(&passage.connection, &wanted);
+        let policy = self.parts.in_force.policy();
+        let Ok(found) = passage.visit.trail.walk(Stage::Catalog, asking).await else {
+            // Too many to look at: whatever could be there counts.
+            return Ok(policy.labels.of_table(&all, known).into_iter().map(str::to_owned).collect());
+        };
+        self.remember_tags(known, &found.tags).await?;
+        let tables = found.snapshot.tables.values();
+        let outputs = tables.flat_map(|table| table.columns.iter().map(|column| shown(&table.name, column)));
+        let columns = outputs.flat_map(|output| output.exposures).map(|exposure| exposure.column);
+        let labels =
+            columns.flat_map(|column| policy.labels.of(&column, known).into_iter().map(|label| label.name.clone()).collect::<Vec<_>>());
+        Ok(labels.collect())
+    }
+
     pub(crate) fn told_head(&self, mut head: Head, may_be_told: bool) -> Head {
         if !may_be_told {
             coarsen_fields(&mut head.rest, &|bytes| self.parts.mask_keys.coarse_bytes(bytes));

@@ -4,6 +4,7 @@ use crate::gateway::{Gateway, Passage};
 use crate::ports::{InForce, KeepFault};
 use crate::refusal::Why;
 use sluice_ledger::Recorded;
+use sluice_ledger::record::Subject;
 use sluice_model::ColumnPath;
 use sluice_policy::{Inherited, Known, Permit};
 use std::sync::Arc;
@@ -18,10 +19,14 @@ impl Gateway {
         let mut known = (*self.parts.in_force.known()).clone();
         let is_new = |kept: &&Inherited| known.inherit(&kept.column, &kept.label);
         let labels: Vec<Inherited> = permit.inherited().iter().filter(is_new).cloned().collect();
+        self.keep_labels(passage.subject, labels).await
+    }
+
+    /// None of them was known before.
+    pub(crate) async fn keep_labels(&self, subject: Subject, labels: Vec<Inherited>) -> Result<(), Why> {
         if labels.is_empty() {
             return Ok(());
         }
-        let subject = passage.subject;
         self.keep(move |in_force| in_force.carry(subject, &labels)).await
     }
 

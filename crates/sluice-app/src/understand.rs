@@ -327,7 +327,7 @@ fn narrowed(kind: &Type, paths: &[&[String]]) -> Type {
 }
 
 /// Every leaf of a column, at its path: a label on any of them is found.
-fn shown(table: &TableName, column: &Column) -> Output {
+pub(crate) fn shown(table: &TableName, column: &Column) -> Output {
     let mut exposures = Vec::new();
     leaves(table, &column.kind, &mut vec![column.name.clone()], &mut exposures);
     Output { name: column.name.clone(), kind: Some(column.kind.clone()), exposures }

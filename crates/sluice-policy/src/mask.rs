@@ -142,7 +142,9 @@ impl Mask {
             Mask::DefaultValue => !matches!(kind, Type::Struct(_)),
             Mask::RandomHash | Mask::KeyedHash | Mask::Sha256 => matches!(element(kind), Type::String | Type::Bytes),
             Mask::DateYear => matches!(element(kind), Type::Date | Type::Datetime | Type::Timestamp),
-            Mask::Constant(_) | Mask::Email | Mask::Partial(_) | Mask::LastFour | Mask::FirstFour => {
+            // One of each element would tell how many there are.
+            Mask::Constant(_) => *kind == Type::String,
+            Mask::Email | Mask::Partial(_) | Mask::LastFour | Mask::FirstFour => {
                 matches!(element(kind), Type::String)
             }
         }

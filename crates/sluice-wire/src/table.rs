@@ -35,3 +35,27 @@ fn view(resource: &Value, field: &str, materialized: bool) -> Result<TableKind, 
     let legacy = !materialized && definition.get("useLegacySql").and_then(Value::as_bool).unwrap_or(true);
     Ok(TableKind::View { query: text(definition, "query")?, legacy, materialized })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn partitions_are_named_by_a_column_or_by_the_time_of_arrival() {
+        let check = |partitioning: Value, by_column: Option<&str>, ingestion_time: bool| {
+            let mut resource = json!({ "tableReference": { "projectId": "p", "datasetId": "d", "tableId": "t" } });
+            resource.as_object_mut().unwrap().extend(partitioning.as_object().unwrap().clone());
+            let table = table(&resource).unwrap();
+            assert_eq!((table.partitioned_by.as_deref(), table.ingestion_time), (by_column, ingestion_time), "{partitioning}");
+        };
+        check(json!({}), None, false);
+        check(json!({ "timePartitioning": { "type": "DAY" } }), None, true);
+        check(json!({ "timePartitioning": { "type": "DAY", "field": "born" } }), Some("born"), false);
+        check(
+            json!({ "rangePartitioning": { "field": "ward", "range": { "start": "0", "end": "9", "interval": "1" } } }),
+            Some("ward"),
+            false,
+        );
+    }
+}

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use sluice_ledger::record::content::{
-    Change, Client, Held, Identity, JobName, MaskedCells, MaskedOutput, Meta, Page, Parameter, Policy, Refusing, Request, Session, Steps,
-    Table, Token, Totals, Upstream,
+    Change, Client, DecidedBy, Held, Identity, JobName, MaskedCells, MaskedOutput, Meta, Page, Parameter, Policy, Refusing, Request,
+    Session, Steps, Table, Token, Totals, Upstream,
 };
 use sluice_ledger::record::{Draft, DraftError, Kind, SectionId, SectionSet, Subject, Target};
 use sluice_model::analysis::{Analysis, Effect, Exposure, How, Output, Read, StatementAnalysis, Unresolved, Use, UseKind};
@@ -107,6 +107,12 @@ fn policy() -> Policy {
         held: vec![held],
         masks: vec![masked],
         inherits: BTreeMap::from([("p.d.t.c".to_owned(), vec!["health".to_owned()])]),
+        decided_by: vec![DecidedBy {
+            column: "p.d.t.c".to_owned(),
+            how: "filter".to_owned(),
+            label: None,
+            rules: vec!["allow-filter".to_owned()],
+        }],
         bytes: Some(u64::MAX),
         cost_micros: Some(7),
         shadows: BTreeMap::new(),

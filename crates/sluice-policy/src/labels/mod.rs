@@ -72,7 +72,7 @@ impl Labels {
     /// The patterns that mean columns of a table, whose name is canonical.
     fn touching(&self, table: &TableName) -> Vec<(&Pattern, &str)> {
         let measured = sizes::measured(table);
-        let touches = |pattern: &Pattern| measured.map_or_else(|| pattern.touches(table), |scope| pattern.touches_within(scope));
+        let touches = |pattern: &Pattern| measured.map_or_else(|| pattern.touches(table), |project| pattern.touches_project(project));
         let patterns = self.patterns.iter().filter(|(pattern, _)| touches(pattern));
         patterns.map(|(pattern, label)| (pattern, label.as_str())).collect()
     }
@@ -94,10 +94,10 @@ impl Labels {
         let mut tagged = |tag: &String| self.tags.get(tag).map_or(UNMAPPED_TAG, String::as_str);
         match sizes::measured(table) {
             Some(_) if !sizes::is_size(&column.path) => return Vec::new(),
-            Some(scope) => {
+            Some(project) => {
                 names.extend(patterns.iter().map(|(_, label)| *label));
-                names.extend(within(&known.policy_tags, scope).map(&mut tagged));
-                names.extend(within(&known.inherited, scope).map(String::as_str));
+                names.extend(within(&known.policy_tags, project).map(&mut tagged));
+                names.extend(within(&known.inherited, project).map(String::as_str));
             }
             None => {
                 names.extend(patterns.iter().filter(|(pattern, _)| pattern.covers_path(&column.path)).map(|(_, label)| *label));
@@ -201,9 +201,9 @@ fn around<'a>(known: &'a Names, column: &ColumnPath) -> impl Iterator<Item = &'a
     above(column).into_iter().filter_map(|name| known.get(&name)).chain(inside).flatten()
 }
 
-/// Of every column in a dataset, or in a whole project.
-fn within<'a>(known: &'a Names, (project, dataset): sizes::Scope<'_>) -> impl Iterator<Item = &'a String> {
-    let prefix = dataset.map_or_else(|| format!("{project}."), |dataset| format!("{project}.{dataset}."));
+/// Of every column in a project.
+fn within<'a>(known: &'a Names, project: &str) -> impl Iterator<Item = &'a String> + use<'a> {
+    let prefix = format!("{project}.");
     known.range(prefix.clone()..).take_while(move |(column, _)| column.starts_with(&prefix)).flat_map(|(_, names)| names)
 }
 

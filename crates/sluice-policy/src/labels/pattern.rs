@@ -1,7 +1,6 @@
 //! `project.dataset.table.column`, where `*` stands for any letters of one part.
 
 use super::canonical_table;
-use super::sizes::Scope;
 use sluice_model::{ColumnPath, TableName};
 use std::fmt;
 
@@ -59,8 +58,8 @@ impl Pattern {
     }
 
     /// Whether it means columns of any table there.
-    pub(super) fn touches_within(&self, (project, dataset): Scope<'_>) -> bool {
-        matches(&self.table.project, project) && dataset.is_none_or(|dataset| matches(&self.table.dataset, dataset))
+    pub(super) fn touches_project(&self, project: &str) -> bool {
+        matches(&self.table.project, project)
     }
 }
 

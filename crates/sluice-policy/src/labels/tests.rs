@@ -50,6 +50,36 @@ fn labels_are_found_by_canonical_name() {
     check("acme-prod.shop.suppliers.email", &[]);
 }
 
+/// A size says something of everything that it measures.
+#[test]
+fn sizes_have_the_labels_of_what_they_measure() {
+    let size = |view: &str, name: &str| {
+        let table = TableName::new("Acme-Prod", "region-us", &format!("INFORMATION_SCHEMA.{view}"));
+        ColumnPath { table, path: vec![name.to_owned()] }
+    };
+    let mut known = Known::default();
+    known.inherit(&column("acme-prod.staging.copy.gone"), "a_label_of_last_year");
+    known.inherit(&column("acme-other.staging.copy.gone"), "national_id");
+    let labels = Labels::read(FILE).unwrap();
+    let check = |view: &str, name: &str, expect: &[&str]| {
+        let found: Vec<&str> = labels.of(&size(view, name), &known).into_iter().map(|label| label.name.as_str()).collect();
+        assert_eq!(found, expect, "{view} {name}");
+    };
+    // A label that is gone hides all the same.
+    let all = ["unmapped_policy_tag", "contact", "national_id"];
+    check("TABLE_STORAGE", "total_logical_bytes", &all);
+    check("table_storage_by_project", "TOTAL_PHYSICAL_BYTES", &all);
+    check("TABLE_STORAGE_USAGE_TIMELINE", "billable_total_logical_usage", &all);
+    check("TABLE_STORAGE_USAGE_TIMELINE", "usage_date", &[]);
+    check("TABLE_STORAGE", "total_rows", &[]);
+    check("TABLES", "table_name", &[]);
+    let other = Known::default();
+    let elsewhere =
+        ColumnPath { table: TableName::new("none", "", "INFORMATION_SCHEMA.TABLE_STORAGE"), path: vec!["total_logical_bytes".to_owned()] };
+    // `email` may be a column of any project.
+    assert_eq!(labels.of(&elsewhere, &other).len(), 1);
+}
+
 /// Whoever has a struct, or a column of JSON, has what is in it.
 #[test]
 fn what_holds_a_labelled_part_is_labelled() {

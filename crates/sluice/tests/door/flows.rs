@@ -12,6 +12,10 @@ use std::process::Command;
 use std::time::Duration;
 
 const ONE_JUDGE: Change = ("# [connections.emulator]\n# judge = \"analysis\"", "[connections.warehouse]\njudge = \"analysis\"");
+const MODELS: Change = (
+    "action in [Action::\"Write\", Action::\"Schema\"],\n    resource in Dataset::\"acme-prod.staging\"",
+    "action in [Action::\"Write\", Action::\"Schema\", Action::\"model\"],\n    resource in Dataset::\"acme-prod.staging\"",
+);
 const STOPS_WITHIN: Duration = Duration::from_secs(60);
 const WAREHOUSE_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const TAG: &str = "projects/acme-prod/locations/us/taxonomies/1/policyTags/2";
@@ -107,9 +111,9 @@ fn a_script_shows_no_more_of_what_it_wrote_than_the_source() {
 /// The warehouse here has no snapshots, materialized views or models: the labels are there before anything is sent, so it need not.
 #[test]
 fn labels_are_kept_before_anything_is_sent() {
-    let policy = starter_with(&[WITHOUT_APPROVAL, ONE_JUDGE]);
+    let policy = starter_with(&[WITHOUT_APPROVAL, ONE_JUDGE, MODELS]);
     let world = World::start_with("flows-before", &["--policy", policy.path().to_str().unwrap()]);
-    let mut check = |text: &str, expect: &[&str]| {
+    let check = |text: &str, expect: &[&str]| {
         let answer = query(&world, "etl-nightly", text);
         assert!(answer.status >= 400 && answer.status != 403, "{text}: {}", answer.text());
         let table = expect[0].rsplit_once('.').unwrap().0;

@@ -16,6 +16,7 @@ fn told(verb: &str, path: &str, query: &str, body: &Value) -> Result<String, Str
     lines.extend(ask.expressions.iter().map(|expression| format!("{} {}", expression.field, expression.text)));
     lines.extend(ask.untags.iter().map(|table| format!("untags {table}")));
     lines.extend(ask.changes.iter().map(|changed| format!("changes {changed}")));
+    lines.extend(ask.partitions.iter().map(|table| format!("a partition of {table}")));
     match ask.reads {
         Reads::All(tables) => lines.extend(tables.iter().map(|table| format!("reads {table}"))),
         Reads::Nothing => {}
@@ -71,7 +72,7 @@ fn methods_without_a_body() {
         "/projects/p/datasets/d/tables/t$20240101",
         "",
         none(),
-        Ok("tables.delete on table p.d.t; changes p.d.t; Delete projects/p/datasets/d/tables/t$20240101? "),
+        Ok("tables.delete on table p.d.t; changes p.d.t; a partition of p.d.t; Delete projects/p/datasets/d/tables/t$20240101? "),
     );
     check(
         "DELETE",
@@ -107,14 +108,18 @@ fn rows_are_read_as_what_they_are() {
         path,
         "maxResults=7",
         json!({}),
-        Ok("tabledata.list on table p.d.t; reads p.d.t; Get projects/p/datasets/d/tables/t$20240101/data?maxResults=7 "),
+        Ok(
+            "tabledata.list on table p.d.t; a partition of p.d.t; reads p.d.t; Get projects/p/datasets/d/tables/t$20240101/data?maxResults=7 ",
+        ),
     );
     check(
         "GET",
         path,
         "selectedFields=a%2Cb.c",
         json!({}),
-        Ok("tabledata.list on table p.d.t; reads a,b.c of p.d.t; Get projects/p/datasets/d/tables/t$20240101/data?selectedFields=a,b.c "),
+        Ok(
+            "tabledata.list on table p.d.t; a partition of p.d.t; reads a,b.c of p.d.t; Get projects/p/datasets/d/tables/t$20240101/data?selectedFields=a,b.c ",
+        ),
     );
     check("GET", path, "selectedFields=*", json!({}), Err("no list of fields"));
     check("GET", path, "selectedFields=a,", json!({}), Err("no list of fields"));
