@@ -23,8 +23,11 @@ use sluice_policy::{Known, Permit};
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
+/// For what is still to be answered when the gateway stops. A door waits somewhat longer for its connections.
+const STOP_SECONDS_MAX: u64 = 20;
 /// Made and not sent.
 const ANSWERS_AHEAD_MAX: usize = 1;
 
@@ -115,6 +118,10 @@ impl Gateway {
                 exchange(forward, back).await
             } => ending,
             () = to.closed() => Ok(Ending::Abandoned),
+            () = async {
+                self.stopped().await;
+                tokio::time::sleep(Duration::from_secs(STOP_SECONDS_MAX)).await;
+            } => Ok(Ending::Stopped),
         };
         let draft = self.append_ended(&passage, &appended.count(), &ending);
         // What broke off is on record before its client hears of it.

@@ -79,7 +79,9 @@ impl Kept {
         } else {
             None
         };
-        oldest.map(|number| self.remove(number));
+        if let Some(number) = oldest {
+            self.remove(number);
+        }
     }
 
     fn put(&mut self, entry: Entry) {

@@ -45,10 +45,9 @@ impl Gateway {
         let answer = match (&act, answer) {
             (StreamAct::Commit { .. }, StreamAnswer::Committed(committed)) => StreamAnswer::Committed(told(telling, committed, &pairs)),
             (StreamAct::Create { .. }, StreamAnswer::Described(state)) => {
-                let owner = owner_of(&passage.caller);
-                let names = (record::hex(&passage.subject.0), state.name.clone());
-                let names = (names.0.as_str(), names.1);
-                let name = self.write_streams.keep(&passage.connection, &owner, &table, names, self.parts.machine.now_ms());
+                let (owner, id) = (owner_of(&passage.caller), record::hex(&passage.subject.0));
+                let (names, now_ms) = ((id.as_str(), state.name.clone()), self.parts.machine.now_ms());
+                let name = self.write_streams.keep(&passage.connection, &owner, &table, names, now_ms);
                 StreamAnswer::Described(described(telling, state, &name))
             }
             (StreamAct::Get { stream, .. }, StreamAnswer::Described(state)) => StreamAnswer::Described(described(telling, state, stream)),

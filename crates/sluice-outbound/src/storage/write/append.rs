@@ -46,7 +46,7 @@ enum Source {
     /// While the other half is there, so is the connection.
     Open {
         coming: Box<Streaming<AppendRowsResponse>>,
-        _grpc: Grpc<Wire>,
+        _grpc: Box<Grpc<Wire>>,
     },
     Over,
 }
@@ -125,7 +125,7 @@ impl Source {
             match self {
                 Source::Opening(opening) => {
                     let (coming, grpc) = opening.await.unwrap_or_else(|_| Err(Failure::odd("the connection broke off")))?;
-                    *self = Source::Open { coming: Box::new(coming), _grpc: grpc };
+                    *self = Source::Open { coming: Box::new(coming), _grpc: Box::new(grpc) };
                 }
                 Source::Open { coming, .. } => {
                     let message = coming.message().await.map_err(|status| Failure::of(&status))?;
