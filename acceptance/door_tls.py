@@ -11,7 +11,7 @@ from google.api_core import exceptions
 from google.cloud import bigquery
 
 import record
-from steps import asked, load, refused, rows, run, step
+from steps import asked, fails, load, refused, rows, run, step
 
 CLIENT, CALLER, FOLDER, PROGRAM = sys.argv[1:5]
 WARDS = "SELECT id, ward FROM clinic.patients ORDER BY id LIMIT 2"
@@ -92,7 +92,14 @@ def issued():
 
 
 def loads():
+    from google.cloud import bigquery_storage_v1
+    from google.cloud.bigquery_storage_v1 import types
+
+    # It needs the library that the others here do without.
+    import rows as written
+
     client, table = bigquery.Client(), "acme-prod.staging.over_tls"
+    path = "projects/acme-prod/datasets/staging/tables/over_tls"
 
     @step
     def a_file_is_loaded():
@@ -106,6 +113,37 @@ def loads():
         asked(CALLER, loads="staging.over_tls")
         config = bigquery.LoadJobConfig(schema=SCHEMA)
         assert client.load_table_from_json([{"id": 1, "name": "a"}], table, job_config=config).result().output_rows == 1
+
+    @step
+    def rows_are_appended_over_the_storage_api():
+        before = client.get_table(table).num_rows
+        writer = bigquery_storage_v1.BigQueryWriteClient()
+        stream = written.Stream(writer, f"{path}/_default")
+        futures = [stream.send(range(number * 100, number * 100 + 100)) for number in range(20)]
+        assert all(not future.result().error.code for future in futures)
+        stream.close()
+        assert client.get_table(table).num_rows == before + 2000
+        names = [written.create(writer, path, types.WriteStream.Type.PENDING) for _ in range(2)]
+        for name in names:
+            stream = written.Stream(writer, name)
+            assert stream.send(range(7), 0).result().append_result.offset == 0
+            fails(exceptions.AlreadyExists, "offset", lambda: stream.send(range(7), 0).result())
+            stream.close()
+        assert client.get_table(table).num_rows == before + 2000
+        written.commit(writer, path, names)
+        assert client.get_table(table).num_rows == before + 2014
+        methods = [request["api"] for request in record.Gateway(FOLDER, PROGRAM).requests(0)]
+        assert methods.count("google.cloud.bigquery.storage.v1.BigQueryWrite.AppendRows") >= 3, methods
+
+    @step
+    def rows_for_another_dataset_are_refused():
+        writer = bigquery_storage_v1.BigQueryWriteClient()
+        kind = types.WriteStream(type_=types.WriteStream.Type.COMMITTED)
+        parent = "projects/acme-prod/datasets/shop/tables/orders"
+        refused(exceptions.PermissionDenied, "insert", lambda: writer.create_write_stream(parent=parent, write_stream=kind))
+        stream = written.Stream(writer, f"{parent}/_default")
+        # Where it is refused at once, the library says that it could not open it, and keeps why to itself.
+        fails((exceptions.PermissionDenied, exceptions.Unknown), "", lambda: stream.send(range(1)).result())
 
 
 {"python": python, "issued": issued, "load": loads}[CLIENT]()

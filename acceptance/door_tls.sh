@@ -86,7 +86,7 @@ as() { printf '%s/callers/%s.universe.json' "$demo" "$1"; }
 
 plainly=("$python" -W ignore)
 tour python "$(as report-job)" env PYTHONPATH="$storage" "${plainly[@]}" "$here/door_tls.py" python report-job "$demo" "$program"
-tour python "$(as etl-nightly)" "${plainly[@]}" "$here/door_tls.py" load etl-nightly "$demo" "$program"
+tour python "$(as etl-nightly)" env PYTHONPATH="$storage" "${plainly[@]}" "$here/door_tls.py" load etl-nightly "$demo" "$program"
 tour python "$issued" "${plainly[@]}" "$here/door_tls.py" issued "$issued" "$demo" "$program"
 tour sqlalchemy "$(as report-job)" "${plainly[@]}" "$here/libraries.py" sqlalchemy report-job
 tour pandas-gbq "$(as etl-nightly)" "${plainly[@]}" "$here/libraries.py" pandas-gbq etl-nightly

@@ -1,4 +1,4 @@
-"""The sandbox warehouse's Storage Read API with Google's own clients: the same rows as by REST. usage: storage.py URL ADDRESS BEARER_TOKEN"""
+"""The sandbox warehouse's Storage API with Google's own clients: the same rows as by REST, and rows that are written. usage: storage.py URL ADDRESS BEARER_TOKEN"""
 
 import collections
 import json
@@ -9,9 +9,12 @@ import grpc
 from google.api_core import exceptions
 from google.api_core.client_options import ClientOptions
 from google.cloud import bigquery
-from google.cloud.bigquery_storage_v1 import BigQueryReadClient, types
+from google.cloud.bigquery_storage_v1 import BigQueryReadClient, BigQueryWriteClient, types
 from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
+from google.cloud.bigquery_storage_v1.services.big_query_write.transports import BigQueryWriteGrpcTransport
 from google.oauth2.credentials import Credentials
+
+import rows as written
 
 URL, ADDRESS, TOKEN = sys.argv[1:4]
 PROJECT = "acme-prod"
@@ -37,7 +40,7 @@ class Details(collections.namedtuple("Details", "method timeout metadata credent
     pass
 
 
-class Bearer(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
+class Bearer(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor, grpc.StreamStreamClientInterceptor):
     """A channel without TLS sends no credentials of its own."""
 
     def __init__(self, token):
@@ -47,12 +50,15 @@ class Bearer(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor
         metadata = [*(details.metadata or ()), ("authorization", f"Bearer {self.token}")]
         return continuation(Details(details.method, details.timeout, metadata, None, details.wait_for_ready, details.compression), request)
 
-    intercept_unary_unary = intercept_unary_stream = call
+    intercept_unary_unary = intercept_unary_stream = intercept_stream_stream = call
+
+
+def channel(token=TOKEN):
+    return grpc.intercept_channel(grpc.insecure_channel(ADDRESS, options=[("grpc.max_receive_message_length", -1)]), Bearer(token))
 
 
 def reader(token=TOKEN):
-    channel = grpc.intercept_channel(grpc.insecure_channel(ADDRESS, options=[("grpc.max_receive_message_length", -1)]), Bearer(token))
-    return BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=channel))
+    return BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=channel(token)))
 
 
 CLIENT = bigquery.Client(project=PROJECT, credentials=Credentials(TOKEN), client_options=ClientOptions(api_endpoint=URL), location="US")
@@ -155,6 +161,27 @@ def breaks():
     said("a stream that breaks is taken up where it broke")
 
 
+def writes():
+    client = BigQueryWriteClient(transport=BigQueryWriteGrpcTransport(channel=channel()))
+    CLIENT.create_table(bigquery.Table(f"{PROJECT}.storage.written", [bigquery.SchemaField(name, kind) for name, kind in (("id", "INT64"), ("name", "STRING"))]))
+    table = f"projects/{PROJECT}/datasets/storage/tables/written"
+    found = lambda: [tuple(row) for row in CLIENT.query("SELECT id, name FROM storage.written ORDER BY id").result()]
+    stream = written.Stream(client, f"{table}/_default")
+    assert [stream.send(numbers).result().append_result.offset for numbers in (range(2), range(2, 3))] == [None, None]
+    stream.close()
+    assert found() == [(0, "n0"), (1, "n1"), (2, "n2")], found()
+    names = [written.create(client, table, types.WriteStream.Type.PENDING) for _ in range(2)]
+    for name, numbers in zip(names, (range(10, 13), range(20, 21))):
+        stream = written.Stream(client, name)
+        assert stream.send(numbers, 0).result().append_result.offset == 0
+        refused(lambda: stream.send(numbers, 0).result(), exceptions.AlreadyExists, "within stream")
+        stream.close()
+    assert len(found()) == 3, found()
+    written.commit(client, table, names)
+    assert [number for number, _ in found()] == [0, 1, 2, 10, 11, 12, 20], found()
+    said("rows are written, to the stream of a table at once, to others when they are committed")
+
+
 def refusals():
     refused(lambda: session(f"projects/{PROJECT}/datasets/clinic/tables/v_badges"), exceptions.InvalidArgument, "is a view")
     refused(lambda: session(f"projects/{PROJECT}/datasets/clinic/tables/none"), exceptions.NotFound, "Not found: Table")
@@ -187,6 +214,7 @@ every_type()
 queries()
 choices()
 breaks()
+writes()
 refusals()
 log()
 CLIENT.delete_dataset("storage", delete_contents=True)

@@ -11,7 +11,7 @@ use crate::record;
 use crate::refusal::{Refused, Why};
 use crate::running::{Owing, RunningJobs};
 use crate::session::Sessions;
-use crate::storage::{ReadSessions, Streaming};
+use crate::storage::{Appending, ReadSessions, Streaming, WriteStreams};
 use crate::trail::{Ended, Stage};
 use crate::understand::Understanding;
 use sluice_identity::{Caller, Identity, ReplayStore};
@@ -26,6 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// Between two attempts to put an outcome on record.
@@ -69,8 +70,10 @@ pub struct Gateway {
     pub(crate) read_sessions: ReadSessions,
     pub(crate) running: RunningJobs,
     pub(crate) sessions: Sessions,
+    stopping: watch::Sender<bool>,
     pub(crate) strangers: Strangers,
     pub(crate) turned_away: TurnedAway,
+    pub(crate) write_streams: WriteStreams,
 }
 
 /// One request on its way: under one subject, from one caller, with what is known of it so far.
@@ -92,6 +95,8 @@ pub(crate) struct Passage {
     pub onward: Option<Onward>,
     /// The same for messages of a stream.
     pub streaming: Option<Streaming>,
+    /// And for rows that a client appends.
+    pub appending: Option<Appending>,
     /// For rows, until the last of them has left.
     pub place: Option<Place>,
 }
@@ -109,8 +114,10 @@ impl Gateway {
             read_sessions: ReadSessions::default(),
             running: RunningJobs::default(),
             sessions: Sessions::default(),
+            stopping: watch::Sender::new(false),
             strangers: Strangers::default(),
             turned_away: TurnedAway::default(),
+            write_streams: WriteStreams::default(),
         })
     }
 
@@ -167,6 +174,7 @@ impl Gateway {
             shadows: BTreeMap::new(),
             onward: None,
             streaming: None,
+            appending: None,
             place: None,
         };
         let gateway = Arc::clone(self);
@@ -180,6 +188,11 @@ impl Gateway {
             if let (Ok(_), Some(streaming)) = (&outcome, passage.streaming.take()) {
                 let gateway = Arc::clone(&gateway);
                 gateway.owed(Arc::clone(&gateway).send_stream(passage, streaming));
+                return outcome.map_err(|why| Refused { subject, why });
+            }
+            if let (Ok(_), Some(appending)) = (&outcome, passage.appending.take()) {
+                let gateway = Arc::clone(&gateway);
+                gateway.owed(Arc::clone(&gateway).send_appends(passage, appending));
                 return outcome.map_err(|why| Refused { subject, why });
             }
             let mut word = "served";
@@ -295,6 +308,16 @@ impl Gateway {
     pub(crate) async fn put(&self, draft: &Draft) -> Result<Receipt, Why> {
         let sealed = self.parts.sealer.seal(draft)?;
         self.parts.log.append(sealed).await.map_err(Why::Recording)
+    }
+
+    /// Whatever has no end of its own comes to one: clients that append could go on for ever.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Once that is said.
+    pub(crate) async fn stopped(&self) {
+        drop(self.stopping.subscribe().wait_for(|is_stopping| *is_stopping).await);
     }
 
     /// Work that this process still owes an end: zero before it may stop.

@@ -51,7 +51,10 @@ pub use record::hex;
 pub use refusal::{FormReason, Refused, Why};
 pub use session::{ExchangeAsk, Exchanged, Introspected, LATE_SECONDS_MAX, SESSIONS_PER_MINUTE_MAX, SessionAsk, SessionFault, fault_of};
 pub use storage::{
-    BatchesToCome, Compression, Moment, MoreBatches, OpenedSession, READ_SESSION_MILLISECONDS_MAX, READ_SESSIONS_MAX,
-    READ_SESSIONS_OF_ONE_MAX, READ_STREAMS_MAX, ReadSessionAsk, RowForm, StreamSplit, StreamedBatch,
+    APPEND_IDLE_SECONDS_MAX, APPENDS_UNANSWERED_MAX, AnswersToCome, AppendAnswer, AppendAsk, AppendFault, AppendSink, AppendSource,
+    BatchesToCome, Coming, Committed, Compression, Moment, MoreAnswers, MoreBatches, OpenedSession, READ_SESSION_MILLISECONDS_MAX,
+    READ_SESSIONS_MAX, READ_SESSIONS_OF_ONE_MAX, READ_STREAMS_MAX, ReadSessionAsk, RowFault, RowForm, RowsToAppend, StreamAct,
+    StreamAnswer, StreamAsk, StreamFault, StreamKind, StreamSplit, StreamedBatch, WRITE_STREAM_MILLISECONDS_MAX, WRITE_STREAMS_MAX,
+    WRITE_STREAMS_OF_ONE_MAX, WriteStreamState,
 };
 pub use trail::{Ended, STEPS_KEPT_MAX, Stage, Step, Trail, Walked};

@@ -1,6 +1,7 @@
 //! What the path of a request needs from outside. Each port says what its answer is worth; `crates/sluice/src/compose.rs` alone knows who serves it.
 
 use crate::job::{JobName, KnownJob};
+use crate::storage::{AppendSink, AppendSource, StreamAnswer};
 use crate::trail::Ended;
 use bytes::Bytes;
 use sluice_identity::{IssuedCredentials, Issuer, KeySet, Revocations};
@@ -49,6 +50,15 @@ pub trait Upstream: Send + Sync {
 
     /// The halves of the stream that the permit's request names; nothing where it cannot be split.
     fn split_stream<'a>(&'a self, permit: &'a Recorded<Permit>) -> Asking<'a, Result<Option<[String; 2]>, UpstreamFault>>;
+
+    /// Creates the write stream that the permit's request describes, or does to the one that it names what it says.
+    fn ask_of_stream<'a>(&'a self, permit: &'a Recorded<Permit>) -> Asking<'a, Result<StreamAnswer, UpstreamFault>>;
+
+    /// A connection that appends to the stream that the permit's request names.
+    fn append_rows<'a>(
+        &'a self,
+        permit: &'a Recorded<Permit>,
+    ) -> Asking<'a, Result<(Box<dyn AppendSink>, Box<dyn AppendSource>), UpstreamFault>>;
 }
 
 /// A read session, as BigQuery opened it.

@@ -60,7 +60,7 @@ impl Gateway {
     }
 
     /// By the columns that the table has, and those that the load was sent with. Where nobody says which there are, any could be.
-    fn is_labelled(&self, table: &TableName, outputs: &[Output], known: &Known) -> bool {
+    pub(crate) fn is_labelled(&self, table: &TableName, outputs: &[Output], known: &Known) -> bool {
         let policy = self.parts.in_force.policy();
         if outputs.is_empty() {
             return !policy.labels.of_table(table, known).is_empty();

@@ -124,6 +124,7 @@ impl Passage {
             shadows: BTreeMap::new(),
             onward: None,
             streaming: None,
+            appending: None,
             place: None,
         }
     }

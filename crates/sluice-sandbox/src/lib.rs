@@ -1,4 +1,4 @@
-//! The embedded warehouse: BigQuery's protocols, REST and the Storage Read API, over GoogleSQL's reference evaluator.
+//! The embedded warehouse: BigQuery's protocols, REST and the Storage API, over GoogleSQL's reference evaluator.
 //!
 //! A means for the demo and for hermetic tests, in memory, small. What it does not do it refuses by name (501).
 

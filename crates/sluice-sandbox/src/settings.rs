@@ -9,7 +9,7 @@ pub struct Settings {
     pub address: IpAddr,
     /// Zero takes a free one.
     pub port: u16,
-    /// Of the Storage Read API, plain gRPC; zero takes a free one.
+    /// Of the Storage API, plain gRPC; zero takes a free one.
     pub storage_port: u16,
     pub project: String,
     pub location: String,

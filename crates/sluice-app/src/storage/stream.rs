@@ -224,7 +224,7 @@ impl Gateway {
     }
 
     /// Policy or labels have changed while rows leave. What is still permitted with the very same masks goes on; a client that asks again gets what is so now.
-    fn still_decided(&self, passage: &Passage, permit: &Permit, known: &Known) -> Result<(), Why> {
+    pub(super) fn still_decided(&self, passage: &Passage, permit: &Permit, known: &Known) -> Result<(), Why> {
         let policy = self.parts.in_force.policy();
         let halt = self.parts.in_force.halt();
         let circumstances = self.circumstances(passage, known, &halt);

@@ -9,7 +9,8 @@ use hyper::Method;
 use hyper::header::{self, HeaderValue};
 use serde_json::Value;
 use sluice_app::{
-    Asking, BatchSource, JobName, JobState, RawRows, RawSession, Resource, RowsAsk, Upload, Upstream, UpstreamFault, UpstreamFaultKind,
+    AppendSink, AppendSource, Asking, BatchSource, JobName, JobState, RawRows, RawSession, Resource, RowsAsk, StreamAnswer, Upload,
+    Upstream, UpstreamFault, UpstreamFaultKind,
 };
 use sluice_ledger::Recorded;
 use sluice_policy::{DryRun, Estimate, Permit, Request, Sends, Verb};
@@ -63,6 +64,17 @@ impl Upstream for BigQuery {
 
     fn split_stream<'a>(&'a self, permit: &'a Recorded<Permit>) -> Asking<'a, Result<Option<[String; 2]>, UpstreamFault>> {
         Box::pin(async move { self.permitted(permit)?.split_stream().await })
+    }
+
+    fn ask_of_stream<'a>(&'a self, permit: &'a Recorded<Permit>) -> Asking<'a, Result<StreamAnswer, UpstreamFault>> {
+        Box::pin(async move { self.permitted(permit)?.ask_of_stream().await })
+    }
+
+    fn append_rows<'a>(
+        &'a self,
+        permit: &'a Recorded<Permit>,
+    ) -> Asking<'a, Result<(Box<dyn AppendSink>, Box<dyn AppendSource>), UpstreamFault>> {
+        Box::pin(async move { self.permitted(permit)?.append_rows().await })
     }
 }
 

@@ -16,10 +16,10 @@ pub struct Call<M> {
 }
 
 /// Members of a body that are taken one by one. What is left at the end is not understood.
-struct Members(Map<String, Value>);
+pub struct Members(Map<String, Value>);
 
 pub fn create(sends: &Sends) -> Option<Call<CreateReadSessionRequest>> {
-    let mut members = Members::of(sends, "CreateReadSession")?;
+    let mut members = Members::of(sends, SERVICE, "CreateReadSession")?;
     let table = members.text("table")?;
     let format = match members.text("dataFormat")?.as_str() {
         "ARROW" => DataFormat::Arrow,
@@ -57,28 +57,28 @@ pub fn create(sends: &Sends) -> Option<Call<CreateReadSessionRequest>> {
 }
 
 pub fn read(sends: &Sends) -> Option<Call<ReadRowsRequest>> {
-    let mut members = Members::of(sends, "ReadRows")?;
+    let mut members = Members::of(sends, SERVICE, "ReadRows")?;
     let read_stream = members.text("readStream")?;
-    let offset = i64::try_from(members.0.remove("offset")?.as_u64()?).ok()?;
+    let offset = members.offset("offset")?;
     members.end()?;
     Some(Call { about: about("read_stream", &read_stream), message: ReadRowsRequest { read_stream, offset } })
 }
 
 pub fn split(sends: &Sends) -> Option<Call<SplitReadStreamRequest>> {
-    let mut members = Members::of(sends, "SplitReadStream")?;
+    let mut members = Members::of(sends, SERVICE, "SplitReadStream")?;
     let name = members.text("name")?;
     let fraction = members.0.remove("fraction")?.as_f64()?;
     members.end()?;
     Some(Call { about: about("name", &name), message: SplitReadStreamRequest { name, fraction } })
 }
 
-fn about(field: &str, name: &str) -> String {
+pub fn about(field: &str, name: &str) -> String {
     format!("{field}={}", crate::rest::encoded(name))
 }
 
 impl Members {
-    fn of(sends: &Sends, method: &str) -> Option<Members> {
-        if sends.path.strip_prefix(SERVICE)? != method {
+    pub fn of(sends: &Sends, service: &str, method: &str) -> Option<Members> {
+        if sends.path.strip_prefix(service)? != method {
             return None;
         }
         match serde_json::from_str(sends.body.as_deref()?).ok()? {
@@ -87,7 +87,7 @@ impl Members {
         }
     }
 
-    fn text(&mut self, name: &str) -> Option<String> {
+    pub fn text(&mut self, name: &str) -> Option<String> {
         self.optional_text(name)?
     }
 
@@ -99,9 +99,14 @@ impl Members {
         }
     }
 
-    fn texts(&mut self, name: &str) -> Option<Vec<String>> {
+    pub fn texts(&mut self, name: &str) -> Option<Vec<String>> {
         let Some(value) = self.0.remove(name) else { return Some(Vec::new()) };
         value.as_array()?.iter().map(|text| text.as_str().map(str::to_owned)).collect()
+    }
+
+    /// A row of a stream.
+    pub fn offset(&mut self, name: &str) -> Option<i64> {
+        i64::try_from(self.0.remove(name)?.as_u64()?).ok()
     }
 
     fn count(&mut self, name: &str) -> Option<i32> {
@@ -117,7 +122,7 @@ impl Members {
         Some(Some(modifiers))
     }
 
-    fn end(self) -> Option<()> {
+    pub fn end(self) -> Option<()> {
         self.0.is_empty().then_some(())
     }
 }

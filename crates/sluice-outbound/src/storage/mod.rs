@@ -1,4 +1,4 @@
-//! BigQuery's Storage Read API, by gRPC, for what is on record. Each call has a connection of its own: nobody who takes rows slowly keeps others waiting.
+//! BigQuery's Storage API, by gRPC, for what is on record. Each call has a connection of its own: nobody who takes rows slowly keeps others waiting.
 //!
 //! docs/upstream.md says what is repeated and what each limit is.
 
@@ -7,6 +7,7 @@ mod fault;
 mod port;
 mod source;
 mod wire;
+mod write;
 
 pub use source::BATCH_BYTES_MAX;
 pub(crate) use wire::StorageClient;

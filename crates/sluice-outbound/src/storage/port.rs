@@ -23,12 +23,12 @@ const SPLIT: &str = "/google.cloud.bigquery.storage.v1.BigQueryRead/SplitReadStr
 /// A session with a thousand streams and a schema of ten thousand columns.
 const SESSION_BYTES_MAX: usize = 16 << 20;
 const STREAM_NAME_BYTES_MAX: usize = 4 << 10;
-const NO_CALL: &str = "the request is no call of the Storage API";
+pub const NO_CALL: &str = "the request is no call of the Storage API";
 const USER_AGENT: &str = concat!("sluice/", env!("CARGO_PKG_VERSION"));
 
 /// Which failures another attempt may follow.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Repeat {
+pub enum Repeat {
     Freely,
     /// Where it did not leave this machine.
     Unsent,
@@ -67,7 +67,7 @@ impl Matter<'_> {
     }
 
     /// Asks, and asks again as far as that is safe.
-    async fn call_storage<M, T>(
+    pub async fn call_storage<M, T>(
         &self,
         call: &Call<M>,
         repeat: Repeat,
@@ -128,7 +128,7 @@ impl Matter<'_> {
     }
 }
 
-fn unary<M, T>(mut grpc: Grpc<Wire>, request: Request<M>, path: &'static str) -> Asking<'static, Result<(T, Grpc<Wire>), Failure>>
+pub fn unary<M, T>(mut grpc: Grpc<Wire>, request: Request<M>, path: &'static str) -> Asking<'static, Result<(T, Grpc<Wire>), Failure>>
 where
     M: Message + 'static,
     T: Message + Default + 'static,
@@ -140,21 +140,26 @@ where
     })
 }
 
-async fn ready(grpc: &mut Grpc<Wire>) -> Result<(), Failure> {
+pub async fn ready(grpc: &mut Grpc<Wire>) -> Result<(), Failure> {
     grpc.ready().await.map_err(|error| Failure::unsent(error.to_string()))
 }
 
 fn request<M: Clone>(connection: &Connection, call: &Call<M>, bearer: Option<&Bearer>) -> Option<Request<M>> {
     let mut request = Request::new(call.message.clone());
+    *request.metadata_mut() = tonic::metadata::MetadataMap::from_headers(headers(connection, &call.about, bearer)?);
+    Some(request)
+}
+
+/// Who asks, and what it is about.
+pub fn headers(connection: &Connection, about: &str, bearer: Option<&Bearer>) -> Option<tonic::codegen::http::HeaderMap> {
     let mut headers = tonic::codegen::http::HeaderMap::new();
     if let Some(bearer) = bearer {
         headers.insert("authorization", bearer.secret.bearer()?);
     }
     headers.extend(connection.user_project.clone().and_then(|project| Some((Some("x-goog-user-project".parse().ok()?), project))));
-    headers.insert("x-goog-request-params", HeaderValue::from_str(&call.about).ok()?);
+    headers.insert("x-goog-request-params", HeaderValue::from_str(about).ok()?);
     headers.insert("user-agent", HeaderValue::from_static(USER_AGENT));
-    *request.metadata_mut() = tonic::metadata::MetadataMap::from_headers(headers);
-    Some(request)
+    Some(headers)
 }
 
 fn raw(session: ReadSession) -> Option<RawSession> {
@@ -183,7 +188,7 @@ fn location(session: &str) -> Option<&str> {
     parts.next().filter(|_| is_location).filter(is_plain)
 }
 
-fn is_name(name: &str) -> bool {
+pub fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= STREAM_NAME_BYTES_MAX
 }
 

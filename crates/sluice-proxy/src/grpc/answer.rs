@@ -27,7 +27,7 @@ pub fn messages(coming: BatchesToCome, form: RowForm, until: Instant) -> Respons
     with_body(Body::new(Messages { coming: Some(coming), form, deadline: Box::pin(sleep_until(until)) }))
 }
 
-fn with_body(body: Body) -> Response<Body> {
+pub fn with_body(body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     response
@@ -46,9 +46,9 @@ struct Messages {
     deadline: Pin<Box<Sleep>>,
 }
 
-type Polled = Poll<Option<Result<Frame<Bytes>, Infallible>>>;
+pub type Polled = Poll<Option<Result<Frame<Bytes>, Infallible>>>;
 
-fn ended(status: &Status) -> Polled {
+pub fn ended(status: &Status) -> Polled {
     let mut trailers = HeaderMap::new();
     status.write(&mut trailers);
     Poll::Ready(Some(Ok(Frame::trailers(trailers))))

@@ -53,7 +53,7 @@ pub fn create(bytes: &[u8]) -> Result<Created, Why> {
     let ask = ReadSessionAsk {
         connection: String::new(),
         project,
-        table: table(&session.table)?,
+        table: table(&session.table, "read_session.table")?,
         fields: fields(&options.selected_fields)?,
         restriction,
         snapshot: snapshot(&session)?,
@@ -78,7 +78,7 @@ pub fn split(bytes: &[u8]) -> Result<Split, Why> {
     Ok(Split { project: project_of(&request.name)?, stream: request.name, fraction: request.fraction })
 }
 
-fn strict<M: Message + Default>(bytes: &[u8]) -> Result<M, Why> {
+pub fn strict<M: Message + Default>(bytes: &[u8]) -> Result<M, Why> {
     let message = M::decode(bytes).map_err(|_| invalid("the message is none of this method's"))?;
     if message.encoded_len() != bytes.len() {
         return Err(unsupported("the message has a field that the gateway does not know, or one of them twice: leave it out"));
@@ -86,12 +86,13 @@ fn strict<M: Message + Default>(bytes: &[u8]) -> Result<M, Why> {
     Ok(message)
 }
 
-fn table(name: &str) -> Result<TableName, Why> {
-    let wanted = || invalid("`read_session.table` is not `projects/PROJECT/datasets/DATASET/tables/TABLE`");
+/// By the field that names it.
+pub fn table(name: &str, field: &str) -> Result<TableName, Why> {
+    let wanted = || invalid(format!("`{field}` is not `projects/PROJECT/datasets/DATASET/tables/TABLE`"));
     match name.split('/').collect::<Vec<_>>().as_slice() {
         ["projects", project, "datasets", dataset, "tables", table] => {
             if table.contains(['$', '@', '*']) {
-                return Err(unsupported("`read_session.table` has a decorator or a wildcard: name one table, and restrict its rows"));
+                return Err(unsupported(format!("`{field}` has a decorator or a wildcard: name one table")));
             }
             let is_name = names::is_project(project) && names::is_plain(dataset) && names::is_table(table);
             if is_name { Ok(TableName::new(project, dataset, table)) } else { Err(wanted()) }
@@ -154,15 +155,15 @@ fn project_of(stream: &str) -> Result<String, Why> {
     project.map(str::to_owned).ok_or_else(|| invalid("the stream is not named `projects/PROJECT/locations/../sessions/../streams/..`"))
 }
 
-fn invalid(text: impl Into<String>) -> Why {
+pub fn invalid(text: impl Into<String>) -> Why {
     Why::Form { reason: FormReason::Invalid, text: text.into() }
 }
 
-fn unsupported(text: impl Into<String>) -> Why {
+pub fn unsupported(text: impl Into<String>) -> Why {
     Why::Form { reason: FormReason::Unsupported, text: text.into() }
 }
 
-fn too_large(text: String) -> Why {
+pub fn too_large(text: String) -> Why {
     Why::Form { reason: FormReason::TooLarge, text }
 }
 

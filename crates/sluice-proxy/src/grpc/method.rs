@@ -4,8 +4,7 @@ use sluice_app::UNKNOWN_METHOD;
 
 const READ: &str = "google.cloud.bigquery.storage.v1.BigQueryRead";
 const WRITE: &str = "google.cloud.bigquery.storage.v1.BigQueryWrite";
-const NO_WRITES: &str = "rows are written by statements, loads and `tabledata.insertAll`, over REST";
-const OLD: &str = "this version of the API is old: `google.cloud.bigquery.storage.v1.BigQueryRead` is served";
+const OLD: &str = "this version of the API is old: `BigQueryRead` and `BigQueryWrite` of `google.cloud.bigquery.storage.v1` are served";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Method {
@@ -16,7 +15,10 @@ pub struct Method {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Duty {
+    AppendRows,
     CreateReadSession,
+    /// Of `BigQueryWrite`, with one answer.
+    OfStream,
     ReadRows,
     /// Not served, and why.
     Refuse(&'static str),
@@ -27,16 +29,16 @@ pub const ALL: [Method; 13] = [
     of(READ, "CreateReadSession", Duty::CreateReadSession),
     of(READ, "ReadRows", Duty::ReadRows),
     of(READ, "SplitReadStream", Duty::SplitReadStream),
-    of(WRITE, "AppendRows", Duty::Refuse(NO_WRITES)),
-    of(WRITE, "BatchCommitWriteStreams", Duty::Refuse(NO_WRITES)),
-    of(WRITE, "CreateWriteStream", Duty::Refuse(NO_WRITES)),
-    of(WRITE, "FinalizeWriteStream", Duty::Refuse(NO_WRITES)),
-    of(WRITE, "FlushRows", Duty::Refuse(NO_WRITES)),
-    of(WRITE, "GetWriteStream", Duty::Refuse(NO_WRITES)),
+    of(WRITE, "AppendRows", Duty::AppendRows),
+    of(WRITE, "BatchCommitWriteStreams", Duty::OfStream),
+    of(WRITE, "CreateWriteStream", Duty::OfStream),
+    of(WRITE, "FinalizeWriteStream", Duty::OfStream),
+    of(WRITE, "FlushRows", Duty::OfStream),
+    of(WRITE, "GetWriteStream", Duty::OfStream),
     of("google.cloud.bigquery.storage.v1beta1.BigQueryStorage", "CreateReadSession", Duty::Refuse(OLD)),
     of("google.cloud.bigquery.storage.v1beta1.BigQueryStorage", "ReadRows", Duty::Refuse(OLD)),
     of("google.cloud.bigquery.storage.v1beta2.BigQueryRead", "CreateReadSession", Duty::Refuse(OLD)),
-    of("google.cloud.bigquery.storage.v1beta2.BigQueryWrite", "AppendRows", Duty::Refuse(NO_WRITES)),
+    of("google.cloud.bigquery.storage.v1beta2.BigQueryWrite", "AppendRows", Duty::Refuse(OLD)),
 ];
 
 /// Of a name that is on record and that somebody made up.
@@ -72,7 +74,8 @@ mod tests {
     fn methods_are_known_by_their_whole_name() {
         let check = |path: &str, expect: Option<Duty>| assert_eq!(Method::of(path).map(|method| method.duty), expect, "{path}");
         check("/google.cloud.bigquery.storage.v1.BigQueryRead/ReadRows", Some(Duty::ReadRows));
-        check("/google.cloud.bigquery.storage.v1.BigQueryWrite/AppendRows", Some(Duty::Refuse(NO_WRITES)));
+        check("/google.cloud.bigquery.storage.v1.BigQueryWrite/AppendRows", Some(Duty::AppendRows));
+        check("/google.cloud.bigquery.storage.v1beta2.BigQueryWrite/AppendRows", Some(Duty::Refuse(OLD)));
         for bad in [
             "/google.cloud.bigquery.storage.v1.BigQueryRead/readRows",
             "/google.cloud.bigquery.storage.v1.BigQueryRead/ReadRows/",

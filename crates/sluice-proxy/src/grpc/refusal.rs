@@ -72,6 +72,11 @@ impl Status {
         Status { code: UNAVAILABLE, message: "the answer broke off: try again".to_owned() }
     }
 
+    /// What a client sends next is for the gateway that comes after this one.
+    pub fn stopping() -> Status {
+        Status { code: UNAVAILABLE, message: "the gateway stops, and takes no more rows: open the connection again".to_owned() }
+    }
+
     pub fn write(&self, headers: &mut HeaderMap) {
         headers.insert(STATUS, HeaderValue::from(u16::from(self.code)));
         if !self.message.is_empty() {

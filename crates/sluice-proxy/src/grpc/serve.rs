@@ -32,28 +32,28 @@ const TIMEOUT_DIGITS_MAX: usize = 8;
 
 /// The door of the Storage API: whom it asks, and what it knows.
 pub struct Storage {
-    application: Arc<dyn StorageApplication>,
+    pub(super) application: Arc<dyn StorageApplication>,
     authenticate: Arc<dyn Authenticate>,
     connections: Connections,
     /// Whose `X-Forwarded-For` is believed.
     proxies: Vec<IpAddr>,
-    room: Room,
+    pub(super) room: Room,
 }
 
 /// A call that has been let in.
-struct Called {
-    visit: Visit,
-    caller: Caller,
-    until: Instant,
+pub(super) struct Called {
+    pub visit: Visit,
+    pub caller: Caller,
+    pub until: Instant,
 }
 
 /// Not served, and on record already; or late.
-enum Unserved {
+pub(super) enum Unserved {
     Refused(Refused),
     Late,
 }
 
-type Answer = Result<Response<Body>, Unserved>;
+pub(super) type Answer = Result<Response<Body>, Unserved>;
 
 pub async fn serve(storage: Arc<Storage>, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
@@ -103,7 +103,9 @@ impl Storage {
                 return Err(self.refuse(visit, &caller, Why::Form { reason: FormReason::NoMethod, text }).await);
             }
             None => {
-                let text = "there is no such method: the gateway serves `google.cloud.bigquery.storage.v1.BigQueryRead`".to_owned();
+                let text =
+                    "there is no such method: the gateway serves `BigQueryRead` and `BigQueryWrite` of `google.cloud.bigquery.storage.v1`"
+                        .to_owned();
                 return Err(self.refuse(visit, &caller, Why::Form { reason: FormReason::NoMethod, text }).await);
             }
             Some(duty) => duty,
@@ -114,6 +116,9 @@ impl Storage {
             Ok(patience) => patience,
             Err(why) => return Err(self.refuse(visit, &caller, why).await),
         };
+        if duty == Duty::AppendRows {
+            return self.append(Called { visit, caller, until: begun + patience }, body).await;
+        }
         // Kept until the answer is there: what was read lives on in what is sent.
         let mut place = self.room.place(caller.principal().to_string());
         let message = match wire::message(&mut place, body).await {
@@ -125,7 +130,8 @@ impl Storage {
             Duty::CreateReadSession => self.create(called, &message).await,
             Duty::ReadRows => self.read(called, &message).await,
             Duty::SplitReadStream => self.split(called, &message).await,
-            Duty::Refuse(_) => Err(Unserved::Late),
+            Duty::OfStream => self.of_stream(called, found.map(|method| method.name).unwrap_or_default(), &message).await,
+            Duty::AppendRows | Duty::Refuse(_) => Err(Unserved::Late),
         }
     }
 
@@ -162,7 +168,7 @@ impl Storage {
         Ok(answer::message(&encode::split(halves)))
     }
 
-    async fn connection(&self, visit: &Visit, caller: &Caller, project: &str) -> Result<String, Unserved> {
+    pub(super) async fn connection(&self, visit: &Visit, caller: &Caller, project: &str) -> Result<String, Unserved> {
         match self.connections.of(project) {
             Some(connection) => Ok(connection.to_owned()),
             None => Err(self.refuse(visit.clone(), caller, Why::NotFound { what: format!("project `{project}`") }).await),
@@ -179,13 +185,13 @@ impl Storage {
         }
     }
 
-    async fn refuse(&self, visit: Visit, caller: &Caller, why: Why) -> Unserved {
+    pub(super) async fn refuse(&self, visit: Visit, caller: &Caller, why: Why) -> Unserved {
         Unserved::Refused(self.application.refuse(visit, Some(caller), why).await)
     }
 }
 
 /// What was begun goes on, whether or not its client still waits.
-async fn in_time<T>(until: Instant, asking: impl Future<Output = Result<T, Refused>>) -> Result<T, Unserved> {
+pub(super) async fn in_time<T>(until: Instant, asking: impl Future<Output = Result<T, Refused>>) -> Result<T, Unserved> {
     timeout_at(until, asking).await.map_err(|_| Unserved::Late)?.map_err(Unserved::Refused)
 }
 
@@ -210,7 +216,7 @@ fn checked(parts: &Parts, head: &Head) -> Result<(), Why> {
 
 /// `grpc-timeout`, within bounds.
 fn patience(headers: &HeaderMap, duty: Duty) -> Result<Duration, Why> {
-    let most = Duration::from_secs(if duty == Duty::ReadRows { STREAM_SECONDS_MAX } else { CALL_SECONDS_MAX });
+    let most = Duration::from_secs(if matches!(duty, Duty::AppendRows | Duty::ReadRows) { STREAM_SECONDS_MAX } else { CALL_SECONDS_MAX });
     let Some(said) = headers.get("grpc-timeout") else { return Ok(most) };
     let asked = said.to_str().ok().and_then(read_timeout);
     let invalid = || Why::Form { reason: FormReason::Invalid, text: "the `grpc-timeout` is none".to_owned() };

@@ -1,8 +1,9 @@
 //! What a gateway needs and this door never asks: everything that has to do with statements. It is not there, and whoever calls it fails the test.
 
 use sluice_app::{
-    Alarm, Asking, BatchSource, Catalog, CatalogFault, CatalogPart, InForce, JobName, JobState, Jobs, JobsFault, KeepFault, Keys, KnownJob,
-    Machine, RawRows, RawSession, Resource, RowsAsk, SealFault, Sealer, Upload, Upstream, UpstreamFault,
+    Alarm, AppendSink, AppendSource, Asking, BatchSource, Catalog, CatalogFault, CatalogPart, InForce, JobName, JobState, Jobs, JobsFault,
+    KeepFault, Keys, KnownJob, Machine, RawRows, RawSession, Resource, RowsAsk, SealFault, Sealer, StreamAnswer, Upload, Upstream,
+    UpstreamFault,
 };
 use sluice_identity::{Issuer, KeySet, Reason, Revocations};
 use sluice_ledger::Recorded;
@@ -77,6 +78,17 @@ impl Upstream for Absent {
     }
 
     fn split_stream<'a>(&'a self, _: &'a Recorded<Permit>) -> Asking<'a, Result<Option<[String; 2]>, UpstreamFault>> {
+        panic!("the token door asks for none")
+    }
+
+    fn ask_of_stream<'a>(&'a self, _: &'a Recorded<Permit>) -> Asking<'a, Result<StreamAnswer, UpstreamFault>> {
+        panic!("the token door asks for none")
+    }
+
+    fn append_rows<'a>(
+        &'a self,
+        _: &'a Recorded<Permit>,
+    ) -> Asking<'a, Result<(Box<dyn AppendSink>, Box<dyn AppendSource>), UpstreamFault>> {
         panic!("the token door asks for none")
     }
 }

@@ -29,7 +29,7 @@ pub struct Sandbox;
 /// A sandbox that serves until it is dropped.
 pub struct Running {
     pub address: SocketAddr,
-    /// Of the Storage Read API.
+    /// Of the Storage API.
     pub storage_address: SocketAddr,
     service: Arc<Service>,
     stop: Vec<oneshot::Sender<()>>,
@@ -76,7 +76,8 @@ impl Sandbox {
             // It ends when it is told to; there is nobody left to tell otherwise.
             let _ = serving.await;
         });
-        let door = Arc::new(Door { service: service.clone(), sessions: storage::Sessions::default() });
+        let door =
+            Arc::new(Door { service: service.clone(), sessions: storage::Sessions::default(), writes: storage::WriteStreams::default() });
         runtime.spawn(storage::listen(storage_listener, door, storage_stopped));
         Ok(Running { address, storage_address, service, stop: vec![stop, storage_stop], runtime: Some(runtime) })
     }

@@ -2,6 +2,7 @@
 
 use super::reading::Reading;
 use super::sessions::Sessions;
+use super::write::{self, WriteStreams};
 use super::{api, create, messages, status};
 use crate::clock::now_milliseconds;
 use crate::faults::Act;
@@ -31,6 +32,7 @@ const SERVICE: &str = "/google.cloud.bigquery.storage.v1.BigQueryRead/";
 pub struct Door {
     pub service: Arc<Service>,
     pub sessions: Sessions,
+    pub writes: WriteStreams,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,7 @@ enum Method {
     CreateReadSession,
     ReadRows,
     SplitReadStream,
+    Write(write::Method),
 }
 
 /// The place of a call in the log.
@@ -84,8 +87,8 @@ where
     };
     match Status::from_header_map(response.headers()) {
         Some(status) => entry.finish(status.code()),
-        // Rows still leave: their end is written down when it comes.
-        None if method == Some(Method::ReadRows) => {}
+        // Messages still leave: their end is written down when it comes.
+        None if matches!(method, Some(Method::ReadRows | Method::Write(write::Method::AppendRows))) => {}
         None => entry.finish(Code::Ok),
     }
     match planned.reset_after_bytes {
@@ -112,6 +115,7 @@ where
             let call = move |asked: api::SplitReadStreamRequest| std::future::ready(split(&entry, &asked));
             Grpc::new(ProstCodec::<api::SplitReadStreamResponse, _>::default()).unary(Calls(call), request).await
         }
+        Method::Write(method) => write::answer(entry, method, breaks, request).await,
     }
 }
 
@@ -148,11 +152,11 @@ fn missing(stream: &str) -> Status {
 
 impl Method {
     fn of(path: &str) -> Option<Method> {
-        match path.strip_prefix(SERVICE)? {
-            "CreateReadSession" => Some(Method::CreateReadSession),
-            "ReadRows" => Some(Method::ReadRows),
-            "SplitReadStream" => Some(Method::SplitReadStream),
-            _ => None,
+        match path.strip_prefix(SERVICE) {
+            Some("CreateReadSession") => Some(Method::CreateReadSession),
+            Some("ReadRows") => Some(Method::ReadRows),
+            Some("SplitReadStream") => Some(Method::SplitReadStream),
+            _ => write::Method::of(path).map(Method::Write),
         }
     }
 
@@ -161,6 +165,7 @@ impl Method {
             Method::CreateReadSession => "google.cloud.bigquery.storage.v1.BigQueryRead.CreateReadSession",
             Method::ReadRows => "google.cloud.bigquery.storage.v1.BigQueryRead.ReadRows",
             Method::SplitReadStream => "google.cloud.bigquery.storage.v1.BigQueryRead.SplitReadStream",
+            Method::Write(method) => method.id(),
         }
     }
 }
@@ -170,7 +175,11 @@ impl Entry {
         self.door.service.log.finish(self.sequence, status::http(code), self.caller.clone());
     }
 
-    fn describe(&self, message: &Value, bytes: usize) {
+    pub fn door(&self) -> Arc<Door> {
+        Arc::clone(&self.door)
+    }
+
+    pub fn describe(&self, message: &Value, bytes: usize) {
         self.door.service.log.describe(self.sequence, message.to_string(), bytes as u64);
     }
 }

@@ -1,4 +1,4 @@
-//! The warehouse from outside: its library, its HTTP door, and the Storage Read API.
+//! The warehouse from outside: its library, its HTTP door, and the Storage API.
 
 #[cfg(test)]
 mod differential;
@@ -21,7 +21,11 @@ mod storage_cells;
 #[cfg(test)]
 mod storage_client;
 #[cfg(test)]
+mod storage_rows;
+#[cfg(test)]
 mod storage_sessions;
+#[cfg(test)]
+mod storage_write;
 #[cfg(test)]
 mod transfers;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The generated client of the Storage Read API over one connection, from tests that do not wait for it otherwise.
+//! The generated client of the Storage API over one connection, from tests that do not wait for it otherwise.
 
 use arrow_array::RecordBatch;
 use arrow_ipc::convert::try_schema_from_ipc_buffer;
@@ -11,19 +11,21 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use sluice_sandbox::Running;
 use std::task::{Context, Poll};
+use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service};
-use tonic::{Code, Status};
 
 pub use api::arrow_serialization_options::CompressionCodec;
 pub use api::read_session::TableReadOptions;
 pub use api::read_session::table_read_options::OutputFormatSerializationOptions;
 
+pub type Writer = api::big_query_write_client::BigQueryWriteClient<Wire>;
 pub type Generated = api::big_query_read_client::BigQueryReadClient<Wire>;
 
 pub struct Storage {
     runtime: tokio::runtime::Runtime,
     pub client: Generated,
+    writer: Writer,
     pub token: Option<&'static str>,
 }
 
@@ -40,6 +42,7 @@ pub struct Read {
     pub end: Result<(), Status>,
 }
 
+#[derive(Clone)]
 pub struct Wire(SendRequest<Body>);
 
 impl Storage {
@@ -52,8 +55,9 @@ impl Storage {
             tokio::spawn(connection);
             Wire(sender)
         });
-        let origin = format!("http://{address}").parse().unwrap();
-        Storage { runtime, client: Generated::with_origin(wire, origin), token: None }
+        let origin: hyper::Uri = format!("http://{address}").parse().unwrap();
+        let writer = Writer::with_origin(wire.clone(), origin.clone());
+        Storage { runtime, client: Generated::with_origin(wire, origin), writer, token: None }
     }
 
     pub fn create(&mut self, request: api::CreateReadSessionRequest) -> Result<api::ReadSession, Status> {
@@ -106,19 +110,33 @@ impl Storage {
         Ok(answer.primary_stream.zip(answer.remainder_stream).map(|(first, second)| [first.name, second.name]))
     }
 
-    /// A method of the API that the sandbox has not.
-    pub fn write(&mut self, running: &Running) -> Code {
-        let other = Storage::connect(running);
-        let inner = other.runtime.block_on(async {
-            let stream = tokio::net::TcpStream::connect(running.storage_address).await.unwrap();
-            let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-            tokio::spawn(connection);
-            Wire(sender)
-        });
-        let origin = format!("http://{}", running.storage_address).parse().unwrap();
-        let mut client = api::big_query_write_client::BigQueryWriteClient::with_origin(inner, origin);
-        let asked = client.get_write_stream(api::GetWriteStreamRequest::default());
-        other.runtime.block_on(asked).unwrap_err().code()
+    /// One call of the service that writes.
+    pub fn write<M, R>(
+        &mut self,
+        message: M,
+        call: impl AsyncFnOnce(&mut Writer, tonic::Request<M>) -> Result<tonic::Response<R>, Status>,
+    ) -> Result<R, Status> {
+        let request = self.request(message);
+        self.runtime.block_on(call(&mut self.writer, request)).map(tonic::Response::into_inner)
+    }
+
+    /// All that is answered to these requests, sent one after the other on one connection, and how it ended.
+    pub fn append(&mut self, requests: Vec<api::AppendRowsRequest>) -> (Vec<api::AppendRowsResponse>, Result<(), Status>) {
+        let request = self.request(tonic::codegen::tokio_stream::iter(requests));
+        self.runtime.block_on(async {
+            let mut answers = Vec::new();
+            let mut coming = match self.writer.append_rows(request).await {
+                Ok(answer) => answer.into_inner(),
+                Err(status) => return (answers, Err(status)),
+            };
+            loop {
+                match coming.message().await {
+                    Ok(Some(answer)) => answers.push(answer),
+                    Ok(None) => return (answers, Ok(())),
+                    Err(status) => return (answers, Err(status)),
+                }
+            }
+        })
     }
 
     fn request<M>(&self, message: M) -> tonic::Request<M> {

@@ -145,7 +145,7 @@ fn results_of_queries_are_read() {
 
 #[test]
 fn what_is_not_there_is_refused_by_name() {
-    let (running, _client, mut storage) = start();
+    let (_running, _client, mut storage) = start();
     let check = |storage: &mut Storage, change: &dyn Fn(&mut api::CreateReadSessionRequest), expect: (Code, &str)| {
         let mut request = session("shop.orders", PLAIN);
         change(&mut request);
@@ -193,7 +193,6 @@ fn what_is_not_there_is_refused_by_name() {
     let missing = storage.read("projects/acme-prod/locations/us/sessions/none/streams/0", 0).end.unwrap_err();
     assert_eq!(missing.code(), Code::NotFound);
     assert_eq!(storage.split("nothing", 0.5).unwrap_err().code(), Code::NotFound);
-    assert_eq!(storage.write(&running), Code::Unimplemented);
 }
 
 #[test]

@@ -90,6 +90,7 @@ pub async fn run_until(composed: Composed, open: Open, stop: impl Future<Output 
     let upkeep = tokio::spawn(upkeep(gateway, force, store, Arc::clone(&watch)));
     let stop = async {
         stop.await;
+        composed.gateway.stop();
         watch.say(Event::Stopping, Vec::new());
     };
     let cut_off = open.serve(routes(&composed), stop).await;

@@ -68,7 +68,14 @@ mod storage;
 #[path = "../../../sluice-sandbox/tests/sandbox/storage_cells.rs"]
 mod storage_cells;
 #[cfg(test)]
+#[path = "../../../sluice-sandbox/tests/sandbox/storage_rows.rs"]
+mod storage_rows;
+#[cfg(test)]
 mod storage_wire;
+#[cfg(test)]
+mod storage_write;
+#[cfg(test)]
+mod storage_writer;
 #[cfg(test)]
 mod talk;
 #[cfg(test)]

@@ -48,7 +48,7 @@ pub struct Storage<'a> {
 }
 
 #[derive(Clone)]
-struct Wire {
+pub struct Wire {
     sender: SendRequest<Body>,
     bearer: String,
     mark: String,
@@ -90,7 +90,7 @@ impl<'a> Storage<'a> {
             .max_decoding_message_size(usize::MAX)
     }
 
-    fn told(&self, text: String) {
+    pub fn told(&self, text: String) {
         if let Some(caller) = &self.caller {
             self.world.tell_bytes(caller, text.into_bytes());
         }
@@ -151,11 +151,16 @@ impl<'a> Storage<'a> {
         Ok(answer.primary_stream.zip(answer.remainder_stream).map(|(first, second)| [first.name, second.name]))
     }
 
-    /// Methods that are not served.
-    pub fn write(&self) -> Status {
-        let mut client = api::big_query_write_client::BigQueryWriteClient::with_origin(self.wire.clone(), self.origin.parse().unwrap());
-        let asked = client.get_write_stream(api::GetWriteStreamRequest::default());
-        self.runtime.block_on(asked).unwrap_err()
+    /// The service that writes.
+    pub fn writer(&self) -> api::big_query_write_client::BigQueryWriteClient<Wire> {
+        if let Some(caller) = &self.caller {
+            self.world.pace(caller);
+        }
+        api::big_query_write_client::BigQueryWriteClient::with_origin(self.wire.clone(), self.origin.parse().unwrap())
+    }
+
+    pub fn wait<T>(&self, asking: impl Future<Output = T>) -> T {
+        self.runtime.block_on(asking)
     }
 
     /// Any path, any bytes, any head beside what gRPC wants.

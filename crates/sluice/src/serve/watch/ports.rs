@@ -1,7 +1,10 @@
 //! The upstream, watched: it does what the one inside does, and is timed.
 
 use super::Watch;
-use sluice_app::{Asking, BatchSource, JobName, JobState, RawRows, RawSession, Resource, RowsAsk, Upload, Upstream, UpstreamFault};
+use sluice_app::{
+    AppendSink, AppendSource, Asking, BatchSource, JobName, JobState, RawRows, RawSession, Resource, RowsAsk, StreamAnswer, Upload,
+    Upstream, UpstreamFault,
+};
 use sluice_ledger::Recorded;
 use sluice_policy::{DryRun, Estimate, Permit};
 use std::sync::Arc;
@@ -58,5 +61,16 @@ impl<U: Upstream> Upstream for WatchedUpstream<U> {
 
     fn split_stream<'a>(&'a self, permit: &'a Recorded<Permit>) -> Asking<'a, Result<Option<[String; 2]>, UpstreamFault>> {
         Box::pin(self.watched("split_stream", self.upstream.split_stream(permit)))
+    }
+
+    fn ask_of_stream<'a>(&'a self, permit: &'a Recorded<Permit>) -> Asking<'a, Result<StreamAnswer, UpstreamFault>> {
+        Box::pin(self.watched("ask_of_stream", self.upstream.ask_of_stream(permit)))
+    }
+
+    fn append_rows<'a>(
+        &'a self,
+        permit: &'a Recorded<Permit>,
+    ) -> Asking<'a, Result<(Box<dyn AppendSink>, Box<dyn AppendSource>), UpstreamFault>> {
+        Box::pin(self.watched("append_rows", self.upstream.append_rows(permit)))
     }
 }
