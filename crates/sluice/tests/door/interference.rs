@@ -23,7 +23,7 @@ const CONSTANT: &str = "constant(withheld)";
 /// Masks that leave nothing of a value, and the begin of the names of the datasets in which they lie on every labelled column.
 const MASKS: [(&str, &str); 3] = [("void", "always_null"), ("blank", "default_value"), ("fixed", CONSTANT)];
 /// A whole campaign is 3,000: too long for each run of all tests.
-const FIXED_COUNT: u64 = 1_000;
+const FIXED_COUNT: u64 = 3_000;
 const CALLER: &str = "support-agent";
 const CLEAR_SIGHTED: &str = "analyst";
 const CLEAR_SIGHT: &str = r#"
@@ -58,6 +58,15 @@ struct Case {
     mask: &'static str,
     dataset: String,
     text: String,
+}
+
+impl Case {
+    /// Statements over the same tables come one behind the other: the engine builds all of its functions anew for tables that it does not remember,
+    /// which takes longer than a statement.
+    fn neighbours(&self) -> (String, Vec<bool>, u64) {
+        let names = TABLES.iter().map(|table| self.text.contains(&format!("{}.{}", self.dataset, table.name)));
+        (self.dataset.clone(), names.collect(), self.seed)
+    }
 }
 
 /// The first warehouse holds the base in every dataset, the second one a variant in each.
@@ -201,7 +210,8 @@ fn a_masked_caller_learns_nothing_of_labelled_values() {
     let pair = Pair::start();
     let written = handmade::statements();
     let generated = (1..=count()).map(|seed| case(seed, &statement(seed, true)));
-    let cases: Vec<Case> = generated.chain(written.iter().zip(1_000_000..).map(|(made, seed)| case(seed, made))).collect();
+    let mut cases: Vec<Case> = generated.chain(written.iter().zip(1_000_000..).map(|(made, seed)| case(seed, made))).collect();
+    cases.sort_by_key(Case::neighbours);
     let mut wrong = Vec::new();
     let mut counts: BTreeMap<(&str, u64), usize> = BTreeMap::new();
     let mut streamed = 0;
@@ -218,7 +228,8 @@ fn a_masked_caller_learns_nothing_of_labelled_values() {
     println!("{} statements, by mask and status: {counts:?}; rows of {streamed} read as streams too", cases.len());
     let answered: usize = counts.iter().filter(|((_, status), _)| *status == 200).map(|(_, count)| count).sum();
     let failed: Vec<_> = counts.keys().filter(|(_, status)| *status >= 500 && *status != 501).collect();
-    let clear = different_for_the_clear_sighted(&pair, &cases[..CLEAR_COUNT]);
+    let asked: Vec<&Case> = cases.iter().filter(|case| (1..=CLEAR_COUNT as u64).contains(&case.seed)).collect();
+    let clear = different_for_the_clear_sighted(&pair, &asked);
     println!("of {CLEAR_COUNT} statements {clear} differ for whoever sees clear");
     assert!(clear * 100 >= CLEAR_COUNT * CLEAR_DIFFERENT_PERCENT_MIN, "the comparison does not bite: {clear} of {CLEAR_COUNT}");
     assert!(streamed * 100 >= cases.len() * STREAMED_PERCENT_MIN, "{streamed} read as streams");
@@ -226,7 +237,7 @@ fn a_masked_caller_learns_nothing_of_labelled_values() {
     assert!(answered * 100 >= cases.len() * ANSWERED_PERCENT_MIN && failed.is_empty(), "{answered} of {}, {failed:?}", cases.len());
 }
 
-fn different_for_the_clear_sighted(pair: &Pair, cases: &[Case]) -> usize {
+fn different_for_the_clear_sighted(pair: &Pair, cases: &[&Case]) -> usize {
     let told = each(cases, |case| pair.ask(CLEAR_SIGHTED, case));
     told.iter().filter(|[base, variant]| base != variant).count()
 }
