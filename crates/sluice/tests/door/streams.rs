@@ -34,7 +34,7 @@ const SUBSETS_PATHS_MAX: usize = 6;
 /// Names nothing that is labelled.
 const CLEAR: &str = "ward = 'A' AND id > 3";
 /// Over `clinic.patients`.
-const INJECTED: [&str; 36] = [
+const INJECTED: [&str; 35] = [
     "`ssn` > '5'",
     "patients.ssn > '5'",
     "clinic.patients.ssn > '5'",
@@ -70,7 +70,6 @@ const INJECTED: [&str; 36] = [
     "TRUE QUALIFY RANK() OVER (ORDER BY ssn) < 3",
     "TRUE LIMIT 1",
     "@@error.message = ssn",
-    "id = @ssn",
 ];
 
 /// One table of rows, read by the Storage API.
