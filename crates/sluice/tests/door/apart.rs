@@ -4,7 +4,8 @@ use crate::evidence::Evidence;
 use crate::invariants;
 use crate::policies::changed;
 use crate::program::{Program, pause};
-use crate::storage_wire::{CompressionCodec, FORMS, Form, Storage, bytes, options, rows, session};
+use crate::storage_wire::api::ReadSession;
+use crate::storage_wire::{CompressionCodec, FORMS, Form, Storage, api, bytes, options, rows, session};
 use crate::world::{World, address};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine as _;
@@ -139,7 +140,7 @@ impl Apart {
 }
 
 /// A stream of millions of rows, of which a client takes the first message, waits until the change is in force, and reads on.
-fn changed_under_way(name: &str, change: impl FnOnce(&Apart)) -> (Apart, Status) {
+fn changed_under_way(name: &str, change: impl FnOnce(&Apart)) -> (Apart, ReadSession, Status) {
     let apart = Apart::start(name, &["report-job"]);
     let storage = apart.storage("report-job", "door/under-way");
     let opened = storage.create(events(&["id", "note"])).unwrap();
@@ -158,11 +159,11 @@ fn changed_under_way(name: &str, change: impl FnOnce(&Apart)) -> (Apart, Status)
     };
     println!("{name}: {came} messages, then {status}");
     assert!(came <= MESSAGES_AFTER_MAX, "{came} messages came");
-    (apart, status)
+    (apart, opened, status)
 }
 
 /// The generated table, as one stream of half of its rows.
-pub fn events(fields: &[&str]) -> crate::storage_wire::api::CreateReadSessionRequest {
+pub fn events(fields: &[&str]) -> api::CreateReadSessionRequest {
     let mut request = session("bench", "events", PLAIN);
     options(&mut request).selected_fields = fields.iter().map(|field| (*field).to_owned()).collect();
     request.max_stream_count = 2;
@@ -171,49 +172,50 @@ pub fn events(fields: &[&str]) -> crate::storage_wire::api::CreateReadSessionReq
 
 #[test]
 fn a_set_that_forbids_ends_what_is_under_way() {
-    let (apart, status) = changed_under_way("apart-forbidden", |apart| {
+    let (apart, before, status) = changed_under_way("apart-forbidden", |apart| {
         let set = changed(&[], &apart.folder.join("policy"));
         std::fs::write(set.path().join("later.cedar"), NO_STREAMS).unwrap();
         apart.activate(set.path());
     });
     assert_eq!(status.code(), Code::PermissionDenied, "{status}");
     let storage = apart.storage("report-job", "door/after");
-    let opened = storage.create(events(&["id"])).unwrap();
-    assert_eq!(storage.messages(&opened.streams[0].name, 0).unwrap_err().code(), Code::PermissionDenied);
+    for session in [before, storage.create(events(&["id"])).unwrap()] {
+        assert_eq!(storage.messages(&session.streams[0].name, 0).unwrap_err().code(), Code::PermissionDenied);
+    }
     let evidence = apart.finish();
     assert_eq!(evidence.ends("door/under-way"), ["completed", "failed policy"]);
 }
 
 #[test]
 fn a_set_with_another_mask_ends_what_is_under_way() {
-    let (apart, status) = changed_under_way("apart-masked", |apart| {
+    let (apart, before, status) = changed_under_way("apart-masked", |apart| {
         let change =
             ("acme-prod.clinic.patients.address.street\"]", "acme-prod.clinic.patients.address.street\", \"acme-prod.bench.events.note\"]");
         let set = changed(&[change], &apart.folder.join("policy"));
         apart.activate(set.path());
     });
-    hidden_from_now_on(apart, &status);
+    hidden_from_now_on(apart, before, &status);
 }
 
 #[test]
 fn a_label_that_somebody_sets_ends_what_is_under_way() {
-    let (apart, status) = changed_under_way("apart-labelled", |apart| {
+    let (apart, before, status) = changed_under_way("apart-labelled", |apart| {
         apart.run(&["labels", "set", "--label", "home", "--by", "ana", "--reason", "seen in a review", "acme-prod.bench.events.note"]);
     });
-    hidden_from_now_on(apart, &status);
+    hidden_from_now_on(apart, before, &status);
 }
 
 /// Who asks again, also for a stream of the old session, gets what is so now.
-fn hidden_from_now_on(apart: Apart, status: &Status) {
+fn hidden_from_now_on(apart: Apart, before: ReadSession, status: &Status) {
     assert!(status.message().starts_with("rows are withheld"), "{status}");
     let storage = apart.storage("report-job", "door/after");
-    let opened = storage.create(events(&["id", "note"])).unwrap();
-    let mut coming = storage.begin(&opened.streams[0].name, 0).unwrap();
-    let first = storage.next(&mut coming).unwrap().unwrap();
-    assert!(!String::from_utf8_lossy(bytes(&first)).contains("event "), "a note is shown");
-    let found = rows(&opened, &[first]);
-    assert!(found.len() > 100 && found.iter().all(|row| row["f"][1]["v"] == ""), "{}", found[0]);
-    drop(coming);
+    for session in [before, storage.create(events(&["id", "note"])).unwrap()] {
+        let mut coming = storage.begin(&session.streams[0].name, 0).unwrap();
+        let first = storage.next(&mut coming).unwrap().unwrap();
+        assert!(!String::from_utf8_lossy(bytes(&first)).contains("event "), "a note is shown");
+        let found = rows(&session, &[first]);
+        assert!(found.len() > 100 && found.iter().all(|row| row["f"][1]["v"] == ""), "{}", found[0]);
+    }
     pause(SEEN_WITHIN);
     let evidence = apart.finish();
     let ends = evidence.ends("door/under-way");
@@ -222,7 +224,7 @@ fn hidden_from_now_on(apart: Apart, status: &Status) {
 
 #[test]
 fn a_halt_of_everybody_ends_what_is_under_way() {
-    let (apart, status) = changed_under_way("apart-halted", |apart| {
+    let (apart, _, status) = changed_under_way("apart-halted", |apart| {
         apart.run(&["halt", "--everyone", "--by", "ana", "--reason", "masks are wrong since noon"]);
     });
     assert!(status.code() == Code::PermissionDenied && status.message().contains("halted"), "{status}");
