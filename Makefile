@@ -1,7 +1,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench fuzz
+.PHONY: help setup demo test check bench bulk fuzz
 
 # One profile, and one set of features: with --workspace cargo chooses the same features for every command, so nothing is compiled twice.
 SLUICE := $(or $(CARGO_TARGET_DIR),target)/debug/sluice
@@ -36,6 +36,9 @@ test: setup ## everything: check, documentation, dependencies, all tests, real c
 bench: ## measurements; the gateway beside a plain nginx
 	scripts/nginx.sh
 	cargo bench --profile dev --workspace --bench "*" --locked
+
+bulk: ## ten million rows by each way, ROWS for another number: memory stays flat, each is on record
+	SLUICE_DOOR_BULK_ROWS=$(or $(ROWS),10000000) cargo test --workspace --locked --test door bulk::memory -- --nocapture
 
 fuzz: ## random input against the parsers, SECONDS (60) for each
 	scripts/fuzz.sh $(or $(SECONDS),60)

@@ -1,21 +1,23 @@
 //! What the gateway costs, beside no gateway and beside a plain nginx: `make bench`. What the figures mean stands in `docs/performance.md`.
 //!
 //! Everything is a process of its own on this machine: clients (this one), warehouse, gateways, nginx. They share its processors. The ways take turns,
-//! and of several rounds the one in the middle counts. Words on the command line choose parts: statements, steps, results, sandbox.
+//! and of several rounds the one in the middle counts. Words on the command line choose parts: statements, steps, results, masked, sandbox.
 
 mod client;
 mod load;
 mod process;
 mod report;
+mod streams;
 mod upstream;
 mod world;
 
 use client::Target;
-use load::{Large, Statements, Step, large, large_at_once, statements};
+use load::{Large, Pages, Statements, Step, large, large_at_once, statements};
 use process::Process;
 use report::{Report, median, sync_ms};
 use serde_json::json;
 use std::error::Error;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use upstream::{PAGE_MEGABYTES, PROJECT};
@@ -29,6 +31,7 @@ const STATEMENTS_FOR: Duration = Duration::from_secs(2);
 const LARGE_BYTES: u64 = 1 << 30;
 const AT_ONCE: usize = 16;
 const AT_ONCE_MEGABYTES: usize = 10;
+const MASKED_MEGABYTES: usize = 10;
 const AT_ONCE_BYTES: u64 = 128_000_000;
 /// How this program starts itself as the warehouse.
 const AS_UPSTREAM: &str = "as-upstream";
@@ -52,7 +55,7 @@ fn main() -> Outcome<()> {
     std::fs::create_dir_all(&root)?;
     let mut report = Report::new();
     let mut warehouse = Process::start(&std::env::current_exe()?, &[AS_UPSTREAM])?;
-    let url = warehouse.first_line()?;
+    let (url, storage) = (warehouse.line()?, warehouse.line()?.parse()?);
     let direct = Target { address: address(&url)?, token: None };
     let proxy = nginx(&root.join("nginx"), direct.address)?;
     let sync = sync_ms(&root)?;
@@ -77,6 +80,9 @@ fn main() -> Outcome<()> {
     }
     if wanted("results") {
         large_results(&mut report, &root, &url, &places)?;
+    }
+    if wanted("masked") {
+        masked_results(&mut report, &root, &url, storage)?;
     }
     if wanted("sandbox") {
         sandbox(&mut report, &root)?;
@@ -188,7 +194,7 @@ fn large_results(report: &mut Report, root: &Path, url: &str, places: &[Place<'_
         for _ in 0..ROUNDS {
             for (place, runs) in all.iter().zip(&mut runs) {
                 place.between.into_iter().for_each(Process::forget_peak);
-                runs.push(large(place.target, place.between, megabytes, LARGE_BYTES)?);
+                runs.push(large(place.target, place.between, Pages::of(megabytes), LARGE_BYTES)?);
             }
         }
         say_large(report, &format!("1 client, pages of {megabytes} MB"), &all, &runs)?;
@@ -222,11 +228,60 @@ fn say_large(report: &mut Report, what: &str, places: &[Place<'_>], runs: &[Vec<
     Ok(())
 }
 
+/// The same rows, as JSON and as Arrow: direct, through a gateway to which one of their columns is nothing special, and through one that masks it.
+fn masked_results(report: &mut Report, root: &Path, url: &str, storage: SocketAddr) -> Outcome<()> {
+    report.load("a result of 1 GiB with one text column of seven masked by `email`")?;
+    let way = Way { storage: Some(storage), ..Way::default() };
+    let clear = Gateway::start(&root.join("gateway-clear"), url, Way { is_clear: true, ..way })?;
+    let masking = Gateway::start(&root.join("gateway-masking"), url, way)?;
+    let direct = [Target { address: address(url)?, token: None }, Target { address: storage, token: None }];
+    for (form, direct) in ["JSON, pages of 10 MB", "Arrow, messages of 1 MB"].into_iter().zip(&direct) {
+        let places = [
+            Place { name: "direct", target: direct, between: None },
+            Place { name: "through", target: &clear.target, between: Some(&clear.process) },
+            Place { name: "masked", target: &masking.target, between: Some(&masking.process) },
+        ];
+        let mut runs: Vec<Vec<Large>> = places.iter().map(|_| Vec::new()).collect();
+        for _ in 0..ROUNDS {
+            for (place, runs) in places.iter().zip(&mut runs) {
+                place.between.into_iter().for_each(Process::forget_peak);
+                runs.push(match form.starts_with("JSON") {
+                    true => large(place.target, place.between, Pages { megabytes: MASKED_MEGABYTES, has_mail: true }, LARGE_BYTES)?,
+                    false => streams::large(place.target, place.between)?,
+                });
+            }
+        }
+        say_masked(report, form, &places, &runs)?;
+    }
+    clear.stop()?;
+    masking.stop()
+}
+
+fn say_masked(report: &mut Report, form: &str, places: &[Place<'_>], runs: &[Vec<Large>]) -> Outcome<()> {
+    let seconds = |runs: &[Large]| median(runs.iter().map(|run| run.seconds));
+    let through = places.iter().zip(runs).find(|(place, _)| place.name == "through").map_or(0.0, |(_, runs)| seconds(runs));
+    for (place, runs) in places.iter().zip(runs) {
+        // What a mask leaves is shorter: rows are compared by the time that they take.
+        let (taken, peak) = (seconds(runs), median(runs.iter().map(|run| run.peak_bytes as f64 / MEGABYTE)));
+        let (mb, worked) =
+            (median(runs.iter().map(|run| run.bytes as f64 / MEGABYTE)), median(runs.iter().map(|run| run.processor_seconds)));
+        let share = 100.0 * taken / through;
+        let line = format!(
+            "{form:<26}{:<10}{taken:7.2} s for {mb:5.0} MB that arrive, {share:4.0} % of the time unmasked, {worked:6.2} s of processor time, peak memory {peak:4.0} MB",
+            place.name
+        );
+        let figures = json!({ "form": form, "way": place.name, "seconds": taken, "mb": mb, "percent_of_unmasked": share,
+            "processor_s": worked, "peak_mb": peak });
+        report.row("masked", &line, figures)?;
+    }
+    Ok(())
+}
+
 /// The embedded warehouse analyses each statement and makes its rows: most of what is seen here is its own work.
 fn sandbox(report: &mut Report, root: &Path) -> Outcome<()> {
     report.load(&format!("the same statement from the embedded warehouse, project {PROJECT}"))?;
     let mut sandbox = Process::start(Path::new(env!("CARGO_BIN_EXE_sluice")), &["sandbox", "--port", "0"])?;
-    let url = sandbox.first_line()?;
+    let url = sandbox.line()?;
     let gateway = Gateway::start(&root.join("gateway-sandbox"), &url, Way { both_judges: true, ..Way::default() })?;
     let direct = Target { address: address(&url)?, token: None };
     let places = [

@@ -24,8 +24,8 @@ impl Process {
         Ok(Process { child, out })
     }
 
-    /// Where it listens.
-    pub fn first_line(&mut self) -> Outcome<String> {
+    /// What it says next: where it listens.
+    pub fn line(&mut self) -> Outcome<String> {
         let mut line = String::new();
         self.out.as_mut().ok_or("no output")?.read_line(&mut line)?;
         if line.is_empty() { Err("it ended before it said where it listens".into()) } else { Ok(line.trim().to_owned()) }

@@ -1,7 +1,8 @@
 //! A warehouse that only answers: one table, one statement, and pages that lie ready in memory. The embedded warehouse analyses each statement and makes
 //! each row, so in front of it nobody sees what a gateway costs.
 
-use super::Outcome;
+use super::load::Pages;
+use super::{MASKED_MEGABYTES, Outcome, streams};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,12 +11,17 @@ use std::sync::Arc;
 
 pub const PROJECT: &str = "acme-prod";
 pub const STATEMENT: &str = "SELECT id, `at`, account, kind, amount, note FROM bench.events LIMIT 20";
+/// With the column that has a label.
+pub const MAIL_STATEMENT: &str = "SELECT id, `at`, account, email, kind, amount, note FROM bench.events LIMIT 20";
 /// Megabytes of rows in one page: a small one, the largest that BigQuery sends, nearly the largest that the gateway takes.
 pub const PAGE_MEGABYTES: [usize; 3] = [1, 10, 60];
 /// What a job is called whose result has pages of so many megabytes, and so many of them.
-pub fn job_of_pages(megabytes: usize, pages: usize, number: usize) -> String {
-    format!("pages_{megabytes}_{pages}_{number}")
+pub fn job_of_pages(of: Pages, pages: usize, number: usize) -> String {
+    format!("{}_{}_{pages}_{number}", if of.has_mail { MAIL } else { "pages" }, of.megabytes)
 }
+
+/// How the names of jobs begin whose rows have the column with a label.
+const MAIL: &str = "mail";
 
 const SMALL_ROWS: usize = 20;
 const COLUMNS: [(&str, &str); 7] = [
@@ -33,6 +39,7 @@ const HEADS_BYTES_MAX: u64 = 64 << 10;
 struct Warehouse {
     small: String,
     pages: BTreeMap<usize, String>,
+    mail: String,
     table: String,
 }
 
@@ -46,7 +53,8 @@ struct Request {
 
 /// Until standard input is closed.
 pub fn serve() -> Outcome<()> {
-    let pages = PAGE_MEGABYTES.iter().map(|megabytes| (*megabytes, rows(megabytes * 1_000_000))).collect();
+    let pages = PAGE_MEGABYTES.iter().map(|megabytes| (*megabytes, rows(megabytes * 1_000_000, row))).collect();
+    let mail = rows(MASKED_MEGABYTES * 1_000_000, row_with_mail);
     let fields = fields(&COLUMNS);
     let table = json!({
         "kind": "bigquery#table", "etag": ETAG, "id": format!("{PROJECT}:bench.events"), "type": "TABLE", "location": "US",
@@ -54,9 +62,11 @@ pub fn serve() -> Outcome<()> {
         "schema": { "fields": fields }, "numRows": "20000000",
     });
     let small = (0..SMALL_ROWS).map(row).collect::<Vec<_>>().join(",");
-    let warehouse = Arc::new(Warehouse { small, pages, table: table.to_string() });
+    let warehouse = Arc::new(Warehouse { small, pages, mail, table: table.to_string() });
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    writeln!(std::io::stdout(), "http://{}", listener.local_addr()?)?;
+    // At once: whoever has read the first line finds the second.
+    let lines = format!("http://{}\n{}\n", listener.local_addr()?, streams::listen()?);
+    std::io::stdout().write_all(lines.as_bytes())?;
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let warehouse = Arc::clone(&warehouse);
@@ -113,8 +123,9 @@ impl Warehouse {
     fn page(&self, id: &str, query: &str) -> (&'static str, String, &str, &'static str) {
         let asked = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
         let mut words = id.split('_').skip(1).filter_map(|word| word.parse::<usize>().ok());
-        let large = words.next().zip(words.next()).filter(|_| id.starts_with("pages_"));
+        let large = words.next().zip(words.next()).filter(|_| id.starts_with("pages_") || id.starts_with(MAIL));
         let (rows, pages) = match large {
+            Some((_, pages)) if id.starts_with(MAIL) => (self.mail.as_str(), pages),
             Some((megabytes, pages)) => (self.pages.get(&megabytes).map_or("", String::as_str), pages),
             None => (self.small.as_str(), 1),
         };
@@ -157,7 +168,7 @@ impl Request {
 /// What stands around rows.
 fn around(kind: &str, id: &str, rows: usize, next: Option<usize>) -> (String, &'static str) {
     let mut head = json!({
-        "kind": kind, "schema": { "fields": shown() }, "totalRows": rows.to_string(), "totalBytesProcessed": "0", "cacheHit": true,
+        "kind": kind, "schema": { "fields": shown(id) }, "totalRows": rows.to_string(), "totalBytesProcessed": "0", "cacheHit": true,
         "jobReference": { "projectId": PROJECT, "jobId": id, "location": "US" }, "jobComplete": true,
     });
     if let Some(fields) = head.as_object_mut() {
@@ -172,7 +183,7 @@ fn inserted(body: &[u8]) -> Outcome<String> {
     if body.pointer("/configuration/dryRun") == Some(&Value::Bool(true)) {
         let mut dry_run = job("", "DONE");
         if let Some(query) = dry_run.pointer_mut("/statistics/query").and_then(Value::as_object_mut) {
-            query.insert("schema".to_owned(), json!({ "fields": shown() }));
+            query.insert("schema".to_owned(), json!({ "fields": shown("") }));
         }
         return Ok(dry_run.to_string());
     }
@@ -181,10 +192,11 @@ fn inserted(body: &[u8]) -> Outcome<String> {
 }
 
 fn job(id: &str, state: &str) -> Value {
+    let statement = if id.starts_with(MAIL) { MAIL_STATEMENT } else { STATEMENT };
     let destination = json!({ "projectId": PROJECT, "datasetId": "_bench", "tableId": format!("anon{id}") });
     json!({
         "kind": "bigquery#job", "id": format!("{PROJECT}:US.{id}"), "jobReference": { "projectId": PROJECT, "jobId": id, "location": "US" },
-        "configuration": { "jobType": "QUERY", "query": { "query": STATEMENT, "useLegacySql": false, "destinationTable": destination } },
+        "configuration": { "jobType": "QUERY", "query": { "query": statement, "useLegacySql": false, "destinationTable": destination } },
         "status": { "state": state },
         "statistics": { "creationTime": "1700000000000", "startTime": "1700000000001", "endTime": "1700000000002", "totalBytesProcessed": "0",
             "query": { "statementType": "SELECT", "cacheHit": true, "totalBytesProcessed": "0", "totalBytesBilled": "0",
@@ -192,16 +204,16 @@ fn job(id: &str, state: &str) -> Value {
     })
 }
 
-/// The columns of the statement.
-fn shown() -> Value {
-    fields(&COLUMNS.into_iter().filter(|(name, _)| *name != "email").collect::<Vec<_>>())
+/// The columns of a job's statement.
+fn shown(id: &str) -> Value {
+    fields(&COLUMNS.into_iter().filter(|(name, _)| *name != "email" || id.starts_with(MAIL)).collect::<Vec<_>>())
 }
 
 fn fields(columns: &[(&str, &str)]) -> Value {
     columns.iter().map(|(name, kind)| json!({ "name": name, "type": kind, "mode": "NULLABLE" })).collect()
 }
 
-fn rows(bytes: usize) -> String {
+fn rows(bytes: usize, row: fn(usize) -> String) -> String {
     let mut text = String::with_capacity(bytes + 256);
     for number in 0.. {
         if text.len() >= bytes {
@@ -215,14 +227,31 @@ fn rows(bytes: usize) -> String {
 
 /// As BigQuery writes it.
 fn row(number: usize) -> String {
-    let cells = [
+    written(cells(number).iter())
+}
+
+fn row_with_mail(number: usize) -> String {
+    let (mut cells, mail) = (cells(number).to_vec(), mail(number));
+    cells.insert(3, mail);
+    written(cells.iter())
+}
+
+pub fn mail(number: usize) -> String {
+    format!("{:010x}@canary.example", number.wrapping_mul(0x9e37_79b9) % (1 << 40))
+}
+
+fn written<'a>(cells: impl Iterator<Item = &'a String>) -> String {
+    let cells: Vec<String> = cells.map(|cell| format!("{{\"v\":\"{cell}\"}}")).collect();
+    format!("{{\"f\":[{}]}}", cells.join(","))
+}
+
+fn cells(number: usize) -> [String; 6] {
+    [
         number.to_string(),
         format!("1.{:09}E9", 700_000_000 + number % 1_000_000),
         format!("acc-{:06}", number * 7919 % 500_000),
         "click".to_owned(),
         format!("{}.25", number % 10_000),
         format!("event {number} of kind {:016x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
-    ];
-    let cells: Vec<String> = cells.iter().map(|cell| format!("{{\"v\":\"{cell}\"}}")).collect();
-    format!("{{\"f\":[{}]}}", cells.join(","))
+    ]
 }

@@ -25,6 +25,10 @@ pub struct Way {
     pub age_seconds_max: Option<u64>,
     /// BigQuery's dry run is asked too, for every statement.
     pub both_judges: bool,
+    /// No column has a label.
+    pub is_clear: bool,
+    /// Where the warehouse has its Storage API.
+    pub storage: Option<SocketAddr>,
 }
 
 pub struct Gateway {
@@ -57,7 +61,7 @@ impl Gateway {
         let signed = ["policy", "activate", &set, "--config", &config, "--signed", &text, "--signature", &signature];
         run(sluice, &[signed.as_slice(), &["--ledger", &ledger, "--keys", &ledger_keys]].concat())?;
         let mut process = Process::start(sluice, &["serve", "--config", &config])?;
-        let address = address(&process.first_line()?)?;
+        let address = address(&process.line()?)?;
         let token = Some(exchanged(address, &issuer)?);
         Ok(Gateway { process, target: Target { address, token }, folder })
     }
@@ -132,7 +136,9 @@ fn write_policy(folder: &Path, way: Way) -> Outcome<()> {
         let text = std::fs::read_to_string(starter.join(name))?;
         // Rules that ask for the cost want a dry run as the second judge does.
         let rules = text.split("\n\n").filter(|rule| way.both_judges || !rule.contains("dry_run"));
-        std::fs::write(set.join(name), rules.collect::<Vec<_>>().join("\n\n"))?;
+        let rules = rules.collect::<Vec<_>>().join("\n\n");
+        let rules = if way.is_clear { rules.replace("\"*.*.*.email\", ", "") } else { rules };
+        std::fs::write(set.join(name), rules)?;
     }
     let judge = if way.both_judges { "both" } else { "analysis" };
     let settings =
@@ -142,6 +148,7 @@ fn write_policy(folder: &Path, way: Way) -> Outcome<()> {
 
 fn configuration(folder: &Path, upstream: &str, way: Way, signer: &str) -> String {
     let age = way.age_seconds_max.map_or_else(String::new, |age| format!("schema_age_seconds_max = {age}\n"));
+    let storage = way.storage.map_or_else(String::new, |address| format!("storage_endpoint = \"http://{address}\"\n"));
     format!(
         r#"[server]
 plain = "127.0.0.1:0"
@@ -154,7 +161,7 @@ folder = "state"
 projects = ["{PROJECT}"]
 endpoint = "{upstream}"
 credential = {{ kind = "open" }}
-{age}[policy.keys]
+{storage}{age}[policy.keys]
 bench = "{signer}"
 [identity]
 audiences = ["{AUDIENCE}"]

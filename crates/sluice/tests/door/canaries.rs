@@ -45,6 +45,12 @@ impl Canaries {
         Canaries::new(&values)
     }
 
+    /// What the clinic declares, of the columns that are hidden.
+    pub fn declared(is_hidden: impl Fn(&str) -> bool) -> Canaries {
+        let declared = ClinicSettings::default().canaries().into_iter().filter(|(column, _)| is_hidden(column));
+        Canaries::new(&declared.map(|(column, value)| (column.to_owned(), value)).collect::<Vec<_>>())
+    }
+
     /// `(column, value)`.
     pub fn new(values: &[(String, String)]) -> Canaries {
         let mut canaries = Canaries::default();
@@ -110,11 +116,33 @@ impl Canaries {
 #[derive(Default)]
 struct Needles {
     by_head: HashMap<[u8; HEAD_BYTES], Vec<(String, String)>>,
+    /// Which two bytes begin one, and which two follow: most places of a long file are left by these alone.
+    pairs: [Pairs; 2],
+}
+
+#[derive(Default)]
+struct Pairs(Vec<bool>);
+
+impl Pairs {
+    fn place(first: u8, second: u8) -> usize {
+        usize::from(first) << 8 | usize::from(second)
+    }
+
+    fn add(&mut self, first: u8, second: u8) {
+        self.0.resize(1 << 16, false);
+        self.0[Self::place(first, second)] = true;
+    }
+
+    fn hold(&self, first: u8, second: u8) -> bool {
+        self.0.get(Self::place(first, second)).copied().unwrap_or_default()
+    }
 }
 
 impl Needles {
     fn add(&mut self, needle: &str, what: &str) {
         let head = needle.as_bytes().first_chunk().unwrap_or_else(|| panic!("`{needle}` is too short to be told from chance"));
+        self.pairs[0].add(head[0], head[1]);
+        self.pairs[1].add(head[2], head[3]);
         let known = self.by_head.entry(*head).or_default();
         if known.iter().all(|(other, _)| other != needle) {
             known.push((needle.to_owned(), what.to_owned()));
@@ -124,6 +152,9 @@ impl Needles {
     fn find(&self, text: &str) -> Option<&str> {
         let bytes = text.as_bytes();
         bytes.windows(HEAD_BYTES).enumerate().find_map(|(position, head)| {
+            if !self.pairs[0].hold(head[0], head[1]) || !self.pairs[1].hold(head[2], head[3]) {
+                return None;
+            }
             let known = self.by_head.get(head)?;
             let found = known.iter().find(|(needle, _)| bytes[position..].starts_with(needle.as_bytes()));
             found.map(|(_, what)| what.as_str())

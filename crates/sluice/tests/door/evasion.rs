@@ -6,6 +6,7 @@ use crate::canaries::Canaries;
 use crate::evidence::{Evidence, Record};
 use crate::policies::{WITHOUT_APPROVAL, WITHOUT_LIMITS, starter_with};
 use crate::pool::each;
+use crate::streams::{Streamed, by_streams, judged_streams};
 use crate::talk::Answer;
 use crate::world::{API, World};
 use serde_json::{Map, Value, json};
@@ -46,6 +47,7 @@ struct Met {
     marks: Vec<String>,
     told: String,
     leaks: Vec<String>,
+    streams: Vec<Streamed>,
 }
 
 #[test]
@@ -70,6 +72,7 @@ fn nothing_labelled_leaves() {
     met.iter().flat_map(|met| &met.leaks).for_each(|leak| println!("{leak}"));
     let evidence = world.finish();
     let (masked, mut wrong) = judged(&met, &evidence, &canaries);
+    wrong.extend(judged_streams(met.iter().flat_map(|met| &met.streams), &masked_marks(&evidence.records)));
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     met.iter().for_each(|met| *counts.entry(met.outcome).or_default() += 1);
     let distinct = known.len();
@@ -96,7 +99,7 @@ fn judged(met: &[Met], evidence: &Evidence, canaries: &Canaries) -> (usize, Vec<
 }
 
 /// The calls whose rows had cells masked.
-fn masked_marks(records: &[Record]) -> BTreeSet<&str> {
+pub fn masked_marks(records: &[Record]) -> BTreeSet<&str> {
     let marks: BTreeMap<&str, &str> = records.iter().filter_map(|record| Some((record.subject.as_deref()?, record.mark()?))).collect();
     let has_masked = |record: &&Record| {
         let masked = record.sections.get("result").and_then(|result| result["masked"].as_array());
@@ -122,11 +125,12 @@ fn attempted(world: &World, canaries: &Canaries, number: usize, attempt: &Attemp
         fields.insert("dryRun".to_owned(), json!(true));
         answers.push(query(world, CALLER, &attempt.statement, &fields));
     }
-    let leaks = answers.iter().filter_map(|answer| canaries.find_in(answer));
+    let (streams, leaked) = by_streams(world, canaries, number, attempt, &answers[0]);
+    let leaks = answers.iter().filter_map(|answer| canaries.find_in(answer)).chain(leaked);
     let leaks = leaks.map(|found| format!("{}: {}: {found}", attempt.name, attempt.statement)).collect();
     let first = answers.iter().find(|answer| answer.status != 200).unwrap_or(&answers[0]);
     let marks = answers.iter().map(|answer| answer.mark.clone()).collect();
-    Met { name: attempt.name.clone(), outcome: outcome(first), marks, told: message(first), leaks }
+    Met { name: attempt.name.clone(), outcome: outcome(first), marks, told: message(first), leaks, streams }
 }
 
 fn query(world: &World, caller: &str, statement: &str, fields: &Map<String, Value>) -> Answer {
@@ -191,7 +195,8 @@ fn tables(world: &World, canaries: &Canaries) -> Vec<Met> {
     each(&paths, |path| {
         let answer = world.call(CALLER, "GET", &format!("{API}/{path}"), None);
         let leaks = canaries.find_in(&answer).map(|found| format!("{path}: {found}")).into_iter().collect();
-        Met { name: path.clone(), outcome: outcome(&answer), marks: vec![answer.mark.clone()], told: message(&answer), leaks }
+        let marks = vec![answer.mark.clone()];
+        Met { name: path.clone(), outcome: outcome(&answer), marks, told: message(&answer), leaks, streams: Vec::new() }
     })
 }
 

@@ -2,6 +2,8 @@
 
 use crate::policies::{Change, WITHOUT_LIMITS, starter_with};
 use crate::pool::each;
+use crate::storage_wire::{FORMS, Storage, bytes, rows, session};
+use crate::streamed::table_of;
 use crate::talk::Answer;
 use crate::twins::fill;
 use crate::world::{API, World};
@@ -31,6 +33,7 @@ const TOOK_LONG_MAX: usize = 2;
 const ROWS: usize = 12;
 const COUNTED_MIN: usize = 500;
 const WITH_ROWS_MIN: usize = 300;
+const STREAMED_MIN: usize = 250;
 
 struct Work {
     name: String,
@@ -40,8 +43,8 @@ struct Work {
 }
 
 enum Judged {
-    /// How many rows both gave.
-    Same(usize),
+    /// How many rows both gave, and how many of them as streams.
+    Same(usize, usize),
     /// The warehouse cannot do it, or does it otherwise each time.
     Left(&'static str),
     Other(String),
@@ -54,25 +57,32 @@ fn ordinary_work_comes_through_as_it_is() {
     make_models(&world);
     fill(&world, SMALL, 0);
     let work: Vec<Work> = of_models().into_iter().chain(written()).chain(generated()).collect();
-    let judged = each(&work, |work| judge(&world, work));
-    let (mut same, mut with_rows, mut left, mut other) = (0, 0, BTreeMap::<&str, usize>::new(), Vec::new());
+    let numbered: Vec<(usize, &Work)> = work.iter().enumerate().collect();
+    let judged = each(&numbered, |(number, work)| judge(&world, *number, work));
+    let (mut same, mut with_rows, mut streamed, mut left, mut other) = (0, 0, 0, BTreeMap::<&str, usize>::new(), Vec::new());
     for (work, judged) in work.iter().zip(judged) {
         match judged {
-            Judged::Same(rows) => {
+            Judged::Same(rows, in_streams) => {
                 same += 1;
                 with_rows += usize::from(rows > 0);
+                streamed += usize::from(in_streams > 0);
             }
             Judged::Left(why) => *left.entry(why).or_default() += 1,
             Judged::Other(what) => other.push(format!("{} as {}: {}\n  {what}", work.name, work.caller, work.statement)),
         }
     }
-    println!("{} statements: {same} the same, {with_rows} of them with rows; not counted {left:?}; different {}", work.len(), other.len());
+    println!(
+        "{} statements: {same} the same, {with_rows} of them with rows, {streamed} read as streams too; not counted {left:?}; different {}",
+        work.len(),
+        other.len()
+    );
     assert!(other.is_empty(), "{}", other.join("\n"));
     assert!(left.get(TOOK_LONG).is_none_or(|count| *count <= TOOK_LONG_MAX), "{left:?}");
     assert!(same >= COUNTED_MIN && with_rows >= WITH_ROWS_MIN, "{same} counted, {with_rows} with rows");
+    assert!(streamed >= STREAMED_MIN, "{streamed} read as streams");
 }
 
-fn judge(world: &World, work: &Work) -> Judged {
+fn judge(world: &World, number: usize, work: &Work) -> Judged {
     let body = json!({
         "query": work.statement,
         "useLegacySql": false,
@@ -95,13 +105,44 @@ fn judge(world: &World, work: &Work) -> Judged {
         return Judged::Left(TOOK_LONG);
     }
     if seen(&through) == seen(&direct) {
-        return Judged::Same(direct.json()["rows"].as_array().map_or(0, Vec::len));
+        let rows = direct.json()["rows"].as_array().map_or(0, Vec::len);
+        return match streamed_alike(world, number, work.caller, [&direct, &through]) {
+            Ok(in_streams) => Judged::Same(rows, in_streams),
+            Err(what) => Judged::Other(what),
+        };
     }
     if seen(&ask_direct()) != seen(&direct) {
         return Judged::Left("differs each time");
     }
     let short = |answer: &Answer| answer.text().chars().take(600).collect::<String>();
     Judged::Other(format!("direct {}\n  through {}", short(&direct), short(&through)))
+}
+
+/// Both results as streams, by turns in each form: the same schema, the same messages, byte for byte. How many rows there are.
+fn streamed_alike(world: &World, number: usize, caller: &str, [direct, through]: [&Answer; 2]) -> Result<usize, String> {
+    let path = |answer: &Answer| format!("{API}/jobs/{}?location=US", answer.json()["jobReference"]["jobId"].as_str().unwrap_or_default());
+    let theirs = table_of(&world.direct("GET", &path(direct), None).json());
+    let ours = table_of(&world.call(caller, "GET", &path(through), None).json());
+    // A script has no table of its own.
+    let (Some(theirs), Some(ours)) = (theirs, ours) else { return Ok(0) };
+    let form = FORMS[number % FORMS.len()];
+    let open = |storage: &Storage<'_>, (dataset, table): &(String, String)| {
+        let mut request = session(dataset, table, form);
+        request.max_stream_count = i32::try_from(1 + number / 4 % 2).unwrap();
+        let opened = storage.create(request).map_err(|status| format!("{form:?}: {status}"))?;
+        let messages = opened.streams.iter().map(|stream| storage.messages(&stream.name, 0));
+        let messages = messages.collect::<Result<Vec<_>, _>>().map_err(|status| format!("{form:?}: {status}"))?.concat();
+        Ok::<_, String>((opened, messages))
+    };
+    let (real, sent) = open(&Storage::direct(world), &theirs)?;
+    let (asked, came) = open(&Storage::of(world, caller), &ours)?;
+    let heads = [&real, &asked].map(|session| (&session.schema, session.estimated_row_count, session.estimated_total_bytes_scanned));
+    let bodies = [&sent, &came]
+        .map(|messages| messages.iter().map(|message| (bytes(message), message.row_count, &message.schema)).collect::<Vec<_>>());
+    if heads[0] != heads[1] || bodies[0] != bodies[1] {
+        return Err(format!("{form:?}: by streams direct {:?}\n  through {:?}", rows(&real, &sent), rows(&asked, &came)));
+    }
+    Ok(rows(&asked, &came).len())
 }
 
 /// Everything that a client makes its table of.

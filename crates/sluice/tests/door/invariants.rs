@@ -1,11 +1,12 @@
 //! What holds whatever a test did: nothing without a record before it, one end for each beginning, no value and no token where it does not belong.
 
+use crate::canaries::Canaries;
 use crate::evidence::Record;
 use serde_json::Value;
 use sluice_ledger::record::Kind;
-use sluice_sandbox::data::clinic::ClinicSettings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::LazyLock;
 
 const LABEL: &str = "\"sluice_request\":\"";
 const SUBJECT_DIGITS: usize = 32;
@@ -115,14 +116,12 @@ pub fn of_lines(stderr: &str) -> Vec<String> {
     stderr.lines().filter(wrong).map(|line| format!("wrote {line}")).collect()
 }
 
-/// No labelled value at a caller who may not see it, none in a log or a file of the gateway's, no token anywhere.
+/// No labelled value, in any form that is searched for, at a caller who may not see it, none in a log or a file of the gateway's, no token anywhere.
 pub fn of_leaks(told: &[(String, Vec<u8>)], stderr: &str, folder: &Path, secrets: &[String]) -> Vec<String> {
-    let canaries = ClinicSettings::default().canaries();
     let mut wrong = Vec::new();
     for (caller, bytes) in told {
         let text = String::from_utf8_lossy(bytes);
-        let leaked = canaries.iter().find(|(column, value)| !is_cleared(caller, column) && text.contains(value.as_str()));
-        wrong.extend(leaked.map(|(column, value)| format!("{caller} was told `{value}` of {column}")));
+        wrong.extend(hidden_from(caller).find(&text).map(|found| format!("{caller} was told {found}")));
         wrong.extend(secrets.iter().filter(|secret| text.contains(secret.as_str())).map(|_| format!("{caller} was told a token")));
     }
     let files = files(folder);
@@ -130,8 +129,7 @@ pub fn of_leaks(told: &[(String, Vec<u8>)], stderr: &str, folder: &Path, secrets
     let texts = files.iter().map(|path| (path.display().to_string(), std::fs::read(path).unwrap_or_default()));
     for (place, bytes) in texts.chain([("stderr".to_owned(), stderr.as_bytes().to_vec())]) {
         let text = String::from_utf8_lossy(&bytes);
-        let leaked = canaries.iter().find(|(_, value)| text.contains(value.as_str()));
-        wrong.extend(leaked.map(|(column, value)| format!("`{value}` of {column} stands in {place}")));
+        wrong.extend(hidden_from("").find(&text).map(|found| format!("{found} stands in {place}")));
         // The gateway's own credential lies in the file that the configuration names.
         let is_its_own = place.ends_with("warehouse.token") || place.ends_with("demo.json");
         let has_secret = secrets.iter().any(|secret| text.contains(secret.as_str()));
@@ -141,8 +139,11 @@ pub fn of_leaks(told: &[(String, Vec<u8>)], stderr: &str, folder: &Path, secrets
 }
 
 /// The starter set shows how somebody is to clinical analysts, and nothing else to anybody.
-fn is_cleared(caller: &str, column: &str) -> bool {
-    caller == "analyst" && ["patients.notes", "visits.diagnosis"].contains(&column)
+fn hidden_from(caller: &str) -> &'static Canaries {
+    static ALL: LazyLock<Canaries> = LazyLock::new(|| Canaries::declared(|_| true));
+    static FROM_ANALYSTS: LazyLock<Canaries> =
+        LazyLock::new(|| Canaries::declared(|column| !["patients.notes", "visits.diagnosis"].contains(&column)));
+    if caller == "analyst" { &FROM_ANALYSTS } else { &ALL }
 }
 
 fn is_labelled(entry: &Value, records: &[Record], at_ms: u64) -> bool {

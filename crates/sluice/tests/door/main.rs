@@ -1,9 +1,13 @@
 //! The front door, attacked from outside: the program as it is run, its embedded warehouse behind it, raw sockets in front.
 
 #[cfg(test)]
+mod apart;
+#[cfg(test)]
 mod attempts;
 #[cfg(test)]
 mod beside;
+#[cfg(test)]
+mod bulk;
 #[cfg(test)]
 mod canaries;
 #[cfg(test)]
@@ -76,6 +80,10 @@ mod storage_wire;
 mod storage_write;
 #[cfg(test)]
 mod storage_writer;
+#[cfg(test)]
+mod streamed;
+#[cfg(test)]
+mod streams;
 #[cfg(test)]
 mod talk;
 #[cfg(test)]

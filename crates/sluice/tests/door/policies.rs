@@ -1,5 +1,6 @@
 //! The starter set, changed in a few places.
 
+use std::path::Path;
 use tempfile::TempDir;
 
 const STARTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/policy/starter");
@@ -20,9 +21,14 @@ pub const WITHOUT_LIMITS: [Change; 2] = [
 
 /// Each change meets exactly one place, in one file.
 pub fn starter_with(changes: &[Change]) -> TempDir {
+    changed(changes, Path::new(STARTER))
+}
+
+/// The same of any set.
+pub fn changed(changes: &[Change], set: &Path) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut met = vec![0; changes.len()];
-    for entry in std::fs::read_dir(STARTER).unwrap() {
+    for entry in std::fs::read_dir(set).unwrap() {
         let path = entry.unwrap().path();
         if path.is_file() {
             let mut text = std::fs::read_to_string(&path).unwrap();

@@ -34,8 +34,12 @@ impl Program {
 
     /// The first line that it prints: where it listens.
     pub fn first_line(&self) -> String {
-        self.wait(|| self.out.lock().unwrap().contains('\n'));
-        self.out.lock().unwrap().lines().next().unwrap_or_default().to_owned()
+        self.line(0)
+    }
+
+    pub fn line(&self, number: usize) -> String {
+        self.wait(|| self.out.lock().unwrap().matches('\n').count() > number);
+        self.out.lock().unwrap().lines().nth(number).unwrap_or_default().to_owned()
     }
 
     pub fn errors(&self) -> String {
@@ -69,8 +73,21 @@ impl Program {
     }
 
     pub fn resident_bytes(&self) -> u64 {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// The most that it held since `forget_peak`.
+    pub fn peak_bytes(&self) -> u64 {
+        self.status_bytes("VmHWM:")
+    }
+
+    pub fn forget_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").unwrap();
+    }
+
+    fn status_bytes(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
     }
 

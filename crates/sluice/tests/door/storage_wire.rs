@@ -4,7 +4,8 @@ use crate::storage_cells;
 use crate::world::World;
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamDecoder;
-use googleapis_tonic_google_cloud_bigquery_storage_v1::google::cloud::bigquery::storage::v1 as api;
+pub use googleapis_tonic_google_cloud_bigquery_storage_v1::google::cloud::bigquery::storage::v1 as api;
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper::{Request, Response};
@@ -16,6 +17,7 @@ use tokio::runtime::Runtime;
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service};
 use tonic::{Code, Status, Streaming};
+use tonic_prost::prost::Message;
 
 pub use api::arrow_serialization_options::CompressionCodec;
 pub use api::read_session::TableReadOptions;
@@ -38,13 +40,22 @@ pub const FORMS: [Form; 4] = [
 
 /// One caller on one connection.
 pub struct Storage<'a> {
-    world: &'a World,
+    /// That waits between calls, and hears what each caller was told.
+    world: Option<&'a World>,
     runtime: Runtime,
     wire: Wire,
     origin: String,
     caller: Option<String>,
     /// What its calls leave on record.
     pub mark: String,
+}
+
+/// What came back of one call.
+pub struct Exchange {
+    /// Its head and its trailers.
+    pub metadata: String,
+    pub messages: Vec<bytes::Bytes>,
+    pub status: Status,
 }
 
 #[derive(Clone)]
@@ -56,19 +67,24 @@ pub struct Wire {
 
 impl<'a> Storage<'a> {
     pub fn of(world: &'a World, caller: &str) -> Storage<'a> {
-        Storage::connect(world, world.plain, &world.token(caller), Some(caller.to_owned()), world.mark())
+        Storage::connect(Some(world), world.plain, &world.token(caller), Some(caller.to_owned()), world.mark())
     }
 
     /// The warehouse itself, past the gateway.
     pub fn direct(world: &'a World) -> Storage<'a> {
-        Storage::connect(world, world.warehouse_storage, &world.warehouse_token, None, "door/direct".to_owned())
+        Storage::at(world.warehouse_storage, &world.warehouse_token, "door/direct")
     }
 
     pub fn with_token(world: &'a World, token: &str) -> Storage<'a> {
-        Storage::connect(world, world.plain, token, None, world.mark())
+        Storage::connect(Some(world), world.plain, token, None, world.mark())
     }
 
-    fn connect(world: &'a World, address: SocketAddr, token: &str, caller: Option<String>, mark: String) -> Storage<'a> {
+    /// Anywhere, and nobody listens.
+    pub fn at(address: SocketAddr, token: &str, mark: &str) -> Storage<'a> {
+        Storage::connect(None, address, token, None, mark.to_owned())
+    }
+
+    fn connect(world: Option<&'a World>, address: SocketAddr, token: &str, caller: Option<String>, mark: String) -> Storage<'a> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let sender = runtime.block_on(async {
             let stream = tokio::net::TcpStream::connect(address).await.unwrap();
@@ -83,17 +99,47 @@ impl<'a> Storage<'a> {
     }
 
     fn client(&self) -> api::big_query_read_client::BigQueryReadClient<Wire> {
-        if let Some(caller) = &self.caller {
-            self.world.pace(caller);
-        }
+        self.wait_a_turn();
         api::big_query_read_client::BigQueryReadClient::with_origin(self.wire.clone(), self.origin.parse().unwrap())
             .max_decoding_message_size(usize::MAX)
     }
 
-    pub fn told(&self, text: String) {
-        if let Some(caller) = &self.caller {
-            self.world.tell_bytes(caller, text.into_bytes());
+    fn wait_a_turn(&self) {
+        if let Some((world, caller)) = self.world.zip(self.caller.as_ref()) {
+            world.pace(caller);
         }
+    }
+
+    pub fn told(&self, text: String) {
+        if let Some((world, caller)) = self.world.zip(self.caller.as_ref()) {
+            world.tell_bytes(caller, text.into_bytes());
+        }
+    }
+
+    /// One call, with everything that comes back: what generated clients show nobody, too.
+    pub fn exchange(&self, method: &str, message: &impl Message) -> Exchange {
+        self.wait_a_turn();
+        let message = message.encode_to_vec();
+        let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+        let body = bytes::Bytes::from([&[0], &length[..], &message].concat());
+        let request = Request::post(format!("{}/google.cloud.bigquery.storage.v1.BigQueryRead/{method}", self.origin));
+        let request = request.header("content-type", "application/grpc").header("te", "trailers");
+        let request = request.body(Body::new(http_body_util::Full::new(body))).unwrap();
+        let mut wire = self.wire.clone();
+        let (head, collected) = self.runtime.block_on(async {
+            let (head, body) = wire.call(request).await.unwrap().into_parts();
+            (head, body.collect().await.unwrap())
+        });
+        let trailers = collected.trailers().cloned().unwrap_or_default();
+        let status = Status::from_header_map(&trailers).or_else(|| Status::from_header_map(&head.headers));
+        let exchange = Exchange {
+            metadata: format!("{:?}\n{trailers:?}", head.headers),
+            messages: messages(collected.to_bytes()),
+            status: status.unwrap_or_else(|| Status::internal("an answer without a status")),
+        };
+        self.told(format!("{} {}", exchange.metadata, exchange.status.message()));
+        exchange.messages.iter().for_each(|message| self.told(String::from_utf8_lossy(message).into_owned()));
+        exchange
     }
 
     pub fn create(&self, request: api::CreateReadSessionRequest) -> Result<api::ReadSession, Status> {
@@ -195,6 +241,18 @@ impl Service<Request<Body>> for Wire {
     }
 }
 
+/// Each has its length before it; none is packed.
+fn messages(mut body: bytes::Bytes) -> Vec<bytes::Bytes> {
+    let mut messages = Vec::new();
+    while !body.is_empty() {
+        let head = body.split_to(5);
+        assert_eq!(head[0], 0, "a message that is packed");
+        let length = u32::from_be_bytes(head[1..].try_into().unwrap());
+        messages.push(body.split_to(usize::try_from(length).unwrap()));
+    }
+    messages
+}
+
 /// A session over a table of the project, everything else left to the warehouse.
 pub fn session(dataset: &str, table: &str, form: Form) -> api::CreateReadSessionRequest {
     let (format, options) = match form {
@@ -246,7 +304,7 @@ pub fn rows(session: &api::ReadSession, messages: &[api::ReadRowsResponse]) -> V
 }
 
 /// A schema and one batch behind it are a stream, as Arrow's own readers take them.
-fn batch_of(schema: &[u8], batch: &[u8]) -> RecordBatch {
+pub fn batch_of(schema: &[u8], batch: &[u8]) -> RecordBatch {
     let mut stream = arrow_buffer::Buffer::from([schema, batch].concat());
     let mut decoder = StreamDecoder::new();
     let batch = decoder.decode(&mut stream).unwrap().unwrap();
