@@ -19,9 +19,8 @@ use sluice_testkit::interference::variants::{VARIANTS, varied};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-const CONSTANT: &str = "constant(withheld)";
 /// Masks that leave nothing of a value, and the begin of the names of the datasets in which they lie on every labelled column.
-const MASKS: [(&str, &str); 3] = [("void", "always_null"), ("blank", "default_value"), ("fixed", CONSTANT)];
+const MASKS: [(&str, &str); 3] = [("void", "always_null"), ("blank", "default_value"), ("fixed", "constant(withheld)")];
 const FIXED_COUNT: u64 = 3_000;
 const CALLER: &str = "support-agent";
 const CLEAR_SIGHTED: &str = "analyst";
@@ -93,7 +92,7 @@ impl Pair {
     fn ask(&self, caller: &str, case: &Case) -> [Json; 2] {
         self.worlds.each_ref().map(|world| {
             let answer = ask(world, caller, case);
-            let mut said = told(&answer, case.mask);
+            let mut said = told(&answer);
             if case.is_streamed && answer.status == 200 {
                 said["streams"] = streamed(world, caller, case, &answer);
             }
@@ -143,26 +142,17 @@ fn streamed(world: &World, caller: &str, case: &Case, answer: &Answer) -> Json {
         Ok(read) => read,
         Err(status) => return json!({ "code": format!("{:?}", status.code()), "message": without_ids(status.message()) }),
     };
-    let mut cells = json!(rows(&opened, &messages));
-    if case.mask == CONSTANT {
-        without_lengths(&mut cells);
-        return json!({ "rows": cells });
-    }
+    let cells = json!(rows(&opened, &messages));
     let packed: Vec<String> = messages.iter().map(|message| STANDARD.encode(bytes(message))).collect();
     json!({ "rows": cells, "schema": format!("{:?}", opened.schema), "count": opened.estimated_row_count,
         "bytes": opened.estimated_total_bytes_scanned, "messages": packed })
 }
 
-/// Without ids and times; and without the bytes that were read: BigQuery counts them over whole columns, and `SECURITY.md` says that they tell something.
-fn told(answer: &Answer, mask: &str) -> Json {
+/// Without ids and times. Counts of bytes stay: where a labelled column is read they are told too coarsely to say anything.
+fn told(answer: &Answer) -> Json {
     let mut body = answer.json();
-    for name in
-        ["jobReference", "queryId", "creationTime", "startTime", "endTime", "totalSlotMs", "totalBytesProcessed", "totalBytesBilled"]
-    {
+    for name in ["jobReference", "queryId", "creationTime", "startTime", "endTime", "totalSlotMs"] {
         body.as_object_mut().unwrap().remove(name);
-    }
-    if mask == CONSTANT {
-        without_lengths(&mut body);
     }
     json!({ "status": answer.status, "body": without_ids(&body.to_string()) })
 }
@@ -172,18 +162,6 @@ fn without_ids(told: &str) -> String {
     let first = parts.next().unwrap_or_default().to_owned();
     let rest = parts.map(|part| part.split_once('`').map_or(part, |(_, rest)| rest));
     rest.fold(first, |all, part| all + "Quote it" + part)
-}
-
-/// A constant stands for each element of an array, so that the array's length shows: `docs/policy.md` says so.
-fn without_lengths(value: &mut Json) {
-    match value {
-        Json::Array(elements) if elements.iter().all(|element| *element == json!({ "v": "withheld" })) => {
-            *value = json!("so many withheld")
-        }
-        Json::Array(elements) => elements.iter_mut().for_each(without_lengths),
-        Json::Object(fields) => fields.values_mut().for_each(without_lengths),
-        _ => {}
-    }
 }
 
 /// Masks by turns, and variants by turns among those that change most of the labelled columns that the statement names.
