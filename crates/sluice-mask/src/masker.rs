@@ -1,10 +1,11 @@
 //! MINT: `MaskedRows`.
 
 use crate::cover::{Cover, CoveredPath, Laid};
+use crate::detect::{Form, Sampling};
 use crate::keys::{HashKeys, MaskKeys};
 use crate::masking::{Masking, PageStart};
 use crate::moment::TimestampForm;
-use crate::page::{PAGE_BYTES_MAX, PageJob, Pieces, RawPage};
+use crate::page::{Head, PAGE_BYTES_MAX, PageJob, Pieces, RawPage};
 use crate::scan::{Odd, Scan};
 use crate::schema::Columns;
 use crate::settle::settled;
@@ -122,6 +123,17 @@ impl Masker {
         let columns = self.columns(head.schema.as_ref(), start.job())?;
         let writer = self.writer(columns.as_ref(), head.schema.is_some()).transpose()?;
         Ok(Masking::new(start, columns.ok_or(MaskFault::Shape)?, writer))
+    }
+
+    /// For looking at some of the rows that leave: what of them is neither masked nor labelled. Nothing if there is nothing of that.
+    pub fn sampling(&self, permit: &Permit, head: &Head) -> Option<Sampling> {
+        let known = head.schema.as_ref().and_then(Columns::of_schema);
+        let columns = match &self.of {
+            Of::Table(columns) => known.or_else(|| columns.clone())?,
+            Of::Job(_) => known?,
+            Of::Nothing => return None,
+        };
+        Sampling::of(permit, &columns, Form::Json)
     }
 
     /// For a stream of rows, whose schema has come before them: its columns, and how they are masked if they are. Whose stream it is, is for

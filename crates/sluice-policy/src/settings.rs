@@ -1,5 +1,6 @@
 //! `policy.toml`: prices, the hard ceiling, limits, and what each connection's judges are.
 
+use crate::finding::{FindingEntry, FindingRules};
 use crate::limit::{Limit, LimitRule, Who};
 use serde::Deserialize;
 use sluice_model::principal::CallerKind;
@@ -16,6 +17,8 @@ pub struct Settings {
     pub ceiling_micros: Option<u64>,
     pub judges: BTreeMap<String, JudgeMode>,
     pub limits: Vec<LimitRule>,
+    /// What a column does that nobody labelled and that looks sensitive.
+    pub findings: FindingRules,
 }
 
 /// Who must agree on what a statement does before it runs.
@@ -38,6 +41,8 @@ struct SettingsFile {
     connections: BTreeMap<String, ConnectionEntry>,
     #[serde(default)]
     limits: Vec<LimitEntry>,
+    #[serde(default)]
+    findings: BTreeMap<String, FindingEntry>,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +88,7 @@ impl Settings {
             }
         });
         let judges = judges.collect();
+        let findings = FindingRules::read(&file.findings, &mut problems);
         let limits = file.limits.into_iter().filter_map(|entry| entry.read(&mut problems)).collect();
         let settings = Settings {
             name: file.name,
@@ -90,6 +96,7 @@ impl Settings {
             ceiling_micros: file.cost.ceiling_micros,
             judges,
             limits,
+            findings,
         };
         if problems.is_empty() { Ok(settings) } else { Err(problems) }
     }
@@ -105,6 +112,7 @@ impl Settings {
             ("micros_per_tib".to_owned(), self.micros_per_tib.to_string()),
             ("ceiling_micros".to_owned(), self.ceiling_micros.map_or("none".to_owned(), |ceiling| ceiling.to_string())),
         ]);
+        described.extend(self.findings.described());
         described.extend(self.judges.iter().map(|(name, judge)| (format!("judge of connection {name}"), judge.word().to_owned())));
         for rule in &self.limits {
             // Several for the same caller all hold, so they stand in one text.

@@ -7,7 +7,7 @@ use crate::judge::{DryRun, Estimated};
 use crate::labels::{Found, Known};
 use crate::limit::Limit;
 use crate::mask::Mask;
-use crate::plan::{self, Inherited, MaskedPath};
+use crate::plan::{self, ClearPath, Inherited, MaskedPath};
 use crate::question::{self, About, Question};
 use crate::reason::{Missing, Need, Reason, ReasonKind, RuleNote};
 use crate::request::{Purpose, Request, Resource, Work};
@@ -30,6 +30,8 @@ pub struct Evaluation {
     /// Each question that was permitted, and by which rules.
     pub permitted: Vec<(String, Vec<String>)>,
     pub masks: Vec<MaskedPath>,
+    /// Labelled, and shown as it is by right.
+    pub clear: Vec<ClearPath>,
     pub inherited: Vec<Inherited>,
     pub judge: JudgeMode,
     pub cost: Option<Cost>,
@@ -65,8 +67,8 @@ impl Outcome {
 impl Evaluation {
     pub(crate) fn refused(reason: Reason, judge: JudgeMode) -> Evaluation {
         let reasons = vec![reason];
-        let (needs, permitted, masks, inherited) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Evaluation { outcome: Outcome::Refused, reasons, needs, permitted, masks, inherited, judge, cost: None }
+        let (needs, permitted, masks, clear, inherited) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Evaluation { outcome: Outcome::Refused, reasons, needs, permitted, masks, clear, inherited, judge, cost: None }
     }
 }
 
@@ -128,6 +130,7 @@ impl<'a> Weighing<'a> {
             needs: Vec::new(),
             permitted: Vec::new(),
             masks: Vec::new(),
+            clear: Vec::new(),
             inherited: Vec::new(),
             judge: set.settings.judge(&request.connection),
             cost: None,
@@ -197,6 +200,7 @@ impl<'a> Weighing<'a> {
         }
         self.price(estimated.as_ref());
         self.evaluation.masks = plan::masks(request, &found, &asker);
+        self.evaluation.clear = plan::clear(request, &found, &self.evaluation.masks);
         self.evaluation.inherited = plan::inherited(request, &found);
         self.withhold(request, circumstances);
         let limit = Limit::of(&set.settings.limits, principal);
