@@ -1,6 +1,7 @@
 //! What a request's path works with, in one hand; and what each of its steps shares: detached work, sealing, the one exit.
 
 use crate::asked::Visit;
+use crate::findings::Findings;
 use crate::follow::Followed;
 use crate::identify::{self, Strangers, TurnedAway};
 use crate::onward::Onward;
@@ -17,13 +18,13 @@ use sluice_identity::{Caller, Identity, ReplayStore};
 use sluice_ledger::record::content::{self, Steps, Totals};
 use sluice_ledger::record::{Draft, DraftError, Subject};
 use sluice_ledger::{AppendFault, DurableLog, Receipt};
-use sluice_mask::MaskKeys;
+use sluice_mask::{MaskKeys, Sampling};
 use sluice_policy::Decision;
 use sluice_sql::engine::Engine;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
@@ -59,7 +60,10 @@ pub struct Connection {
 }
 
 pub struct Gateway {
+    /// For work that nobody waits for.
+    pub(crate) me: Weak<Gateway>,
     pub(crate) parts: Parts,
+    pub(crate) findings: Findings,
     pub(crate) understanding: Understanding,
     pub(crate) owing: Owing,
     pub(crate) long_rows: LongRows,
@@ -88,6 +92,8 @@ pub(crate) struct Passage {
     pub onward: Option<Onward>,
     /// The same for messages of a stream.
     pub streaming: Option<Streaming>,
+    /// For looking at some of its rows.
+    pub sampling: Option<Sampling>,
     /// For rows, until the last of them has left.
     pub place: Option<Place>,
 }
@@ -95,8 +101,10 @@ pub(crate) struct Passage {
 impl Gateway {
     pub fn new(parts: Parts) -> Arc<Gateway> {
         let understanding = Understanding::new(parts.engine.calls_at_once());
-        Arc::new(Gateway {
+        Arc::new_cyclic(|me| Gateway {
+            me: me.clone(),
             parts,
+            findings: Findings::default(),
             understanding,
             owing: Owing::default(),
             long_rows: LongRows::default(),
@@ -161,6 +169,7 @@ impl Gateway {
             shadows: BTreeMap::new(),
             onward: None,
             streaming: None,
+            sampling: None,
             place: None,
         };
         let gateway = Arc::clone(self);

@@ -123,6 +123,7 @@ impl Passage {
             shadows: BTreeMap::new(),
             onward: None,
             streaming: None,
+            sampling: None,
             place: None,
         }
     }

@@ -28,7 +28,7 @@ pub use columnar::{
 pub use cover::CoveredPath;
 pub use detect::{
     CELL_BYTES_MAX, COLUMNS_TALLIED_MAX, Finding, SAMPLE_BYTES_MAX, SAMPLE_MESSAGE_BYTES_MAX, SAMPLE_ROWS_MAX, Sample, Sampling, Source,
-    Tally,
+    Tally, kinds_by_name,
 };
 pub use keys::{MASK_SECRET_BYTES, MaskKeys};
 pub use masker::{MaskFault, MaskedCells, MaskedRows, Masker, ROWS_BYTES_MAX};

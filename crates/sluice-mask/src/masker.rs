@@ -218,7 +218,13 @@ impl Wanted {
             return Err(MaskFault::Unfit);
         }
         let masks = fitting.iter().flat_map(|shown| &shown.masks);
-        let laid = masks.map(|masked| Laid { output: masked.output, at: &masked.at, mask: &masked.mask });
+        let laid = masks.map(|masked| Laid {
+            output: masked.output,
+            at: &masked.at,
+            mask: &masked.mask,
+            labels: &masked.labels,
+            columns: &masked.columns,
+        });
         let cover = Cover::of(columns, laid).map_err(|_| MaskFault::Unfit)?;
         Ok(Writer { cover: Arc::new(cover), values: self.values.clone() })
     }

@@ -15,10 +15,10 @@ mod tally;
 mod telephone;
 mod words;
 
-pub(crate) use cell::Looking;
-pub use cell::{CELL_BYTES_MAX, Kinds, Sight};
+pub use cell::CELL_BYTES_MAX;
 pub(crate) use sample::{Form, Seen};
 pub use sample::{SAMPLE_BYTES_MAX, SAMPLE_MESSAGE_BYTES_MAX, SAMPLE_ROWS_MAX, Sample};
+pub(crate) use sampling::Look;
 pub use sampling::Sampling;
-pub(crate) use sampling::{Look, Watched};
 pub use tally::{COLUMNS_TALLIED_MAX, Finding, Source, Tally};
+pub use words::kinds_by_name;

@@ -42,8 +42,22 @@ pub(crate) enum Look {
 #[derive(Clone, Debug)]
 pub(crate) struct Watching {
     pub(crate) source: Source,
-    pub(crate) hints: Hints,
+    /// As the result calls it, and the record that it is a field of.
+    name: String,
+    around: Option<String>,
     pub(crate) kind: Type,
+}
+
+impl Watching {
+    pub(crate) fn hints(&self) -> Hints {
+        match &self.source {
+            Source::Column(column) => {
+                let (name, around) = column.path.split_last().map(|(name, around)| (name.as_str(), around.last())).unwrap_or_default();
+                Hints::of(name, Some(around.unwrap_or(&column.table.table)))
+            }
+            Source::Output { .. } => Hints::of(&self.name, self.around.as_deref()),
+        }
+    }
 }
 
 /// One statement, as its rows show it.
@@ -118,14 +132,8 @@ impl Plan<'_> {
             return Look::Skip;
         }
         let Some(source) = self.source(output, at) else { return Look::Skip };
-        let hints = match &source {
-            Source::Column(column) => {
-                let (name, around) = column.path.split_last().map(|(name, around)| (name.as_str(), around.last())).unwrap_or_default();
-                Hints::of(name, Some(around.unwrap_or(&column.table.table)))
-            }
-            Source::Output { .. } => Hints::of(&column.name, at.len().checked_sub(2).and_then(|place| at.get(place)).map(String::as_str)),
-        };
-        self.places.push(Watching { source, hints, kind: column.kind.clone() });
+        let around = at.len().checked_sub(2).and_then(|place| at.get(place)).cloned();
+        self.places.push(Watching { source, name: column.name.clone(), around, kind: column.kind.clone() });
         Look::At(self.places.len() - 1)
     }
 

@@ -3,6 +3,8 @@
 
 use super::cell::{Kinds, Looking, Sight, cut};
 use super::sample::{SAMPLE_ROWS_MAX, Sample};
+use super::sampling::Watching;
+use super::words::Hints;
 use sluice_model::ColumnPath;
 use sluice_policy::{FindingAct, FindingKind, FindingRule, FindingRules, canonical};
 use std::collections::hash_map::DefaultHasher;
@@ -67,16 +69,19 @@ impl Tally {
             *self = Tally { day, columns: HashMap::new() };
         }
         let places = &sample.watched.places;
+        let hints: Vec<Hints> = places.iter().map(Watching::hints).collect();
         let mut looking = Looking::new(year_now);
         let mut seen: Vec<(u64, Vec<(Sight, u64)>)> = vec![(0, Vec::new()); places.len()];
         sample.each_value(&mut |place, cell| {
-            let (Some(watching), Some((cells, sights))) = (places.get(place), seen.get_mut(place)) else { return };
+            let (Some(watching), Some(hints), Some((cells, sights))) = (places.get(place), hints.get(place), seen.get_mut(place)) else {
+                return;
+            };
             // Of a row with a long list too.
             if *cells == SAMPLE_ROWS_MAX as u64 {
                 return;
             }
             *cells += 1;
-            let sight = looking.cell(cell, &watching.kind, watching.hints);
+            let sight = looking.cell(cell, &watching.kind, *hints);
             if !sight.formed.is_empty() {
                 sights.push((sight, digest(cell)));
             }

@@ -1,5 +1,7 @@
 //! What the name of a column says: alone it is no proof, and with values that fit it is.
 
+use sluice_policy::FindingKind;
+
 /// Of one column, or of one member of JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hints {
@@ -58,6 +60,9 @@ const PEOPLE: [&str; 20] = [
     "visitors",
 ];
 const SSN: [&str; 5] = ["socialsecurity", "socsec", "ssn", "ssnum", "taxpayer"];
+/// Told by their values where there are some; where there are none the name has to do.
+const CARD: [&str; 4] = ["ccn", "creditcard", "pan", "cardnumber"];
+const MAIL: [&str; 3] = ["email", "emailaddress", "mail"];
 const TELEPHONE: [&str; 13] =
     ["callback", "cell", "cellphone", "fax", "handy", "mobile", "msisdn", "phone", "phones", "tel", "telefon", "telephone", "whatsapp"];
 
@@ -89,6 +94,27 @@ impl Hints {
             telephone: self.telephone || other.telephone,
         }
     }
+}
+
+/// What a column seems to hold, by nothing but its name and the name of its table or record.
+pub fn kinds_by_name(name: &str, around: &str) -> Vec<FindingKind> {
+    let hints = Hints::of(name, Some(around));
+    let words = words(name);
+    let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+    let pair = |first: &str, second: &str| words.windows(2).any(|two| two == [first, second]);
+    let said = [
+        (FindingKind::CardNumber, has(&CARD) || pair("credit", "card") || pair("card", "number")),
+        (FindingKind::DateOfBirth, hints.birth),
+        (FindingKind::Email, has(&MAIL)),
+        (FindingKind::Iban, has(&["iban"])),
+        (FindingKind::IpAddress, has(&["ip", "ipaddr", "ipaddress", "ipv4", "ipv6"])),
+        (FindingKind::NhsNumber, has(&["nhs"])),
+        (FindingKind::PersonName, hints.person),
+        (FindingKind::Telephone, hints.telephone),
+        (FindingKind::UsNpi, has(&["npi"])),
+        (FindingKind::UsSsn, hints.ssn),
+    ];
+    said.into_iter().filter(|(_, is)| *is).map(|(kind, _)| kind).collect()
 }
 
 /// `homePhone_2` is `home`, `phone`, `2`. In small letters.

@@ -1,5 +1,6 @@
 //! Masked rows against a naive mask of trees; whole pages against the same pages on their way.
 
+use std::collections::BTreeSet;
 use super::*;
 use crate::cover::Laid;
 use crate::keys::{MASK_SECRET_BYTES, MaskKeys};
@@ -47,7 +48,8 @@ const KINDS: [&str; 15] = [
 pub(crate) type Masks = Vec<(usize, Vec<String>, Mask)>;
 
 fn writer(columns: &Columns, masks: &Masks) -> Writer {
-    let laid = masks.iter().map(|(output, at, mask)| Laid { output: *output, at, mask });
+    static NONE: BTreeSet<String> = BTreeSet::new();
+    let laid = masks.iter().map(|(output, at, mask)| Laid { output: *output, at, mask, labels: &NONE, columns: &NONE });
     let values = Values { keys: MaskKeys::new(&[7; MASK_SECRET_BYTES]).of_result(&["x"]), form: TimestampForm::default() };
     Writer { cover: Arc::new(Cover::of(columns, laid).unwrap()), values }
 }

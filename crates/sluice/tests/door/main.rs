@@ -21,6 +21,8 @@ mod exposition;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod findings;
+#[cfg(test)]
 mod frames;
 #[cfg(test)]
 mod h2;

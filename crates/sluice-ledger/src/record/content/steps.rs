@@ -1,6 +1,6 @@
 //! Which step of a request puts which sections on record. The grammar says in which order they may come.
 
-use super::{Identity, Meta, Page, Policy, Request, Totals, Upstream};
+use super::{Finding, Identity, Meta, Page, Policy, Request, Totals, Upstream};
 use crate::record::draft::{Draft, DraftError};
 use crate::record::kind::Kind;
 use crate::record::leaf::{Subject, Target};
@@ -76,6 +76,11 @@ impl Draft {
     /// A token that was exchanged: a session begins.
     pub fn of_session(meta: &Meta, identity: &Identity) -> Result<Draft, DraftError> {
         Draft::new(Kind::AuthnOk)?.with_content(meta)?.with_content(identity)
+    }
+
+    /// Of no request: several may have shown it.
+    pub fn of_finding(finding: &Finding) -> Result<Draft, DraftError> {
+        Draft::new(Kind::Finding)?.with_content(finding)
     }
 
     /// What people do to a record: hold it, release it, give it up.

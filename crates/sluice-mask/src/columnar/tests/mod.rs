@@ -5,6 +5,7 @@ mod avro;
 mod hostile;
 mod rows;
 
+use std::collections::BTreeSet;
 use super::stream::{StreamMasking, StreamSchema};
 use crate::MaskedBatch;
 use crate::cover::{Cover, Laid};
@@ -42,7 +43,8 @@ pub(super) fn columns(fields: &[Value]) -> Columns {
 }
 
 pub(super) fn writer(columns: &Columns, masks: &Masks) -> Writer {
-    let laid = masks.iter().map(|(output, at, mask)| Laid { output: *output, at, mask });
+    static NONE: BTreeSet<String> = BTreeSet::new();
+    let laid = masks.iter().map(|(output, at, mask)| Laid { output: *output, at, mask, labels: &NONE, columns: &NONE });
     let keys = MaskKeys::new(&[7; MASK_SECRET_BYTES]).of_result(&["x"]);
     Writer { cover: Shared::new(Cover::of(columns, laid).unwrap()), values: Values { keys, form: TimestampForm::Int64Microseconds } }
 }
