@@ -1,6 +1,5 @@
 //! Masked rows against a naive mask of trees; whole pages against the same pages on their way.
 
-use std::collections::BTreeSet;
 use super::*;
 use crate::cover::Laid;
 use crate::keys::{MASK_SECRET_BYTES, MaskKeys};
@@ -13,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 const JOB: &str = r#""jobComplete":true,"jobReference":{"projectId":"p","jobId":"j"}"#;
 /// Those that a naive reader can do: what hashes with keys are worth is another test's.

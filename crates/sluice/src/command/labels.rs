@@ -2,6 +2,7 @@
 //! the policy set, which is signed.
 
 mod import;
+mod scan;
 mod suggest;
 
 use super::ledger::append;
@@ -23,6 +24,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub enum Labels {
     Import(import::Import),
     List(List),
+    Scan(scan::Scan),
     Set(Set),
     Suggest(suggest::Suggest),
 }
@@ -89,6 +91,7 @@ pub fn run(labels: &Labels) -> Result<ExitCode, Failure> {
     match labels {
         Labels::Import(asked) => import::run(asked),
         Labels::List(asked) => list(asked),
+        Labels::Scan(asked) => scan::run(asked),
         Labels::Set(asked) => set(asked),
         Labels::Suggest(asked) => suggest::run(asked),
     }

@@ -241,7 +241,7 @@ fn of_a_damaged_copy(folder: &Path) {
         let ledger = copy.path().join("ledger");
         let copied = Command::new("cp").arg("-r").arg(folder.join("ledger")).arg(&ledger).status().unwrap();
         assert!(copied.success());
-        let file = first_file(&ledger.join(part));
+        let file = newest_file(&ledger.join(part));
         let mut bytes = std::fs::read(&file).unwrap();
         // The last record is one of rows.
         let at = at.min(bytes.len() - 50);
@@ -252,13 +252,14 @@ fn of_a_damaged_copy(folder: &Path) {
     }
 }
 
-fn first_file(place: &Path) -> std::path::PathBuf {
+/// Of partial tiles the widest is read.
+fn newest_file(place: &Path) -> std::path::PathBuf {
     if place.is_file() {
         return place.to_owned();
     }
     let mut inside: Vec<_> = std::fs::read_dir(place).unwrap().map(|entry| entry.unwrap().path()).collect();
-    inside.sort();
-    inside.iter().map(|path| first_file(path)).next().unwrap()
+    inside.sort_by_key(|path| (path.as_os_str().len(), path.clone()));
+    newest_file(inside.last().unwrap())
 }
 
 #[test]
@@ -300,4 +301,65 @@ fn a_list_is_imported_and_findings_suggest_labels() {
     let acts: Vec<_> = evidence.records.iter().filter(|record| record.text("meta/what") == Some("import labels")).collect();
     assert_eq!(acts.len(), 1);
     assert_eq!(acts[0].text("meta/reason"), Some("from the catalogue"));
+}
+
+/// Copies that the warehouse made before anybody looked, by four ways and one behind the other.
+#[test]
+fn copies_of_long_ago_are_found() {
+    let world = World::start("labels-scanned");
+    let direct = |statement: &str| {
+        let body = json!({ "query": statement, "useLegacySql": false, "timeoutMs": 20_000 });
+        let answer = world.direct("POST", &format!("{API}/queries"), Some(&body));
+        assert_eq!(answer.status, 200, "{statement}: {}", answer.text());
+        answer.json()
+    };
+    direct("CREATE TABLE staging.old AS SELECT id, ssn AS code, CONCAT('no. ', ssn) AS numbered FROM clinic.patients");
+    direct("CREATE TABLE staging.cloned CLONE staging.old");
+    direct("CREATE TABLE staging.again COPY staging.cloned");
+    direct("CREATE TABLE staging.filled (c STRING)");
+    direct("INSERT INTO staging.filled (c) SELECT UPPER(numbered) FROM staging.again");
+    direct("CREATE TABLE staging.harmless AS SELECT id, name FROM clinic.patients");
+    let files = tempfile::tempdir().unwrap();
+    let catalog = files.path().join("catalog");
+    std::fs::create_dir(&catalog).unwrap();
+    for (dataset, table) in [("clinic", "patients"), ("staging", "old"), ("staging", "cloned"), ("staging", "again"), ("staging", "filled")]
+    {
+        let resource = world.direct("GET", &format!("{API}/datasets/{dataset}/tables/{table}"), None).text();
+        std::fs::write(catalog.join(format!("{table}.json")), resource).unwrap();
+    }
+    let rows = direct(
+        "SELECT TO_JSON_STRING(STRUCT(creation_time, project_id, job_id, job_type, statement_type, query, destination_table, referenced_tables)) \
+         FROM `region-us`.INFORMATION_SCHEMA.JOBS WHERE error_result IS NULL",
+    );
+    let lines: Vec<String> = rows["rows"].as_array().unwrap().iter().map(|row| row["f"][0]["v"].as_str().unwrap().to_owned()).collect();
+    let history = files.path().join("jobs.json");
+    std::fs::write(&history, lines.join("\n")).unwrap();
+    let folder = path(&world.folder);
+    let (history, catalog) = (path(&history), path(&catalog));
+    let scan = |more: &[&str]| -> Value {
+        let arguments = [&["labels", "scan", &history, "--catalog", &catalog, "--config", &folder, "--json"], more].concat();
+        serde_json::from_str(&said(&arguments)).unwrap()
+    };
+    let lacking = |found: &Value| -> Vec<String> {
+        found["lacking"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| format!("{} {}", one["column"].as_str().unwrap(), one["label"].as_str().unwrap()))
+            .collect()
+    };
+    let expect = ["old.code", "old.numbered", "cloned.code", "cloned.numbered", "again.code", "again.numbered", "filled.c"];
+    let expect: Vec<String> = expect.iter().map(|column| format!("acme-prod.staging.{column} national_id")).collect();
+    let found = scan(&[]);
+    assert_eq!(lacking(&found), expect, "{found}");
+    let ask = || query(&world, "report-job", "SELECT c FROM staging.filled");
+    let listed = said(&["labels", "list", "--config", &folder, "--table", "acme-prod.staging.filled"]);
+    assert_eq!(listed.trim(), "no column has one", "it changes nothing by itself");
+    scan(&["--apply", "--by", "ana", "--reason", "copies of last year"]);
+    wait_for("they are masked", || cells(&ask()).iter().all(|cell| cell.as_str().unwrap().starts_with("XXXXX")));
+    assert_eq!(lacking(&scan(&[])), Vec::<String>::new());
+    let evidence = world.finish();
+    let acts: Vec<_> = evidence.records.iter().filter(|record| record.text("meta/reason") == Some("copies of last year")).collect();
+    assert_eq!(acts.len(), 1);
+    assert!(expect.iter().all(|column| acts[0].text("meta/details/columns").unwrap().contains(&column.replace(' ', ": "))), "{acts:?}");
 }

@@ -5,7 +5,6 @@ mod avro;
 mod hostile;
 mod rows;
 
-use std::collections::BTreeSet;
 use super::stream::{StreamMasking, StreamSchema};
 use crate::MaskedBatch;
 use crate::cover::{Cover, Laid};
@@ -22,6 +21,7 @@ use proptest::prelude::*;
 use rows::{Chance, field, row};
 use serde_json::{Value, json};
 use sluice_policy::Mask;
+use std::collections::BTreeSet;
 use std::sync::Arc as Shared;
 
 const MASKS: [&str; 9] = [
