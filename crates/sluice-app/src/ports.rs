@@ -392,7 +392,7 @@ pub trait Alarm: Send + Sync {
 
     /// A column that nobody labelled looks sensitive, and that is on record.
     fn found(&self, found: FoundSensitive) {
-        drop(found);
+        let _ = found;
     }
 }
 

@@ -228,7 +228,7 @@ fn clear(path: &ClearPath) -> ClearOutput {
 
 /// An output and the way inside of it.
 pub(crate) fn path_of(name: &str, at: &[String]) -> String {
-    [&[name.to_owned()], at].concat().join(".")
+    std::iter::once(name).chain(at.iter().map(String::as_str)).collect::<Vec<_>>().join(".")
 }
 
 fn ids(rules: &[RuleNote]) -> Vec<String> {

@@ -106,6 +106,7 @@ fn policy() -> Policy {
         refused: vec![refusing],
         held: vec![held],
         masks: vec![masked],
+        clear: Vec::new(),
         inherits: BTreeMap::from([("p.d.t.c".to_owned(), vec!["health".to_owned()])]),
         bytes: Some(u64::MAX),
         cost_micros: Some(7),

@@ -68,9 +68,10 @@ pub(crate) fn ipv4(run: &Run<'_>, is_named: bool) -> Looked {
 
 /// A port or a network may stand behind it.
 fn is_free(window: &Window<'_, '_>) -> bool {
-    !window.before().is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
-        && !window.behind(0).is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
-        && !(window.behind(0) == Some(b'.') && window.behind(1).is_some_and(|byte| byte.is_ascii_digit()))
+    let begins_within = window.before().is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
+    let ends_within = window.behind(0).is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    let goes_on = window.behind(0) == Some(b'.') && window.behind(1).is_some_and(|byte| byte.is_ascii_digit());
+    !(begins_within || ends_within || goes_on)
 }
 
 /// From the first of its letters, digits and colons to the last.

@@ -159,7 +159,7 @@ mod tests {
 
     fn check(text: &str, expect: &[&[&str]]) {
         let runs: Vec<Vec<String>> = runs(text.as_bytes())
-            .map(|run| (0..run.count).map(|group| text[run.group(group).0..run.group(group).1].to_owned()).collect())
+            .map(|run| (0..run.count).map(|group| text.get(run.group(group).0..run.group(group).1).unwrap().to_owned()).collect())
             .collect();
         assert_eq!(runs, expect, "{text}");
     }

@@ -172,7 +172,7 @@ mod tests {
 
     /// As it is told on paper: one long number, divided.
     fn naive_remainder(iban: &str) -> u32 {
-        let turned = format!("{}{}", &iban[4..], &iban[..4]);
+        let turned = iban.split_at_checked(4).map(|(begin, rest)| format!("{rest}{begin}")).unwrap();
         let digits: String = turned.chars().map(|letter| letter.to_digit(36).unwrap().to_string()).collect();
         digits.as_bytes().chunks(5).fold(0_u64, |remainder, chunk| {
             let chunk = std::str::from_utf8(chunk).unwrap();

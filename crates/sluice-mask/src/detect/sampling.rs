@@ -155,6 +155,6 @@ impl Plan<'_> {
         from.dedup();
         from.truncate(FROM_MAX);
         // What comes out of the statement's own text is no column of anybody's.
-        (!from.is_empty()).then(|| Source::Output { path: [&[named.name.clone()], at].concat(), from })
+        (!from.is_empty()).then(|| Source::Output { path: [std::slice::from_ref(&named.name), at].concat(), from })
     }
 }

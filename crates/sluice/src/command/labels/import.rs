@@ -80,8 +80,10 @@ fn without_known(found: Vec<(ColumnPath, String)>, kept: &KeptLabels, is_tagged:
     found.into_iter().filter(|entry| known.insert(written(entry))).collect()
 }
 
-/// Every problem at once.
-fn read(path: &Path, known: &[String]) -> Result<Result<Vec<(ColumnPath, String)>, Vec<String>>, Failure> {
+/// Columns with their labels, or every problem at once.
+type List = Result<Vec<(ColumnPath, String)>, Vec<String>>;
+
+fn read(path: &Path, known: &[String]) -> Result<List, Failure> {
     let failed = |text: String| Failure::new(format!("{}: {text}", path.display()));
     let size = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?.len();
     if size > LIST_BYTES_MAX {

@@ -109,10 +109,10 @@ fn found(asked: &Suggest) -> Result<BTreeMap<String, Reasons>, Stop> {
             _ => None,
         });
         for finding in texts {
-            let (Some(column), Some(kind)) = (finding["column"].as_str(), finding["kind"].as_str().and_then(FindingKind::parse)) else {
-                continue;
-            };
-            let why = format!("{kind}: {} of {} cells, record {index}", finding["found"], finding["cells"]);
+            let text = |name: &str| finding.get(name).and_then(Value::as_str);
+            let number = |name: &str| finding.get(name).and_then(Value::as_u64).unwrap_or_default();
+            let (Some(column), Some(kind)) = (text("column"), text("kind").and_then(FindingKind::parse)) else { continue };
+            let why = format!("{kind}: {} of {} cells, record {index}", number("found"), number("cells"));
             columns.entry(column.to_owned()).or_default().insert(kind, why);
         }
     }
