@@ -1,6 +1,7 @@
 //! What a request's path works with, in one hand; and what each of its steps shares: detached work, sealing, the one exit.
 
 use crate::asked::Visit;
+use crate::findings::Findings;
 use crate::follow::Followed;
 use crate::identify::{self, Strangers, TurnedAway};
 use crate::onward::Onward;
@@ -18,13 +19,13 @@ use sluice_identity::{Caller, Identity, ReplayStore};
 use sluice_ledger::record::content::{self, Steps, Totals};
 use sluice_ledger::record::{Draft, DraftError, Subject};
 use sluice_ledger::{AppendFault, DurableLog, Receipt};
-use sluice_mask::MaskKeys;
+use sluice_mask::{MaskKeys, Sampling};
 use sluice_policy::Decision;
 use sluice_sql::engine::Engine;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -61,7 +62,10 @@ pub struct Connection {
 }
 
 pub struct Gateway {
+    /// For work that nobody waits for.
+    pub(crate) me: Weak<Gateway>,
     pub(crate) parts: Parts,
+    pub(crate) findings: Findings,
     pub(crate) understanding: Understanding,
     pub(crate) owing: Owing,
     pub(crate) long_rows: LongRows,
@@ -97,6 +101,8 @@ pub(crate) struct Passage {
     pub streaming: Option<Streaming>,
     /// And for rows that a client appends.
     pub appending: Option<Appending>,
+    /// For looking at some of its rows.
+    pub sampling: Option<Sampling>,
     /// For rows, until the last of them has left.
     pub place: Option<Place>,
 }
@@ -104,8 +110,10 @@ pub(crate) struct Passage {
 impl Gateway {
     pub fn new(parts: Parts) -> Arc<Gateway> {
         let understanding = Understanding::new(parts.engine.calls_at_once());
-        Arc::new(Gateway {
+        Arc::new_cyclic(|me| Gateway {
+            me: me.clone(),
             parts,
+            findings: Findings::default(),
             understanding,
             owing: Owing::default(),
             long_rows: LongRows::default(),
@@ -175,6 +183,7 @@ impl Gateway {
             onward: None,
             streaming: None,
             appending: None,
+            sampling: None,
             place: None,
         };
         let gateway = Arc::clone(self);

@@ -4,6 +4,7 @@ mod admit;
 mod asked;
 mod decide;
 mod expression;
+mod findings;
 mod follow;
 mod gateway;
 mod identify;
@@ -35,6 +36,7 @@ mod withhold;
 
 pub use admit::Admitted;
 pub use asked::{Expression, MethodAsk, QueryAsk, Reads, UNKNOWN_METHOD, Visit};
+pub use findings::{FoundSensitive, SAMPLE_BYTES_WAITING_MAX, SAMPLES_WAITING_MAX};
 pub use gateway::{Connection, Gateway, Parts};
 pub use job::{JobName, JobWork, KnownJob, Part, QueryWork, owner_of};
 pub use jobs::{JOBS_LISTED_MAX, JobPage};

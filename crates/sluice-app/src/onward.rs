@@ -7,7 +7,7 @@ use crate::places::LONG_ROW_BYTES_MIN;
 use crate::ports::{Asking, JobState, RowsSource};
 use crate::record;
 use crate::refusal::Why;
-use crate::release::{Left, left};
+use crate::release::{Left, left, totals};
 use crate::together::begun;
 use crate::trail::Stage;
 use sluice_ledger::Recorded;
@@ -202,7 +202,7 @@ impl Gateway {
             Why::Upstream { fault, .. } => record::upstream_failed(&state.name.to_string(), fault),
             _ => record::upstream(state),
         };
-        Steps { subject: passage.subject }.completed(&meta, &left.totals(), &upstream)
+        Steps { subject: passage.subject }.completed(&meta, &totals(passage, left), &upstream)
     }
 
     /// By itself, so that the next rows are looked at while the ones before them are put on record.

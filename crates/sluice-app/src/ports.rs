@@ -1,5 +1,6 @@
 //! What the path of a request needs from outside. Each port says what its answer is worth; `crates/sluice/src/compose.rs` alone knows who serves it.
 
+use crate::findings::FoundSensitive;
 use crate::job::{JobName, KnownJob};
 use crate::storage::{AppendSink, AppendSource, StreamAnswer};
 use crate::trail::Ended;
@@ -349,6 +350,13 @@ pub trait InForce: Send + Sync {
 
     /// Policy tags that were seen: they stay, whatever becomes of them at BigQuery's. Likewise.
     fn remember(&self, tags: &[(ColumnPath, String)]) -> Result<(), KeepFault>;
+
+    /// A label for what detectors found, by the record of the finding. Durable, and in `known`, when it answers. It may block.
+    fn label_found(&self, column: &ColumnPath, label: &str, record: u64) -> Result<(), KeepFault> {
+        let _ = (column, label, record);
+        Err(KeepFault("labels cannot be kept here".to_owned()))
+    }
+
     fn counters(&self) -> &dyn Counters;
     fn revocations(&self) -> Arc<Revocations>;
 
@@ -390,6 +398,11 @@ pub trait Alarm: Send + Sync {
     /// A request is over, for numbers, logs and traces. Told before its client is answered.
     fn ended(&self, ended: Ended<'_>) {
         drop(ended);
+    }
+
+    /// A column that nobody labelled looks sensitive, and that is on record.
+    fn found(&self, found: FoundSensitive) {
+        let _ = found;
     }
 }
 

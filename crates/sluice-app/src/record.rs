@@ -7,10 +7,10 @@ use crate::refusal::Why;
 use aws_lc_rs::digest::{SHA256, digest};
 use sluice_identity::Caller;
 use sluice_ledger::record::content::{
-    self, Client, DecidedBy, Held, Identity, MaskedOutput, Meta, Policy, Refusing, Session, Table, Token, Upstream,
+    self, ClearOutput, Client, DecidedBy, Held, Identity, MaskedOutput, Meta, Policy, Refusing, Session, Table, Token, Upstream,
 };
 use sluice_model::Analysis;
-use sluice_policy::{Deciding, Decision, Inherited, MaskedPath, Need, Parameter, Reason, Request, RuleNote, Sends, Verb, Work};
+use sluice_policy::{ClearPath, Deciding, Decision, Inherited, MaskedPath, Need, Parameter, Reason, Request, RuleNote, Sends, Verb, Work};
 use std::collections::BTreeMap;
 
 pub(crate) fn identity(caller: &Caller) -> Identity {
@@ -103,6 +103,7 @@ pub(crate) fn policy(decision: &Decision, shadows: &BTreeMap<String, String>) ->
         refused: evaluation.reasons.iter().map(refusing).collect(),
         held: evaluation.needs.iter().map(held).collect(),
         masks: evaluation.masks.iter().map(masked).collect(),
+        clear: evaluation.clear.iter().map(clear).collect(),
         inherits: inherits(&evaluation.inherited),
         decided_by: evaluation.deciding.iter().filter(|deciding| deciding.permitted).map(decided_by).collect(),
         bytes: evaluation.cost.map(|cost| cost.bytes),
@@ -219,6 +220,21 @@ fn masked(masked: &MaskedPath) -> MaskedOutput {
         columns: masked.columns.iter().cloned().collect(),
         rules: ids(&masked.rules),
     }
+}
+
+fn clear(path: &ClearPath) -> ClearOutput {
+    ClearOutput {
+        statement: path.statement,
+        output: path.output,
+        path: path_of(&path.name, &path.at),
+        labels: path.labels.iter().cloned().collect(),
+        columns: path.columns.iter().cloned().collect(),
+    }
+}
+
+/// An output and the way inside of it.
+pub(crate) fn path_of(name: &str, at: &[String]) -> String {
+    std::iter::once(name).chain(at.iter().map(String::as_str)).collect::<Vec<_>>().join(".")
 }
 
 fn ids(rules: &[RuleNote]) -> Vec<String> {

@@ -10,7 +10,7 @@ use crate::refusal::Why;
 use crate::together::together;
 use crate::trail::{DONE, Stage};
 use sluice_ledger::Recorded;
-use sluice_ledger::record::content::{MaskedCells, Page, Steps, Totals};
+use sluice_ledger::record::content::{ClearPath, MaskedCells, Page, Steps, Totals};
 use sluice_ledger::record::{Draft, DraftError, SealedRecord};
 use sluice_mask::{Head, MaskedCells as MaskedHere, MaskedRows, Masker};
 use std::collections::BTreeMap;
@@ -29,8 +29,8 @@ pub(crate) struct Released {
 pub(crate) struct Left {
     pub pieces: u64,
     pub rows: u64,
-    /// By path and mask: cells, and those of them that were null.
-    masked: BTreeMap<(String, String), (u64, u64)>,
+    /// By path and mask.
+    masked: BTreeMap<(String, String), MaskedCells>,
 }
 
 impl Left {
@@ -42,19 +42,19 @@ impl Left {
         self.pieces += 1;
         self.rows += count;
         for masked in masked {
-            let sum = self.masked.entry((masked.covered.path.clone(), masked.covered.mask.clone())).or_default();
-            *sum = (sum.0 + masked.cells, sum.1 + masked.nulls);
+            let key = (masked.covered.path.clone(), masked.covered.mask.clone());
+            match self.masked.get_mut(&key) {
+                Some(sum) => {
+                    sum.cells += masked.cells;
+                    sum.nulls += masked.nulls;
+                }
+                None => drop(self.masked.insert(key, written(&masked))),
+            }
         }
     }
 
     pub fn totals(&self) -> Totals {
-        let cells = |((path, mask), (cells, nulls)): (&(String, String), &(u64, u64))| MaskedCells {
-            path: path.clone(),
-            mask: mask.clone(),
-            cells: *cells,
-            nulls: *nulls,
-        };
-        Totals { rows: self.rows, masked: self.masked.iter().map(cells).collect(), ..Totals::default() }
+        Totals { rows: self.rows, masked: self.masked.values().cloned().collect(), ..Totals::default() }
     }
 }
 
@@ -85,6 +85,7 @@ impl Gateway {
             }
         };
         passage.visit.trail.note_result(Stage::Mask, begun, &masked);
+        passage.sampling = self.sampling(&masker, permit.value(), &head);
         let rows = self.commit_rows(passage, 0, masked?).await?;
         let more = onward.map(|(masking, source)| {
             let (onward, more) = Onward::new(masking, source, &rows, admission.may_be_told);
@@ -116,6 +117,7 @@ impl Gateway {
 
     /// The record of one piece.
     pub(crate) fn seal_rows(&self, passage: &Passage, number: u64, rows: &MaskedRows) -> Result<SealedRecord, Why> {
+        self.look_at_rows(passage, number, rows);
         self.seal_piece(passage, number, rows.count(), rows.text().as_bytes(), rows.masked())
     }
 
@@ -157,7 +159,7 @@ impl Gateway {
         if !state.name.id.is_empty() {
             meta = record::of_job(meta, &state.name);
         }
-        Steps { subject: passage.subject }.completed(&meta, &left.totals(), &record::upstream(state))
+        Steps { subject: passage.subject }.completed(&meta, &totals(passage, left), &record::upstream(state))
     }
 
     pub(crate) async fn put_completed_unhurried(&self, draft: Result<Draft, DraftError>) {
@@ -184,11 +186,27 @@ pub(crate) fn left(rows: &[Recorded<MaskedRows>]) -> Left {
 /// A path that these rows have no cell of says nothing.
 fn masked_cells<'a>(masked: impl Iterator<Item = MaskedHere<'a>>) -> Vec<MaskedCells> {
     let masked = masked.filter(|masked| masked.cells > 0);
-    let cells = masked.map(|masked| MaskedCells {
+    masked.map(|masked| written(&masked)).collect()
+}
+
+fn written(masked: &MaskedHere<'_>) -> MaskedCells {
+    MaskedCells {
         path: masked.covered.path.clone(),
         mask: masked.covered.mask.clone(),
         cells: masked.cells,
         nulls: masked.nulls,
+        labels: masked.covered.labels.iter().cloned().collect(),
+        columns: masked.covered.columns.iter().cloned().collect(),
+    }
+}
+
+/// All that left, and what of it was labelled and left as it is.
+pub(crate) fn totals(passage: &Passage, left: &Left) -> Totals {
+    let clear = passage.decision.iter().filter(|_| left.rows > 0).flat_map(|decision| &decision.evaluation.clear);
+    let clear = clear.map(|path| ClearPath {
+        path: record::path_of(&path.name, &path.at),
+        labels: path.labels.iter().cloned().collect(),
+        columns: path.columns.iter().cloned().collect(),
     });
-    cells.collect()
+    Totals { clear: clear.collect(), ..left.totals() }
 }

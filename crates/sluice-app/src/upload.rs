@@ -125,6 +125,7 @@ impl Passage {
             onward: None,
             streaming: None,
             appending: None,
+            sampling: None,
             place: None,
         }
     }

@@ -1,6 +1,7 @@
 //! Bytes of rows per second, read, checked and masked: `make bench`. Each core of the gateway does this for every byte that leaves.
 
-use sluice_mask::{MASK_SECRET_BYTES, MaskKeys, MaskedRows, Masker, RawPage};
+use sluice_mask::{MASK_SECRET_BYTES, MaskKeys, MaskedRows, Masker, RawPage, Tally};
+use sluice_policy::FindingRules;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -64,6 +65,31 @@ fn main() -> Result<(), Box<dyn Error>> {
         let cells: u64 = masked(&text).ok_or("the page is odd")?.iter().flat_map(MaskedRows::masked).map(|masked| masked.cells).sum();
         let speed = per_second(text.len(), || masked(&text).is_some());
         writeln!(out, "{count} of {COLUMNS} columns by {mask}: {cells} cells, read and masked {speed:.0} MB/s")?;
+    }
+    look_at_samples(&mut out)
+}
+
+/// What a sample costs whoever hands over rows, and whoever looks at it.
+fn look_at_samples(out: &mut impl std::io::Write) -> Result<(), Box<dyn Error>> {
+    for cell in [ROW_OF_TEXT, "some words of a remark that holds nothing", "4532713104270007", "ada.brandt@example.com"] {
+        let row = format!(r#"{{"f":[{}]}}"#, vec![format!(r#"{{"v":"{cell}"}}"#); COLUMNS].join(","));
+        let rows = vec![row.as_str(); PAGE_BYTES / row.len()].join(",");
+        let text = format!(r#"{{"kind":"bigquery#tableDataList","rows":[{rows}]}}"#);
+        let permit = permit::permit(permit::method("tabledata.list", &[Some("STRING"); COLUMNS]), "");
+        let masker = Masker::new(&permit, &MaskKeys::new(&[7; MASK_SECRET_BYTES]));
+        let page = RawPage::read(text.as_bytes())?;
+        let head = page.head.clone();
+        let pieces = masker.mask(page).map_err(|fault| fault.to_string())?;
+        let piece = pieces.first().ok_or("no rows")?;
+        let begun = Instant::now();
+        let sampling = masker.sampling(&permit, &head).ok_or("nothing to look at")?;
+        let sample = sampling.of_rows(piece).ok_or("no sample")?;
+        let taken = begun.elapsed();
+        let looked = per_second(sample.bytes(), || {
+            drop(black_box(Tally::default().take(&sample, &FindingRules::default(), 20_000, 2_026)));
+            true
+        });
+        writeln!(out, "`{cell}`: plan and copy of a sample {} us, looked at {looked:.0} MB/s of the sample", taken.as_micros())?;
     }
     Ok(())
 }

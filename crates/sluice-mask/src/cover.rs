@@ -3,6 +3,7 @@
 use crate::schema::{Column, Columns};
 use sluice_model::How;
 use sluice_policy::Mask;
+use std::collections::BTreeSet;
 
 /// The plan does not fit the columns: a path leads nowhere.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,6 +30,9 @@ pub(crate) enum Part {
 pub struct CoveredPath {
     pub path: String,
     pub mask: String,
+    /// Why, and where it comes from: labelled columns alone.
+    pub labels: BTreeSet<String>,
+    pub columns: BTreeSet<String>,
 }
 
 /// A mask of a path inside one output.
@@ -36,6 +40,8 @@ pub(crate) struct Laid<'a> {
     pub(crate) output: usize,
     pub(crate) at: &'a [String],
     pub(crate) mask: &'a Mask,
+    pub(crate) labels: &'a BTreeSet<String>,
+    pub(crate) columns: &'a BTreeSet<String>,
 }
 
 impl Cover {
@@ -45,12 +51,17 @@ impl Cover {
         let mut masks: Vec<Laid<'_>> = masks.collect();
         // So that it makes no difference in which order they come.
         masks.sort_by(|one, other| one.mask.cmp(other.mask));
-        for laid in masks {
+        for laid in &masks {
             let (column, part) = columns.0.get(laid.output).zip(parts.get_mut(laid.output)).ok_or(Unfit)?;
             lay(part, column, laid.at, laid.mask)?;
         }
         let mut paths = Vec::new();
         number(&mut parts, columns, "", &mut paths);
+        for laid in masks {
+            if let Some((column, part)) = columns.0.get(laid.output).zip(parts.get(laid.output)) {
+                name(part, column, laid.at, &laid, &mut paths);
+            }
+        }
         Ok(Cover { parts, paths })
     }
 }
@@ -90,6 +101,23 @@ fn lay(part: &mut Part, column: &Column, at: &[String], mask: &Mask) -> Result<(
     Ok(())
 }
 
+/// What is masked there, or around there, is so for this reason too.
+fn name(part: &Part, column: &Column, at: &[String], laid: &Laid<'_>, paths: &mut [CoveredPath]) {
+    match (part, at.split_first(), &column.fields) {
+        (Part::Masked(_, place), ..) => {
+            if let Some(path) = paths.get_mut(*place) {
+                path.labels.extend(laid.labels.iter().cloned());
+                path.columns.extend(laid.columns.iter().cloned());
+            }
+        }
+        (Part::Inside(parts), Some((called, rest)), Some(fields)) => {
+            let called = fields.0.iter().zip(parts).enumerate().filter(|(position, (field, _))| is_called(field, *position, called));
+            called.for_each(|(_, (field, part))| name(part, field, rest, laid, paths));
+        }
+        _ => {}
+    }
+}
+
 /// A field without a name is called by its place in a result.
 fn is_called(field: &Column, position: usize, name: &str) -> bool {
     field.name.eq_ignore_ascii_case(name) || (name.is_empty() && field.name == format!("_field_{}", position + 1))
@@ -101,7 +129,7 @@ fn number(parts: &mut [Part], columns: &Columns, before: &str, paths: &mut Vec<C
         match (part, &column.fields) {
             (Part::Masked(mask, place), _) => {
                 *place = paths.len();
-                paths.push(CoveredPath { path, mask: mask.to_string() });
+                paths.push(CoveredPath { path, mask: mask.to_string(), labels: BTreeSet::new(), columns: BTreeSet::new() });
             }
             (Part::Inside(inside), Some(fields)) => number(inside, fields, &path, paths),
             _ => {}
@@ -134,7 +162,11 @@ mod tests {
                 (*output, at, Mask::parse(mask).unwrap())
             })
             .collect();
-        let cover = Cover::of(&columns(), owned.iter().map(|(output, at, mask)| Laid { output: *output, at, mask }))?;
+        let cover = {
+            let none = BTreeSet::new();
+            let laid = owned.iter().map(|(output, at, mask)| Laid { output: *output, at, mask, labels: &none, columns: &none });
+            Cover::of(&columns(), laid)?
+        };
         assert_eq!(cover.parts.len(), 4);
         Ok(cover.paths.iter().map(|covered| format!("{} {}", covered.path, covered.mask)).collect())
     }

@@ -1,11 +1,13 @@
 //! Raw rows in, rows that may leave out. Pure.
 //!
 //! `RawPage` is what BigQuery answered, `PageStart` what of it has come so far: nothing but a `Masker` looks into their rows. `MaskedRows` is what an encoder towards a client asks for.
+//! What leaves without a mask, and has no label, can be looked at: `Sampling` and `Tally` find columns that nobody labelled.
 //! Messages of the Storage Read API become a `MaskedBatch` each, by the same masks.
 
 mod around;
 mod columnar;
 mod cover;
+mod detect;
 mod keys;
 mod marks;
 mod masker;
@@ -24,6 +26,10 @@ pub use columnar::{
     ARRAY_ROWS_MAX, AVRO_SCHEMA_BYTES_MAX, BATCH_DECODED_BYTES_MAX, MaskedBatch, STREAM_MESSAGE_BYTES_MAX, StreamMasking, StreamSchema,
 };
 pub use cover::CoveredPath;
+pub use detect::{
+    CELL_BYTES_MAX, COLUMNS_TALLIED_MAX, Finding, SAMPLE_BYTES_MAX, SAMPLE_MESSAGE_BYTES_MAX, SAMPLE_ROWS_MAX, Sample, Sampling, Source,
+    Tally, kinds_by_name,
+};
 pub use keys::{COARSE_BYTES, MASK_SECRET_BYTES, MaskKeys};
 pub use masker::{MaskFault, MaskedCells, MaskedRows, Masker, ROWS_BYTES_MAX};
 pub use masking::{Masking, PAGE_ON_ITS_WAY_BYTES_MAX, PageStart, ROW_BYTES_MAX};

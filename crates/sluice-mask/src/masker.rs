@@ -1,10 +1,11 @@
 //! MINT: `MaskedRows`.
 
 use crate::cover::{Cover, CoveredPath, Laid};
+use crate::detect::{Form, Sampling};
 use crate::keys::{HashKeys, MaskKeys};
 use crate::masking::{Masking, PageStart};
 use crate::moment::TimestampForm;
-use crate::page::{PAGE_BYTES_MAX, PageJob, Pieces, RawPage};
+use crate::page::{Head, PAGE_BYTES_MAX, PageJob, Pieces, RawPage};
 use crate::scan::{Odd, Scan};
 use crate::schema::Columns;
 use crate::settle::settled;
@@ -124,6 +125,17 @@ impl Masker {
         Ok(Masking::new(start, columns.ok_or(MaskFault::Shape)?, writer))
     }
 
+    /// For looking at some of the rows that leave: what of them is neither masked nor labelled. Nothing if there is nothing of that.
+    pub fn sampling(&self, permit: &Permit, head: &Head) -> Option<Sampling> {
+        let known = head.schema.as_ref().and_then(Columns::of_schema);
+        let columns = match &self.of {
+            Of::Table(columns) => known.or_else(|| columns.clone())?,
+            Of::Job(_) => known?,
+            Of::Nothing => return None,
+        };
+        Sampling::of(permit, &columns, Form::Json)
+    }
+
     /// For a stream of rows, whose schema has come before them: its columns, and how they are masked if they are. Whose stream it is, is for
     /// whoever opened it to know: it says no more of that than its columns.
     pub(crate) fn of_stream(&self, columns: Columns) -> Result<(Columns, Option<Writer>), MaskFault> {
@@ -206,7 +218,13 @@ impl Wanted {
             return Err(MaskFault::Unfit);
         }
         let masks = fitting.iter().flat_map(|shown| &shown.masks);
-        let laid = masks.map(|masked| Laid { output: masked.output, at: &masked.at, mask: &masked.mask });
+        let laid = masks.map(|masked| Laid {
+            output: masked.output,
+            at: &masked.at,
+            mask: &masked.mask,
+            labels: &masked.labels,
+            columns: &masked.columns,
+        });
         let cover = Cover::of(columns, laid).map_err(|_| MaskFault::Unfit)?;
         Ok(Writer { cover: Arc::new(cover), values: self.values.clone() })
     }

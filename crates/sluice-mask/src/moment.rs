@@ -165,6 +165,21 @@ fn year_of_seconds(seconds: i64) -> i64 {
     era * 400 + year + i64::from(day_of_year >= 306)
 }
 
+/// Days since 1970 as `2023-05-17`. Nothing where there is no such year.
+pub(crate) fn date_text(days: i64) -> Option<String> {
+    let year = year_of_seconds(days.checked_mul(SECONDS_PER_DAY)?);
+    let mut left = usize::try_from(days - days_before_year(year)?).ok()?;
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let lengths = [31, if is_leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    for (month, length) in (1..).zip(lengths) {
+        if left < length {
+            return Some(format!("{year:04}-{month:02}-{:02}", left + 1));
+        }
+        left -= length;
+    }
+    None
+}
+
 /// From 1970 to the first of January.
 fn days_before(year: i64) -> i64 {
     let before = year - 1;

@@ -26,6 +26,20 @@ pub struct MaskedPath {
     pub rules: Vec<RuleNote>,
 }
 
+/// A path of an output that is shown as it is, though its columns are labelled: its caller has the right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClearPath {
+    /// Which statement of a script. 0 for a method.
+    pub statement: usize,
+    pub output: usize,
+    pub name: String,
+    /// Inside the output, empty for the whole of it.
+    pub at: Vec<String>,
+    pub labels: BTreeSet<String>,
+    /// Where it comes from, labelled columns alone.
+    pub columns: BTreeSet<String>,
+}
+
 /// A column that is written and has to keep the label of what is written into it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inherited {
@@ -100,6 +114,31 @@ pub(crate) fn masks(request: &Request, found: &Found<'_>, asker: &Asker<'_>) -> 
         }
     }
     masked.into_values().map(Met::whole).collect()
+}
+
+/// Labelled paths without a mask. A count shows no value.
+pub(crate) fn clear(request: &Request, found: &Found<'_>, masks: &[MaskedPath]) -> Vec<ClearPath> {
+    let mut clear: BTreeMap<(usize, usize, Vec<String>), ClearPath> = BTreeMap::new();
+    for (statement, output, shown) in shown(request) {
+        for exposure in shown.exposures.iter().filter(|exposure| exposure.how != How::Counted) {
+            let labels = found.of(&exposure.column);
+            let hides = |path: &MaskedPath| (path.statement, path.output) == (statement, output) && exposure.at.starts_with(&path.at);
+            if labels.is_empty() || masks.iter().any(hides) {
+                continue;
+            }
+            let path = clear.entry((statement, output, exposure.at.clone())).or_insert_with(|| ClearPath {
+                statement,
+                output,
+                name: shown.name.clone(),
+                at: exposure.at.clone(),
+                labels: BTreeSet::new(),
+                columns: BTreeSet::new(),
+            });
+            path.labels.extend(labels.iter().map(|label| label.name.clone()));
+            path.columns.insert(exposure.column.to_string());
+        }
+    }
+    clear.into_values().collect()
 }
 
 /// None: it is shown as it is.

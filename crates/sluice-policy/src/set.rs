@@ -62,6 +62,9 @@ impl PolicySet {
             problems.sort();
             return Err(problems);
         };
+        for (kind, label) in settings.findings.labels().filter(|(_, label)| labels.names().all(|known| known.name != *label)) {
+            problems.push(Problem::new(SETTINGS_FILE, format!("findings.{kind}: label `{label}` is not in {LABELS_FILE}")));
+        }
         if !problems.is_empty() {
             problems.sort();
             return Err(problems);

@@ -1,5 +1,6 @@
 //! `policy.toml`: prices, the hard ceiling, limits, and what each connection's judges are.
 
+use crate::finding::{FindingEntry, FindingRules};
 use crate::limit::{Limit, LimitRule, Who};
 use serde::Deserialize;
 use sluice_model::principal::CallerKind;
@@ -21,6 +22,8 @@ pub struct Settings {
     pub judges: BTreeMap<String, JudgeMode>,
     pub limits: Vec<LimitRule>,
     pub probing: Probing,
+    /// What a column does that nobody labelled and that looks sensitive.
+    pub findings: FindingRules,
 }
 
 /// How often one caller may ask by labelled columns before somebody should look: a predicate answers one bit, and bits add up.
@@ -55,6 +58,8 @@ struct SettingsFile {
     limits: Vec<LimitEntry>,
     #[serde(default)]
     probing: ProbingEntry,
+    #[serde(default)]
+    findings: BTreeMap<String, FindingEntry>,
 }
 
 #[derive(Default, Deserialize)]
@@ -108,6 +113,7 @@ impl Settings {
             }
         });
         let judges = judges.collect();
+        let findings = FindingRules::read(&file.findings, &mut problems);
         let limits = file.limits.into_iter().filter_map(|entry| entry.read(&mut problems)).collect();
         let probing = file.probing.read(&mut problems);
         let settings = Settings {
@@ -117,6 +123,7 @@ impl Settings {
             judges,
             limits,
             probing,
+            findings,
         };
         if problems.is_empty() { Ok(settings) } else { Err(problems) }
     }
@@ -133,6 +140,7 @@ impl Settings {
             ("ceiling_micros".to_owned(), self.ceiling_micros.map_or("none".to_owned(), |ceiling| ceiling.to_string())),
             ("probing".to_owned(), self.probing.to_string()),
         ]);
+        described.extend(self.findings.described());
         described.extend(self.judges.iter().map(|(name, judge)| (format!("judge of connection {name}"), judge.word().to_owned())));
         for rule in &self.limits {
             // Several for the same caller all hold, so they stand in one text.

@@ -7,7 +7,7 @@ use crate::judge::{DryRun, Estimated};
 use crate::labels::Found;
 use crate::limit::Limit;
 use crate::mask::Mask;
-use crate::plan::{self, Inherited, MaskedPath};
+use crate::plan::{self, ClearPath, Inherited, MaskedPath};
 use crate::question::{self, About, Question};
 use crate::reason::{Missing, Need, Reason, ReasonKind, RuleNote};
 use crate::request::{Purpose, Request, Resource, Work};
@@ -30,6 +30,8 @@ pub struct Evaluation {
     /// Each question that was permitted, and by which rules.
     pub permitted: Vec<(String, Vec<String>)>,
     pub masks: Vec<MaskedPath>,
+    /// Labelled, and shown as it is by right.
+    pub clear: Vec<ClearPath>,
     pub inherited: Vec<Inherited>,
     /// Labelled columns that were to decide rows, whether or not a rule let them.
     pub deciding: Vec<Deciding>,
@@ -85,6 +87,7 @@ impl Evaluation {
             needs: Vec::new(),
             permitted: Vec::new(),
             masks: Vec::new(),
+            clear: Vec::new(),
             inherited: Vec::new(),
             deciding: Vec::new(),
             judge,
@@ -225,6 +228,7 @@ impl<'a> Weighing<'a> {
         }
         self.price(estimated.as_ref());
         self.evaluation.masks = plan::masks(request, &found, &asker);
+        self.evaluation.clear = plan::clear(request, &found, &self.evaluation.masks);
         self.evaluation.inherited = plan::inherited(request, &found);
         self.withhold(request, circumstances);
         let limit = Limit::of(&set.settings.limits, principal);

@@ -70,7 +70,7 @@ fn request(number: u64, subject: Subject) -> Result<Vec<Draft>, Anything> {
         return Ok(vec![steps.refused(&meta, &identity(number), &request, &policy)?]);
     }
     let upstream = Upstream { job: format!("hospital:EU.sluice_{number:06}"), status: Some(200), attempts: 1, ..Upstream::default() };
-    let totals = Totals { pages: 1, rows: 12, bytes: 480, truncated: false, schema_digest: None, masked: Vec::new() };
+    let totals = Totals { pages: 1, rows: 12, bytes: 480, truncated: false, schema_digest: None, ..Totals::default() };
     let done = Meta { outcome: "completed".to_owned(), ..meta.clone() };
     Ok(vec![
         steps.admitted(&meta, &identity(number), &request, &policy)?,

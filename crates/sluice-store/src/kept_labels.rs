@@ -27,8 +27,14 @@ pub enum Origin {
     Carried(Subject),
     /// A person said so.
     Set { by: String, reason: String },
+    /// Detectors found something in it: the record that says what.
+    Found(u64),
+    /// A person gave a list of columns.
+    Imported { by: String, reason: String },
     /// BigQuery had this policy tag on it.
     Tagged,
+    /// The same, as a person gave a list of them.
+    TagsImported { by: String, reason: String },
 }
 
 /// Columns that got labels at once, each with its label or its policy tag.
@@ -97,24 +103,41 @@ impl KeptLabels {
 
     /// What persons did and is not on record yet, with its numbers. What came with a request is in the record of that.
     pub fn unrecorded(&self) -> impl Iterator<Item = (u64, &Labelling)> {
-        let acts = (0..).zip(&self.labellings).filter(|(_, labelling)| matches!(labelling.origin, Origin::Set { .. }));
+        let acts = (0..).zip(&self.labellings).filter(|(_, labelling)| labelling.origin.is_act());
         acts.filter(|(number, _)| !self.recorded.contains(number))
+    }
+}
+
+impl Origin {
+    /// By whom, and why.
+    fn said(&self) -> Option<(&str, &str)> {
+        match self {
+            Origin::Imported { by, reason } | Origin::Set { by, reason } | Origin::TagsImported { by, reason } => Some((by, reason)),
+            Origin::Carried(_) | Origin::Found(_) | Origin::Tagged => None,
+        }
+    }
+
+    /// Of a person: it has a record of its own.
+    fn is_act(&self) -> bool {
+        self.said().is_some()
     }
 }
 
 impl Labelling {
     /// What the ledger says of a person's act: the same words, whoever writes it.
     pub fn draft(&self, number: u64) -> Result<Draft, DraftError> {
-        let (by, reason) = match &self.origin {
-            Origin::Set { by, reason } => (by.clone(), reason.clone()),
-            _ => Default::default(),
-        };
+        let (by, reason) = self.origin.said().unwrap_or_default();
         let columns: Vec<String> = self.columns.iter().map(|(column, label)| format!("{column}: {label}")).collect();
         let details = [("columns", columns.join(", ")), ("at", self.at.to_string()), ("number", number.to_string())];
         let change = Change {
-            what: "label columns".to_owned(),
-            by,
-            reason,
+            what: match self.origin {
+                Origin::Imported { .. } => "import labels",
+                Origin::TagsImported { .. } => "import policy tags",
+                _ => "label columns",
+            }
+            .to_owned(),
+            by: by.to_owned(),
+            reason: reason.to_owned(),
             details: details.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             ..Change::default()
         };
@@ -125,7 +148,7 @@ impl Labelling {
         if self.columns.is_empty() {
             return Err("no column".to_owned());
         }
-        if let Origin::Set { by, reason } = &self.origin {
+        if let Some((by, reason)) = self.origin.said() {
             check_line("who does it", by, LABEL_BY_BYTES_MAX)?;
             check_line("the reason", reason, LABEL_REASON_BYTES_MAX)?;
         }
@@ -139,10 +162,15 @@ impl Labelling {
     }
 
     fn line(&self) -> String {
+        let written =
+            |word: &str, by: &str, reason: &str| format!("{word} {}:{}", hexadecimal(by.as_bytes()), hexadecimal(reason.as_bytes()));
         let origin = match &self.origin {
             Origin::Carried(subject) => format!("carried {}", hexadecimal(&subject.0)),
-            Origin::Set { by, reason } => format!("set {}:{}", hexadecimal(by.as_bytes()), hexadecimal(reason.as_bytes())),
+            Origin::Set { by, reason } => written("set", by, reason),
+            Origin::Found(record) => format!("found {record}"),
+            Origin::Imported { by, reason } => written("imported", by, reason),
             Origin::Tagged => "tagged -".to_owned(),
+            Origin::TagsImported { by, reason } => written("tags_imported", by, reason),
         };
         let entry = |(column, label): &(ColumnPath, String)| {
             let TableName { project, dataset, table } = &column.table;
@@ -160,9 +188,15 @@ impl Labelling {
                 let bytes = <[u8; SUBJECT_BYTES]>::try_from(bytes_of(subject)?).ok()?;
                 Origin::Carried(Subject(bytes))
             }
-            ("set", said) => {
+            ("found", record) => Origin::Found(record.parse().ok()?),
+            (act @ ("imported" | "set" | "tags_imported"), said) => {
                 let (by, reason) = said.split_once(':')?;
-                Origin::Set { by: text(by)?, reason: text(reason)? }
+                let (by, reason) = (text(by)?, text(reason)?);
+                match act {
+                    "imported" => Origin::Imported { by, reason },
+                    "set" => Origin::Set { by, reason },
+                    _ => Origin::TagsImported { by, reason },
+                }
             }
             ("tagged", "-") => Origin::Tagged,
             _ => return None,
@@ -192,7 +226,7 @@ impl Lines for KeptLabels {
             let number: u64 = number.parse().ok()?;
             record.parse::<u64>().ok()?;
             let labelling = self.labellings.get(usize::try_from(number).ok()?)?;
-            if !matches!(labelling.origin, Origin::Set { .. }) {
+            if !labelling.origin.is_act() {
                 return None;
             }
             self.recorded.insert(number);
@@ -201,8 +235,8 @@ impl Lines for KeptLabels {
         let labelling = Labelling::read(&words)?;
         for (column, label) in &labelling.columns {
             match labelling.origin {
-                Origin::Tagged => self.known.tag(column, label),
-                Origin::Carried(_) | Origin::Set { .. } => self.known.inherit(column, label),
+                Origin::Tagged | Origin::TagsImported { .. } => self.known.tag(column, label),
+                Origin::Carried(_) | Origin::Found(_) | Origin::Imported { .. } | Origin::Set { .. } => self.known.inherit(column, label),
             };
         }
         self.labellings.push(labelling);

@@ -2,6 +2,7 @@
 
 use crate::command::Failure;
 use serde_json::Value;
+use sluice_model::{ColumnPath, TableName};
 use sluice_sql::catalog::Snapshot;
 use std::path::Path;
 
@@ -23,12 +24,40 @@ pub fn read(folder: &Path) -> Result<Snapshot, Failure> {
     Ok(snapshot)
 }
 
+/// BigQuery's policy tags on the columns of the tables in it.
+pub fn policy_tags(folder: &Path) -> Result<Vec<(ColumnPath, String)>, Failure> {
+    let entries = std::fs::read_dir(folder).map_err(|error| Failure::new(format!("{}: {error}", folder.display())))?;
+    let mut tags = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|error| Failure::new(format!("{}: {error}", folder.display())))?.path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            let resource = resource(&path).map_err(|why| Failure::new(format!("{}: {why}", path.display())))?;
+            tags.extend(tags_of(&resource));
+        }
+    }
+    tags.sort();
+    Ok(tags)
+}
+
+fn tags_of(resource: &Value) -> Vec<(ColumnPath, String)> {
+    let part = |name: &str| resource.pointer(&format!("/tableReference/{name}")).and_then(Value::as_str);
+    match (part("projectId"), part("datasetId"), part("tableId"), resource.get("schema")) {
+        (Some(project), Some(dataset), Some(table), Some(schema)) => {
+            sluice_outbound::policy_tags(&TableName::new(project, dataset, table), schema)
+        }
+        _ => Vec::new(),
+    }
+}
+
 fn add(path: &Path, snapshot: &mut Snapshot) -> Result<(), String> {
+    sluice_wire::add(&resource(path)?, snapshot).map_err(|error| error.to_string())
+}
+
+fn resource(path: &Path) -> Result<Value, String> {
     let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
     if size > RESOURCE_BYTES_MAX {
         return Err(format!("the file has {size} bytes, more than {RESOURCE_BYTES_MAX}"));
     }
     let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-    let resource: Value = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
-    sluice_wire::add(&resource, snapshot).map_err(|error| error.to_string())
+    serde_json::from_slice(&bytes).map_err(|error| error.to_string())
 }

@@ -41,6 +41,9 @@ enum Command {
     #[command(subcommand)]
     Labels(command::labels::Labels),
     Lockdown(command::lockdown::Lockdown),
+    /// Say what was masked, for whom, and what was seen clear by right
+    #[command(subcommand)]
+    Masking(command::masking::Masking),
     /// Check, test, explain, compare and activate policy sets
     #[command(subcommand)]
     Policy(command::policy::Policy),
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Command::Ledger(ledger) => command::ledger::run(&ledger),
         Command::Labels(labels) => command::labels::run(&labels),
         Command::Lockdown(lockdown) => command::lockdown::run(&lockdown),
+        Command::Masking(masking) => command::masking::run(&masking),
         Command::Policy(policy) => command::policy::run(&policy),
         Command::Requests(requests) => command::requests::run(&requests),
         Command::Serve(serve) => command::serve::run(&serve),

@@ -10,7 +10,7 @@ use crate::gateway::{Gateway, Passage};
 use crate::ports::{BatchSource, JobState, RowBatch, RowShape};
 use crate::record;
 use crate::refusal::{Refused, Why};
-use crate::release::Left;
+use crate::release::{Left, totals};
 use crate::together::begun;
 use crate::trail::Stage;
 use sluice_identity::Caller;
@@ -123,6 +123,8 @@ impl Gateway {
         passage.place = Some(self.places.take(&passage.caller.principal().to_string()).await?);
         let masker = Masker::new(admission.permit.value(), &self.parts.mask_keys);
         let masking = masker.begin_stream(session.shape.as_schema())?;
+        let looks = self.parts.in_force.policy().settings.findings.looks_for_any();
+        passage.sampling = if looks { masking.sampling(admission.permit.value()) } else { None };
         let asking = self.parts.upstream.read_stream(&admission.permit);
         let source = passage.visit.trail.upstream(Stage::UpstreamRows, asking).await;
         let source = source.map_err(|fault| failed(fault, admission.may_be_told))?;
@@ -189,6 +191,7 @@ impl Gateway {
 
     fn seal_message(&self, passage: &Passage, number: u64, batch: &MaskedBatch) -> Result<SealedRecord, Why> {
         self.still_allowed(passage)?;
+        self.look_at_batch(passage, number, batch);
         self.seal_piece(passage, number, batch.count(), batch.bytes(), batch.masked())
     }
 
@@ -250,7 +253,7 @@ impl Gateway {
             Why::Upstream { fault, .. } => record::upstream_failed("", fault),
             _ => record::upstream(&state),
         };
-        Steps { subject: passage.subject }.completed(&meta, &left.totals(), &upstream)
+        Steps { subject: passage.subject }.completed(&meta, &totals(passage, left), &upstream)
     }
 }
 

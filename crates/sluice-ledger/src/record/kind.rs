@@ -61,6 +61,8 @@ kinds! {
     PolicyActivate = 11, "policy.activate";
     ConfigChange = 12, "config.change";
     AdminAction = 13, "admin.action";
+    /// A column that nobody labelled, and whose values look sensitive.
+    Finding = 14, "finding";
     AuthnOk = 20, "authn.ok";
     /// One refused token, or a count of many.
     AuthnFail = 21, "authn.fail";

@@ -106,6 +106,7 @@ fn policy() -> Policy {
         refused: vec![refusing],
         held: vec![held],
         masks: vec![masked],
+        clear: Vec::new(),
         inherits: BTreeMap::from([("p.d.t.c".to_owned(), vec!["health".to_owned()])]),
         decided_by: vec![DecidedBy {
             column: "p.d.t.c".to_owned(),
@@ -181,7 +182,13 @@ fn what_was_asked_is_on_record_to_the_letter() {
 #[test]
 fn each_step_has_its_kind_and_its_sections() {
     let upstream = Upstream { job: "sluice_1".to_owned(), attempts: 1, ..Upstream::default() };
-    let page = Page::new(0, 5, 80, &[1; 32], vec![MaskedCells { path: "ssn".to_owned(), mask: "null".to_owned(), cells: 5, nulls: 1 }]);
+    let page = Page::new(
+        0,
+        5,
+        80,
+        &[1; 32],
+        vec![MaskedCells { path: "ssn".to_owned(), mask: "null".to_owned(), cells: 5, nulls: 1, labels: Vec::new(), columns: Vec::new() }],
+    );
     let (meta, identity, request, policy) = (meta(), identity(), request(), policy());
     let check = |draft: Result<Draft, DraftError>, kind: Kind, sections: &[SectionId]| {
         let draft = draft.unwrap();

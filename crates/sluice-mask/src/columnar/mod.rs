@@ -6,9 +6,12 @@ mod cells;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod values;
 
+pub(crate) use arrow::look as look_at_arrow;
 pub use arrow::{ARRAY_ROWS_MAX, BATCH_DECODED_BYTES_MAX};
 pub use avro::AVRO_SCHEMA_BYTES_MAX;
+pub(crate) use avro::look as look_at_avro;
 pub use stream::{MaskedBatch, STREAM_MESSAGE_BYTES_MAX, StreamMasking, StreamSchema};
 
 /// How many columns a schema may still describe, nested ones too. A name that stands for a record describes it again.

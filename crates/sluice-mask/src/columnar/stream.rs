@@ -2,9 +2,11 @@
 
 use super::{arrow, avro};
 use crate::cover::Cover;
+use crate::detect::{Form, Sampling};
 use crate::masker::{MaskFault, MaskedCells, Masker};
 use crate::schema::Columns;
 use crate::write::{Count, Writer};
+use sluice_policy::Permit;
 use std::fmt;
 use std::sync::Arc;
 
@@ -69,6 +71,15 @@ impl StreamMasking {
     /// Masks change no type, so it is the schema that came.
     pub fn schema(&self) -> &[u8] {
         &self.schema
+    }
+
+    /// See `Masker::sampling`.
+    pub fn sampling(&self, permit: &Permit) -> Option<Sampling> {
+        let form = match self.format {
+            Format::Arrow => Form::Arrow,
+            Format::Avro => Form::Avro,
+        };
+        Sampling::of(permit, &self.columns, form)
     }
 
     /// One message: `ArrowRecordBatch.serialized_record_batch`, or `AvroRows.serialized_binary_rows`. `rows` is how many it is said to have.

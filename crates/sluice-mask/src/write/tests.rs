@@ -12,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 const JOB: &str = r#""jobComplete":true,"jobReference":{"projectId":"p","jobId":"j"}"#;
 /// Those that a naive reader can do: what hashes with keys are worth is another test's.
@@ -47,7 +48,8 @@ const KINDS: [&str; 15] = [
 pub(crate) type Masks = Vec<(usize, Vec<String>, Mask)>;
 
 fn writer(columns: &Columns, masks: &Masks) -> Writer {
-    let laid = masks.iter().map(|(output, at, mask)| Laid { output: *output, at, mask });
+    static NONE: BTreeSet<String> = BTreeSet::new();
+    let laid = masks.iter().map(|(output, at, mask)| Laid { output: *output, at, mask, labels: &NONE, columns: &NONE });
     let values = Values { keys: MaskKeys::new(&[7; MASK_SECRET_BYTES]).of_result(&["x"]), form: TimestampForm::default() };
     Writer { cover: Arc::new(Cover::of(columns, laid).unwrap()), values }
 }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod findings;
+#[cfg(test)]
 mod message;
 #[cfg(test)]
 mod permit;

@@ -26,7 +26,7 @@ fn begin(request: Request, labels: &str, schema: StreamSchema<'_>) -> Result<Str
     masker(&permit(request, labels)).begin_stream(schema)
 }
 
-fn arrow(batch: &RecordBatch) -> (Vec<u8>, Vec<u8>) {
+pub fn arrow(batch: &RecordBatch) -> (Vec<u8>, Vec<u8>) {
     let options = IpcWriteOptions::default();
     let mut tracker = DictionaryTracker::new(true);
     let schema = IpcDataGenerator::default().schema_to_bytes_with_dictionary_tracker(&batch.schema(), &mut tracker, &options);
@@ -40,11 +40,11 @@ fn arrow(batch: &RecordBatch) -> (Vec<u8>, Vec<u8>) {
         .into()
 }
 
-fn batch(columns: &[(&str, ArrayRef)]) -> RecordBatch {
+pub fn batch(columns: &[(&str, ArrayRef)]) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns.iter().map(|(name, array)| (*name, array.clone(), true))).unwrap()
 }
 
-fn texts(values: &[&str]) -> ArrayRef {
+pub fn texts(values: &[&str]) -> ArrayRef {
     Arc::new(StringArray::from(values.to_vec()))
 }
 

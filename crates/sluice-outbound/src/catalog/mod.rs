@@ -7,6 +7,7 @@ mod shelf;
 mod tags;
 
 pub(crate) use shelf::Shelf;
+pub use tags::of_schema as policy_tags;
 
 use crate::bigquery::{BigQuery, Connection};
 use shelf::{Found, Key, Kind};

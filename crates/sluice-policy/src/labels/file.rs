@@ -1,6 +1,6 @@
 //! The labels file. Read whole: every problem is reported, not the first.
 
-use super::{Label, Labels, Pattern, Release, UNMAPPED_TAG};
+use super::{FOUND_LABEL, Label, Labels, Pattern, Release, UNMAPPED_TAG};
 use crate::mask::Mask;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -58,6 +58,9 @@ impl Labels {
         if name.is_empty() || !name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_') {
             problems.push(format!("label `{name}` is not made of small letters, digits and underscores"));
         }
+        if name == FOUND_LABEL {
+            problems.push(format!("label `{name}` is the program's own: detectors give it"));
+        }
         if entry.reason.trim().is_empty() {
             problems.push(format!("label `{name}` has no reason"));
         }
@@ -86,7 +89,7 @@ impl Labels {
         if entry.by.trim().is_empty() || entry.reason.trim().is_empty() {
             problems.push(format!("the release of `{}` does not say by whom and why", entry.column));
         }
-        if !self.labels.contains_key(&entry.label) && entry.label != UNMAPPED_TAG {
+        if !self.labels.contains_key(&entry.label) && entry.label != UNMAPPED_TAG && entry.label != FOUND_LABEL {
             problems.push(format!("the release of `{}` names label `{}`, which is not there", entry.column, entry.label));
         }
         match Pattern::parse(&entry.column) {

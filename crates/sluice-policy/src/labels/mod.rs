@@ -20,6 +20,9 @@ use std::sync::Arc;
 /// A policy tag that no label is mapped to still says that somebody found the column sensitive.
 pub const UNMAPPED_TAG: &str = "unmapped_policy_tag";
 
+/// Detectors found something in the column, and policy wants a person to look before it is shown. Any other label of the column takes its place.
+pub const FOUND_LABEL: &str = "found_sensitive";
+
 /// The labels file of a policy set, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Labels {
@@ -106,7 +109,10 @@ impl Labels {
             }
         }
         names.retain(|name| !self.is_released(&column, name));
-        names.into_iter().map(|name| self.labels.get(name).unwrap_or(&UNKNOWN_LABEL)).collect()
+        if names.len() > 1 {
+            names.remove(FOUND_LABEL);
+        }
+        names.into_iter().map(|name| self.called(name)).collect()
     }
 
     /// The labels that columns of a table have. A table that might be behind a wildcard counts.
@@ -128,8 +134,7 @@ impl Labels {
 
     /// A label and what it is for, in words.
     pub fn told(&self, name: &str) -> String {
-        let label = self.labels.get(name).unwrap_or(&UNKNOWN_LABEL);
-        format!("{name}: {}", label.reason)
+        format!("{name}: {}", self.called(name).reason)
     }
 
     /// Each label with all that it means, as one text.
@@ -149,6 +154,11 @@ impl Labels {
         self.released.iter().map(of).collect()
     }
 
+    fn called(&self, name: &str) -> &Label {
+        let unknown = if name == FOUND_LABEL { &FOUND } else { &UNKNOWN_LABEL };
+        self.labels.get(name).unwrap_or(unknown)
+    }
+
     fn is_released(&self, column: &ColumnPath, label: &str) -> bool {
         self.released.iter().any(|release| release.label == label && release.column.covers_whole(column))
     }
@@ -159,6 +169,12 @@ static UNKNOWN_LABEL: std::sync::LazyLock<Label> = std::sync::LazyLock::new(|| L
     name: UNMAPPED_TAG.to_owned(),
     mask: Mask::AlwaysNull,
     reason: "somebody labelled it, and no label of this policy set says what that means".to_owned(),
+});
+
+static FOUND: std::sync::LazyLock<Label> = std::sync::LazyLock::new(|| Label {
+    name: FOUND_LABEL.to_owned(),
+    mask: Mask::Refuse,
+    reason: "its values look sensitive, and nobody has labelled or released it".to_owned(),
 });
 
 impl Known {

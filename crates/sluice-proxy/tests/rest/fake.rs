@@ -221,6 +221,7 @@ fn stopped() -> Why {
         needs: Vec::new(),
         permitted: Vec::new(),
         masks: Vec::new(),
+        clear: Vec::new(),
         inherited: Vec::new(),
         deciding: Vec::new(),
         judge: JudgeMode::Both,

@@ -35,12 +35,19 @@ fn labels_stay_and_others_see_them() {
         labelling(Origin::Carried(Subject([3; 16])), &[("p.d.t.a", "health"), ("p.d.t.b.c", "health")]),
         labelling(Origin::Tagged, &[("p.d.u.a", "projects/p/locations/eu/taxonomies/1/policyTags/2")]),
         labelling(by_ana(), &[("p.d.T$20240101.X", "name")]),
+        labelling(Origin::Found(17), &[("p.d.v.a", "payment")]),
+        labelling(
+            Origin::Imported { by: "ana".to_owned(), reason: "a list: of columns".to_owned() },
+            &[("p.d.v.b", "name"), ("p.d.v.c", "health")],
+        ),
+        labelling(Origin::TagsImported { by: "ana".to_owned(), reason: "tags".to_owned() }, &[("p.d.v.d", "policyTags/3")]),
     ];
     let mut known = Known::default();
     for (number, labelling) in (0..).zip(&all) {
         assert_eq!(desk.add(labelling).unwrap(), number);
         for (column, label) in &labelling.columns {
-            let is_new = if labelling.origin == Origin::Tagged { known.tag(column, label) } else { known.inherit(column, label) };
+            let is_tag = matches!(labelling.origin, Origin::Tagged | Origin::TagsImported { .. });
+            let is_new = if is_tag { known.tag(column, label) } else { known.inherit(column, label) };
             assert!(is_new);
         }
         let kept = gateway.current().unwrap();

@@ -1,6 +1,10 @@
 //! `sluice labels`: which columns have a label beside those that the policy set names, and why. A person may add one; what takes one off is a release in
 //! the policy set, which is signed.
 
+mod import;
+mod scan;
+mod suggest;
+
 use super::ledger::append;
 use super::policy::FolderLog;
 use super::{EXIT_REFUSED, Failure, on_record};
@@ -9,7 +13,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use sluice_app::hex;
 use sluice_model::{ColumnPath, TableName};
-use sluice_policy::ActivationLog;
+use sluice_policy::{ActivationLog, PolicySet};
 use sluice_store::{KeptLabels, KeptLabelsFile, Labelling, Ledger, Origin, StoreFault};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,8 +22,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Labels follow data: what is written from a labelled column has its label from then on. Policy tags that were seen once count from then on too.
 #[derive(Subcommand)]
 pub enum Labels {
+    Import(import::Import),
     List(List),
+    Scan(scan::Scan),
     Set(Set),
+    Suggest(suggest::Suggest),
 }
 
 /// Say which columns got a label, when and why.
@@ -47,15 +54,22 @@ pub struct List {
 #[command(after_help = "Example:
   sluice labels set --config /etc/sluice --label health --by ana --reason 'seen in a review' acme-prod.clinic.notes.text")]
 pub struct Set {
-    /// The folder of sluice.toml
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    config: PathBuf,
     /// One of the policy set in force
     #[arg(long, value_name = "NAME")]
     label: String,
     /// The columns, a field of a record as `column.field`
     #[arg(required = true, value_name = "PROJECT.DATASET.TABLE.COLUMN")]
     columns: Vec<String>,
+    #[command(flatten)]
+    responsible: Responsible,
+}
+
+/// Who does it and why, and where it goes on record.
+#[derive(Args)]
+struct Responsible {
+    /// The folder of sluice.toml
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    config: PathBuf,
     /// Who asks for it: it goes on record
     #[arg(long, value_name = "NAME")]
     by: String,
@@ -75,8 +89,11 @@ pub struct Set {
 
 pub fn run(labels: &Labels) -> Result<ExitCode, Failure> {
     match labels {
+        Labels::Import(asked) => import::run(asked),
         Labels::List(asked) => list(asked),
+        Labels::Scan(asked) => scan::run(asked),
         Labels::Set(asked) => set(asked),
+        Labels::Suggest(asked) => suggest::run(asked),
     }
 }
 
@@ -112,7 +129,10 @@ impl Entry<'_> {
         match &self.labelling.origin {
             Origin::Carried(request) => format!("with the data of request {}", hex(&request.0)),
             Origin::Set { by, reason } => format!("by {by}: {reason}"),
+            Origin::Found(record) => format!("found by detectors, record {record}"),
+            Origin::Imported { by, reason } => format!("imported by {by}: {reason}"),
             Origin::Tagged => "a policy tag of BigQuery's".to_owned(),
+            Origin::TagsImported { by, reason } => format!("a policy tag of BigQuery's, imported by {by}: {reason}"),
         }
     }
 
@@ -121,53 +141,72 @@ impl Entry<'_> {
     }
 
     fn value(&self) -> Value {
-        let (kind, by, reason, request) = match &self.labelling.origin {
-            Origin::Carried(request) => ("carried", None, None, Some(hex(&request.0))),
-            Origin::Set { by, reason } => ("set", Some(by), Some(reason), None),
-            Origin::Tagged => ("policy_tag", None, None, None),
+        let mut value = json!({ "column": self.column.to_string(), "label": self.label, "at": self.labelling.at });
+        let more = match &self.labelling.origin {
+            Origin::Carried(request) => json!({ "origin": "carried", "request": hex(&request.0) }),
+            Origin::Found(record) => json!({ "origin": "found", "record": record }),
+            Origin::Imported { by, reason } => json!({ "origin": "imported", "by": by, "reason": reason }),
+            Origin::Set { by, reason } => json!({ "origin": "set", "by": by, "reason": reason }),
+            Origin::Tagged => json!({ "origin": "policy_tag" }),
+            Origin::TagsImported { by, reason } => json!({ "origin": "policy_tag_imported", "by": by, "reason": reason }),
         };
-        json!({
-            "column": self.column.to_string(), "label": self.label, "at": self.labelling.at,
-            "origin": kind, "by": by, "reason": reason, "request": request,
-        })
+        if let (Value::Object(value), Value::Object(more)) = (&mut value, more) {
+            value.extend(more);
+        }
+        value
     }
 }
 
 fn set(asked: &Set) -> Result<ExitCode, Failure> {
-    let configuration = configuration::read_sound(&asked.config)?;
+    let responsible = &asked.responsible;
+    let configuration = configuration::read_sound(&responsible.config)?;
     let known = labels_in_force(&configuration)?;
     if !known.contains(&asked.label) {
         let text = format!("`{}` is no label of the policy set in force: {}", asked.label, known.join(", "));
-        say(asked.json, &json!({ "refused": text }), &format!("refused: {text}"));
+        say(responsible.json, &json!({ "refused": text }), &format!("refused: {text}"));
         return Ok(ExitCode::from(EXIT_REFUSED));
     }
     let columns = asked.columns.iter().map(|text| Ok((column(text)?, asked.label.clone()))).collect::<Result<Vec<_>, Failure>>()?;
-    let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let origin = Origin::Set { by: asked.by.clone(), reason: asked.reason.clone() };
+    let (at, by, reason) = (now(), responsible.by.clone(), responsible.reason.clone());
     let file = open(&configuration)?;
-    file.add(&Labelling { origin, at, columns }).map_err(|fault| failure(&fault))?;
+    file.add(&Labelling { origin: Origin::Set { by, reason }, at, columns }).map_err(|fault| failure(&fault))?;
     // It is so from here on, whatever becomes of the record.
-    let recorded = match (&asked.ledger, &asked.keys) {
-        (Some(ledger), Some(keys)) => on_record::put(ledger, keys, "labels", |ledger| record_all(&file, ledger)),
-        _ => Ok("not on record yet: whoever holds the ledger records it".to_owned()),
-    };
-    let (record, code) = match recorded {
-        Ok(said) => (said, ExitCode::SUCCESS),
-        Err(failure) => (format!("not on record: {failure}"), ExitCode::from(super::EXIT_FAILED)),
-    };
-    let value =
-        json!({ "label": asked.label, "columns": asked.columns, "by": asked.by, "reason": asked.reason, "at": at, "record": record });
-    say(asked.json, &value, &format!("{}: {}, by {}: {}\n{record}", asked.label, asked.columns.join(", "), asked.by, asked.reason));
+    let (record, code) = responsible.record(&file);
+    let Responsible { by, reason, .. } = responsible;
+    let value = json!({ "label": asked.label, "columns": asked.columns, "by": by, "reason": reason, "at": at, "record": record });
+    say(responsible.json, &value, &format!("{}: {}, by {by}: {reason}\n{record}", asked.label, asked.columns.join(", ")));
     Ok(code)
+}
+
+impl Responsible {
+    /// What to tell of the record, which a gateway makes where one runs.
+    fn record(&self, file: &KeptLabelsFile) -> (String, ExitCode) {
+        let recorded = match (&self.ledger, &self.keys) {
+            (Some(ledger), Some(keys)) => on_record::put(ledger, keys, "labels", |ledger| record_all(file, ledger)),
+            _ => Ok("not on record yet: whoever holds the ledger records it".to_owned()),
+        };
+        match recorded {
+            Ok(said) => (said, ExitCode::SUCCESS),
+            Err(failure) => (format!("not on record: {failure}"), ExitCode::from(super::EXIT_FAILED)),
+        }
+    }
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// A misspelt label would hide a column under a name that nobody knows.
 fn labels_in_force(configuration: &Configuration) -> Result<Vec<String>, Failure> {
+    Ok(set_in_force(configuration)?.labels.names().map(|label| label.name.clone()).collect())
+}
+
+fn set_in_force(configuration: &Configuration) -> Result<PolicySet, Failure> {
     let log = FolderLog::new(&configuration.policy.activations, configuration.policy.keys.clone());
     let standing = log.standing().map_err(|error| Failure::new(error.to_string()))?;
     let digest = standing.in_force().ok_or_else(|| Failure::new("no policy set is in force: `sluice policy activate` puts one there"))?;
-    let set = log.set(digest).map_err(|error| Failure::new(error.to_string()))?;
-    Ok(set.labels.names().map(|label| label.name.clone()).collect())
+    log.set(digest).map_err(|error| Failure::new(error.to_string()))
 }
 
 fn column(text: &str) -> Result<ColumnPath, Failure> {

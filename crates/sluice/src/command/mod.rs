@@ -12,6 +12,7 @@ pub mod init;
 pub mod labels;
 pub mod ledger;
 pub mod lockdown;
+pub mod masking;
 pub mod on_record;
 pub mod policy;
 pub mod requests;

@@ -171,6 +171,10 @@ impl InForce for Force {
         self.keep(Origin::Tagged, tags.to_vec())
     }
 
+    fn label_found(&self, column: &ColumnPath, label: &str, record: u64) -> Result<(), KeepFault> {
+        self.keep(Origin::Found(record), vec![(column.clone(), label.to_owned())])
+    }
+
     fn counters(&self) -> &dyn Counters {
         &self.files.usage
     }

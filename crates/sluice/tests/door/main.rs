@@ -25,6 +25,8 @@ mod exposition;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod findings;
+#[cfg(test)]
 mod flows;
 #[cfg(test)]
 mod frames;

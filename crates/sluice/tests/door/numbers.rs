@@ -57,13 +57,19 @@ fn numbers_say_exactly_what_happened() {
     let world = World::start("watch-numbers");
     let path = format!("{API}/queries");
     ["analyst", "stranger"].iter().for_each(|caller| drop(world.token(caller)));
+    // Births that nobody labelled are found, and that is counted behind their rows.
+    assert_eq!(world.call("analyst", "POST", &path, Some(&query("SELECT dob FROM clinic.patients"))).status, 200);
+    let births = "sluice_findings_total{kind=\"date_of_birth\",act=\"warn\"}";
+    wait("a finding", || page(world.plain).0.samples.contains_key(births));
+    let completed = "sluice_ledger_records_total{kind=\"request.completed\"}";
+    wait("the end of its job", || page(world.plain).0.number(completed) >= 2.0);
     let (before, _) = page(world.plain);
+    assert_eq!(before.number(births), 1.0);
     assert_eq!(world.call("analyst", "POST", &path, Some(&query(COUNT))).status, 200);
     assert_eq!(world.call("stranger", "POST", &path, Some(&query(COUNT))).status, 403);
     assert_eq!(world.call("analyst", "GET", &format!("{API}/nothing"), None).status, 404);
     refused_tokens(&world);
     // The end of a job is put on record by whoever follows it.
-    let completed = "sluice_ledger_records_total{kind=\"request.completed\"}";
     wait("the job's end", || page(world.plain).0.number(completed) >= before.number(completed) + 2.0);
     let (after, text) = page(world.plain);
     let of_requests =

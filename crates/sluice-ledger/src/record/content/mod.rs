@@ -2,6 +2,7 @@
 //!
 //! Fields are added, never renamed and never given another meaning: a record is read for as long as it is kept.
 
+mod finding;
 mod identity;
 mod meta;
 mod policy;
@@ -9,11 +10,12 @@ mod request;
 mod result;
 mod steps;
 
+pub use finding::Finding;
 pub use identity::{Identity, Session, Token};
 pub use meta::{Change, Client, JobName, Meta};
-pub use policy::{DecidedBy, Held, MaskedOutput, Policy, Refusing};
+pub use policy::{ClearOutput, DecidedBy, Held, MaskedOutput, Policy, Refusing};
 pub use request::{Parameter, Request, Table};
-pub use result::{MaskedCells, Page, Totals, Upstream};
+pub use result::{ClearPath, MaskedCells, Page, Totals, Upstream};
 pub use steps::Steps;
 
 use super::draft::{Draft, DraftError};

@@ -22,6 +22,9 @@ pub struct Policy {
     pub held: Vec<Held>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub masks: Vec<MaskedOutput>,
+    /// Labelled, and shown as it is: the caller has the right.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub clear: Vec<ClearOutput>,
     /// Columns that are written, and the labels that they have from then on.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub inherits: BTreeMap<String, Vec<String>>,
@@ -82,6 +85,17 @@ pub struct MaskedOutput {
     pub columns: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<String>,
+}
+
+/// A path of an output that is labelled and not masked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ClearOutput {
+    pub statement: usize,
+    pub output: usize,
+    /// As the result names it.
+    pub path: String,
+    pub labels: Vec<String>,
+    pub columns: Vec<String>,
 }
 
 impl Content for Policy {

@@ -24,6 +24,20 @@ pub struct MaskedCells {
     pub cells: u64,
     /// That were null as they came. Masks that hide all hide that as well.
     pub nulls: u64,
+    /// Why it is masked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// Where it comes from, labelled columns alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+}
+
+/// What left as it is, though it is labelled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ClearPath {
+    pub path: String,
+    pub labels: Vec<String>,
+    pub columns: Vec<String>,
 }
 
 /// All that left for a request.
@@ -39,6 +53,9 @@ pub struct Totals {
     /// Of all pages, each path once for each mask.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub masked: Vec<MaskedCells>,
+    /// Of rows that left.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub clear: Vec<ClearPath>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -1,6 +1,6 @@
 //! Which step of a request puts which sections on record. The grammar says in which order they may come.
 
-use super::{Identity, Meta, Page, Policy, Request, Totals, Upstream};
+use super::{Finding, Identity, Meta, Page, Policy, Request, Totals, Upstream};
 use crate::record::draft::{Draft, DraftError};
 use crate::record::kind::Kind;
 use crate::record::leaf::{Subject, Target};
@@ -81,6 +81,11 @@ impl Draft {
     /// A caller that asks by labelled columns again and again.
     pub fn of_probing(meta: &Meta, identity: &Identity) -> Result<Draft, DraftError> {
         Draft::new(Kind::CallerProbing)?.with_content(meta)?.with_content(identity)
+    }
+
+    /// Of no request: several may have shown it.
+    pub fn of_finding(finding: &Finding) -> Result<Draft, DraftError> {
+        Draft::new(Kind::Finding)?.with_content(finding)
     }
 
     /// What people do to a record: hold it, release it, give it up.

@@ -8,6 +8,7 @@ mod blank;
 mod body;
 mod cells;
 mod head;
+mod look;
 mod message;
 mod schema;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use crate::write::{Count, Writer};
 
 pub use array::ARRAY_ROWS_MAX;
 pub use body::BATCH_DECODED_BYTES_MAX;
+pub(crate) use look::look;
 pub(super) use schema::columns;
 
 /// So many rows of these columns, as far as the head of the message tells.

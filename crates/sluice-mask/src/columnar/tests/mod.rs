@@ -21,6 +21,7 @@ use proptest::prelude::*;
 use rows::{Chance, field, row};
 use serde_json::{Value, json};
 use sluice_policy::Mask;
+use std::collections::BTreeSet;
 use std::sync::Arc as Shared;
 
 const MASKS: [&str; 9] = [
@@ -42,7 +43,8 @@ pub(super) fn columns(fields: &[Value]) -> Columns {
 }
 
 pub(super) fn writer(columns: &Columns, masks: &Masks) -> Writer {
-    let laid = masks.iter().map(|(output, at, mask)| Laid { output: *output, at, mask });
+    static NONE: BTreeSet<String> = BTreeSet::new();
+    let laid = masks.iter().map(|(output, at, mask)| Laid { output: *output, at, mask, labels: &NONE, columns: &NONE });
     let keys = MaskKeys::new(&[7; MASK_SECRET_BYTES]).of_result(&["x"]);
     Writer { cover: Shared::new(Cover::of(columns, laid).unwrap()), values: Values { keys, form: TimestampForm::Int64Microseconds } }
 }

@@ -21,6 +21,7 @@ const FLUSH_SECONDS_MAX: u64 = 2;
 pub enum Event {
     Alarm,
     ConnectionsCutOff,
+    Finding,
     LedgerInUse,
     LinesDropped,
     Panic,
@@ -61,9 +62,10 @@ struct Line {
 
 impl Event {
     #[cfg(test)]
-    pub const ALL: [Event; 12] = [
+    pub const ALL: [Event; 13] = [
         Event::Alarm,
         Event::ConnectionsCutOff,
+        Event::Finding,
         Event::LedgerInUse,
         Event::LinesDropped,
         Event::Panic,
@@ -80,6 +82,7 @@ impl Event {
         match self {
             Event::Alarm => "alarm",
             Event::ConnectionsCutOff => "connections_cut_off",
+            Event::Finding => "finding",
             Event::LedgerInUse => "ledger_in_use",
             Event::LinesDropped => "lines_dropped",
             Event::Panic => "panic",
@@ -96,7 +99,7 @@ impl Event {
     pub fn level(self) -> Level {
         match self {
             Event::Alarm | Event::Panic => Level::Alarm,
-            Event::ConnectionsCutOff | Event::LedgerInUse | Event::LinesDropped | Event::TracesFail => Level::Warning,
+            Event::ConnectionsCutOff | Event::Finding | Event::LedgerInUse | Event::LinesDropped | Event::TracesFail => Level::Warning,
             Event::Policy | Event::Request | Event::Start | Event::Stop | Event::Stopping | Event::TracesSent => Level::Info,
         }
     }

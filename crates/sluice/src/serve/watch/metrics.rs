@@ -7,7 +7,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
-use sluice_app::{Ended, Step};
+use sluice_app::{Ended, FoundSensitive, Step};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ type Seconds<const COUNT: usize> = Family<Labels<COUNT>, Histogram, fn() -> Hist
 pub struct Metrics {
     registry: Registry,
     alarms: Counter,
+    findings: Family<Labels<2>, Counter>,
     refusals: Family<Labels<2>, Counter>,
     request_seconds: Seconds<2>,
     requests: Family<Labels<3>, Counter>,
@@ -44,6 +45,7 @@ impl Metrics {
         let mut metrics = Metrics {
             registry: Registry::with_prefix(PREFIX),
             alarms: Counter::default(),
+            findings: Family::default(),
             refusals: Family::default(),
             request_seconds: Family::new_with_constructor(request),
             requests: Family::default(),
@@ -62,6 +64,7 @@ impl Metrics {
         let Metrics { registry, alarms, refusals, request_seconds, requests, row_bytes, rows, stage_seconds, .. } = self;
         registry.register("build", "Which program this is", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         registry.register("alarms", "Times that somebody should have looked", alarms.clone());
+        registry.register("findings", "Columns that nobody labelled and that look sensitive", self.findings.clone());
         registry.register("refusals", "Requests that were refused, by why", refusals.clone());
         registry.register("request_seconds", "From the head of a request to its answer", request_seconds.clone());
         registry.register("requests", "Requests that are over, by what came of them", requests.clone());
@@ -74,6 +77,10 @@ impl Metrics {
 
     pub fn alarm(&self) {
         self.alarms.inc();
+    }
+
+    pub fn found(&self, found: &FoundSensitive) {
+        self.findings.get_or_create(&[("kind", found.kind.into()), ("act", found.act.into())]).inc();
     }
 
     pub fn ended(&self, ended: &Ended<'_>, took: Duration) {

@@ -20,7 +20,7 @@ pub use standing::Parts;
 use crate::command::Failure;
 use metrics::Metrics;
 use serde_json::json;
-use sluice_app::{Alarm, Ended};
+use sluice_app::{Alarm, Ended, FoundSensitive};
 use sluice_proxy::rest::Rest;
 use sluice_proxy::server::Counts;
 use standing::Standing;
@@ -109,6 +109,15 @@ impl Alarm for Watch {
     fn raise(&self, what: &str) {
         self.metrics.alarm();
         self.say(Event::Alarm, vec![("text", json!(what))]);
+    }
+
+    /// Which column it is stands in the record alone.
+    fn found(&self, found: FoundSensitive) {
+        self.metrics.found(&found);
+        let FoundSensitive { kind, act, record, cells, found } = found;
+        let facts =
+            [("kind", json!(kind)), ("act", json!(act)), ("record", json!(record)), ("cells", json!(cells)), ("found", json!(found))];
+        self.say(Event::Finding, facts.into());
     }
 
     fn ended(&self, ended: Ended<'_>) {

@@ -50,6 +50,9 @@ impl Collector for Standing {
         }
         if let Some(gateway) = parts.gateway.upgrade() {
             page.gauge("open_jobs", "Jobs that are followed until they are over", gateway.open_jobs())?;
+            let (looked, dropped) = gateway.samples();
+            let samples = [("dropped", dropped), ("looked", looked)];
+            page.counters("finding_samples", "Pieces of rows put aside to look for what nobody labelled", "outcome", samples)?;
         }
         if let Some(engine) = parts.engine.upgrade() {
             page.counter("engine_restarts", "Instances of the engine that were given up and replaced", engine.restarts())?;
