@@ -56,11 +56,11 @@ pub trait Upstream: Send + Sync {
     fn ask_of_stream<'a>(&'a self, permit: &'a Recorded<Permit>) -> Asking<'a, Result<StreamAnswer, UpstreamFault>>;
 
     /// A connection that appends to the stream that the permit's request names.
-    fn append_rows<'a>(
-        &'a self,
-        permit: &'a Recorded<Permit>,
-    ) -> Asking<'a, Result<(Box<dyn AppendSink>, Box<dyn AppendSource>), UpstreamFault>>;
+    fn append_rows<'a>(&'a self, permit: &'a Recorded<Permit>) -> Asking<'a, Result<AppendHalves, UpstreamFault>>;
 }
+
+/// What rows are appended by, and what is said of them.
+pub type AppendHalves = (Box<dyn AppendSink>, Box<dyn AppendSource>);
 
 /// A read session, as BigQuery opened it.
 #[derive(Clone, Debug, PartialEq)]

@@ -85,7 +85,7 @@ impl Gateway {
             }
         };
         passage.visit.trail.note_result(Stage::Mask, begun, &masked);
-        passage.sampling = self.sampling(&masker, permit.value(), &head);
+        passage.sampling = self.sampling(&masker, admission.permit.value(), &head);
         let rows = self.commit_rows(passage, 0, masked?).await?;
         let more = onward.map(|(masking, source)| {
             let (onward, more) = Onward::new(masking, source, &rows, admission.may_be_told);

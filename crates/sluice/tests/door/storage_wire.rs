@@ -199,9 +199,7 @@ impl<'a> Storage<'a> {
 
     /// The service that writes.
     pub fn writer(&self) -> api::big_query_write_client::BigQueryWriteClient<Wire> {
-        if let Some(caller) = &self.caller {
-            self.world.pace(caller);
-        }
+        self.wait_a_turn();
         api::big_query_write_client::BigQueryWriteClient::with_origin(self.wire.clone(), self.origin.parse().unwrap())
     }
 
