@@ -242,12 +242,18 @@ fn warehouses_that_break_off_and_clients_that_hang_up_leave_one_end() {
     let mut append = gone.append(rows(&name, None, 5..6)).unwrap();
     assert_eq!(outcome(&append.answer().unwrap().unwrap()), Ok(None));
     append.hang_up();
+    let gone = {
+        let mark = gone.mark.clone();
+        // Its connection goes with it.
+        drop(gone);
+        mark
+    };
     pause(Duration::from_secs(2));
     assert_eq!(count(&world), "3");
     // Whoever asks once more goes on.
     let again = Storage::of(&world, "etl-nightly");
     assert!(again.append_all(vec![rows(&name, None, 2..3)]).1.is_ok());
-    let marks = [broken.mark.clone(), gone.mark.clone(), again.mark.clone()];
+    let marks = [broken.mark.clone(), gone, again.mark.clone()];
     let evidence = world.finish();
     let ends = marks.map(|mark| on_record(&evidence, &mark).1);
     assert_eq!(ends.map(|ends| ends.join(" ")), ["failed upstream", "abandoned", "completed"]);
