@@ -192,9 +192,13 @@ pub fn problem_of(fault: Fault, edited: &Edited, script: &str) -> Problem {
         Fault::Engine { message } | Fault::Interrupted { message } if TOO_DEEP.iter().any(|words| message.contains(words)) => {
             Problem::new(crate::problem::Reason::ResourcesExceeded, "Resources exceeded during query execution: the query is too complex")
         }
+        Fault::Engine { message } if message.contains(WITHOUT_DATA) => Problem::not_implemented("NORMALIZE with NFKC or NFKD"),
         Fault::Engine { message } | Fault::Interrupted { message } => Problem::internal(format!("The SQL engine failed: {message}")),
     }
 }
+
+/// What the engine says where it wants a table of Unicode that it was built without.
+const WITHOUT_DATA: &str = "U_FILE_ACCESS_ERROR";
 
 /// What the engine's host says of a query whose nesting it cannot hold.
 const TOO_DEEP: [&str; 2] = ["out of stack space", "nested too deeply"];
