@@ -105,7 +105,8 @@ fn a_script_shows_no_more_of_what_it_wrote_than_the_source() {
     let text = "CREATE TABLE staging.step AS SELECT id, ssn AS s FROM clinic.patients; SELECT s FROM staging.step WHERE id = 1";
     let answer = query(&world, "etl-nightly", text);
     assert_eq!(answer.status, 200, "{}", answer.text());
-    assert_eq!(cells(&answer), [json!(format!("XXXXX{}", &clear[clear.len() - 4..]))]);
+    let end: String = clear.chars().skip(clear.chars().count() - 4).collect();
+    assert_eq!(cells(&answer), [json!(format!("XXXXX{end}"))]);
 }
 
 /// The warehouse here has no snapshots, materialized views or models: the labels are there before anything is sent, so it need not.
