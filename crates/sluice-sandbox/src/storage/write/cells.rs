@@ -46,22 +46,22 @@ pub fn scalar(column: &Type, field: &Field, value: &Value) -> Option<Datum> {
     Some(match (column, value) {
         (Type::Range(element), Value::Message(found)) => range(element, field, found)?,
         (Type::Bool, Value::Bool(given)) => Datum::Bool(*given),
-        (Type::Bool, Value::Signed(number)) => Datum::Bool(*number != 0),
+        (Type::Bool, Value::Integer(number)) => Datum::Bool(*number != 0),
         (Type::Bool, Value::Unsigned(number)) => Datum::Bool(*number != 0),
         (Type::Bytes, Value::Bytes(bytes)) => Datum::Bytes(bytes.clone()),
         (Type::Bytes, Value::Text(text)) => Datum::Bytes(text.clone().into_bytes()),
-        (Type::Date, Value::Signed(days)) => Datum::Date(within(*days, "0001-01-01", "9999-12-31", date_days)?),
-        (Type::Datetime, Value::Signed(packed)) => Datum::Datetime(packed_datetime(*packed)?),
-        (Type::Time, Value::Signed(packed)) => Datum::Time(packed_time(*packed)?),
-        (Type::Timestamp, Value::Signed(micros)) => Datum::Timestamp(in_time(*micros)?),
+        (Type::Date, Value::Integer(days)) => Datum::Date(within(*days, "0001-01-01", "9999-12-31", date_days)?),
+        (Type::Datetime, Value::Integer(packed)) => Datum::Datetime(packed_datetime(*packed)?),
+        (Type::Time, Value::Integer(packed)) => Datum::Time(packed_time(*packed)?),
+        (Type::Timestamp, Value::Integer(micros)) => Datum::Timestamp(in_time(*micros)?),
         (Type::Timestamp, Value::Unsigned(micros)) => Datum::Timestamp(in_time(i64::try_from(*micros).ok()?)?),
         (Type::Float64, Value::Float(number)) => Datum::Float64(*number),
-        (Type::Int64, Value::Signed(number) | Value::Enum(number, _)) => Datum::Int64(*number),
+        (Type::Int64, Value::Integer(number) | Value::Enum(number, _)) => Datum::Int64(*number),
         (Type::Int64, Value::Unsigned(number)) => Datum::Int64(i64::try_from(*number).ok()?),
         (Type::String, Value::Text(text)) => Datum::String(text.clone()),
         (Type::String, Value::Enum(number, name)) => Datum::String(name.clone().unwrap_or_else(|| number.to_string())),
         (Type::Numeric | Type::BigNumeric, Value::Text(text)) => number(column, text.trim())?,
-        (Type::Numeric | Type::BigNumeric, Value::Signed(given)) => number(column, &given.to_string())?,
+        (Type::Numeric | Type::BigNumeric, Value::Integer(given)) => number(column, &given.to_string())?,
         (Type::Numeric | Type::BigNumeric, Value::Unsigned(given)) => number(column, &given.to_string())?,
         (Type::Numeric | Type::BigNumeric, Value::Float(given)) => number(column, &format!("{given:.0$}", digits(column)))?,
         (Type::Numeric | Type::BigNumeric, Value::Bytes(bytes)) => number(column, &unpacked(bytes, digits(column))?)?,
@@ -147,7 +147,7 @@ mod tests {
     fn numbers_are_read() {
         let numeric = |text: &str| Some(Datum::Numeric(text.to_owned()));
         check(Type::Numeric, Value::Text(" 1.50 ".to_owned()), numeric("1.5"));
-        check(Type::Numeric, Value::Signed(-7), numeric("-7"));
+        check(Type::Numeric, Value::Integer(-7), numeric("-7"));
         check(Type::Numeric, Value::Float(0.1), numeric("0.1"));
         check(Type::Numeric, Value::Float(f64::NAN), None);
         // In units of a milliardth.
@@ -165,17 +165,17 @@ mod tests {
 
     #[test]
     fn times_are_read() {
-        check(Type::Date, Value::Signed(-719_162), Some(Datum::Date(-719_162)));
-        check(Type::Date, Value::Signed(2_932_897), None);
+        check(Type::Date, Value::Integer(-719_162), Some(Datum::Date(-719_162)));
+        check(Type::Date, Value::Integer(2_932_897), None);
         check(Type::Date, Value::Text("1970-01-02".to_owned()), Some(Datum::Date(1)));
         let clock = (1_i64 << HOUR_SHIFT | 2 << MINUTE_SHIFT | 3) << MICROSECOND_BITS | 4;
-        check(Type::Time, Value::Signed(clock), Some(Datum::Time(3_723_000_004)));
-        check(Type::Time, Value::Signed(60 << MICROSECOND_BITS), None);
+        check(Type::Time, Value::Integer(clock), Some(Datum::Time(3_723_000_004)));
+        check(Type::Time, Value::Integer(60 << MICROSECOND_BITS), None);
         let day = (1970_i64 << YEAR_SHIFT | 1 << MONTH_SHIFT | 2 << DAY_SHIFT) << MICROSECOND_BITS;
-        check(Type::Datetime, Value::Signed(day | clock), Some(Datum::Datetime(86_400_000_000 + 3_723_000_004)));
-        check(Type::Datetime, Value::Signed(clock), None);
-        check(Type::Timestamp, Value::Signed(5), Some(Datum::Timestamp(5)));
-        check(Type::Timestamp, Value::Signed(i64::MAX), None);
+        check(Type::Datetime, Value::Integer(day | clock), Some(Datum::Datetime(86_400_000_000 + 3_723_000_004)));
+        check(Type::Datetime, Value::Integer(clock), None);
+        check(Type::Timestamp, Value::Integer(5), Some(Datum::Timestamp(5)));
+        check(Type::Timestamp, Value::Integer(i64::MAX), None);
         check(Type::Interval, Value::Text("0-0 3 0:0:0".to_owned()), Some(Datum::Interval("0-0 3 0:0:0".to_owned())));
         check(Type::Json, Value::Text("{broken".to_owned()), None);
     }

@@ -14,8 +14,8 @@ pub enum Value {
     /// With its name, if its number has one.
     Enum(i64, Option<String>),
     Float(f64),
+    Integer(i64),
     Message(Fields),
-    Signed(i64),
     Text(String),
     Unsigned(u64),
 }
@@ -87,13 +87,13 @@ fn value(kind: &Kind, piece: Piece<'_>) -> Result<Option<Value>, String> {
         (Kind::Fixed32, Piece::Four(bytes)) => Value::Unsigned(u64::from(u32::from_le_bytes(bytes))),
         (Kind::Fixed64, Piece::Eight(bytes)) => Value::Unsigned(u64::from_le_bytes(bytes)),
         (Kind::Float, Piece::Four(bytes)) => Value::Float(f64::from(f32::from_le_bytes(bytes))),
-        (Kind::Int32, Piece::Varint(bits)) => Value::Signed(i64::from(bits as i32)),
-        (Kind::Int64, Piece::Varint(bits)) => Value::Signed(bits as i64),
+        (Kind::Int32, Piece::Varint(bits)) => Value::Integer(i64::from(bits as i32)),
+        (Kind::Int64, Piece::Varint(bits)) => Value::Integer(bits as i64),
         (Kind::Message(fields), Piece::Long(bytes)) => Value::Message(read(fields, bytes)?),
         (Kind::Moment, Piece::Long(bytes)) => moment(bytes)?,
-        (Kind::Sfixed32, Piece::Four(bytes)) => Value::Signed(i64::from(i32::from_le_bytes(bytes))),
-        (Kind::Sfixed64, Piece::Eight(bytes)) => Value::Signed(i64::from_le_bytes(bytes)),
-        (Kind::Sint32 | Kind::Sint64, Piece::Varint(bits)) => Value::Signed((bits >> 1) as i64 ^ -((bits & 1) as i64)),
+        (Kind::Sfixed32, Piece::Four(bytes)) => Value::Integer(i64::from(i32::from_le_bytes(bytes))),
+        (Kind::Sfixed64, Piece::Eight(bytes)) => Value::Integer(i64::from_le_bytes(bytes)),
+        (Kind::Sint32 | Kind::Sint64, Piece::Varint(bits)) => Value::Integer((bits >> 1) as i64 ^ -((bits & 1) as i64)),
         (Kind::Text, Piece::Long(bytes)) => Value::Text(std::str::from_utf8(bytes).map_err(|_| "a text is not UTF-8")?.to_owned()),
         (Kind::Uint32, Piece::Varint(bits)) => Value::Unsigned(u64::from(bits as u32)),
         (Kind::Uint64, Piece::Varint(bits)) => Value::Unsigned(bits),
@@ -110,12 +110,12 @@ fn moment(bytes: &[u8]) -> Result<Value, String> {
     let field = |number: u32, name: &str, kind: Kind| Field { number, name: name.to_owned(), kind, is_repeated: false };
     let found = read(&[field(1, "seconds", Kind::Int64), field(2, "nanos", Kind::Int32)], bytes)?;
     let part = |place: usize| match found.get(place).and_then(|values| values.first()) {
-        Some(Value::Signed(number)) => *number,
+        Some(Value::Integer(number)) => *number,
         _ => 0,
     };
     let seconds = part(0).checked_mul(MICROSECONDS_PER_SECOND);
     let micros = seconds.and_then(|seconds| seconds.checked_add(part(1) / NANOSECONDS_PER_MICROSECOND));
-    micros.map(Value::Signed).ok_or_else(|| "a moment is out of range".to_owned())
+    micros.map(Value::Integer).ok_or_else(|| "a moment is out of range".to_owned())
 }
 
 /// What an empty message around a value means.
@@ -126,7 +126,7 @@ fn zero(kind: &Kind) -> Value {
         Kind::Double | Kind::Float => Value::Float(0.0),
         Kind::Text => Value::Text(String::new()),
         Kind::Uint32 | Kind::Uint64 => Value::Unsigned(0),
-        _ => Value::Signed(0),
+        _ => Value::Integer(0),
     }
 }
 
@@ -203,20 +203,20 @@ mod tests {
 
     #[test]
     fn values_are_read_from_the_wire() {
-        check(Kind::Int64, false, &[8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], Ok(&[Value::Signed(-1)]));
-        check(Kind::Int32, false, &[8, 7, 8, 9], Ok(&[Value::Signed(9)]));
-        check(Kind::Sint64, false, &[8, 3], Ok(&[Value::Signed(-2)]));
+        check(Kind::Int64, false, &[8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], Ok(&[Value::Integer(-1)]));
+        check(Kind::Int32, false, &[8, 7, 8, 9], Ok(&[Value::Integer(9)]));
+        check(Kind::Sint64, false, &[8, 3], Ok(&[Value::Integer(-2)]));
         check(Kind::Uint64, false, &[8, 0x96, 1], Ok(&[Value::Unsigned(150)]));
         check(Kind::Bool, true, &[10, 2, 1, 0, 8, 1], Ok(&[Value::Bool(true), Value::Bool(false), Value::Bool(true)]));
         check(Kind::Double, false, &[9, 0, 0, 0, 0, 0, 0, 0xf8, 0x3f], Ok(&[Value::Float(1.5)]));
         check(Kind::Text, true, &[10, 1, b'a', 10, 0], Ok(&[Value::Text("a".to_owned()), Value::Text(String::new())]));
-        check(Kind::Moment, false, &[10, 5, 8, 2, 16, 0xd0, 0x0f], Ok(&[Value::Signed(2_000_002)]));
-        check(Kind::Wrapped(Box::new(field(1, Kind::Int64, false))), false, &[10, 0], Ok(&[Value::Signed(0)]));
+        check(Kind::Moment, false, &[10, 5, 8, 2, 16, 0xd0, 0x0f], Ok(&[Value::Integer(2_000_002)]));
+        check(Kind::Wrapped(Box::new(field(1, Kind::Int64, false))), false, &[10, 0], Ok(&[Value::Integer(0)]));
         check(
             Kind::Message(vec![field(2, Kind::Int64, false)]),
             false,
             &[10, 2, 16, 5],
-            Ok(&[Value::Message(vec![vec![Value::Signed(5)]])]),
+            Ok(&[Value::Message(vec![vec![Value::Integer(5)]])]),
         );
         check(Kind::Int64, false, &[], Ok(&[]));
     }
