@@ -192,7 +192,9 @@ pub fn problem_of(fault: Fault, edited: &Edited, script: &str) -> Problem {
         Fault::Engine { message } | Fault::Interrupted { message } if TOO_DEEP.iter().any(|words| message.contains(words)) => {
             Problem::new(crate::problem::Reason::ResourcesExceeded, "Resources exceeded during query execution: the query is too complex")
         }
-        Fault::Engine { message } if message.contains(WITHOUT_DATA) => Problem::not_implemented("NORMALIZE with NFKC or NFKD"),
+        Fault::Engine { message } | Fault::Interrupted { message } if message.contains(WITHOUT_DATA) => {
+            Problem::not_implemented("NORMALIZE with NFKC or NFKD")
+        }
         Fault::Engine { message } | Fault::Interrupted { message } => Problem::internal(format!("The SQL engine failed: {message}")),
     }
 }
