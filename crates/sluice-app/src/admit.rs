@@ -77,7 +77,7 @@ impl Gateway {
             // Also after a fault: it may have acted.
             self.forget(passage, &ask.changes);
             let answer = answer.map_err(fault)?;
-            let answer = self.tell_of_table(passage, admission.permit.value().request(), &known, answer).await;
+            let answer = self.tell_of_table(passage, &admission, &known, answer).await;
             self.complete(passage, &JobState::default(), "completed").await;
             return Ok(Admitted::Resource(answer));
         }

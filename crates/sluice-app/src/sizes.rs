@@ -1,14 +1,15 @@
 //! Counts of bytes, where exact ones would tell how long values are that the caller may not see.
 
+use crate::decide::Admission;
 use crate::gateway::{Gateway, Passage};
-use crate::ports::Resource as Answer;
+use crate::ports::{JobState, Resource as Answer};
 use crate::refusal::Why;
 use crate::trail::Stage;
 use crate::understand::{Understood, shown};
 use serde_json::{Map, Value};
 use sluice_mask::Head;
 use sluice_model::{ColumnPath, TableName};
-use sluice_policy::{Inherited, Known, Outcome, Request, Resource, Work};
+use sluice_policy::{Inherited, Known, Outcome, Resource, Work};
 use sluice_sql::Required;
 use std::collections::BTreeSet;
 
@@ -69,15 +70,33 @@ impl Gateway {
         head
     }
 
-    /// The description of a table, as it may be told.
-    pub(crate) async fn tell_of_table(&self, passage: &Passage, request: &Request, known: &Known, mut answer: Answer) -> Answer {
-        let Work::Method(method) = &request.work else { return answer };
-        let Resource::Table(table) = &method.resource else { return answer };
-        if !answer.0.is_object() || self.shows_whole(passage, &request.project, table, known).await {
-            return answer;
+    /// The description of a table, as it may be told. One's own result is described by its statement: it holds what was read before it is masked.
+    pub(crate) async fn tell_of_table(&self, passage: &Passage, admission: &Admission, known: &Known, mut answer: Answer) -> Answer {
+        let request = admission.permit.value().request();
+        let may_be_told = match &request.work {
+            Work::Statement(_) => admission.may_be_told,
+            Work::Method(method) => match &method.resource {
+                Resource::Table(table) => self.shows_whole(passage, &request.project, table, known).await,
+                _ => true,
+            },
+        };
+        if !may_be_told {
+            coarsen_table(&mut answer.0, &|bytes| self.parts.mask_keys.coarse_bytes(bytes));
         }
-        coarsen_table(&mut answer.0, &|bytes| self.parts.mask_keys.coarse_bytes(bytes));
         answer
+    }
+
+    /// A copy, an extract or a load that went well, as it may be told: it counts the bytes of all columns.
+    pub(crate) async fn tell_of_moved(&self, passage: &Passage, mut state: JobState) -> JobState {
+        let source = state.resource.0.pointer("/configuration/extract/sourceTable").and_then(reference);
+        let Some(table) = source.or_else(|| state.destination.clone()) else { return state };
+        let known = self.parts.in_force.known();
+        if !self.shows_whole(passage, &state.name.project, &canonical_table(&table), &known).await
+            && let Some(statistics) = state.resource.0.get_mut("statistics")
+        {
+            coarsen(statistics, &|bytes| self.parts.mask_keys.coarse_bytes(bytes));
+        }
+        state
     }
 
     /// Whether the caller may read every column of a table as it is.
@@ -90,6 +109,17 @@ impl Gateway {
         let read = self.weigh_method(passage, project, ("tabledata.list", table, columns.outputs), &columns.known);
         read.outcome == Outcome::Permitted && read.masks.is_empty()
     }
+}
+
+/// A table as jobs name it.
+fn reference(named: &Value) -> Option<TableName> {
+    let part = |name: &str| named.get(name).and_then(Value::as_str);
+    Some(TableName::new(part("projectId")?, part("datasetId")?, part("tableId")?))
+}
+
+/// Without its partition.
+fn canonical_table(table: &TableName) -> TableName {
+    TableName { table: table.table.split('$').next().unwrap_or_default().to_owned(), ..table.clone() }
 }
 
 /// All counts of bytes in statistics, wherever they stand.

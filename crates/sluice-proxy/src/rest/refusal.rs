@@ -105,7 +105,7 @@ fn of(why: &Why) -> (u16, String, &'static str, String) {
         Why::Catalog(CatalogFault::Denied(_)) => (ACCESS_DENIED, "a name of the statement cannot be looked up by the gateway".to_owned()),
         Why::Drift(_) => (
             ACCESS_DENIED,
-            "rows are withheld: the job is not what was decided on, because a table, view or routine changed meanwhile. Send the statement again".to_owned(),
+            "rows are withheld: what was decided on is not what is so now, because a table, view or routine, a label or a rule changed meanwhile. Send the statement again, or open the stream again".to_owned(),
         ),
         Why::Form { reason, text } => (of_form(*reason), text.clone()),
         Why::Jobs(JobsFault::Taken) => (of_form(FormReason::Duplicate), "Already Exists: Job".to_owned()),

@@ -55,6 +55,12 @@ fn counts_of_bytes_do_not_say_how_long_masked_values_are() {
         let job = json!({ "configuration": { "dryRun": true, "query": { "query": masked, "useLegacySql": false } } });
         check(caller, "dry run of a job", &world.call(caller, "POST", &format!("{API}/jobs"), Some(&job)), true);
         check(caller, "tables.get", &world.call(caller, "GET", &format!("{API}/datasets/clinic/tables/patients"), None), true);
+        let result = &answer.json()["jobReference"];
+        let job = world.direct("GET", &format!("{API}/jobs/{}", result["jobId"].as_str().unwrap()), None).json();
+        let (table, path) = (&job["configuration"]["query"]["destinationTable"], ["datasetId", "tableId"]);
+        let [dataset, name] = path.map(|part| table[part].as_str().unwrap());
+        let described = world.call(caller, "GET", &format!("{API}/datasets/{dataset}/tables/{name}"), None);
+        check(caller, "one's own result", &described, true);
         check(caller, "an open column", &query(&world, caller, "SELECT id FROM clinic.patients"), false);
         check(caller, "an open table", &world.call(caller, "GET", &format!("{API}/datasets/shop/tables/products"), None), false);
     }
