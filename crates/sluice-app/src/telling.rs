@@ -23,6 +23,8 @@ impl Gateway {
                 let state = if work.part == Part::Whole { state } else { without_foreign_text(state) };
                 self.told(state, self.may_be_told(passage, known))
             }
+            // One that runs has no numbers yet, and perhaps no table.
+            JobWork::Other if !state.done => state,
             JobWork::Other if state.error.is_none() && state.errors.is_empty() => self.tell_of_moved(passage, state).await,
             JobWork::Other => self.tell_of_transfer(passage, state).await,
         }

@@ -1,7 +1,7 @@
 //! What is masked in the rows that go to the client, and which labels a write carries along.
 
 use crate::ask::{Answer, Asker};
-use crate::labels::{Found, Known, Label, Labels};
+use crate::labels::{Found, Known, Label, Labels, is_size_of_tables};
 use crate::mask::{Mask, kind_at};
 use crate::question::{self, Flow, Question};
 use crate::reason::RuleNote;
@@ -92,6 +92,7 @@ pub(crate) fn masks(request: &Request, found: &Found<'_>, asker: &Asker<'_>) -> 
             let masks = answers().zip(&labels).filter_map(|((_, answer), label)| mask_of(answer, label));
             let Some(mask) = Mask::strictest(masks) else { continue };
             let kind = output.kind.as_ref().and_then(|kind| kind_at(kind, &exposure.at));
+            let mask = if mask == Mask::Refuse && is_size_of_tables(&exposure.column) { Mask::DefaultValue } else { mask };
             let mask = mask.on(exposure.how, kind);
             let met = masked.entry((statement, position, exposure.at.clone())).or_insert_with(|| {
                 let (name, at) = (output.name.clone(), exposure.at.clone());

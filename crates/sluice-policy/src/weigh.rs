@@ -4,7 +4,7 @@ use crate::ask::{Answer, Asked, Asker, Circumstances, Matter};
 use crate::duty::HoldDuty;
 use crate::fact::Fault;
 use crate::judge::{DryRun, Estimated};
-use crate::labels::Found;
+use crate::labels::{Found, Label};
 use crate::limit::Limit;
 use crate::mask::Mask;
 use crate::plan::{self, ClearPath, Inherited, MaskedPath};
@@ -14,6 +14,7 @@ use crate::request::{Purpose, Request, Resource, Work};
 use crate::set::{PolicySet, Rule};
 use crate::settings::JudgeMode;
 use sluice_model::principal::Principal;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Permits that nearly applied, in one refusal: more would be read by nobody.
@@ -230,7 +231,7 @@ impl<'a> Weighing<'a> {
         self.evaluation.masks = plan::masks(request, &found, &asker);
         self.evaluation.clear = plan::clear(request, &found, &self.evaluation.masks);
         self.evaluation.inherited = plan::inherited(request, &found);
-        self.withhold(request, circumstances);
+        self.withhold(request, circumstances, &asker);
         let limit = Limit::of(&set.settings.limits, principal);
         let asks_for_cost = set.settings.ceiling_micros.is_some() || limit.asks_for_cost() || self.evaluation.judge == JudgeMode::Both;
         self.waits = estimated.is_none() && analysis.is_some() && (self.waits || asks_for_cost);
@@ -359,11 +360,13 @@ impl<'a> Weighing<'a> {
     }
 
     /// Columns that nobody reads, and tables whose columns nobody named.
-    fn withhold(&mut self, request: &Request, circumstances: &Circumstances<'_>) {
+    fn withhold(&mut self, request: &Request, circumstances: &Circumstances<'_>, asker: &Asker<'_>) {
         let hidden: Vec<_> = self.evaluation.masks.iter().filter(|path| path.mask == Mask::Refuse).cloned().collect();
         for path in hidden {
             let columns: Vec<&str> = path.columns.iter().map(String::as_str).collect();
             let mut reason = Reason::plain(ReasonKind::Forbidden, format!("{} may not be shown to anybody", columns.join(", ")));
+            reason.told = Some(self.never_shown(&path, asker));
+            reason.accepted.push("the same without that column".to_owned());
             reason.rules = path.rules;
             self.refuse(reason);
         }
@@ -375,6 +378,18 @@ impl<'a> Weighing<'a> {
         {
             self.refuse(Reason::plain(ReasonKind::Unresolved, format!("the columns of {table} are not known")));
         }
+    }
+
+    /// Whoever wrote the label said why. The column is named as in every question.
+    fn never_shown(&self, path: &MaskedPath, asker: &Asker<'_>) -> String {
+        let about = |question: &&Question| matches!(&question.about, About::Column(column) if path.columns.contains(&column.to_string()));
+        let asked = asker.asked().iter().map(|asked| &asked.question);
+        let seen = asked.filter(|question| matches!(question.action.as_str(), "count" | "see")).filter(about);
+        let named: BTreeSet<String> = seen.map(|question| asker.told(question)).collect();
+        let hides = |label: &&Label| path.labels.contains(&label.name) && label.mask == Mask::Refuse;
+        let why: Vec<&str> = self.set.labels.names().filter(hides).map(|label| label.reason.as_str()).collect();
+        let why = if why.is_empty() { String::new() } else { format!(": {}", why.join("; ")) };
+        format!("{} may not be shown{why}", named.into_iter().collect::<Vec<_>>().join(", "))
     }
 
     fn conclude(mut self) -> Evaluation {

@@ -11,6 +11,7 @@ mod tests;
 pub use file::LABELS_FORMAT;
 pub use found::Found;
 pub use pattern::Pattern;
+pub(crate) use sizes::is_size_of_tables;
 
 use crate::mask::Mask;
 use sluice_model::{ColumnPath, TableName};

@@ -1,7 +1,8 @@
 //! BigQuery's own views that say how large the tables of a whole project are. A size tells how long the values are together, so it has every label
-//! that a column of the project may have: nobody lists all of its tables. Of one dataset the application does (`__TABLES__`).
+//! that a column of the project may have: nobody lists all of its tables. Of one dataset the application does (`__TABLES__`), and keeps what it finds.
 
-use sluice_model::TableName;
+use super::canonical;
+use sluice_model::{ColumnPath, TableName};
 
 /// With all that BigQuery may put behind it: `_by_project`, `_usage_timeline` ...
 const OF_PROJECT: &str = "information_schema.table_storage";
@@ -9,6 +10,15 @@ const OF_PROJECT: &str = "information_schema.table_storage";
 const SIZES: [&str; 2] = ["bytes", "usage"];
 /// A day is no size, whatever it is used for.
 const DAY: &str = "usage_date";
+
+/// What the application labels.
+const OF_DATASET: &str = "__tables__";
+
+/// Whether a column is a size that has its labels from what it measures. A mask that would refuse the statement hides it: a list of tables is no secret.
+pub fn is_size_of_tables(column: &ColumnPath) -> bool {
+    let column = canonical(column);
+    (column.table.table == OF_DATASET || measured(&column.table).is_some()) && is_size(&column.path)
+}
 
 /// The project that such a view measures. The table's name is canonical.
 pub(super) fn measured(table: &TableName) -> Option<&str> {
