@@ -186,6 +186,7 @@ fn naive_fits(field: &Value, mask: &Mask) -> bool {
         Mask::AlwaysNull | Mask::DefaultValue => true,
         Mask::Sha256 => ["STRING", "BYTES"].contains(&kind),
         Mask::DateYear => ["DATE", "DATETIME", "TIMESTAMP"].contains(&kind),
+        Mask::Constant(_) => kind == "STRING" && field["mode"] != "REPEATED",
         _ => kind == "STRING",
     }
 }

@@ -55,6 +55,10 @@ const NODE: Way = Way {
     unsafe_alone: None,
     not_run: None,
 };
+const NODE_BESIDE: &[&str] = &[
+    "new BigQuery({ universeDomain: \"{domain}\" }) does the same in code.",
+    "The Storage client is led in code alone: new BigQueryReadClient({ universeDomain: \"{domain}\" }).",
+];
 const CODE: Way = Way { exports: &[PROJECT, CREDENTIALS], certificates: &[], beside: &[], unsafe_alone: Some(CODE_UNSAFE), not_run: None };
 
 const STORAGE_BY_ENDPOINT: &str = "An address moves REST alone. The Storage API is another host and dials Google with the gateway's token: to_dataframe() uses it by default. \
@@ -109,7 +113,7 @@ pub const CLIENTS: &[Client] = &[
     Client {
         name: "node",
         endpoint: NODE,
-        universe: Way { beside: &["new BigQuery({ universeDomain: \"{domain}\" }) does the same in code."], ..NODE },
+        universe: Way { certificates: &["NODE_EXTRA_CA_CERTS", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"], beside: NODE_BESIDE, ..NODE },
         traps: &[
             "Node does not get a new token on 401: it fails at once. It renews by expires_in.",
             "GOOGLE_CLOUD_UNIVERSE_DOMAIN alone does not lead Node: the client 8.3.1 does not read it, and dialled Google with the gateway's token. The address does.",

@@ -171,6 +171,11 @@ mod tests {
             &["\nexport BIGQUERY_EMULATOR_HOST=https://bigquery.sluice.test\n", "does not lead Node", "universeDomain: \"sluice.test\""],
         );
         assert!(!rendered("node", true).contains("export GOOGLE_CLOUD_UNIVERSE_DOMAIN"));
+        check(
+            "node",
+            true,
+            &["\nexport GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=/tmp/ca.pem", "BigQueryReadClient({ universeDomain: \"sluice.test\" })"],
+        );
         check("go", true, &["NEVER RUN", "option.WithUniverseDomain(\"sluice.test\")", "\nexport SSL_CERT_FILE=/tmp/ca.pem"]);
         check("java", false, &["NEVER RUN", "setHost(\"http://127.0.0.1:8080\")"]);
         check("java", true, &["NEVER RUN", "setUniverseDomain(\"sluice.test\")", "setEndpoint(\"bigquerystorage.sluice.test:443\")"]);
