@@ -4,10 +4,20 @@
 use super::api::arrow_serialization_options::CompressionCodec;
 use super::api::read_session::table_read_options::OutputFormatSerializationOptions as Options;
 use super::api::{CreateReadSessionRequest, DataFormat, ReadRowsRequest, ReadSession, SplitReadStreamRequest};
+use super::defaults::{self, Within};
 use crate::rest::names;
 use sluice_app::{Compression, FormReason, Moment, ReadSessionAsk, RowForm, Why};
 use sluice_model::TableName;
 use tonic_prost::prost::Message;
+
+/// `read_session` with its `table_modifiers` and `read_options`.
+const CREATE: Within = Within(&[1, 3, 4], &[(2, SESSION)]);
+const SESSION: Within = Within(
+    &[3, 6, 13],
+    &[(7, Within(&[], &[(1, Within(&[1, 2], &[]))])), (8, Within(&[2], &[(3, Within(&[2], &[])), (4, Within(&[1], &[]))]))],
+);
+/// All that the others have are a name and a number.
+const NAMED: Within = Within(&[1, 2], &[]);
 
 /// BigQuery's own bound.
 pub const RESTRICTION_BYTES_MAX: usize = 1 << 20;
@@ -35,7 +45,7 @@ pub struct Split {
 }
 
 pub fn create(bytes: &[u8]) -> Result<Created, Why> {
-    let request: CreateReadSessionRequest = strict(bytes)?;
+    let request: CreateReadSessionRequest = strict_within(bytes, &CREATE)?;
     let session = request.read_session.ok_or_else(|| invalid("`read_session` is missing"))?;
     let project = request.parent.strip_prefix("projects/").filter(|project| names::is_project(project));
     let project = project.ok_or_else(|| invalid("`parent` is not `projects/PROJECT`"))?.to_owned();
@@ -79,11 +89,21 @@ pub fn split(bytes: &[u8]) -> Result<Split, Why> {
 }
 
 pub fn strict<M: Message + Default>(bytes: &[u8]) -> Result<M, Why> {
+    strict_within(bytes, &NAMED)
+}
+
+/// `within` are the messages inside of it that clients write with fields that have their default.
+pub fn strict_within<M: Message + Default>(bytes: &[u8], within: &Within) -> Result<M, Why> {
     let message = M::decode(bytes).map_err(|_| invalid("the message is none of this method's"))?;
-    if message.encoded_len() != bytes.len() {
-        return Err(unsupported("the message has a field that the gateway does not know, or one of them twice: leave it out"));
+    is_whole(message.encoded_len(), bytes, within).map(|()| message)
+}
+
+/// All that it says was understood.
+pub fn is_whole(understood: usize, bytes: &[u8], within: &Within) -> Result<(), Why> {
+    if understood == bytes.len() || defaults::spared(bytes, within).is_some_and(|spared| understood + spared == bytes.len()) {
+        return Ok(());
     }
-    Ok(message)
+    Err(unsupported("the message has a field that the gateway does not know, or one of them twice: leave it out"))
 }
 
 /// By the field that names it.

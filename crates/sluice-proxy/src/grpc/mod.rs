@@ -5,6 +5,7 @@
 mod answer;
 mod application;
 mod decode;
+mod defaults;
 mod encode;
 mod method;
 pub mod probe;

@@ -1,6 +1,7 @@
 //! Messages about writing, understood field by field. What would change or delete rows in place of adding them is not let through as a write.
 
-use super::super::decode::{invalid, strict, table, too_large, unsupported};
+use super::super::decode::{invalid, is_whole, strict, strict_within, table, too_large, unsupported};
+use super::super::defaults::Within;
 use super::api::append_rows_request::{MissingValueInterpretation, Rows};
 use super::api::write_stream::{Type, WriteMode};
 use super::api::{
@@ -13,6 +14,12 @@ use sluice_app::{StreamAct, StreamAsk, StreamKind, Why};
 use sluice_model::TableName;
 use tonic_prost::prost::Message;
 
+/// What may stand there with its default.
+const APPEND: Within = Within(&[1, 6, 8], &[(2, Within(&[1], &[]))]);
+const COMMIT: Within = Within(&[1], &[]);
+const CREATE: Within = Within(&[1], &[(2, Within(&[2, 7], &[]))]);
+const FLUSH: Within = Within(&[1], &[(2, Within(&[1], &[]))]);
+const GET: Within = Within(&[1, 3], &[]);
 /// Of one table, in one step.
 pub const COMMITTED_STREAMS_MAX: usize = 1_000;
 /// Columns by which BigQuery changes and deletes rows.
@@ -32,19 +39,19 @@ pub struct Appended {
 /// All methods with one answer, but for the connection.
 pub fn of_stream(method: &str, bytes: &[u8]) -> Result<StreamAsk, Why> {
     let (table, act) = match method {
-        "BatchCommitWriteStreams" => commit(strict(bytes)?)?,
-        "CreateWriteStream" => create(strict(bytes)?)?,
+        "BatchCommitWriteStreams" => commit(strict_within(bytes, &COMMIT)?)?,
+        "CreateWriteStream" => create(strict_within(bytes, &CREATE)?)?,
         "FinalizeWriteStream" => {
             let FinalizeWriteStreamRequest { name } = strict(bytes)?;
             (table_of(&name)?, StreamAct::Finalize { stream: name })
         }
         "FlushRows" => {
-            let FlushRowsRequest { write_stream, offset } = strict(bytes)?;
+            let FlushRowsRequest { write_stream, offset } = strict_within(bytes, &FLUSH)?;
             let offset = offset.and_then(|offset| u64::try_from(offset).ok()).ok_or_else(|| invalid("`offset` is missing, or negative"))?;
             (table_of(&write_stream)?, StreamAct::Flush { stream: write_stream, offset })
         }
         "GetWriteStream" => {
-            let GetWriteStreamRequest { name, view } = strict(bytes)?;
+            let GetWriteStreamRequest { name, view } = strict_within(bytes, &GET)?;
             let view = WriteStreamView::try_from(view).map_err(|_| unsupported("`view` is none that is known"))?;
             (table_of(&name)?, StreamAct::Get { stream: name, with_schema: view == WriteStreamView::Full })
         }
@@ -54,11 +61,8 @@ pub fn of_stream(method: &str, bytes: &[u8]) -> Result<StreamAsk, Why> {
 }
 
 pub fn append(bytes: Bytes) -> Result<Appended, Why> {
-    let length = bytes.len();
-    let request = AppendRowsRequest::decode(bytes).map_err(|_| invalid("the message is none of this method's"))?;
-    if request.encoded_len() != length {
-        return Err(unsupported("the message has a field that the gateway does not know, or one of them twice: leave it out"));
-    }
+    let request = AppendRowsRequest::decode(bytes.clone()).map_err(|_| invalid("the message is none of this method's"))?;
+    is_whole(request.encoded_len(), &bytes, &APPEND)?;
     if request.offset.is_some_and(|offset| offset < 0) {
         return Err(invalid("`offset` is negative"));
     }

@@ -4,10 +4,10 @@ use super::callers::{AUDIENCE, CI_ISSUER, COMPANY_ISSUER, DemoCaller, SERVICES_I
 use super::folder::secret;
 use crate::command::Failure;
 use crate::serve::keys::MadeKey;
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
+use axum::{Json, Router};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -66,14 +66,15 @@ impl Provider {
     }
 }
 
-async fn token(State(desk): State<Arc<Desk>>, Path(name): Path<String>, headers: HeaderMap) -> (StatusCode, String) {
+/// As JSON by its own account: some of Google's libraries read it as a text otherwise.
+async fn token(State(desk): State<Arc<Desk>>, Path(name): Path<String>, headers: HeaderMap) -> (StatusCode, Json<Value>) {
     let shown = headers.get(SECRET_HEADER).map(|value| value.as_bytes()).unwrap_or_default();
     let caller = desk.callers.iter().find(|caller| caller.name == name);
     match caller.filter(|caller| desk.secrets.get(caller.name).is_some_and(|secret| secret.as_bytes() == shown)) {
-        None => (StatusCode::FORBIDDEN, json!({ "error": "no such caller, or not its secret" }).to_string()),
+        None => (StatusCode::FORBIDDEN, Json(json!({ "error": "no such caller, or not its secret" }))),
         Some(caller) => match desk.sign(caller) {
-            Ok(token) => (StatusCode::OK, json!({ TOKEN_FIELD: token }).to_string()),
-            Err(failure) => (StatusCode::INTERNAL_SERVER_ERROR, json!({ "error": failure.to_string() }).to_string()),
+            Ok(token) => (StatusCode::OK, Json(json!({ TOKEN_FIELD: token }))),
+            Err(failure) => (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "error": failure.to_string() }))),
         },
     }
 }
