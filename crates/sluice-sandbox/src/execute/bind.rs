@@ -176,7 +176,7 @@ impl<'a> Binder<'a> {
         }
         let (rows, source) = match &table.kind {
             TableKind::Generated => (Arc::new(Rows::held(Vec::new())), Source::Generated(table.clone())),
-            TableKind::Table => (table.rows.clone(), Source::Table(table.clone())),
+            TableKind::Snapshot | TableKind::Table => (table.rows.clone(), Source::Table(table.clone())),
             TableKind::View { .. } if self.purpose == Purpose::Describe => (Arc::new(Rows::held(Vec::new())), Source::View(table.clone())),
             TableKind::View { .. } => {
                 let (rows, dependencies) = view::rows(self.world, &table)?;

@@ -27,12 +27,16 @@ impl Driver<'_> {
             "CREATE_TABLE" | "CREATE_TABLE_AS_SELECT" | "CREATE_SNAPSHOT_TABLE" if temporary => {
                 self.create_temporary_table(script, node)?
             }
-            "CREATE_TABLE" | "CREATE_TABLE_AS_SELECT" | "CREATE_VIEW" => self.create_table(script, node)?,
+            "CREATE_SNAPSHOT_TABLE" | "CREATE_TABLE" | "CREATE_TABLE_AS_SELECT" | "CREATE_VIEW" => self.create_table(script, node)?,
             "CREATE_SCHEMA" => self.create_schema(script, node)?,
             "CREATE_FUNCTION" | "CREATE_TABLE_FUNCTION" | "CREATE_PROCEDURE" => self.create_routine(script, node, temporary)?,
-            "DROP_TABLE" | "DROP_VIEW" | "DROP_SCHEMA" | "DROP_PROCEDURE" | "DROP_FUNCTION" | "DROP_TABLE_FUNCTION" => {
-                self.drop_thing(script, node, kind)?
-            }
+            "DROP_TABLE"
+            | "DROP_SNAPSHOT_TABLE"
+            | "DROP_VIEW"
+            | "DROP_SCHEMA"
+            | "DROP_PROCEDURE"
+            | "DROP_FUNCTION"
+            | "DROP_TABLE_FUNCTION" => self.drop_thing(script, node, kind)?,
             "ALTER_TABLE" | "ALTER_VIEW" | "ALTER_SCHEMA" => self.alter(script, node, kind)?,
             other => return Err(Problem::not_implemented(&other.replace('_', " "))),
         };
@@ -101,7 +105,7 @@ impl Driver<'_> {
                         world.defaults.dataset(&path).ok_or_else(|| Problem::invalid_query("a schema's name has one or two parts"))?;
                     (DefinitionTarget::Dataset(name.clone()), working.drop_dataset(&name, with_contents))
                 }
-                "DROP_TABLE" | "DROP_VIEW" => {
+                "DROP_TABLE" | "DROP_SNAPSHOT_TABLE" | "DROP_VIEW" => {
                     let name = object_name(world, &path)?;
                     check_dropped(world, &name, kind)?;
                     (DefinitionTarget::Table(name.clone()), working.drop_table(&name))
@@ -147,12 +151,12 @@ fn table_words(TableName { project, dataset, table }: &TableName) -> String {
 
 fn check_dropped(world: &World<'_>, name: &TableName, kind: &str) -> Result<(), Problem> {
     let Some(table) = world.state.find_table(name) else { return Ok(()) };
-    let is_view = matches!(table.kind, TableKind::View { .. });
-    match (kind, is_view) {
-        ("DROP_TABLE", true) => Err(Problem::invalid_query(format!("{name} is a view, use DROP VIEW"))),
-        ("DROP_VIEW", false) => Err(Problem::invalid_query(format!("{name} is not a view, use DROP TABLE"))),
-        _ => Ok(()),
-    }
+    let (what, right) = match table.kind {
+        TableKind::Generated | TableKind::Table => ("a table", "DROP_TABLE"),
+        TableKind::Snapshot => ("a snapshot", "DROP_SNAPSHOT_TABLE"),
+        TableKind::View { .. } => ("a view", "DROP_VIEW"),
+    };
+    if kind == right { Ok(()) } else { Err(Problem::invalid_query(format!("{name} is {what}, use {}", right.replace('_', " ")))) }
 }
 
 fn new_table(world: &World<'_>, script: &Script, node: NodeId, name: TableName) -> Result<Table, Problem> {
@@ -176,15 +180,19 @@ fn new_table(world: &World<'_>, script: &Script, node: NodeId, name: TableName) 
         rows.iter_mut().try_for_each(|row| modify::settle(&columns, row))?;
         return Ok(Table { extra, ..Table::new(name, columns, Arc::new(Rows::held(rows)), now) });
     }
-    for (field, with_rows) in [("like_table_name", false), ("clone_data_source", true), ("copy_data_source", true)] {
+    for field in ["like_table_name", "clone_data_source", "copy_data_source"] {
         let path = match field {
             "like_table_name" => script.child_path(node, field),
             _ => tree.child(node, field).and_then(|source| script.child_path(source, "path_expr")),
         };
         if let Some(path) = path {
-            let source = modify::target(world, &path)?;
-            let rows = if with_rows { source.rows.clone() } else { empty() };
-            return Ok(Table { extra: source.extra.clone(), ..Table::new(name, source.columns.clone(), rows, now) });
+            let source = modify::copyable(world, &path)?;
+            let is_snapshot = tree.kind(node) == "ASTCreateSnapshotTableStatement";
+            return Ok(match field {
+                "clone_data_source" => source.derived(name, is_snapshot, now),
+                "copy_data_source" => source.copied(name, source.rows.clone(), now),
+                _ => source.copied(name, empty(), now),
+            });
         }
     }
     Ok(Table { extra: options::of_table(script, node), ..Table::new(name, declared, empty(), now) })

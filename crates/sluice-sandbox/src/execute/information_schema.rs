@@ -93,7 +93,12 @@ pub fn rows(world: &World<'_>, project: &str, qualifier: Option<&str>, view: &st
 
 fn table_row(table: &Table) -> Row {
     let insertable = if table.kind == TableKind::Table { "YES" } else { "NO" };
-    let kind = if table.type_word() == "VIEW" { "VIEW" } else { "BASE TABLE" };
+    let kind = match table.kind {
+        TableKind::Snapshot => "SNAPSHOT",
+        TableKind::View { .. } => "VIEW",
+        TableKind::Generated | TableKind::Table if table.extra.contains_key("cloneDefinition") => "CLONE",
+        TableKind::Generated | TableKind::Table => "BASE TABLE",
+    };
     let [project, dataset, name] = parts(&table.name);
     vec![project, dataset, name, text(kind), text(insertable), text("NO"), time(table.created_milliseconds), Datum::Null]
 }

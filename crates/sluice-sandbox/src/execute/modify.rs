@@ -12,6 +12,7 @@ use super::{insert, merge, update};
 use crate::problem::{Problem, Reason};
 use crate::store::{Row, Rows, Table, TableKind};
 use crate::values::{Column, ColumnMode, Datum, limit};
+use sluice_model::TableName;
 use sluice_sql::tree::NodeId;
 use std::sync::Arc;
 
@@ -60,6 +61,18 @@ pub fn target_edit(binder: &mut Binder<'_>, script: &Script, node: NodeId) -> Re
 
 /// The table that a statement changes.
 pub fn target(world: &World<'_>, path: &[String]) -> Result<Arc<Table>, Problem> {
+    let table = copyable(world, path)?;
+    let TableName { project, dataset, table: name } = &table.name;
+    match table.kind {
+        TableKind::Snapshot => {
+            Err(Problem::invalid_query(format!("Table {project}:{dataset}.{name} is a snapshot and cannot be modified")))
+        }
+        _ => Ok(table),
+    }
+}
+
+/// The table that a statement takes whole.
+pub fn copyable(world: &World<'_>, path: &[String]) -> Result<Arc<Table>, Problem> {
     if let Some(table) = world.temporary_table(path) {
         return Ok(table.clone());
     }
@@ -73,7 +86,7 @@ pub fn target(world: &World<'_>, path: &[String]) -> Result<Arc<Table>, Problem>
     };
     let table = world.state.table(&name)?;
     match table.kind {
-        TableKind::Table => Ok(table.clone()),
+        TableKind::Snapshot | TableKind::Table => Ok(table.clone()),
         TableKind::Generated => Err(Problem::not_implemented("changes of the generated table")),
         TableKind::View { .. } => {
             Err(Problem::invalid_query(format!("Table {}:{}.{} is a view and cannot be modified", name.project, name.dataset, name.table)))

@@ -188,7 +188,7 @@ fn load_table(name: TableName, path: &Path) -> Result<Table, Problem> {
     let mut lines = text.lines();
     let parse = |line: &str| serde_json::from_str::<Value>(line).map_err(|error| broken(path, &error));
     let resource = parse(lines.next().unwrap_or_default())?;
-    let mut table = Table::from_json(name, &resource, milliseconds(&resource, "creationTime"))?;
+    let mut table = Table::from_kept(name, &resource, milliseconds(&resource, "creationTime"))?;
     table.modified_milliseconds = milliseconds(&resource, "lastModifiedTime");
     let mut rows = Vec::new();
     for line in lines {

@@ -3,6 +3,7 @@
 use super::rows::Rows;
 use crate::problem::Problem;
 use crate::values::Column;
+use crate::values::calendar::datetime_text;
 use crate::values::schema::{schema_from_json, schema_to_json};
 use serde_json::{Map, Value, json};
 use sluice_model::TableName;
@@ -26,6 +27,8 @@ pub struct Table {
 pub enum TableKind {
     /// Made by a formula; only plain scans of it are executed.
     Generated,
+    /// A table as it was: it is read and never changed.
+    Snapshot,
     Table,
     View {
         query: String,
@@ -57,6 +60,10 @@ const REFUSED: [&str; 6] = [
     "snapshotDefinition",
 ];
 
+const MICROSECONDS_PER_MILLISECOND: i64 = 1_000;
+/// What says that a table was made of another one. Clients read these.
+const MADE_OF: [&str; 2] = ["cloneDefinition", "snapshotDefinition"];
+
 impl Table {
     pub fn new(name: TableName, columns: Vec<Column>, rows: Arc<Rows>, now: i64) -> Table {
         let extra = Map::new();
@@ -80,6 +87,42 @@ impl Table {
         Ok(table)
     }
 
+    /// Reads what the warehouse kept: also what no client may say.
+    pub fn from_kept(name: TableName, resource: &Value, now: i64) -> Result<Table, Problem> {
+        let mut plain = resource.clone();
+        let made: Vec<(String, Value)> = plain
+            .as_object_mut()
+            .map(|fields| MADE_OF.iter().filter_map(|field| fields.remove_entry(*field)).collect())
+            .unwrap_or_default();
+        let mut table = Table::from_json(name, &plain, now)?;
+        if made.iter().any(|(field, _)| field == "snapshotDefinition") {
+            table.kind = TableKind::Snapshot;
+        }
+        table.extra.extend(made);
+        Ok(table)
+    }
+
+    /// A new table with the columns, the layout and the rows of this one.
+    pub fn copied(&self, name: TableName, rows: Arc<Rows>, now: i64) -> Table {
+        let own = self.extra.iter().filter(|(field, _)| !MADE_OF.contains(&field.as_str()));
+        let extra = own.map(|(field, value)| (field.clone(), value.clone())).collect();
+        Table { extra, ..Table::new(name, self.columns.clone(), rows, now) }
+    }
+
+    /// The same, and it says so: a snapshot, or a clone.
+    pub fn derived(&self, name: TableName, is_snapshot: bool, now: i64) -> Table {
+        let mut table = self.copied(name, self.rows.clone(), now);
+        let TableName { project, dataset, table: base } = &self.name;
+        let base = json!({ "projectId": project, "datasetId": dataset, "tableId": base });
+        let (field, time) = if is_snapshot { ("snapshotDefinition", "snapshotTime") } else { ("cloneDefinition", "cloneTime") };
+        let at = format!("{}Z", datetime_text(now.saturating_mul(MICROSECONDS_PER_MILLISECOND)));
+        table.extra.insert(field.to_owned(), json!({ "baseTableReference": base, time: at }));
+        if is_snapshot {
+            table.kind = TableKind::Snapshot;
+        }
+        table
+    }
+
     pub fn to_json(&self, location: &str) -> Value {
         let TableName { project, dataset, table } = &self.name;
         let mut resource = json!({
@@ -99,7 +142,7 @@ impl Table {
                 TableKind::View { query, legacy } => {
                     fields.insert("view".to_owned(), json!({ "query": query, "useLegacySql": legacy }));
                 }
-                TableKind::Generated | TableKind::Table => {
+                TableKind::Generated | TableKind::Snapshot | TableKind::Table => {
                     fields.insert("numRows".to_owned(), json!(self.rows.count().to_string()));
                     fields.insert("numBytes".to_owned(), json!(self.rows.bytes().to_string()));
                     fields.insert("numLongTermBytes".to_owned(), json!("0"));
@@ -134,6 +177,7 @@ impl Table {
     pub fn type_word(&self) -> &'static str {
         match self.kind {
             TableKind::Generated | TableKind::Table => "TABLE",
+            TableKind::Snapshot => "SNAPSHOT",
             TableKind::View { .. } => "VIEW",
         }
     }

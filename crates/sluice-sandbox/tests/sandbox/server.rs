@@ -215,11 +215,22 @@ fn tables_outlive_the_process_in_a_folder() {
     let (running, client) = start(settings());
     client.post(QUERIES, query("CREATE TABLE shop.kept AS SELECT id, contacts, notes, admitted_at FROM clinic.patients"));
     client.post(QUERIES, query("DROP TABLE shop.products"));
+    client.post(QUERIES, query("CREATE SNAPSHOT TABLE shop.frozen CLONE shop.kept"));
+    client.post(QUERIES, query("CREATE TABLE shop.cloned CLONE shop.frozen"));
+    let resource = |client: &Client, name: &str| client.get(&format!("{DATASETS}/shop/tables/{name}")).json();
+    let derived = ["frozen", "cloned"].map(|name| resource(&client, name));
+    assert_eq!(derived[0]["type"], "SNAPSHOT");
     let sql = "SELECT TO_JSON_STRING(ARRAY_AGG(t ORDER BY id)) FROM shop.kept t";
     let before = client.post(QUERIES, query(sql)).json()["rows"].clone();
     drop(running);
     let (_running, client) = start(settings());
     assert_eq!(client.post(QUERIES, query(sql)).json()["rows"], before);
+    for (before, name) in derived.iter().zip(["frozen", "cloned"]) {
+        let after = resource(&client, name);
+        for field in ["type", "snapshotDefinition", "cloneDefinition", "schema", "numRows"] {
+            assert_eq!(after[field], before[field], "{name} {field}");
+        }
+    }
     assert_eq!(client.get(&format!("{DATASETS}/shop/tables/products")).verdict(), "404 notFound");
     assert_eq!(client.post(QUERIES, query("SELECT COUNT(*) FROM bench.events")).verdict(), "200 ");
 }

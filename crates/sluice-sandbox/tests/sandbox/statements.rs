@@ -210,6 +210,15 @@ fn things_are_made_changed_and_dropped() {
     assert_eq!((&resource("o")["schema"]["fields"][0]["description"], &resource("v")["friendlyName"]), (&json!(null), &json!("a view")));
     assert_eq!(state.dataset(&DatasetName::new(PROJECT, "lab")).unwrap().to_json()["description"], "a lab");
     check("DROP TABLE lab.v", "invalidQuery: acme-prod.lab.v is a view, use DROP VIEW");
+    check("CREATE SNAPSHOT TABLE lab.s CLONE lab.o", "");
+    check("DELETE FROM lab.s WHERE TRUE", "invalidQuery: Table acme-prod:lab.s is a snapshot and cannot be modified");
+    check("DROP TABLE lab.s", "invalidQuery: acme-prod.lab.s is a snapshot, use DROP SNAPSHOT TABLE");
+    check("CREATE TABLE lab.back CLONE lab.s", "");
+    check("DROP SNAPSHOT TABLE lab.s", "");
+    let state = warehouse.snapshot();
+    let back = state.table(&TableName::new(PROJECT, "lab", "back")).unwrap().to_json("US");
+    assert_eq!((&back["type"], &back["cloneDefinition"]["baseTableReference"]["tableId"]), (&json!("TABLE"), &json!("s")));
+    check("DROP TABLE lab.back", "");
     check("DROP VIEW lab.v", "");
     check("DROP TABLE lab.none", "notFound: Not found: Table acme-prod:lab.none");
     check("DROP TABLE IF EXISTS lab.none", "");

@@ -243,9 +243,16 @@ fn tables_are_copied() {
     copied(&["a"], "view", json!({ "writeDisposition": "WRITE_TRUNCATE" }), Some("invalid acme-prod:shop.view is not allowed"));
     copied(&["a"], "d", json!({ "createDisposition": "CREATE_NEVER" }), Some("notFound Not found: Table acme-prod:shop.d"));
     copied(&[], "d", json!({}), Some("400 invalid Required parameter is missing: sourceTables"));
-    for word in ["CLONE", "RESTORE", "SNAPSHOT"] {
-        copied(&["a"], "d", json!({ "operationType": word }), Some(&format!("copy jobs of the operation type `{word}`")));
+    copied(&["a"], "d", json!({ "operationType": "RESTORE" }), Some("copy jobs of the operation type `RESTORE`"));
+    for (word, field, kind) in [("CLONE", "cloneDefinition", "TABLE"), ("SNAPSHOT", "snapshotDefinition", "SNAPSHOT")] {
+        copied(&["a", "b"], word, json!({ "operationType": word }), Some("invalid Clones and snapshots are made of one table"));
+        copied(&["a"], word, json!({ "operationType": word }), None);
+        copied(&["a"], word, json!({ "operationType": word }), Some("duplicate Already Exists"));
+        let made = bench.client.get(&format!("{TABLES}/{word}")).json();
+        assert_eq!((&made["type"], &made[field]["baseTableReference"]), (&json!(kind), &table("a")), "{made}");
+        assert_eq!(bench.rows(word), json!([["1", "x"]]));
     }
+    copied(&["SNAPSHOT"], "d", json!({}), Some("invalid acme-prod:shop.SNAPSHOT is not allowed"));
     copied(&["a"], "d", json!({ "destinationExpirationTime": "2030-01-01" }), Some("`destinationExpirationTime` of a copy job"));
     copied(&["a$20260101"], "d", json!({}), Some("501 notImplemented"));
     let mut events = copy(&["a"], "d", json!({}));
