@@ -6,6 +6,7 @@ use crate::mask::{Mask, kind_at};
 use crate::question::{self, Flow, Question};
 use crate::reason::RuleNote;
 use crate::request::{Request, Work};
+use crate::set::PolicySet;
 use sluice_model::{ColumnPath, Exposure, How, Output};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,6 +46,13 @@ pub struct ClearPath {
 pub struct Inherited {
     pub column: ColumnPath,
     pub label: String,
+}
+
+/// The same with the column that the label came from: for whoever looks at what was done before, or beside the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Carried {
+    pub source: ColumnPath,
+    pub inherited: Inherited,
 }
 
 /// All masks that meet at one path.
@@ -176,24 +184,45 @@ pub fn shown_statements(request: &Request) -> Vec<(usize, &[Output])> {
     }
 }
 
+impl PolicySet {
+    /// Labels that go with the data of a request, each with its source. Nobody is asked whether that is permitted.
+    pub fn carried(&self, request: &Request, known: &Known) -> Vec<Carried> {
+        let columns = question::columns_read(request);
+        let known = known_within(request, &self.labels, known, &columns);
+        let mut all: Vec<Carried> = Vec::new();
+        each_carried(request, &Found::of_all(&self.labels, &known, columns.iter()), |source, inherited| {
+            let carried = Carried { source: source.clone(), inherited };
+            if !all.contains(&carried) {
+                all.push(carried);
+            }
+        });
+        all
+    }
+}
+
 /// Labels follow the data: what is written into a table, by the name that it has there.
 pub(crate) fn inherited(request: &Request, found: &Found<'_>) -> Vec<Inherited> {
-    let mut inherited: Vec<Inherited> = Vec::new();
+    let mut all: Vec<Inherited> = Vec::new();
+    each_carried(request, found, |_, inherited| {
+        if !all.contains(&inherited) {
+            all.push(inherited);
+        }
+    });
+    all
+}
+
+fn each_carried(request: &Request, found: &Found<'_>, mut take: impl FnMut(&ColumnPath, Inherited)) {
     for (flow, outputs) in question::streams(request) {
         let Flow::ToTable(table) = flow else { continue };
         for (output, names) in outputs.iter().zip(written_names(outputs)) {
             for exposure in output.exposures.iter().filter(|exposure| exposure.how != How::Counted) {
                 for (label, name) in found.of(&exposure.column).iter().flat_map(|label| names.iter().map(move |name| (label, name))) {
                     let path = name.split('.').map(str::to_owned).chain(exposure.at.iter().cloned()).collect();
-                    let carried = Inherited { column: ColumnPath { table: table.clone(), path }, label: label.name.clone() };
-                    if !inherited.contains(&carried) {
-                        inherited.push(carried);
-                    }
+                    take(&exposure.column, Inherited { column: ColumnPath { table: table.clone(), path }, label: label.name.clone() });
                 }
             }
         }
     }
-    inherited
 }
 
 /// An output is called like the column that it goes into: `address.street` for a field. One without a name becomes `f0_`, `f1_` and so on. Whether those

@@ -22,8 +22,8 @@ struct LabelsFile {
 struct LabelEntry {
     mask: String,
     reason: String,
-    #[serde(default)]
-    columns: Vec<String>,
+    /// Empty is another thing than missing: it says that findings and people alone give the label.
+    columns: Option<Vec<String>>,
     #[serde(default)]
     policy_tags: Vec<String>,
 }
@@ -64,14 +64,15 @@ impl Labels {
         if entry.reason.trim().is_empty() {
             problems.push(format!("label `{name}` has no reason"));
         }
-        if entry.columns.is_empty() && entry.policy_tags.is_empty() && name != UNMAPPED_TAG {
-            problems.push(format!("label `{name}` names no column and no policy tag"));
+        if entry.columns.is_none() && entry.policy_tags.is_empty() && name != UNMAPPED_TAG {
+            let advice = "`columns = []` says that findings, or people, give it";
+            problems.push(format!("label `{name}` names no column and no policy tag; {advice}"));
         }
         let mask = Mask::parse(&entry.mask);
         if mask.is_none() {
             problems.push(format!("mask `{}` of label `{name}` is none of {}", entry.mask, Mask::words().join(", ")));
         }
-        for column in &entry.columns {
+        for column in entry.columns.iter().flatten() {
             match Pattern::parse(column) {
                 Ok(pattern) => self.patterns.push((pattern, name.clone())),
                 Err(problem) => problems.push(format!("label `{name}`: {problem}")),

@@ -144,7 +144,7 @@ impl Labels {
             let mut means: BTreeSet<String> = BTreeSet::new();
             means.extend(self.patterns.iter().filter(|(_, name)| *name == label.name).map(|(pattern, _)| pattern.to_string()));
             means.extend(self.tags.iter().filter(|(_, name)| **name == label.name).map(|(tag, _)| format!("policy tag {tag}")));
-            let means = means.into_iter().collect::<Vec<_>>().join(", ");
+            let means = if means.is_empty() { "no column by itself".to_owned() } else { means.into_iter().collect::<Vec<_>>().join(", ") };
             (label.name.clone(), format!("mask {}; {}; {means}", label.mask, label.reason))
         };
         self.labels.values().map(of).collect()

@@ -11,6 +11,7 @@ pub struct Pattern {
     path: Vec<String>,
 }
 
+const OWN_VIEWS: &str = "information_schema";
 /// More stars in one part would only make it slow to match.
 const STARS_MAX: usize = 4;
 
@@ -21,7 +22,10 @@ impl Pattern {
             Some((TableName::new(&name.project, &name.dataset, table), path.split('.').map(str::to_lowercase).collect::<Vec<_>>()))
         });
         let (table, path) = parts.ok_or_else(|| format!("`{text}` is not project.dataset.table.column"))?;
-        let table = canonical_table(&table);
+        let (table, path) = of_view(canonical_table(&table), path);
+        if path.is_empty() {
+            return Err(format!("`{text}` is a view of BigQuery's own without a column"));
+        }
         let all = [&table.project, &table.dataset, &table.table].into_iter().chain(&path);
         for part in all {
             if part.is_empty() || part.matches('*').count() > STARS_MAX {
@@ -69,6 +73,18 @@ impl fmt::Display for Pattern {
     }
 }
 
+/// BigQuery's own views have a dot in their name. Without a dataset or a region, those of all of them are meant.
+fn of_view(table: TableName, path: Vec<String>) -> (TableName, Vec<String>) {
+    if table.dataset == OWN_VIEWS {
+        let name = format!("{OWN_VIEWS}.{}", table.table);
+        return (TableName::new(&table.project, "*", &name), path);
+    }
+    match path.split_first() {
+        Some((view, rest)) if table.table == OWN_VIEWS => (TableName { table: format!("{OWN_VIEWS}.{view}"), ..table }, rest.to_vec()),
+        _ => (table, path),
+    }
+}
+
 fn overlap(pattern: &str, name: &str) -> bool {
     let Some(prefix) = name.strip_suffix('*') else { return matches(pattern, name) };
     let literal = pattern.split('*').next().unwrap_or_default();
@@ -104,6 +120,23 @@ mod tests {
         check("a*b*c", "acb", false);
         check("ab*ba", "aba", false);
         check("**", "x", true);
+    }
+
+    #[test]
+    fn views_of_bigquery_have_a_dot_in_their_name() {
+        let check = |pattern: &str, dataset: &str, expect: bool| {
+            let table = TableName::new("p", dataset, "information_schema.table_storage");
+            let column = ColumnPath { table, path: vec!["total_logical_bytes".to_owned()] };
+            assert_eq!(Pattern::parse(pattern).unwrap().covers_whole(&column), expect, "{pattern} {dataset}");
+        };
+        for dataset in ["", "region-us", "region-eu"] {
+            check("p.INFORMATION_SCHEMA.TABLE_STORAGE.total_logical_bytes", dataset, true);
+            check("p.INFORMATION_SCHEMA.TABLE_STORAGE.total_physical_bytes", dataset, false);
+            check("p.INFORMATION_SCHEMA.TABLE_STORAGE_BY_FOLDER.total_logical_bytes", dataset, false);
+            check("q.INFORMATION_SCHEMA.TABLE_STORAGE.total_logical_bytes", dataset, false);
+            check("p.region-us.INFORMATION_SCHEMA.TABLE_STORAGE.total_logical_bytes", dataset, dataset == "region-us");
+        }
+        assert!(Pattern::parse("p.region-us.INFORMATION_SCHEMA.TABLE_STORAGE").is_err());
     }
 
     #[test]

@@ -80,6 +80,26 @@ fn sizes_have_the_labels_of_what_they_measure() {
     assert_eq!(labels.of(&elsewhere, &other).len(), 1);
 }
 
+/// One size of one view, of one label: the others stay hidden.
+#[test]
+fn a_size_is_released_by_itself() {
+    let release =
+        |column: &str| format!("[[released]]\ncolumn = \"{column}\"\nlabel = \"contact\"\nby = \"ana\"\nreason = \"for the bill\"\n");
+    let file = format!("{FILE}{}", release("acme-prod.region-us.INFORMATION_SCHEMA.TABLE_STORAGE.total_logical_bytes"));
+    let labels = Labels::read(&file).unwrap();
+    let check = |region: &str, view: &str, name: &str, expect: &[&str]| {
+        let table = TableName::new("acme-prod", region, &format!("INFORMATION_SCHEMA.{view}"));
+        let column = ColumnPath { table, path: vec![name.to_owned()] };
+        let known = Known::default();
+        let found: Vec<&str> = labels.of(&column, &known).into_iter().map(|label| label.name.as_str()).collect();
+        assert_eq!(found, expect, "{region} {view} {name}");
+    };
+    check("region-us", "TABLE_STORAGE", "total_logical_bytes", &["national_id"]);
+    check("region-us", "TABLE_STORAGE", "total_physical_bytes", &["contact", "national_id"]);
+    check("region-eu", "TABLE_STORAGE", "total_logical_bytes", &["contact", "national_id"]);
+    check("region-us", "TABLE_STORAGE_BY_PROJECT", "total_logical_bytes", &["contact", "national_id"]);
+}
+
 /// Whoever has a struct, or a column of JSON, has what is in it.
 #[test]
 fn what_holds_a_labelled_part_is_labelled() {
@@ -136,6 +156,8 @@ fn every_problem_of_the_file_is_said_at_once() {
     assert_eq!(problems("format = 1\nlables = 1"), 1);
     assert_eq!(problems("format = 2\n[labels.A]\nmask = \"x\"\nreason = \"\"\ncolumns = [\"a.b\", \"a.b.c.\"]"), 6);
     assert_eq!(problems("format = 1\n[labels.a]\nmask = \"sha256\"\nreason = \"r\""), 1);
+    // Findings give it, or people.
+    assert_eq!(problems("format = 1\n[labels.a]\nmask = \"sha256\"\nreason = \"r\"\ncolumns = []"), 0);
     let of = |column: &str| problems(&format!("format = 1\n[labels.a]\nmask = \"sha256\"\nreason = \"r\"\ncolumns = ['''{column}''']"));
     assert_eq!(of("p.d.t.c"), 0);
     assert_eq!(of("example.com:p.d.t.c"), 0);
