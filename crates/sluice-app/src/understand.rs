@@ -75,7 +75,7 @@ impl Gateway {
                     return Ok(Understood { absent_datasets, ..understood(Arc::new(analysis), &snapshot, known, by_syntax) });
                 }
             };
-            let missing = missing(&names, &snapshot);
+            let missing = names.missing_in(&snapshot);
             if missing == Required::default() {
                 self.understanding.remember(connection, query, all);
                 let analysis = trail.walk(Stage::Analyze, self.analysis(who, query, snapshot.clone())).await?;
@@ -148,10 +148,7 @@ impl Gateway {
             let text = format!("what {table} shows depends on who asks, and this connection asks for everybody with one account");
             return Err(Why::Form { reason: FormReason::Unsupported, text });
         }
-        snapshot.absent.extend(part.snapshot.absent);
-        snapshot.models.extend(part.snapshot.models);
-        snapshot.routines.extend(part.snapshot.routines);
-        snapshot.tables.extend(part.snapshot.tables);
+        snapshot.add(part.snapshot);
         Ok(part.absent_datasets)
     }
 
@@ -280,15 +277,6 @@ fn understood(analysis: Arc<Analysis>, snapshot: &Snapshot, known: Known, by_syn
     let named = snapshot.tables.keys().chain(snapshot.routines.keys()).chain(snapshot.models.keys()).chain(&snapshot.absent).cloned();
     let absent = snapshot.absent.iter().cloned().collect();
     Understood { analysis, tables, known, named: named.collect(), absent, absent_datasets: BTreeSet::new(), by_syntax }
-}
-
-fn missing(wanted: &Required, snapshot: &Snapshot) -> Required {
-    let absent = |name: &&TableName| !snapshot.absent.contains(*name);
-    Required {
-        tables: wanted.tables.iter().filter(|name| !snapshot.tables.contains_key(*name)).filter(absent).cloned().collect(),
-        routines: wanted.routines.iter().filter(|name| !snapshot.routines.contains_key(*name)).filter(absent).cloned().collect(),
-        models: wanted.models.iter().filter(|name| !snapshot.models.contains_key(*name)).filter(absent).cloned().collect(),
-    }
 }
 
 /// Each round names only what the rounds before have not looked up.

@@ -1,6 +1,7 @@
 //! What the gateway calls: BigQuery, in a caller's name and in its own; the servers that give tokens; the key sets of issuers.
 //!
-//! `bigquery` serves the port `Upstream`, `catalog` the port `Catalog`, both over `rest` and `storage`; `credential` proves who we are; `collector` takes traces. docs/upstream.md has the limits.
+//! `bigquery` serves the port `Upstream`, `catalog` the port `Catalog`, both over `rest` and `storage`; `credential` proves who we are; `collector` takes traces;
+//! `past` says what was done before. docs/upstream.md has the limits.
 
 mod address;
 mod bigquery;
@@ -10,6 +11,7 @@ mod credential;
 mod discovery;
 mod https;
 mod key_cache;
+mod past;
 mod pause;
 mod rest;
 mod storage;
@@ -28,5 +30,8 @@ pub use credential::{
 };
 pub use https::{Fetch, FetchFault, Https, Page, Target};
 pub use key_cache::{KeyCache, KeysChanged};
+pub use past::{
+    CopyKind, Derivation, HISTORY_BYTES_MAX, HISTORY_JOBS_MAX, HOLDINGS_MAX, History, Holdings, Made, OldModel, PastJob, PastWork, Wanted,
+};
 pub use pause::Pauses;
 pub use storage::BATCH_BYTES_MAX;

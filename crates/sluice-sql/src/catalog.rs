@@ -99,6 +99,13 @@ pub struct Model {
 }
 
 impl Snapshot {
+    pub fn add(&mut self, more: Snapshot) {
+        self.absent.extend(more.absent);
+        self.models.extend(more.models);
+        self.routines.extend(more.routines);
+        self.tables.extend(more.tables);
+    }
+
     /// The tables behind a wildcard such as `events_*`, newest name first. Views do not take part.
     pub fn matching(&self, wildcard: &TableName) -> Vec<&Table> {
         let Some(prefix) = wildcard.table.strip_suffix('*') else { return Vec::new() };

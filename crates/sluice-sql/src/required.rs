@@ -27,6 +27,20 @@ pub struct Required {
     pub models: Vec<TableName>,
 }
 
+impl Required {
+    /// What of it the snapshot says nothing of.
+    pub fn missing_in(&self, snapshot: &crate::catalog::Snapshot) -> Required {
+        let names = |wanted: &[TableName], is_known: &dyn Fn(&TableName) -> bool| {
+            wanted.iter().filter(|name| !is_known(name) && !snapshot.absent.contains(*name)).cloned().collect()
+        };
+        Required {
+            tables: names(&self.tables, &|name| snapshot.tables.contains_key(name)),
+            routines: names(&self.routines, &|name| snapshot.routines.contains_key(name)),
+            models: names(&self.models, &|name| snapshot.models.contains_key(name)),
+        }
+    }
+}
+
 /// The names of a text, and of everything that the snapshot already shows behind them.
 pub fn required(engine: &dyn Engine, request: &Request, snapshot: &crate::catalog::Snapshot) -> Result<Required, Refused> {
     let refused = |refusal: Refusal| Refused { reason: bounded(refusal.reason) };
