@@ -59,6 +59,10 @@ def evidence():
     keys = os.path.join(FOLDER, "ledger-keys")
     print("What the ledger says of it, the newest last:\n", flush=True)
     subprocess.run([PROGRAM, "requests", DEMO["ledger_dir"], "--keys", keys, "--max", "6"], check=True)
+    # What is written this second is in no checkpoint yet.
+    time.sleep(2)
+    print("\nWhat was masked, and what somebody saw clear by right:\n", flush=True)
+    subprocess.run([PROGRAM, "masking", "report", DEMO["ledger_dir"], "--keys", keys], check=True)
     verifier = os.path.join(os.path.dirname(PROGRAM), "sluice-verify")
     if not os.path.exists(verifier):
         print("\nsluice-verify is not beside sluice, so nobody has verified that.\n", flush=True)
@@ -66,8 +70,6 @@ def evidence():
     trust = os.path.join(FOLDER, "auditor.trust")
     with open(trust, "w", encoding="utf-8") as file:
         file.write(f"log {DEMO['ledger_key']}\nquorum none\n")
-    # What is written this second is in no checkpoint yet.
-    time.sleep(2)
     print("\nAnd an auditor, with nothing but the ledger's public key:\n", flush=True)
     subprocess.run([verifier, "ledger", DEMO["ledger_dir"], "--trust", trust], check=True)
     print(flush=True)
