@@ -1,6 +1,5 @@
 //! `sluice halt`: the kill switch. It writes one durable file; a running gateway sees it at the next request and the next page of rows.
 
-use super::ledger::append;
 use super::{EXIT_REFUSED, Failure, on_record};
 use crate::configuration;
 use clap::{ArgGroup, Args};
@@ -84,14 +83,7 @@ pub fn run(halt: &Halt) -> Result<ExitCode, Failure> {
     }
     // It is so from here on, whatever becomes of the record.
     let turn = turn_word(act.turn);
-    let recorded = match (&halt.ledger, &halt.keys) {
-        (Some(ledger), Some(keys)) => put_on_record(&file, ledger, keys),
-        _ => Ok("not on record yet: whoever holds the ledger records it".to_owned()),
-    };
-    let (record, code) = match &recorded {
-        Ok(said) => (said.clone(), ExitCode::SUCCESS),
-        Err(failure) => (format!("not on record: {failure}"), ExitCode::from(super::EXIT_FAILED)),
-    };
+    let (record, code) = on_record::told((halt.ledger.as_deref(), halt.keys.as_deref()), "halt", |ledger| record_all(&file, ledger));
     let value = json!({ "turn": turn, "whom": act.whom.to_string(), "by": act.by, "reason": act.reason, "at": act.at, "record": record });
     say(halt, &value, &format!("{turn}: {}, by {}: {}\n{record}", act.whom, act.by, act.reason));
     Ok(code)
@@ -151,21 +143,10 @@ fn standing(halts: &Halts) -> Vec<&HaltAct> {
     halts.everyone().into_iter().chain(halts.callers().map(|(_, act)| act)).collect()
 }
 
-/// Every act that is not on record yet, each once. A gateway that holds the ledger does the same when it reads the file anew.
-fn put_on_record(file: &HaltFile, folder: &Path, keys: &Path) -> Result<String, Failure> {
-    on_record::put(folder, keys, "halt", |ledger| record_all(file, ledger))
-}
-
 fn record_all(file: &HaltFile, ledger: &mut Ledger) -> Result<Vec<u64>, Failure> {
     let halts = file.current().map_err(|fault| failure(&fault))?;
-    let mut records = Vec::new();
-    for (number, act) in halts.unrecorded() {
-        let draft = act.draft(number).map_err(|error| Failure::new(error.to_string()))?;
-        let receipt = append(ledger, &draft).map_err(|fault| failure(&fault))?;
-        file.mark_recorded(number, receipt.index).map_err(|fault| failure(&fault))?;
-        records.push(receipt.index);
-    }
-    Ok(records)
+    let acts = halts.unrecorded().map(|(number, act)| (number, act.draft(number)));
+    on_record::each(ledger, acts, |number, record| file.mark_recorded(number, record))
 }
 
 fn turn_word(turn: Turn) -> &'static str {

@@ -5,9 +5,9 @@ mod import;
 mod scan;
 mod suggest;
 
-use super::ledger::append;
+use super::on_record::{self, Said};
 use super::policy::FolderLog;
-use super::{EXIT_REFUSED, Failure, on_record};
+use super::{EXIT_REFUSED, Failure};
 use crate::configuration::{self, Configuration};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -70,21 +70,8 @@ struct Responsible {
     /// The folder of sluice.toml
     #[arg(long, value_name = "DIR", default_value = ".")]
     config: PathBuf,
-    /// Who asks for it: it goes on record
-    #[arg(long, value_name = "NAME")]
-    by: String,
-    /// Why, in one line: it goes on record
-    #[arg(long, value_name = "TEXT")]
-    reason: String,
-    /// The folder of the ledger, if no gateway runs that holds it
-    #[arg(long, value_name = "LEDGER", requires = "keys")]
-    ledger: Option<PathBuf>,
-    /// The folder of the ledger's keys
-    #[arg(long, value_name = "DIR", requires = "ledger")]
-    keys: Option<PathBuf>,
-    /// Answer as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    said: Said,
 }
 
 pub fn run(labels: &Labels) -> Result<ExitCode, Failure> {
@@ -163,32 +150,25 @@ fn set(asked: &Set) -> Result<ExitCode, Failure> {
     let known = labels_in_force(&configuration)?;
     if !known.contains(&asked.label) {
         let text = format!("`{}` is no label of the policy set in force: {}", asked.label, known.join(", "));
-        say(responsible.json, &json!({ "refused": text }), &format!("refused: {text}"));
+        say(responsible.said.json, &json!({ "refused": text }), &format!("refused: {text}"));
         return Ok(ExitCode::from(EXIT_REFUSED));
     }
     let columns = asked.columns.iter().map(|text| Ok((column(text)?, asked.label.clone()))).collect::<Result<Vec<_>, Failure>>()?;
-    let (at, by, reason) = (now(), responsible.by.clone(), responsible.reason.clone());
+    let (at, by, reason) = (now(), responsible.said.by.clone(), responsible.said.reason.clone());
     let file = open(&configuration)?;
     file.add(&Labelling { origin: Origin::Set { by, reason }, at, columns }).map_err(|fault| failure(&fault))?;
     // It is so from here on, whatever becomes of the record.
     let (record, code) = responsible.record(&file);
-    let Responsible { by, reason, .. } = responsible;
+    let Said { by, reason, json, .. } = &responsible.said;
     let value = json!({ "label": asked.label, "columns": asked.columns, "by": by, "reason": reason, "at": at, "record": record });
-    say(responsible.json, &value, &format!("{}: {}, by {by}: {reason}\n{record}", asked.label, asked.columns.join(", ")));
+    say(*json, &value, &format!("{}: {}, by {by}: {reason}\n{record}", asked.label, asked.columns.join(", ")));
     Ok(code)
 }
 
 impl Responsible {
     /// What to tell of the record, which a gateway makes where one runs.
     fn record(&self, file: &KeptLabelsFile) -> (String, ExitCode) {
-        let recorded = match (&self.ledger, &self.keys) {
-            (Some(ledger), Some(keys)) => on_record::put(ledger, keys, "labels", |ledger| record_all(file, ledger)),
-            _ => Ok("not on record yet: whoever holds the ledger records it".to_owned()),
-        };
-        match recorded {
-            Ok(said) => (said, ExitCode::SUCCESS),
-            Err(failure) => (format!("not on record: {failure}"), ExitCode::from(super::EXIT_FAILED)),
-        }
+        on_record::told((self.said.ledger.as_deref(), self.said.keys.as_deref()), "labels", |ledger| record_all(file, ledger))
     }
 }
 
@@ -222,14 +202,8 @@ fn column(text: &str) -> Result<ColumnPath, Failure> {
 
 fn record_all(file: &KeptLabelsFile, ledger: &mut Ledger) -> Result<Vec<u64>, Failure> {
     let kept = file.current().map_err(|fault| failure(&fault))?;
-    let mut records = Vec::new();
-    for (number, act) in kept.unrecorded() {
-        let draft = act.draft(number).map_err(|error| Failure::new(error.to_string()))?;
-        let receipt = append(ledger, &draft).map_err(|fault| failure(&fault))?;
-        file.mark_recorded(number, receipt.index).map_err(|fault| failure(&fault))?;
-        records.push(receipt.index);
-    }
-    Ok(records)
+    let acts = kept.unrecorded().map(|(number, act)| (number, act.draft(number)));
+    on_record::each(ledger, acts, |number, record| file.mark_recorded(number, record))
 }
 
 fn open(configuration: &Configuration) -> Result<KeptLabelsFile, Failure> {

@@ -4,12 +4,13 @@ mod issue;
 mod list;
 mod revoke;
 
-use super::{EXIT_FAILED, Failure, on_record};
+use super::Failure;
 use crate::command::ledger::append;
+use crate::command::on_record::{self, Said};
 use crate::configuration;
 use crate::serve::settings::{self, ServeSettings};
 use crate::serve::{CREDENTIALS_FILE, Issued};
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use sluice_store::{CredentialFile, StoreFault};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,26 +21,6 @@ pub enum Credentials {
     Issue(Box<issue::Issue>),
     List(list::List),
     Revoke(revoke::Revoke),
-}
-
-/// Who does it, why, and where it is put on record.
-#[derive(Args)]
-struct Said {
-    /// Who asks for it: it goes on record
-    #[arg(long, value_name = "NAME")]
-    by: String,
-    /// Why, in one line: it goes on record
-    #[arg(long, value_name = "TEXT")]
-    reason: String,
-    /// The folder of the ledger, if no gateway runs that holds it
-    #[arg(long, value_name = "LEDGER", requires = "keys")]
-    ledger: Option<PathBuf>,
-    /// The folder of the ledger's keys
-    #[arg(long, value_name = "DIR", requires = "ledger")]
-    keys: Option<PathBuf>,
-    /// Answer as JSON
-    #[arg(long)]
-    json: bool,
 }
 
 /// What all of them look at.
@@ -81,18 +62,8 @@ impl Desk {
 
     /// Every act that is not on record yet: what to say of it, and how the command ends. What was done stays done, whatever becomes of its record.
     fn put_on_record(&self, said: &Said) -> (String, ExitCode) {
-        let (Some(ledger), Some(keys)) = (&said.ledger, &said.keys) else {
-            return ("not on record yet: whoever holds the ledger records it".to_owned(), ExitCode::SUCCESS);
-        };
-        match self.record(ledger, keys) {
-            Ok(text) => (text, ExitCode::SUCCESS),
-            Err(failure) => (format!("not on record: {failure}"), ExitCode::from(EXIT_FAILED)),
-        }
-    }
-
-    fn record(&self, ledger: &Path, keys: &Path) -> Result<String, Failure> {
-        let issued = Issued::new(self.file()?, Some(self.issuer.clone()));
-        on_record::put(ledger, keys, "credentials", |ledger| {
+        on_record::told((said.ledger.as_deref(), said.keys.as_deref()), "credentials", |ledger| {
+            let issued = Issued::new(self.file()?, Some(self.issuer.clone()));
             issued.record(|number, act| {
                 let draft = act.draft(number).map_err(|error| Failure::new(error.to_string()))?;
                 append(ledger, &draft).map(|receipt| receipt.index).map_err(|fault| Failure::new(fault.to_string()))

@@ -49,7 +49,7 @@ pub fn run(asked: &Import) -> Result<ExitCode, Failure> {
             Ok(found) => (found, false),
             Err(problems) => {
                 let text = format!("refused, nothing has changed:\n  {}", problems.join("\n  "));
-                say(responsible.json, &json!({ "refused": problems }), &text);
+                say(responsible.said.json, &json!({ "refused": problems }), &text);
                 return Ok(ExitCode::from(EXIT_REFUSED));
             }
         },
@@ -60,7 +60,7 @@ pub fn run(asked: &Import) -> Result<ExitCode, Failure> {
     let fresh = without_known(found, &kept, is_tagged);
     let at = super::now();
     for part in fresh.chunks(COLUMNS_AT_ONCE_MAX) {
-        let (by, reason) = (responsible.by.clone(), responsible.reason.clone());
+        let (by, reason) = (responsible.said.by.clone(), responsible.said.reason.clone());
         let origin = if is_tagged { Origin::TagsImported { by, reason } } else { Origin::Imported { by, reason } };
         file.add(&Labelling { origin, at, columns: part.to_vec() }).map_err(|fault| failure(&fault))?;
     }
@@ -68,7 +68,7 @@ pub fn run(asked: &Import) -> Result<ExitCode, Failure> {
     let columns: Vec<Value> = fresh.iter().map(|(column, label)| json!({ "column": column.to_string(), "label": label })).collect();
     let value = json!({ "imported": columns, "had_already": count - fresh.len(), "tags": is_tagged, "at": at, "record": record });
     let what = if is_tagged { "policy tags" } else { "labels" };
-    say(responsible.json, &value, &format!("{} {what} imported, {} were there already\n{record}", fresh.len(), count - fresh.len()));
+    say(responsible.said.json, &value, &format!("{} {what} imported, {} were there already\n{record}", fresh.len(), count - fresh.len()));
     Ok(code)
 }
 
