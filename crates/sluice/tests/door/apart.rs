@@ -6,13 +6,15 @@ use crate::policies::changed;
 use crate::program::{Program, pause};
 use crate::storage_wire::api::ReadSession;
 use crate::storage_wire::{CompressionCodec, FORMS, Form, Storage, api, bytes, options, rows, session};
-use crate::world::{World, address};
+use crate::talk::{self, Answer};
+use crate::world::{API, World, address, ask};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -30,7 +32,7 @@ const WAREHOUSE_TOKEN: &str = "fedcba9876543210fedcba9876543210";
 const SIGNER_SEED: [u8; 32] = [7; 32];
 const STOPPED_WITHIN: Duration = Duration::from_secs(90);
 /// A gateway looks every second at what is in force.
-const SEEN_WITHIN: Duration = Duration::from_millis(2_500);
+pub const SEEN_WITHIN: Duration = Duration::from_millis(2_500);
 /// What sockets and hands held when a change came in force, and some.
 const MESSAGES_AFTER_MAX: usize = 24;
 const NO_STREAMS: &str = "
@@ -45,6 +47,7 @@ pub struct Apart {
     pub plain: SocketAddr,
     pub gateway: Option<Program>,
     pub warehouse_storage: SocketAddr,
+    warehouse_rest: SocketAddr,
     tokens: BTreeMap<String, String>,
     warehouse: Program,
 }
@@ -57,7 +60,8 @@ impl Apart {
         let (url, warehouse_storage) = (warehouse.first_line(), address(&format!("http://{}", warehouse.line(1))));
         std::fs::write(folder.join("warehouse.token"), WAREHOUSE_TOKEN).unwrap();
         let tokens = callers.iter().map(|caller| (*caller).to_owned()).zip(tokens).collect();
-        let apart = Apart { folder, plain, gateway: None, warehouse_storage, tokens, warehouse };
+        let warehouse_rest = address(&url);
+        let apart = Apart { folder, plain, gateway: None, warehouse_storage, warehouse_rest, tokens, warehouse };
         apart.set("endpoint", &format!("\"{url}\""));
         apart.set("storage_endpoint", &format!("\"http://{warehouse_storage}\""));
         let signer = Ed25519KeyPair::from_seed_unchecked(&SIGNER_SEED).unwrap();
@@ -87,6 +91,15 @@ impl Apart {
 
     pub fn storage(&self, caller: &str, mark: &str) -> Storage<'static> {
         Storage::at(self.plain, self.token(caller), mark)
+    }
+
+    pub fn query(&self, caller: &str, statement: &str) -> Answer {
+        query(self.plain, self.token(caller), statement)
+    }
+
+    /// Past the gateway.
+    pub fn query_direct(&self, statement: &str) -> Answer {
+        query(self.warehouse_rest, WAREHOUSE_TOKEN, statement)
     }
 
     pub fn direct(&self) -> Storage<'static> {
@@ -122,21 +135,30 @@ impl Apart {
         evidence
     }
 
-    fn run(&self, arguments: &[&str]) {
+    pub fn run(&self, arguments: &[&str]) {
         let ran =
             Command::new(env!("CARGO_BIN_EXE_sluice")).args(arguments).args(["--config", self.folder.to_str().unwrap()]).output().unwrap();
         assert!(ran.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
     }
 
     /// Another set in the place of the one in force, signed by Ana.
-    fn activate(&self, set: &Path) {
+    pub fn activate(&self, set: &Path) {
         let (text, signature) = (self.folder.join("activation.txt"), self.folder.join("activation.sig"));
         let (set, draft, signed) = (set.to_str().unwrap(), text.to_str().unwrap(), signature.to_str().unwrap());
+        // A draft is never written over.
+        drop(std::fs::remove_file(&text));
         self.run(&["policy", "activate", set, "--draft", draft, "--by", "ana", "--reason", "a change while rows leave"]);
         let signer = Ed25519KeyPair::from_seed_unchecked(&SIGNER_SEED).unwrap();
         std::fs::write(&signature, signer.sign(&std::fs::read(&text).unwrap()).as_ref()).unwrap();
         self.run(&["policy", "activate", set, "--signed", draft, "--signature", signed]);
     }
+}
+
+fn query(address: SocketAddr, token: &str, statement: &str) -> Answer {
+    let body = json!({ "query": statement, "useLegacySql": false, "timeoutMs": 20_000 }).to_string();
+    let bearer = format!("Bearer {token}");
+    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    ask(address, &talk::request("POST", &format!("{API}/queries"), &headers, Some(body.as_bytes())))
 }
 
 /// A stream of millions of rows, of which a client takes the first message, waits until the change is in force, and reads on.

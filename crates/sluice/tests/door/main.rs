@@ -17,6 +17,8 @@ mod collector;
 #[cfg(test)]
 mod credentials;
 #[cfg(test)]
+mod double;
+#[cfg(test)]
 mod evasion;
 #[cfg(test)]
 mod evidence;
@@ -45,6 +47,8 @@ mod invariants;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod labelling;
+#[cfg(test)]
 mod later;
 #[cfg(test)]
 mod long;
@@ -66,6 +70,10 @@ mod probing;
 mod program;
 #[cfg(test)]
 mod replicas;
+#[cfg(test)]
+mod report;
+#[cfg(test)]
+mod scanned;
 #[cfg(test)]
 mod slow;
 #[cfg(test)]

@@ -220,6 +220,15 @@ impl World {
         self.taken_over.lock().unwrap().extend(remembered);
     }
 
+    /// What another program asked the warehouse meanwhile, which is no caller's. All that was asked before is kept.
+    pub fn aside<T>(&self, work: impl FnOnce() -> T) -> (T, Vec<Value>) {
+        self.take_over_log();
+        let done = work();
+        let asked = self.remembered();
+        self.direct("DELETE", "/sandbox/requests", None);
+        (done, asked)
+    }
+
     fn remembered(&self) -> Vec<Value> {
         let log = self.direct("GET", "/sandbox/requests", None).json();
         log["requests"].as_array().unwrap().iter().filter(|entry| !is_direct(entry)).cloned().collect()

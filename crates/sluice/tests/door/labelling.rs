@@ -1,0 +1,139 @@
+//! Labels that people give: from lists, from catalogs, from what detectors found.
+
+use crate::findings::{cells, found, path, plant, query, said, sluice, wait_for};
+use crate::world::{API, World};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const TAG: &str = "projects/acme-prod/locations/us/taxonomies/7/policyTags/4711";
+
+#[test]
+fn a_list_is_imported_and_findings_suggest_labels() {
+    let world = World::start("labels-imported");
+    let folder = path(&world.folder);
+    plant(&world, "listed");
+    let ask = |column: &str| query(&world, "report-job", &format!("SELECT {column} FROM staging.listed ORDER BY id"));
+    assert_eq!(ask("remark, account, reach").status, 200);
+    wait_for("all three are found", || ["card_number", "iban", "email"].iter().all(|kind| found(&world, kind, "warn")));
+    let (ledger, keys) = (path(&world.folder.join("ledger")), path(&world.folder.join("ledger-keys")));
+    let suggest = || said(&["labels", "suggest", &ledger, "--keys", &keys, "--config", &folder]);
+    let line = |label: &str, column: &str| {
+        format!("sluice labels set --config {folder} --label {label} --by WHO --reason WHY acme-prod.staging.listed.{column}")
+    };
+    wait_for("the findings are published", || suggest().contains(&line("payment", "account")));
+    let text = suggest();
+    assert!(text.contains(&line("payment", "remark")) && text.contains(&line("contact", "reach")), "{text}");
+    assert!(text.contains("# email: 24 of 24 cells, record "), "{text}");
+    let lists = tempfile::tempdir().unwrap();
+    let list = lists.path().join("columns.csv");
+    let import = |text: &str| {
+        std::fs::write(&list, text).unwrap();
+        sluice(&["labels", "import", list.to_str().unwrap(), "--config", &folder, "--by", "ana", "--reason", "from the catalogue"])
+    };
+    let wrong = import("column,label\nacme-prod.staging.listed.reach,contact\nacme-prod.staging.listed,secret\n");
+    assert_eq!(wrong.status.code(), Some(2), "{}", String::from_utf8_lossy(&wrong.stdout));
+    assert!(String::from_utf8_lossy(&wrong.stdout).contains("line 3"), "{}", String::from_utf8_lossy(&wrong.stdout));
+    let right = import("column,label\nacme-prod.staging.listed.reach,contact\nacme-prod.staging.listed.account,home\n");
+    assert!(String::from_utf8_lossy(&right.stdout).starts_with("2 labels imported, 0 were there already"), "{right:?}");
+    let again = import("acme-prod.staging.listed.reach,contact\n");
+    assert!(String::from_utf8_lossy(&again.stdout).starts_with("0 labels imported, 1 were there already"), "{again:?}");
+    wait_for("they are masked", || cells(&ask("reach")).iter().all(|cell| cell == "XXXXX@canary.example"));
+    let text = suggest();
+    assert!(text.contains("listed.remark") && !text.contains("listed.reach"), "{text}");
+    let listed = said(&["labels", "list", "--config", &folder, "--table", "acme-prod.staging.listed"]);
+    assert!(listed.contains("imported by ana: from the catalogue"), "{listed}");
+    let evidence = world.finish();
+    let acts: Vec<_> = evidence.records.iter().filter(|record| record.text("meta/what") == Some("import labels")).collect();
+    assert_eq!(acts.len(), 1);
+    assert_eq!(acts[0].text("meta/reason"), Some("from the catalogue"));
+}
+
+/// As an export of another project's catalog has them: what BigQuery itself says of these columns is nothing.
+#[test]
+fn policy_tags_of_a_catalog_are_imported() {
+    let world = World::start("labels-tags");
+    let folder = path(&world.folder);
+    plant(&world, "exported");
+    let ask = |column: &str| query(&world, "report-job", &format!("SELECT {column} FROM staging.exported ORDER BY id"));
+    assert!(cells(&ask("reach")).iter().all(|cell| cell.as_str().unwrap().ends_with("@canary.example")), "nobody said anything of it");
+    let catalog = tempfile::tempdir().unwrap();
+    let mut resource = world.direct("GET", &format!("{API}/datasets/staging/tables/exported"), None).json();
+    for field in resource["schema"]["fields"].as_array_mut().unwrap() {
+        if ["reach", "remark"].contains(&field["name"].as_str().unwrap()) {
+            field["policyTags"] = json!({ "names": [TAG] });
+        }
+    }
+    std::fs::write(catalog.path().join("exported.json"), resource.to_string()).unwrap();
+    std::fs::write(catalog.path().join("notes.txt"), "no resource").unwrap();
+    let catalog = path(catalog.path());
+    let import = || said(&["labels", "import", "--catalog", &catalog, "--config", &folder, "--by", "ana", "--reason", "tags of last year"]);
+    assert!(import().starts_with("2 policy tags imported, 0 were there already"));
+    assert!(import().starts_with("0 policy tags imported, 2 were there already"));
+    // No label is mapped to that tag: it hides all the same.
+    wait_for("they are hidden", || cells(&ask("reach, remark")).iter().all(Value::is_null));
+    assert!(cells(&ask("account")).iter().all(|cell| cell.as_str().unwrap().starts_with("DE")), "which has no tag");
+    let listed = said(&["labels", "list", "--config", &folder, "--table", "acme-prod.staging.exported", "--json"]);
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let told: Vec<(&str, &str)> = listed["labels"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| (entry["column"].as_str().unwrap(), entry["origin"].as_str().unwrap()))
+        .collect();
+    let expect = ["reach", "remark"].map(|column| (format!("acme-prod.staging.exported.{column}"), "policy_tag_imported"));
+    let mut told: Vec<(String, &str)> = told.into_iter().map(|(column, origin)| (column.to_owned(), origin)).collect();
+    told.sort();
+    assert_eq!(told, expect);
+    let evidence = world.finish();
+    let acts: Vec<_> = evidence.records.iter().filter(|record| record.text("meta/what") == Some("import policy tags")).collect();
+    assert_eq!(acts.len(), 1, "what was there already is no act");
+    assert_eq!((acts[0].text("meta/by"), acts[0].text("meta/reason")), (Some("ana"), Some("tags of last year")));
+    let columns = acts[0].text("meta/details/columns").unwrap();
+    assert!(expect.iter().all(|(column, _)| columns.contains(&format!("{column}: {TAG}"))), "{columns}");
+}
+
+/// By the names of columns alone, for whoever has no findings yet; and what it prints can be run as it stands.
+#[test]
+fn columns_are_suggested_by_their_names() {
+    let world = World::start("labels-suggested");
+    let folder = path(&world.folder);
+    let (ledger, keys) = (path(&world.folder.join("ledger")), path(&world.folder.join("ledger-keys")));
+    let columns = "1 AS id, '030 12345' AS home_phone, DATE '1980-02-03' AS date_of_birth, 'x' AS email, 'y' AS shelf";
+    let statement = format!("CREATE TABLE staging.guests AS SELECT {columns}");
+    let made = world.direct("POST", &format!("{API}/queries"), Some(&json!({ "query": statement, "useLegacySql": false })));
+    assert_eq!(made.status, 200, "{}", made.text());
+    let catalog = tempfile::tempdir().unwrap();
+    for (dataset, table) in [("staging", "guests"), ("clinic", "patients")] {
+        let resource = world.direct("GET", &format!("{API}/datasets/{dataset}/tables/{table}"), None).text();
+        std::fs::write(catalog.path().join(format!("{table}.json")), resource).unwrap();
+    }
+    let catalog = path(catalog.path());
+    let suggest = |more: &[&str]| said(&[&["labels", "suggest", &ledger, "--keys", &keys, "--config", &folder], more].concat());
+    assert_eq!(suggest(&[]).trim(), "nothing to suggest", "nobody has read anything");
+    let named = || -> BTreeMap<String, Vec<String>> {
+        let text = suggest(&["--catalog", &catalog, "--json"]);
+        let told: Value = serde_json::from_str(&text).unwrap();
+        let kinds = |one: &Value| one["kinds"].as_array().unwrap().iter().map(|kind| kind.as_str().unwrap().to_owned()).collect();
+        let suggested = told["suggested"].as_array().unwrap().iter();
+        let all = suggested.map(|one| (one["column"].as_str().unwrap().to_owned(), kinds(one)));
+        all.filter(|(column, _): &(String, Vec<String>)| column.contains(".guests.")).collect()
+    };
+    let expect = [("date_of_birth", "date_of_birth"), ("home_phone", "telephone")];
+    let expect: BTreeMap<String, Vec<String>> =
+        expect.into_iter().map(|(column, kind)| (format!("acme-prod.staging.guests.{column}"), vec![kind.to_owned()])).collect();
+    // `email` has its label by the pattern of the starter set, and so has every labelled column of the patients.
+    assert_eq!(named(), expect);
+    let text = suggest(&["--catalog", &catalog]);
+    assert!(text.contains("# telephone: by its name\n") && !text.contains("patients.ssn") && !text.contains("patients.email"), "{text}");
+    let command = text.lines().find(|line| line.contains("guests.home_phone")).unwrap();
+    let command = command.replace("--by WHO", "--by ana").replace("--reason WHY", "--reason seen");
+    let words: Vec<&str> = command.split(' ').collect();
+    assert_eq!(words[0], "sluice");
+    said(&words[1..]);
+    assert_eq!(named().into_keys().collect::<Vec<_>>(), ["acme-prod.staging.guests.date_of_birth"]);
+    wait_for("it is masked", || {
+        let shown = cells(&query(&world, "report-job", "SELECT home_phone FROM staging.guests"));
+        shown != [json!("030 12345")]
+    });
+    drop(world.finish());
+}
