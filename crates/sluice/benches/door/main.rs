@@ -1,9 +1,10 @@
 //! What the gateway costs, beside no gateway and beside a plain nginx: `make bench`. What the figures mean stands in `docs/performance.md`.
 //!
 //! Everything is a process of its own on this machine: clients (this one), warehouse, gateways, nginx. They share its processors. The ways take turns,
-//! and of several rounds the one in the middle counts. Words on the command line choose parts: statements, steps, results, masked, sandbox.
+//! and of several rounds the one in the middle counts. Words on the command line choose parts: statements, steps, results, masked, detectors, sandbox.
 
 mod client;
+mod detectors;
 mod load;
 mod process;
 mod report;
@@ -83,6 +84,9 @@ fn main() -> Outcome<()> {
     }
     if wanted("masked") {
         masked_results(&mut report, &root, &url, storage)?;
+    }
+    if wanted("detectors") {
+        detectors::detectors(&mut report, &root, &url, storage)?;
     }
     if wanted("sandbox") {
         sandbox(&mut report, &root)?;

@@ -27,6 +27,8 @@ pub struct Way {
     pub both_judges: bool,
     /// No column has a label.
     pub is_clear: bool,
+    /// Nobody looks for what has no label.
+    pub is_unwatched: bool,
     /// Where the warehouse has its Storage API.
     pub storage: Option<SocketAddr>,
 }
@@ -70,6 +72,16 @@ impl Gateway {
     pub fn records(&self) -> Outcome<u64> {
         let checkpoint = std::fs::read_to_string(self.folder.join("ledger/checkpoint"))?;
         Ok(checkpoint.lines().nth(1).ok_or("a checkpoint without a size")?.parse()?)
+    }
+
+    /// Pieces of rows that were looked at for what nobody labelled, and those that were dropped.
+    pub fn samples(&self) -> Outcome<String> {
+        let mut link = Link::open(&self.target)?;
+        let page = link.ask("GET", "/metrics", "text/plain", "", usize::MAX)?.text();
+        let lines = page.lines().filter(|line| line.starts_with("sluice_finding_samples_total{"));
+        let counts: Vec<String> =
+            lines.map(|line| line.replace("sluice_finding_samples_total{outcome=", "").replace(['"', '}'], "")).collect();
+        if counts.is_empty() { Err("the gateway counts no samples".into()) } else { Ok(counts.join(", ")) }
     }
 
     pub fn stop(self) -> Outcome<()> {
@@ -141,8 +153,10 @@ fn write_policy(folder: &Path, way: Way) -> Outcome<()> {
         std::fs::write(set.join(name), rules)?;
     }
     let judge = if way.both_judges { "both" } else { "analysis" };
-    let settings =
-        format!("format = 1\nname = \"bench\"\n[cost]\nmicros_per_tib = 6_250_000\n[connections.warehouse]\njudge = \"{judge}\"\n");
+    let findings = if way.is_unwatched { "[findings.all]\nact = \"ignore\"\n" } else { "" };
+    let settings = format!(
+        "format = 1\nname = \"bench\"\n[cost]\nmicros_per_tib = 6_250_000\n[connections.warehouse]\njudge = \"{judge}\"\n{findings}"
+    );
     Ok(std::fs::write(set.join("policy.toml"), settings)?)
 }
 
