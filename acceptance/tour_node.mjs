@@ -5,11 +5,11 @@
 //   domain     led by the environment alone, over TLS
 // NODE_FOLDER is where the client is installed. OUTCOMES, ASKED and WAY as in steps.py.
 import assert from "node:assert/strict";
-import { appendFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { asked as written, run } from "./steps.mjs";
 
 const installed = createRequire(join(process.env.NODE_FOLDER, "package.json"));
 const { BigQuery } = installed("@google-cloud/bigquery");
@@ -24,14 +24,7 @@ function atWarehouse(apiEndpoint, token) {
   return new BigQuery({ ...known, apiEndpoint, authClient });
 }
 
-function written(file, what) {
-  if (process.env[file]) appendFileSync(process.env[file], `${JSON.stringify(what)}\n`);
-}
-
-/** Before it is asked. */
-function asked(what) {
-  written("ASKED", { caller, parameters: [], ends: "completed", ...what });
-}
+const asked = (what) => written(caller, what);
 
 async function answered(given, parameters = []) {
   asked({ statement: given.query ?? given, parameters });
@@ -185,22 +178,4 @@ async function takenUp(ask) {
   }
 }
 
-let number = 0;
-for (const [step, run] of Object.entries(steps)) {
-  number += 1;
-  try {
-    await run();
-  } catch (error) {
-    if (!process.env.OUTCOMES) {
-      // Not the error itself: it holds the request, and that a token.
-      console.error(`node: ${step}: ${error.stack}`);
-      process.exit(1);
-    }
-    written("OUTCOMES", { step, why: `${error.name}: ${error.message}`.slice(0, 300) });
-    continue;
-  }
-  written("OUTCOMES", { step, why: null });
-  console.log(`${process.env.WAY ?? place}, node ${String(number).padStart(2)}  ${step}`);
-}
-// What a failed upload has left open would keep it here.
-process.exit(0);
+await run("node", place, steps);

@@ -1,9 +1,10 @@
 // Node's client of the Storage API: a table and a result, read by streams. usage: node tour_node_storage.mjs CALLER
 // Led by the environment over TLS, and by the universe domain of its file. NODE_FOLDER is where the clients are installed. ASKED and WAY as in steps.py.
 import assert from "node:assert/strict";
-import { appendFileSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { asked as written, run } from "./steps.mjs";
 
 const installed = createRequire(join(process.env.NODE_FOLDER, "package.json"));
 const { BigQuery } = installed("@google-cloud/bigquery");
@@ -15,9 +16,7 @@ const parent = "projects/acme-prod";
 const { universe_domain: universeDomain } = JSON.parse(readFileSync(process.env.GOOGLE_APPLICATION_CREDENTIALS, "utf8"));
 const reader = new BigQueryReadClient({ projectId: "acme-prod", universeDomain });
 
-function asked(what) {
-  if (process.env.ASKED) appendFileSync(process.env.ASKED, `${JSON.stringify({ caller, parameters: [], ends: "completed", ...what })}\n`);
-}
+const asked = (what) => written(caller, what);
 
 /** Each stream's messages, in their order. */
 async function messages(stream) {
@@ -60,15 +59,4 @@ const steps = {
   },
 };
 
-let number = 0;
-for (const [step, run] of Object.entries(steps)) {
-  number += 1;
-  try {
-    await run();
-  } catch (error) {
-    console.error(`node storage: ${step}: ${error.stack}`);
-    process.exit(1);
-  }
-  console.log(`${process.env.WAY ?? "tls"}, node storage ${number}  ${step}`);
-}
-process.exit(0);
+await run("node storage", "tls", steps);

@@ -1,19 +1,17 @@
 //! Bytes of rows per second, read, checked and masked: `make bench`. Each core of the gateway does this for every byte that leaves.
 
-use sluice_mask::{MASK_SECRET_BYTES, MaskKeys, MaskedRows, Masker, RawPage, Tally};
+mod measure;
+
+use measure::{COLUMNS, MASKED, keys, masker, per_second, permit};
+use sluice_mask::{MaskedRows, Masker, RawPage, Tally};
 use sluice_policy::FindingRules;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::io::Write as _;
-use std::time::{Duration, Instant};
-
-#[path = "../tests/it/permit.rs"]
-#[expect(clippy::panic, clippy::unwrap_used, dead_code, reason = "it is a test's, which uses more of it")]
-mod permit;
+use std::time::Instant;
 
 const PAGE_BYTES: usize = 10 << 20;
-const TIME_MIN: Duration = Duration::from_secs(1);
 
 /// Name, schema, row.
 const SHAPES: [(&str, &str, &str); 3] = [
@@ -34,11 +32,7 @@ const SHAPES: [(&str, &str, &str); 3] = [
     ),
 ];
 
-const COLUMNS: usize = 20;
 const ROW_OF_TEXT: &str = "995-76-0013";
-/// How many of them, and by what.
-const MASKED: [(usize, &str); 6] =
-    [(0, "last_four"), (1, "default_value"), (1, "last_four"), (1, "keyed_hash"), (5, "last_four"), (5, "keyed_hash")];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout();
@@ -55,12 +49,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let row = format!(r#"{{"f":[{}]}}"#, vec![format!(r#"{{"v":"{ROW_OF_TEXT}"}}"#); COLUMNS].join(","));
     let rows = vec![row.as_str(); PAGE_BYTES / row.len()].join(",");
     let text = format!(r#"{{"kind":"bigquery#tableDataList","rows":[{rows}]}}"#);
-    let keys = MaskKeys::new(&[7; MASK_SECRET_BYTES]);
     for (count, mask) in MASKED {
-        let columns: Vec<String> = (0..count).map(|position| format!("\"p.d.t.c{position}\"")).collect();
-        let labels = format!("[labels.id]\nmask = \"{mask}\"\nreason = \"r\"\ncolumns = [{}]\n", columns.join(", "));
-        let labels = if count == 0 { String::new() } else { labels };
-        let masker = Masker::new(&permit::permit(permit::method("tabledata.list", &[Some("STRING"); COLUMNS]), &labels), &keys);
+        let masker = masker(count, mask);
         let masked = |text: &str| masker.mask(RawPage::read(text.as_bytes()).ok()?).ok();
         let cells: u64 = masked(&text).ok_or("the page is odd")?.iter().flat_map(MaskedRows::masked).map(|masked| masked.cells).sum();
         let speed = per_second(text.len(), || masked(&text).is_some());
@@ -76,7 +66,7 @@ fn look_at_samples(out: &mut impl std::io::Write) -> Result<(), Box<dyn Error>> 
         let rows = vec![row.as_str(); PAGE_BYTES / row.len()].join(",");
         let text = format!(r#"{{"kind":"bigquery#tableDataList","rows":[{rows}]}}"#);
         let permit = permit::permit(permit::method("tabledata.list", &[Some("STRING"); COLUMNS]), "");
-        let masker = Masker::new(&permit, &MaskKeys::new(&[7; MASK_SECRET_BYTES]));
+        let masker = Masker::new(&permit, &keys());
         let page = RawPage::read(text.as_bytes())?;
         let head = page.head.clone();
         let pieces = masker.mask(page).map_err(|fault| fault.to_string())?;
@@ -92,13 +82,4 @@ fn look_at_samples(out: &mut impl std::io::Write) -> Result<(), Box<dyn Error>> 
         writeln!(out, "`{cell}`: plan and copy of a sample {} us, looked at {looked:.0} MB/s of the sample", taken.as_micros())?;
     }
     Ok(())
-}
-
-fn per_second(bytes: usize, run: impl Fn() -> bool) -> f64 {
-    let (start, mut rounds) = (Instant::now(), 0_u32);
-    while start.elapsed() < TIME_MIN {
-        assert!(black_box(run()));
-        rounds += 1;
-    }
-    bytes as f64 * f64::from(rounds) / start.elapsed().as_secs_f64() / 1e6
 }

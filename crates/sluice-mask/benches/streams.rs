@@ -1,28 +1,20 @@
 //! Bytes of messages of the Storage Read API per second, checked and masked: `make bench`. Each core of the gateway does this for every byte that leaves.
 
+mod measure;
+
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions, write_message};
 use arrow_ipc::{CompressionType, MetadataVersion};
+use measure::{COLUMNS, MASKED, masker, per_second};
 use serde_json::{Value, json};
-use sluice_mask::{MASK_SECRET_BYTES, MaskKeys, Masker, StreamSchema};
+use sluice_mask::StreamSchema;
 use std::error::Error;
-use std::hint::black_box;
 use std::io::Write as _;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-#[path = "../tests/it/permit.rs"]
-#[expect(clippy::panic, clippy::unwrap_used, dead_code, reason = "it is a test's, which uses more of it")]
-mod permit;
-
-const TIME_MIN: Duration = Duration::from_secs(1);
 /// As many as a message of BigQuery has, about a mebibyte and a half of text.
 const ROWS: usize = 8_192;
-const COLUMNS: usize = 20;
 const CELL: &str = "995-76-0013";
-/// How many of them, and by what.
-const MASKED: [(usize, &str); 6] =
-    [(0, "last_four"), (1, "default_value"), (1, "last_four"), (1, "keyed_hash"), (5, "last_four"), (5, "keyed_hash")];
 const COMPRESSIONS: [(&str, Option<CompressionType>); 3] =
     [("Arrow", None), ("Arrow by LZ4", Some(CompressionType::LZ4_FRAME)), ("Arrow by Zstandard", Some(CompressionType::ZSTD))];
 
@@ -54,25 +46,12 @@ fn arrow(batch: &RecordBatch, compression: Option<CompressionType>) -> Result<(V
 }
 
 fn measure(name: &str, schema: StreamSchema<'_>, message: &[u8], bytes: usize) -> Result<(), Box<dyn Error>> {
-    let keys = MaskKeys::new(&[7; MASK_SECRET_BYTES]);
     for (count, mask) in MASKED {
-        let columns: Vec<String> = (0..count).map(|position| format!("\"p.d.t.c{position}\"")).collect();
-        let labels = format!("[labels.id]\nmask = \"{mask}\"\nreason = \"r\"\ncolumns = [{}]\n", columns.join(", "));
-        let labels = if count == 0 { String::new() } else { labels };
-        let masker = Masker::new(&permit::permit(permit::method("tabledata.list", &[Some("STRING"); COLUMNS]), &labels), &keys);
+        let masker = masker(count, mask);
         let stream = masker.begin_stream(schema)?;
         let cells: u64 = stream.mask(message, ROWS as u64)?.masked().map(|masked| masked.cells).sum();
         let speed = per_second(bytes, || stream.mask(message, ROWS as u64).is_ok());
         writeln!(std::io::stdout(), "{name}, {count} of {COLUMNS} columns by {mask}: {cells} cells, {speed:.0} MB/s")?;
     }
     Ok(())
-}
-
-fn per_second(bytes: usize, run: impl Fn() -> bool) -> f64 {
-    let (start, mut rounds) = (Instant::now(), 0_u32);
-    while start.elapsed() < TIME_MIN {
-        assert!(black_box(run()));
-        rounds += 1;
-    }
-    bytes as f64 * f64::from(rounds) / start.elapsed().as_secs_f64() / 1e6
 }

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 
 const JOB: &str = r#""jobComplete":true,"jobReference":{"projectId":"p","jobId":"j"}"#;
 /// Those that a naive reader can do: what hashes with keys are worth is another test's.
-const MASKS: [&str; 9] = [
+pub(crate) const MASKS: [&str; 9] = [
     "always_null",
     "default_value",
     "constant(masked)",
@@ -27,7 +27,7 @@ const MASKS: [&str; 9] = [
     "partial(last, 2, *)",
     "partial(first, 5, #)",
 ];
-const KINDS: [&str; 15] = [
+pub(crate) const KINDS: [&str; 15] = [
     "STRING",
     "BYTES",
     "INTEGER",

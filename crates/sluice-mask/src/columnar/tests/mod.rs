@@ -15,7 +15,7 @@ use crate::page::RawPage;
 use crate::schema::Columns;
 use crate::value::Values;
 use crate::write::Writer;
-use crate::write::tests::{Masks, naive_row, path};
+use crate::write::tests::{MASKS, Masks, naive_row, path};
 use arrow_ipc::CompressionType;
 use proptest::prelude::*;
 use rows::{Chance, field, row};
@@ -24,17 +24,6 @@ use sluice_policy::Mask;
 use std::collections::BTreeSet;
 use std::sync::Arc as Shared;
 
-const MASKS: [&str; 9] = [
-    "always_null",
-    "default_value",
-    "constant(masked)",
-    "sha256",
-    "date_year",
-    "last_four",
-    "first_four",
-    "partial(last, 2, *)",
-    "partial(first, 5, #)",
-];
 /// A naive reader has no keys: these agree with each other alone.
 const KEYED: [&str; 4] = ["keyed_hash", "random_hash", "email", "refuse"];
 

@@ -1,25 +1,8 @@
 //! Rows of every type as cells of JSON, the one form that all others are made from.
 
+use crate::write::tests::KINDS;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-
-const KINDS: [&str; 15] = [
-    "STRING",
-    "BYTES",
-    "INTEGER",
-    "FLOAT",
-    "NUMERIC",
-    "BIGNUMERIC",
-    "BOOLEAN",
-    "DATE",
-    "TIME",
-    "DATETIME",
-    "TIMESTAMP",
-    "INTERVAL",
-    "GEOGRAPHY",
-    "JSON",
-    "RANGE",
-];
 
 /// Text, and days since 1970.
 pub const DATES: [(&str, i32); 5] =

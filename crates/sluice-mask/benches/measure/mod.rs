@@ -1,0 +1,37 @@
+//! What both measurements of masks share: which columns are masked by what, and bytes per second.
+
+use sluice_mask::{MASK_SECRET_BYTES, MaskKeys, Masker};
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+#[path = "../../tests/it/permit.rs"]
+#[expect(clippy::panic, clippy::unwrap_used, dead_code, reason = "it is a test's, which uses more of it")]
+pub mod permit;
+
+pub const COLUMNS: usize = 20;
+/// How many of them, and by what.
+pub const MASKED: [(usize, &str); 6] =
+    [(0, "last_four"), (1, "default_value"), (1, "last_four"), (1, "keyed_hash"), (5, "last_four"), (5, "keyed_hash")];
+const TIME_MIN: Duration = Duration::from_secs(1);
+
+pub fn keys() -> MaskKeys {
+    MaskKeys::new(&[7; MASK_SECRET_BYTES])
+}
+
+/// Of a table of texts, so many of whose columns are labelled.
+pub fn masker(count: usize, mask: &str) -> Masker {
+    let columns: Vec<String> = (0..count).map(|position| format!("\"p.d.t.c{position}\"")).collect();
+    let labels = format!("[labels.id]\nmask = \"{mask}\"\nreason = \"r\"\ncolumns = [{}]\n", columns.join(", "));
+    let labels = if count == 0 { String::new() } else { labels };
+    Masker::new(&permit::permit(permit::method("tabledata.list", &[Some("STRING"); COLUMNS]), &labels), &keys())
+}
+
+/// Megabytes.
+pub fn per_second(bytes: usize, run: impl Fn() -> bool) -> f64 {
+    let (start, mut rounds) = (Instant::now(), 0_u32);
+    while start.elapsed() < TIME_MIN {
+        assert!(black_box(run()));
+        rounds += 1;
+    }
+    bytes as f64 * f64::from(rounds) / start.elapsed().as_secs_f64() / 1e6
+}
