@@ -7,6 +7,7 @@ use super::submit::check_cancelled;
 use super::write::{Content, mismatch, not_a_table, write};
 use crate::execute::Warehouse;
 use crate::problem::Problem;
+use crate::store::partition::Named;
 use crate::store::{Row, Table, TableKind, Working};
 use crate::values::datum::billed_bytes;
 use serde_json::{Map, Value};
@@ -86,9 +87,10 @@ impl CopyRequest {
 }
 
 fn source(working: &Working, name: &TableName) -> Result<Arc<Table>, Problem> {
-    let table = working.state.table(name)?;
+    let named = Named::of(name)?;
+    let table = working.state.table(&named.table)?;
     match table.kind {
-        TableKind::Table => Ok(table.clone()),
+        TableKind::Table => named.narrowed(table),
         TableKind::Generated => Err(Problem::not_implemented("copies of the generated table")),
         TableKind::View { .. } => Err(not_a_table(name)),
     }
