@@ -170,8 +170,11 @@ impl Analyzer<'_> {
     fn plain_table(&mut self, table: &Table) -> Bound {
         let mut columns: Vec<(String, Type, bool)> =
             table.columns.iter().map(|column| (column.name.clone(), column.kind.clone(), false)).collect();
+        // A file is read whole, whatever is asked of it.
+        let is_file = matches!(table.kind, TableKind::External);
+        let whole = is_file.then(|| (table.name.clone(), columns.iter().map(|(name, ..)| name.clone()).collect()));
         columns.extend(pseudo_columns(&table.kind, table.ingestion_time, false));
-        self.bound(vec![table.name.clone()], columns)
+        Bound { billed: whole.into_iter().collect(), ..self.bound(vec![table.name.clone()], columns) }
     }
 
     /// All tables behind a wildcard are read. BigQuery takes the columns of the newest; which that is we do not know, so all of them are there,

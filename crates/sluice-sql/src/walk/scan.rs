@@ -3,7 +3,7 @@
 use super::{Origin, Origins, UseSet, Walker, WithEntry, rows_taint, uses};
 use crate::flow::{Flow, Taint};
 use crate::tree::NodeId;
-use crate::world::Bound;
+use crate::world::{Bound, BoundColumn};
 use sluice_model::{Type, UseKind};
 
 impl Walker<'_> {
@@ -73,7 +73,9 @@ impl Walker<'_> {
             let Some(column) = usize::try_from(index).ok().and_then(|index| bound.columns.get(index)) else { continue };
             let origin = usize::try_from(index).map(|index| Origin { table: name.to_owned(), index });
             self.bind_unread(id, column.flow.clone(), origin.into_iter().collect());
+            self.bill(bound, column);
         }
+        self.found.bill_all(&bound.billed);
         self.read_through(bound, &rows_taint(&bound.rows));
         for table in bound.names.iter().chain(&bound.base) {
             self.found.reads.columns.entry(table.clone()).or_default();
@@ -92,6 +94,27 @@ impl Walker<'_> {
             rows.extend(uses(&taint, UseKind::Filter));
         }
         rows
+    }
+
+    /// BigQuery may count what is listed, also where nothing looks at it, and of a record all of its fields: who counts fewer columns is no worse for it.
+    fn bill(&mut self, bound: &Bound, column: &BoundColumn) {
+        if column.pseudo {
+            return;
+        }
+        for table in &bound.names {
+            self.found.billed.entry(table.clone()).or_default().insert(column.name.clone());
+        }
+        for path in column.flow.all().iter().filter_map(|(source, _)| self.sources.path(*source)) {
+            self.found.billed.entry(path.table.clone()).or_default().extend(path.path.first().cloned());
+        }
+    }
+
+    /// Every column of the table behind a scan: BigQuery counts all that a changed table holds.
+    pub fn bill_whole(&mut self, scan: NodeId) {
+        let name = self.tree.child(scan, "table").and_then(|table| self.tree.text(table, "full_name")).unwrap_or_default();
+        if let Some(bound) = self.world.tables.get(name) {
+            bound.columns.iter().for_each(|column| self.bill(bound, column));
+        }
     }
 
     /// A column is read when something looks at it: the engine lists more than that where functions were put in place.
