@@ -139,6 +139,7 @@ impl Gateway {
         passage.asked = Some(record::statement(&ask, &analysis));
         let mut understood = understood?;
         self.label_sizes(passage, &mut understood).await?;
+        self.decide_by_partitions(passage, &ask, &mut understood).await?;
         self.tell_or_withhold(passage, &ask.job.project, &understood)?;
         if depends_on_who_asks(&understood.analysis) && !self.impersonates(&ask.connection) {
             let text =
