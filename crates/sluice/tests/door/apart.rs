@@ -30,7 +30,7 @@ const WAREHOUSE_TOKEN: &str = "fedcba9876543210fedcba9876543210";
 const SIGNER_SEED: [u8; 32] = [7; 32];
 const STOPPED_WITHIN: Duration = Duration::from_secs(90);
 /// A gateway looks every second at what is in force.
-const SEEN_WITHIN: Duration = Duration::from_millis(2_500);
+pub const SEEN_WITHIN: Duration = Duration::from_millis(2_500);
 /// What sockets and hands held when a change came in force, and some.
 const MESSAGES_AFTER_MAX: usize = 24;
 const NO_STREAMS: &str = "
@@ -129,13 +129,15 @@ impl Apart {
     }
 
     /// Another set in the place of the one in force, signed by Ana.
-    fn activate(&self, set: &Path) {
+    pub fn activate(&self, set: &Path) {
         let (text, signature) = (self.folder.join("activation.txt"), self.folder.join("activation.sig"));
         let (set, draft, signed) = (set.to_str().unwrap(), text.to_str().unwrap(), signature.to_str().unwrap());
         self.run(&["policy", "activate", set, "--draft", draft, "--by", "ana", "--reason", "a change while rows leave"]);
         let signer = Ed25519KeyPair::from_seed_unchecked(&SIGNER_SEED).unwrap();
         std::fs::write(&signature, signer.sign(&std::fs::read(&text).unwrap()).as_ref()).unwrap();
         self.run(&["policy", "activate", set, "--signed", draft, "--signature", signed]);
+        // The next one is written anew.
+        [&text, &signature].map(|file| std::fs::remove_file(file).unwrap());
     }
 }
 

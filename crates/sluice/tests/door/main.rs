@@ -57,6 +57,8 @@ mod numbers;
 #[cfg(test)]
 mod ownership;
 #[cfg(test)]
+mod partitions;
+#[cfg(test)]
 mod policies;
 #[cfg(test)]
 mod pool;
@@ -66,6 +68,8 @@ mod probing;
 mod program;
 #[cfg(test)]
 mod replicas;
+#[cfg(test)]
+mod sizes;
 #[cfg(test)]
 mod slow;
 #[cfg(test)]
@@ -100,3 +104,5 @@ mod walk;
 mod watch;
 #[cfg(test)]
 mod world;
+#[cfg(test)]
+mod write_changes;
