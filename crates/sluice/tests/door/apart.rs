@@ -137,7 +137,9 @@ impl Apart {
         std::fs::write(&signature, signer.sign(&std::fs::read(&text).unwrap()).as_ref()).unwrap();
         self.run(&["policy", "activate", set, "--signed", draft, "--signature", signed]);
         // The next one is written anew.
-        [&text, &signature].map(|file| std::fs::remove_file(file).unwrap());
+        for file in [&text, &signature] {
+            std::fs::remove_file(file).unwrap();
+        }
     }
 }
 
