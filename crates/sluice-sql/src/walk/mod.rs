@@ -2,6 +2,7 @@
 
 mod expression;
 mod function;
+mod reading;
 mod scan;
 mod window;
 
