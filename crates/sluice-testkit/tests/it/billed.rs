@@ -18,7 +18,7 @@ fn table(name: &str, kind: TableKind, columns: &[(&str, &str)], partitioned_by: 
 }
 
 fn warehouse() -> Snapshot {
-    let people = [("id", "INT64"), ("ssn", "STRING"), ("at", "STRUCT<city STRING, street STRING>"), ("day", "DATE")];
+    let people = [("id", "INT64"), ("ssn", "STRING"), ("home", "STRUCT<city STRING, street STRING>"), ("day", "DATE")];
     let view = |query: &str| TableKind::View { query: query.to_owned(), legacy: false, materialized: false };
     let tables = [
         table("people", TableKind::Table, &people, Some("day")),
@@ -44,7 +44,7 @@ fn what_is_listed_may_be_billed() {
     };
     check("SELECT id FROM d.people", &["people: id"], &["people: id"]);
     check("SELECT COUNT(*) FROM d.people", &[], &[]);
-    check("SELECT at.city FROM d.people", &["people: at.city"], &["people: at"]);
+    check("SELECT home.city FROM d.people", &["people: home.city"], &["people: home"]);
     check("SELECT id FROM (SELECT id, UPPER(ssn) AS u FROM d.people)", &["people: id"], &["people: id ssn"]);
     check("WITH w AS (SELECT id, ssn FROM d.people) SELECT id FROM w", &["people: id"], &["people: id ssn"]);
     check("SELECT id FROM d.hiding", &["people: id"], &["people: id ssn"]);
@@ -55,8 +55,8 @@ fn what_is_listed_may_be_billed() {
         &["file: a", "people: id"],
         &["file: a b", "people: id"],
     );
-    check("UPDATE d.people SET id = 1 WHERE id = 2", &["people: id"], &["people: at day id ssn"]);
-    check("DELETE FROM d.people WHERE id = 2", &["people: id"], &["people: at day id ssn"]);
+    check("UPDATE d.people SET id = 1 WHERE id = 2", &["people: id"], &["people: day home id ssn"]);
+    check("DELETE FROM d.people WHERE id = 2", &["people: id"], &["people: day home id ssn"]);
     check("INSERT INTO d.people (id) SELECT a FROM d.file", &["file: a"], &["file: a b"]);
     check("TRUNCATE TABLE d.people", &[], &[]);
 }
