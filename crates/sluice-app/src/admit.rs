@@ -70,7 +70,7 @@ impl Gateway {
             self.forget(passage, &ask.changes);
             return Ok(Admitted::Job(Box::new(self.tell_of(passage, &running.known, running.as_begun().await).await)));
         }
-        let fault = |fault| failed(fault, admission.may_be_told);
+        let fault = |fault| failed(fault, admission.may_tell);
         if ask.reads == Reads::Nothing {
             let asking = self.parts.upstream.send(&admission.permit);
             let answer = passage.visit.trail.upstream(Stage::UpstreamSend, asking).await;

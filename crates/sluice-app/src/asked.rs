@@ -49,6 +49,8 @@ pub struct QueryAsk {
     /// `jobs.insert`, with our labels still to be added.
     pub sends: Sends,
     pub also: Vec<(String, Resource)>,
+    /// Where the rows go, if that is a partition that is emptied or has to be empty.
+    pub partitions: Vec<TableName>,
 }
 
 /// Anything that is not a statement.

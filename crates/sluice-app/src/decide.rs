@@ -1,7 +1,7 @@
 //! From a request to a permit that is on record: policy, a dry run where anybody asks for it, policy again.
 
 use crate::gateway::{Gateway, Passage};
-use crate::ports::{InForce, UpstreamFault, UpstreamFaultKind};
+use crate::ports::{InForce, UpstreamError, UpstreamFault, UpstreamFaultKind};
 use crate::probing::Probe;
 use crate::record;
 use crate::refusal::{FormReason, Why};
@@ -11,10 +11,13 @@ use sluice_ledger::Recorded;
 use sluice_ledger::record::content::{Meta, Steps, Table};
 use sluice_model::TableName;
 use sluice_policy::{
-    Amount, Circumstances, Counters, Decision, DryRun, Exceeded, Known, Limit, Outcome, Permit, Purpose, Request, Verdict, Work,
+    Amount, Circumstances, Counters, Decision, DryRun, Exceeded, Known, Limit, MayTell, Outcome, Permit, Purpose, Request, Verdict, Work,
 };
 use std::sync::Arc;
 use std::time::Instant;
+
+/// BigQuery's reason where a query would bill more than it may: its text says how much.
+const BYTES_LIMITED: &str = "bytesBilledLimitExceeded";
 
 /// A permit on record, with what the second judge said.
 pub(crate) struct Admission {
@@ -22,8 +25,8 @@ pub(crate) struct Admission {
     /// Until the job is done, or is known not to run.
     pub slot: Option<Slot>,
     pub dry_run: Option<DryRun>,
-    /// Nothing that BigQuery says of this request can hold a labelled value.
-    pub may_be_told: bool,
+    /// Of what BigQuery says of this request.
+    pub may_tell: MayTell,
 }
 
 /// One of the jobs that its caller may have at once: given back when it is dropped, whatever became of the request.
@@ -49,7 +52,7 @@ impl Gateway {
         request: Request,
         background: Background<'_>,
     ) -> Result<Admission, Why> {
-        let may_be_told = self.whole_may_be_told(passage, &request, background.known);
+        let may_tell = self.whole_may_tell(passage, &request, background.known);
         passage.asked = Some(record::request(&request, background.tables));
         passage.asks_anew = asks_anew(&request);
         let mut dry_run = None;
@@ -61,7 +64,7 @@ impl Gateway {
             passage.decision = Some(estimate.decision().clone());
             let estimate = self.recorded_estimate(passage, estimate).await?;
             let asking = self.parts.upstream.estimate(&estimate);
-            let said = passage.visit.trail.upstream(Stage::UpstreamDryRun, asking).await.map_err(|fault| failed(fault, may_be_told))?;
+            let said = passage.visit.trail.upstream(Stage::UpstreamDryRun, asking).await.map_err(|fault| failed(fault, may_tell))?;
             let (estimate, _) = estimate.into_parts();
             let begun = Instant::now();
             self.ask_shadows(passage, estimate.request(), Some(&said), background.known);
@@ -82,32 +85,32 @@ impl Gateway {
         let permit = self.recorded_permit(passage, permit).await?;
         self.note_probe(passage, Probe::Permitted).await;
         self.carry_labels(passage, &permit).await?;
-        Ok(Admission { permit, slot, dry_run, may_be_told })
+        Ok(Admission { permit, slot, dry_run, may_tell })
     }
 
     /// A poll: decided like everything else, and counted in its job's record instead of being one.
     ///
-    /// Says whether what BigQuery tells of the job may be told.
-    pub(crate) fn may_poll(&self, passage: &mut Passage, request: Request) -> Result<bool, Why> {
+    /// Says what of that which BigQuery tells of the job may be told.
+    pub(crate) fn may_poll(&self, passage: &mut Passage, request: Request) -> Result<MayTell, Why> {
         let known = self.parts.in_force.known();
-        let may_be_told = self.whole_may_be_told(passage, &request, &known);
+        let may_tell = self.whole_may_tell(passage, &request, &known);
         passage.asked = Some(record::request(&request, &[]));
         let begun = Instant::now();
         let verdict = self.first(passage, request, &known);
         passage.visit.trail.note(Stage::Decide, begun, word(&verdict));
         match verdict {
-            Verdict::Permitted(_) => Ok(may_be_told),
+            Verdict::Permitted(_) => Ok(may_tell),
             Verdict::Held(hold) => Err(refuse(passage, hold.refuse().decision)),
             Verdict::Refused(refusal) => Err(refuse(passage, refusal.decision)),
             Verdict::ToEstimate(estimate) => Err(refuse(passage, estimate.decision().clone())),
         }
     }
 
-    /// Nothing that BigQuery says of this request can hold what the caller may not see.
-    pub(crate) fn whole_may_be_told(&self, passage: &Passage, request: &Request, known: &Known) -> bool {
+    /// What BigQuery says of this request, as far as it cannot hold what the caller may not see.
+    pub(crate) fn whole_may_tell(&self, passage: &Passage, request: &Request, known: &Known) -> MayTell {
         let halt = self.parts.in_force.halt();
         let circumstances = self.circumstances(passage, known, &halt);
-        self.parts.in_force.policy().may_be_told(passage.caller.principal(), request, &circumstances)
+        self.parts.in_force.policy().may_tell(passage.caller.principal(), request, &circumstances)
     }
 
     /// Whether the caller may know these schemas: else no text that comes from them reaches it.
@@ -212,9 +215,10 @@ fn asks_anew(request: &Request) -> bool {
 }
 
 /// A fault of BigQuery's, with its text only where that cannot hold what the caller may not see.
-pub(crate) fn failed(fault: UpstreamFault, may_be_told: bool) -> Why {
+pub(crate) fn failed(fault: UpstreamFault, may_tell: MayTell) -> Why {
     let refused = fault.kind == UpstreamFaultKind::Refused;
-    let told = fault.error.as_ref().filter(|_| refused && may_be_told).map(|error| error.message.clone());
+    let may = |error: &&UpstreamError| refused && may_tell.texts && (may_tell.sizes || error.reason != BYTES_LIMITED);
+    let told = fault.error.as_ref().filter(may).map(|error| error.message.clone());
     Why::Upstream { fault: Box::new(fault), told }
 }
 

@@ -11,7 +11,7 @@ use crate::refusal::{Refused, Why};
 use crate::together::together;
 use crate::trail::Stage;
 use sluice_identity::Caller;
-use sluice_policy::{Method, Request, Resource, Sends, Verb, Work};
+use sluice_policy::{MayTell, Method, Request, Resource, Sends, Verb, Work};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,15 +100,15 @@ impl Gateway {
         if known.arrived {
             return Ok(());
         }
-        let may_be_told = self.may_be_told(passage, known);
+        let may_tell = self.may_tell(passage, known);
         let state = self.parts.upstream.job(&admission.permit, name, Duration::ZERO).await;
-        self.confirm(known, &state.map_err(|fault| failed(fault, may_be_told))?).await
+        self.confirm(known, &state.map_err(|fault| failed(fault, may_tell))?).await
     }
 
     async fn look_at(&self, passage: &mut Passage, job: &JobName) -> Result<JobState, Why> {
         let known = self.own_job(passage, job).await?;
         let request = method(passage, "jobs.get", &known.name, Verb::Get, "");
-        let may_be_told = self.may_be_told(passage, &known);
+        let may_tell = self.may_tell(passage, &known);
         let running = self.running.find(&passage.connection, &known.name);
         // The record of a job that is over takes no more counts: whoever asks then has a record of its own.
         if let Some(running) = running.as_ref().filter(|running| !running.state().done) {
@@ -126,7 +126,7 @@ impl Gateway {
                 passage.visit.trail.upstream(Stage::UpstreamJob, asking).await
             }
         };
-        let state = state.map_err(|fault| failed(fault, may_be_told))?;
+        let state = state.map_err(|fault| failed(fault, may_tell))?;
         self.confirm(&known, &state).await?;
         self.complete(passage, &state, "completed").await;
         Ok(self.tell_of(passage, &known, state).await)
@@ -140,12 +140,12 @@ impl Gateway {
         let known_now = self.parts.in_force.known();
         let admission = self.admit_request(passage, request, Background { known: &known_now, tables: &[] }).await?;
         self.confirm_first(passage, &known, &admission, &name).await?;
-        let may_be_told = self.may_be_told(passage, &known);
+        let may_tell = self.may_tell(passage, &known);
         let (asking, trail) = (self.parts.upstream.send(&admission.permit), &passage.visit.trail);
-        trail.upstream(Stage::UpstreamSend, asking).await.map_err(|fault| failed(fault, may_be_told))?;
+        trail.upstream(Stage::UpstreamSend, asking).await.map_err(|fault| failed(fault, may_tell))?;
         let asking = self.parts.upstream.job(&admission.permit, &name, Duration::ZERO);
         let state = trail.upstream(Stage::UpstreamJob, asking).await;
-        let state = state.map_err(|fault| failed(fault, may_be_told))?;
+        let state = state.map_err(|fault| failed(fault, may_tell))?;
         self.complete(passage, &state, "completed").await;
         Ok(self.tell_of(passage, &known, state).await)
     }
@@ -193,13 +193,11 @@ impl Gateway {
         })
     }
 
-    /// Whether nothing that BigQuery says of a job can hold a value that the caller may not see.
-    pub(crate) fn may_be_told(&self, passage: &Passage, known: &KnownJob) -> bool {
+    /// What BigQuery says of a job, as far as it cannot hold what the caller may not see.
+    pub(crate) fn may_tell(&self, passage: &Passage, known: &KnownJob) -> MayTell {
         match &known.work {
-            JobWork::Other => true,
-            JobWork::Query(work) => {
-                self.whole_may_be_told(passage, &self.page(known, work, Sends::default()), &self.parts.in_force.known())
-            }
+            JobWork::Other => MayTell { texts: true, sizes: true },
+            JobWork::Query(work) => self.whole_may_tell(passage, &self.page(known, work, Sends::default()), &self.parts.in_force.known()),
         }
     }
 }

@@ -14,6 +14,7 @@ use sluice_ledger::Recorded;
 use sluice_ledger::record::content::Steps;
 use sluice_ledger::record::{Draft, DraftError};
 use sluice_mask::{Head, MaskedRows, Masking};
+use sluice_policy::MayTell;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -47,7 +48,7 @@ pub(crate) struct Onward {
     source: Box<dyn RowsSource>,
     to: Sender<MoreRows>,
     left: Left,
-    may_be_told: bool,
+    may_tell: MayTell,
     /// Of the job whose rows they are.
     pub state: JobState,
 }
@@ -80,21 +81,21 @@ impl RowsToCome {
 }
 
 impl Onward {
-    pub fn new(masking: Masking, source: Box<dyn RowsSource>, first: &[Recorded<MaskedRows>], may_be_told: bool) -> (Onward, RowsToCome) {
+    pub fn new(masking: Masking, source: Box<dyn RowsSource>, first: &[Recorded<MaskedRows>], may_tell: MayTell) -> (Onward, RowsToCome) {
         let (to, from) = mpsc::channel(STEPS_AHEAD_MAX);
-        (Onward { masking, source, to, left: left(first), may_be_told, state: JobState::default() }, RowsToCome(from))
+        (Onward { masking, source, to, left: left(first), may_tell, state: JobState::default() }, RowsToCome(from))
     }
 }
 
 impl Gateway {
     /// To the end of the rows, which is the end of the request.
     pub(crate) async fn send_onward(self: Arc<Self>, passage: Passage, onward: Onward) {
-        let Onward { masking, source, to, mut left, may_be_told, state } = onward;
+        let Onward { masking, source, to, mut left, may_tell, state } = onward;
         let passage = Arc::new(passage);
         let ((masked, from_masked), (sealed, from)) = (mpsc::channel(STEPS_AHEAD_MAX), mpsc::channel(RECORDS_AHEAD_MAX));
         let reading = tokio::spawn(Arc::clone(&self).read_on(Arc::clone(&passage), masking, source, masked));
         let sealing = tokio::spawn(Arc::clone(&self).seal_on(Arc::clone(&passage), left.pieces, from_masked, sealed));
-        let ending = self.send_recorded(&passage, from, &to, &mut left, may_be_told).await;
+        let ending = self.send_recorded(&passage, from, &to, &mut left, may_tell).await;
         reading.abort();
         sealing.abort();
         // No piece goes on record behind the end of its request.
@@ -157,7 +158,7 @@ impl Gateway {
         mut from: Receiver<Result<Sealed, Why>>,
         to: &Sender<MoreRows>,
         left: &mut Left,
-        may_be_told: bool,
+        may_tell: MayTell,
     ) -> Result<Ending, Why> {
         loop {
             match from.recv().await {
@@ -172,7 +173,7 @@ impl Gateway {
                     *left = sent;
                 }
                 Some(Ok(Sealed::End(head))) => {
-                    let ended = to.send(MoreRows::End(self.told_head(*head, may_be_told))).await;
+                    let ended = to.send(MoreRows::End(self.told_head(*head, may_tell))).await;
                     return Ok(ended.map_or(Ending::Abandoned, |()| Ending::Sent));
                 }
                 Some(Err(why)) => return Err(why),

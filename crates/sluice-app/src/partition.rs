@@ -1,12 +1,15 @@
 //! A table named with a partition: its rows are those in which a column has that value, so it is a filter.
 
-use crate::gateway::Gateway;
+use crate::asked::QueryAsk;
+use crate::gateway::{Gateway, Passage};
 use crate::refusal::Why;
 use crate::trail::Trail;
+use crate::understand::Understood;
 use sluice_model::{Analysis, ColumnPath, StatementAnalysis, TableName, Use, UseKind};
 use sluice_policy::{Known, Restriction};
 use sluice_sql::Required;
-use sluice_sql::catalog::Snapshot;
+use sluice_sql::catalog::{Snapshot, Table};
+use std::sync::Arc;
 
 impl Gateway {
     /// What stands for the names of partitions, where columns have such values. By the time of arrival there is none.
@@ -20,13 +23,32 @@ impl Gateway {
         let mut snapshot = Snapshot::default();
         let wanted = Required { tables: tables.to_vec(), ..Required::default() };
         self.look_up(trail, connection, &wanted, &mut snapshot, &mut known).await?;
-        let columns = snapshot.tables.values().filter_map(|table| {
-            let path = vec![table.partitioned_by.clone()?];
-            Some(ColumnPath { table: table.name.clone(), path })
-        });
-        let uses: Vec<Use> = columns.map(|column| Use { column, how: UseKind::Filter }).collect();
-        Ok((restriction(tables, uses).map(Box::new), known))
+        Ok((restriction(tables, uses(snapshot.tables.values())).map(Box::new), known))
     }
+
+    /// The same of where a statement's rows go: whether the partition is empty, or what else is there afterwards, tells of the rows that were in it.
+    pub(crate) async fn decide_by_partitions(&self, passage: &Passage, ask: &QueryAsk, understood: &mut Understood) -> Result<(), Why> {
+        if ask.partitions.is_empty() {
+            return Ok(());
+        }
+        let (trail, known) = (&passage.visit.trail, understood.known.clone());
+        let (restriction, known) = self.named_partitions(trail, &ask.connection, &ask.partitions, known).await?;
+        understood.known = known;
+        let statements = restriction.into_iter().flat_map(|restriction| restriction.analysis.statements);
+        let uses: Vec<Use> = statements.flat_map(|statement| statement.uses).collect();
+        if let Some(last) = Arc::make_mut(&mut understood.analysis).statements.last_mut() {
+            last.uses.extend(uses);
+        }
+        Ok(())
+    }
+}
+
+fn uses<'a>(tables: impl Iterator<Item = &'a Table>) -> Vec<Use> {
+    let columns = tables.filter_map(|table| {
+        let path = vec![table.partitioned_by.clone()?];
+        Some(ColumnPath { table: table.name.clone(), path })
+    });
+    columns.map(|column| Use { column, how: UseKind::Filter }).collect()
 }
 
 fn restriction(tables: &[TableName], uses: Vec<Use>) -> Option<Restriction> {
@@ -34,7 +56,47 @@ fn restriction(tables: &[TableName], uses: Vec<Use>) -> Option<Restriction> {
         return None;
     }
     let named: Vec<String> = tables.iter().map(ToString::to_string).collect();
-    let statement = StatementAnalysis { kind: "SELECT".to_owned(), uses, ..StatementAnalysis::default() };
+    let statement = StatementAnalysis { kind: "SELECT".to_owned(), uses, billed: Some(Vec::new()), ..StatementAnalysis::default() };
     let analysis = Analysis { statements: vec![statement], refused: None };
     Some(Restriction { text: format!("-- one partition of {}", named.join(", ")), analysis })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_sql::catalog::TableKind;
+
+    #[test]
+    fn a_partition_by_a_column_is_a_filter_on_it() {
+        let check = |tables: &[(&str, Option<&str>)], expect: Option<(&str, &[&str])>| {
+            let names: Vec<TableName> = tables.iter().map(|(name, _)| TableName::new("p", "d", name)).collect();
+            let tables: Vec<Table> = names.iter().zip(tables).map(|(name, (_, column))| table(name, *column)).collect();
+            let found = restriction(&names, uses(tables.iter()));
+            let said = found.as_ref().map(|found| {
+                let [statement] = found.analysis.statements.as_slice() else { panic!("{found:?}") };
+                assert!(statement.uses.iter().all(|used| used.how == UseKind::Filter), "{statement:?}");
+                // It reads nothing of its own, and nothing is billed for it.
+                assert!(
+                    statement.reads.is_empty() && statement.outputs.is_empty() && statement.billed == Some(Vec::new()),
+                    "{statement:?}"
+                );
+                (found.text.as_str(), statement.uses.iter().map(|used| used.column.to_string()).collect::<Vec<_>>())
+            });
+            let expect = expect.map(|(text, columns)| (text, columns.iter().map(|column| (*column).to_owned()).collect()));
+            assert_eq!(said, expect, "{tables:?}");
+        };
+        check(&[], None);
+        check(&[("t", None)], None);
+        check(&[("t", Some("born"))], Some(("-- one partition of p.d.t", &["p.d.t.born"])));
+        check(
+            &[("t", Some("born")), ("u", None), ("v", Some("n"))],
+            Some(("-- one partition of p.d.t, p.d.u, p.d.v", &["p.d.t.born", "p.d.v.n"])),
+        );
+    }
+
+    fn table(name: &TableName, column: Option<&str>) -> Table {
+        let (kind, columns) = (TableKind::Table, Vec::new());
+        let partitioned_by = column.map(str::to_owned);
+        Table { name: name.clone(), kind, columns, etag: String::new(), ingestion_time: column.is_none(), partitioned_by }
+    }
 }

@@ -19,7 +19,7 @@ use sluice_identity::Caller;
 use sluice_ledger::Recorded;
 use sluice_mask::{Head, MaskedRows};
 use sluice_model::Refused as NotUnderstood;
-use sluice_policy::{Destination, Difference, DryRun, JudgeMode, Purpose, Request, Sends, Statement, Work, compare};
+use sluice_policy::{Destination, Difference, DryRun, JudgeMode, MayTell, Purpose, Request, Sends, Statement, Work, compare};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -57,7 +57,7 @@ impl Gateway {
         let connection = ask.connection.clone();
         self.pass(visit, Arc::new(caller), &connection, |gateway, mut passage| async move {
             let outcome = match gateway.submit_now(&mut passage, ask).await {
-                Ok(running) => Ok(gateway.told(running.as_begun().await, gateway.may_be_told(&passage, &running.known))),
+                Ok(running) => Ok(gateway.told(running.as_begun().await, gateway.may_tell(&passage, &running.known))),
                 Err(why) => Err(why),
             };
             (passage, outcome)
@@ -128,7 +128,7 @@ impl Gateway {
             },
             Err(why) => return Err(why),
         };
-        let state = self.told(running.state(), self.may_be_told(passage, &running.known));
+        let state = self.told(running.state(), self.may_tell(passage, &running.known));
         Ok(if dry_run { Sent::DryRun(Box::new(state)) } else { Sent::Job(state.name) })
     }
 
@@ -139,6 +139,7 @@ impl Gateway {
         passage.asked = Some(record::statement(&ask, &analysis));
         let mut understood = understood?;
         self.label_sizes(passage, &mut understood).await?;
+        self.decide_by_partitions(passage, &ask, &mut understood).await?;
         self.tell_or_withhold(passage, &ask.job.project, &understood)?;
         if depends_on_who_asks(&understood.analysis) && !self.impersonates(&ask.connection) {
             let text =
@@ -242,7 +243,7 @@ impl Gateway {
                 let told = Some(error.message.clone());
                 Err(Why::Upstream { fault: Box::new(UpstreamFault { error: Some(error), ..fault }), told })
             }
-            Err(fault) => Err(failed(fault, admission.may_be_told)),
+            Err(fault) => Err(failed(fault, admission.may_tell)),
         }
     }
 
@@ -253,7 +254,7 @@ impl Gateway {
             JobWork::Query(work) if work.part != Part::Unshown => work,
             _ => return Err(Why::Form { reason: FormReason::Invalid, text: "the job is no query, it has no rows".to_owned() }),
         };
-        if work.part == Part::Shown && !self.may_be_told(passage, &known) {
+        if work.part == Part::Shown && !self.may_tell(passage, &known).texts {
             let text = "a script that reads labelled columns shows its result whole, and not part by part".to_owned();
             return Err(Why::Form { reason: FormReason::Unsupported, text });
         }
@@ -262,9 +263,9 @@ impl Gateway {
         // The record of a job that is over takes no more counts: whoever asks then has a record of its own.
         if let Some(running) = running.as_ref().filter(|running| !running.state().done) {
             running.count_poll();
-            let may_be_told = self.may_poll(passage, self.page(&known, work, Sends::default()))?;
-            let state = self.told(running.wait(patience).await, may_be_told);
-            succeeded(&state, may_be_told)?;
+            let may_tell = self.may_poll(passage, self.page(&known, work, Sends::default()))?;
+            let state = self.told(running.wait(patience).await, may_tell);
+            succeeded(&state, may_tell)?;
             if !state.done || !wants_rows {
                 return Ok(of_state(state));
             }
@@ -273,7 +274,7 @@ impl Gateway {
         let known_now = self.parts.in_force.known();
         let background = Background { known: &known_now, tables: &[] };
         let admission = self.admit_request(passage, self.page(&known, work, rows_sent(&rows)), background).await?;
-        let fault = |fault| failed(fault, admission.may_be_told);
+        let fault = |fault| failed(fault, admission.may_tell);
         let state = match &running {
             Some(running) => running.state(),
             None => {
@@ -282,10 +283,10 @@ impl Gateway {
             }
         };
         self.confirm(&known, &state).await?;
-        succeeded(&state, admission.may_be_told)?;
+        succeeded(&state, admission.may_tell)?;
         if !state.done || !wants_rows {
             self.complete_later(passage, &state, &Left::default());
-            return Ok(of_state(self.told(state, admission.may_be_told)));
+            return Ok(of_state(self.told(state, admission.may_tell)));
         }
         self.hold_to(&passage.connection, work, &state)?;
         let rows = RowsAsk::OfJob(rows);
@@ -294,7 +295,7 @@ impl Gateway {
         let page = passage.visit.trail.upstream(Stage::UpstreamRows, asking).await.map_err(fault)?;
         let released = self.release(passage, &admission, page).await?;
         self.complete_later(passage, &state, &released.left());
-        Ok(Results { job: Some(state.name.clone()), state: Some(self.told(state, admission.may_be_told)), ..released.results() })
+        Ok(Results { job: Some(state.name.clone()), state: Some(self.told(state, admission.may_tell)), ..released.results() })
     }
 
     /// What was dispatched is what is judged: a job whose result is another is withheld.
@@ -416,7 +417,7 @@ pub(crate) fn of_state(state: JobState) -> Results {
 }
 
 /// A job that failed has no rows: whoever asks for them is told why.
-fn succeeded(state: &JobState, may_be_told: bool) -> Result<(), Why> {
+fn succeeded(state: &JobState, may_tell: MayTell) -> Result<(), Why> {
     let Some(error) = &state.error else { return Ok(()) };
     let fault = UpstreamFault {
         kind: UpstreamFaultKind::Refused,
@@ -426,7 +427,7 @@ fn succeeded(state: &JobState, may_be_told: bool) -> Result<(), Why> {
         may_have_acted: true,
         detail: "the job failed".to_owned(),
     };
-    Err(failed(fault, may_be_told))
+    Err(failed(fault, may_tell))
 }
 
 /// For the digest of what is sent, and for masks, which write moments as they were asked for: the call that an adapter makes of a page.

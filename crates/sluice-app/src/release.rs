@@ -88,11 +88,11 @@ impl Gateway {
         passage.sampling = self.sampling(&masker, admission.permit.value(), &head);
         let rows = self.commit_rows(passage, 0, masked?).await?;
         let more = onward.map(|(masking, source)| {
-            let (onward, more) = Onward::new(masking, source, &rows, admission.may_be_told);
+            let (onward, more) = Onward::new(masking, source, &rows, admission.may_tell);
             passage.onward = Some(onward);
             more
         });
-        Ok(Released { head: self.told_head(head, admission.may_be_told), rows, more })
+        Ok(Released { head: self.told_head(head, admission.may_tell), rows, more })
     }
 
     /// Each piece on record, under its number; the first is `number`.

@@ -34,6 +34,7 @@ mod tests {
             request_id: Some(request_id.to_owned()),
             sends: Sends { body: Some(body.to_string()), ..Sends::default() },
             also: Vec::new(),
+            partitions: Vec::new(),
         }
     }
 

@@ -47,8 +47,8 @@ impl Gateway {
         let known_now = self.parts.in_force.known();
         let admission = self.admit_request(passage, request, Background { known: &known_now, tables: &[] }).await?;
         self.confirm_first(passage, &script, &admission, &script.name).await?;
-        let may_be_told = self.may_be_told(passage, &script);
-        let fault = |fault| failed(fault, may_be_told);
+        let may_tell = self.may_tell(passage, &script);
+        let fault = |fault| failed(fault, may_tell);
         let asking = self.parts.upstream.send(&admission.permit);
         let listed = passage.visit.trail.upstream(Stage::UpstreamSend, asking).await.map_err(fault)?;
         let mut states = Vec::new();
@@ -61,7 +61,7 @@ impl Gateway {
                 continue;
             }
             self.take_in(&script, &state).await?;
-            states.push(self.told(without_foreign_text(state), may_be_told));
+            states.push(self.told(without_foreign_text(state), may_tell));
         }
         self.complete(passage, &JobState::default(), "completed").await;
         Ok(states)

@@ -9,8 +9,9 @@ use crate::understand::{Understood, shown};
 use serde_json::{Map, Value};
 use sluice_mask::Head;
 use sluice_model::{ColumnPath, TableName};
-use sluice_policy::{Inherited, Known, Outcome, Resource, Work};
+use sluice_policy::{Inherited, Known, MayTell, Outcome, Request, Resource, Work};
 use sluice_sql::Required;
+use sluice_wire::policy_tags;
 use std::collections::BTreeSet;
 
 /// In every name of a count of bytes, and in no other name that BigQuery counts by.
@@ -19,6 +20,9 @@ const BYTES: &str = "bytes";
 /// partitioning column is a partition.
 const OF_VALUES: [&str; 2] = ["filterPredicate", "numPartitions"];
 const NESTING_MAX: usize = 16;
+/// Leaves columns out of a table's schema, and nothing of its sizes.
+const SELECTED: &str = "selectedFields";
+const MATERIALIZED: &str = "MATERIALIZED_VIEW";
 /// BigQuery's view of the tables of a dataset, and its column that is a size.
 const TABLES: &str = "__TABLES__";
 const SIZE: &str = "size_bytes";
@@ -63,35 +67,76 @@ impl Gateway {
         Ok(labels.collect())
     }
 
-    pub(crate) fn told_head(&self, mut head: Head, may_be_told: bool) -> Head {
-        if !may_be_told {
+    pub(crate) fn told_head(&self, mut head: Head, may_tell: MayTell) -> Head {
+        if !may_tell.sizes {
             coarsen_fields(&mut head.rest, &|bytes| self.parts.mask_keys.coarse_bytes(bytes));
         }
         head
     }
 
-    /// The description of a table, as it may be told. One's own result is described by its statement: it holds what was read before it is masked.
-    pub(crate) async fn tell_of_table(&self, passage: &Passage, admission: &Admission, known: &Known, mut answer: Answer) -> Answer {
+    /// The description of a table, as it may be told. One's own result is described by its statement: it holds what was read before it is masked,
+    /// and nothing that BigQuery counts beside.
+    pub(crate) async fn tell_of_table(&self, passage: &Passage, admission: &Admission, known: &Known, answer: Answer) -> Answer {
+        let mut coarse = answer.0.clone();
+        coarsen_table(&mut coarse, &|bytes| self.parts.mask_keys.coarse_bytes(bytes));
+        if coarse == answer.0 {
+            return answer;
+        }
         let request = admission.permit.value().request();
         let may_be_told = match &request.work {
-            Work::Statement(_) => admission.may_be_told,
+            Work::Statement(_) => admission.may_tell.texts,
             Work::Method(method) => match &method.resource {
-                Resource::Table(table) => self.shows_whole(passage, &request.project, table, known).await,
+                Resource::Table(table) => self.shows_whole_of(passage, request, table, known, &answer.0).await,
                 _ => true,
             },
         };
-        if !may_be_told {
-            coarsen_table(&mut answer.0, &|bytes| self.parts.mask_keys.coarse_bytes(bytes));
+        if may_be_told { answer } else { Answer(coarse) }
+    }
+
+    /// The same by what BigQuery says of a table just now. What a materialized view holds comes from columns of other tables.
+    async fn shows_whole_of(&self, passage: &Passage, request: &Request, table: &TableName, known: &Known, answer: &Value) -> bool {
+        let (table, mut known) = (canonical_table(table), known.clone());
+        if answer.get("type").and_then(Value::as_str) == Some(MATERIALIZED) {
+            return false;
         }
-        answer
+        match self.learn_tags(passage, request, &table, &mut known, answer).await {
+            Ok(()) => self.shows_whole(passage, &request.project, &table, &known).await,
+            // It has acted: what cannot be looked up is told less exactly, and is no fault.
+            Err(_) => false,
+        }
+    }
+
+    /// A table may have tags that nobody has seen yet: those that stand beside its sizes count, and where columns were left out, all that it has.
+    async fn learn_tags(
+        &self,
+        passage: &Passage,
+        request: &Request,
+        table: &TableName,
+        known: &mut Known,
+        answer: &Value,
+    ) -> Result<(), Why> {
+        let forget = || self.parts.catalog.forget(&passage.connection, table);
+        let is_whole = !request.sends.query.iter().any(|(name, _)| name == SELECTED);
+        if let Some(schema) = answer.get("schema").filter(|_| is_whole) {
+            let (tags, before) = (policy_tags(table, schema), known.clone());
+            self.remember_tags(known, &tags).await?;
+            if *known != before {
+                forget();
+            }
+            return Ok(());
+        }
+        forget();
+        let wanted = Required { tables: vec![table.clone()], ..Required::default() };
+        let found = passage.visit.trail.walk(Stage::Catalog, self.parts.catalog.fetch(&passage.connection, &wanted)).await?;
+        self.remember_tags(known, &found.tags).await
     }
 
     /// A copy, an extract or a load that went well, as it may be told: it counts the bytes of all columns.
     pub(crate) async fn tell_of_moved(&self, passage: &Passage, mut state: JobState) -> JobState {
         let source = state.resource.0.pointer("/configuration/extract/sourceTable").and_then(reference);
         let Some(table) = source.or_else(|| state.destination.clone()) else { return state };
-        let known = self.parts.in_force.known();
-        if !self.shows_whole(passage, &state.name.project, &canonical_table(&table), &known).await
+        let (table, known) = (canonical_table(&table), self.parts.in_force.known());
+        if !self.shows_whole(passage, &state.name.project, &table, &known).await
             && let Some(statistics) = state.resource.0.get_mut("statistics")
         {
             coarsen(statistics, &|bytes| self.parts.mask_keys.coarse_bytes(bytes));
@@ -117,9 +162,9 @@ fn reference(named: &Value) -> Option<TableName> {
     Some(TableName::new(part("projectId")?, part("datasetId")?, part("tableId")?))
 }
 
-/// Without its partition.
+/// Without its partition or moment.
 fn canonical_table(table: &TableName) -> TableName {
-    TableName { table: table.table.split('$').next().unwrap_or_default().to_owned(), ..table.clone() }
+    TableName { table: table.table.split(['$', '@']).next().unwrap_or_default().to_owned(), ..table.clone() }
 }
 
 /// All counts of bytes in statistics, wherever they stand.

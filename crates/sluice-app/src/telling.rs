@@ -8,7 +8,7 @@ use crate::script::without_foreign_text;
 use crate::sizes::{coarsen, coarsen_fields};
 use crate::withhold::{sent_columns, withhold};
 use sluice_model::{ColumnPath, Exposure, How, Output, TableName};
-use sluice_policy::{Evaluation, Known, Method, Outcome, Request, Resource, Sends, Work};
+use sluice_policy::{Evaluation, Known, MayTell, Method, Outcome, Request, Resource, Sends, Work};
 
 /// How BigQuery says it.
 const TAKEN: &str = "Already Exists: Job ";
@@ -21,7 +21,7 @@ impl Gateway {
             JobWork::Query(work) => {
                 // A part of a script can be of a procedure, whose body is not the caller's own text.
                 let state = if work.part == Part::Whole { state } else { without_foreign_text(state) };
-                self.told(state, self.may_be_told(passage, known))
+                self.told(state, self.may_tell(passage, known))
             }
             // One that runs has no numbers yet, and perhaps no table.
             JobWork::Other if !state.done => state,
@@ -72,12 +72,18 @@ impl Gateway {
     }
 
     /// A job as it may be told: without its texts and without exact sizes where they can hold what the caller may not see.
-    pub(crate) fn told(&self, state: JobState, may_be_told: bool) -> JobState {
-        if may_be_told { state } else { self.withheld(state, &[]) }
+    pub(crate) fn told(&self, state: JobState, may_tell: MayTell) -> JobState {
+        if may_tell.texts { self.told_sizes(state, may_tell) } else { self.withheld(state, &[]) }
     }
 
     fn withheld(&self, state: JobState, columns: &[String]) -> JobState {
-        let mut state = withhold(state, columns);
+        self.told_sizes(withhold(state, columns), MayTell::default())
+    }
+
+    fn told_sizes(&self, mut state: JobState, may_tell: MayTell) -> JobState {
+        if may_tell.sizes {
+            return state;
+        }
         let coarse = |bytes: u64| self.parts.mask_keys.coarse_bytes(bytes);
         if let Some(statistics) = state.resource.0.get_mut("statistics") {
             coarsen(statistics, &coarse);

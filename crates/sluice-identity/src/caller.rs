@@ -166,6 +166,15 @@ impl Caller {
         checked.map_err(|reason| Refusal { reason, issuer: Some(self.token.issuer.clone()), audiences: Vec::new() })
     }
 
+    /// Whether the token serves still, of a request that goes on for long.
+    pub fn still_lasts(&self, now: u64) -> Result<(), Refusal> {
+        let expires_at = self.token.expires_at;
+        if now < expires_at.saturating_add(judgement::LEEWAY_SECONDS) {
+            return Ok(());
+        }
+        Err(Refusal { reason: Reason::Expired { expires_at, now }, issuer: Some(self.token.issuer.clone()), audiences: Vec::new() })
+    }
+
     pub fn principal(&self) -> &Principal {
         &self.principal
     }

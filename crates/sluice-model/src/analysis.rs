@@ -17,6 +17,9 @@ pub struct StatementAnalysis {
     pub kind: String,
     pub effects: Vec<Effect>,
     pub reads: Vec<Read>,
+    /// Columns whose bytes BigQuery may count, each whole: all that are listed in the text and in what it opens, whether or not anything looks at them.
+    /// Nothing where nobody knows.
+    pub billed: Option<Vec<Read>>,
     pub writes: Vec<Write>,
     pub outputs: Vec<Output>,
     pub uses: Vec<Use>,

@@ -22,7 +22,7 @@ pub use bigquery::{
     ANSWER_BYTES_MAX, BigQuery, Connection, ConnectionFault, ConnectionSettings, ERROR_MESSAGE_BYTES_MAX, ERROR_REASON_BYTES_MAX, Timing,
     UPLOAD_BYTES_MAX, UPLOAD_CHUNK_BYTES,
 };
-pub use catalog::{CATALOG_NAMES_MAX, policy_tags};
+pub use catalog::CATALOG_NAMES_MAX;
 pub use collector::Collector;
 pub use credential::{
     Cached, CallerAccount, CredentialFault, Credentials, CredentialsSettings, Federation, FixedToken, Impersonate, Impersonation,

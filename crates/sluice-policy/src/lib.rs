@@ -60,4 +60,4 @@ pub use set::{PolicySet, RULES_MAX, Rule};
 pub use settings::{JudgeMode, Probing, SETTINGS_FORMAT, Settings};
 pub use shadow::{SHADOWS_MAX, ShadowEvaluation, shadows};
 pub use tell::{TOLD_REASONS_MAX, tell};
-pub use weigh::{Cost, Deciding, Evaluation, NEAR_MISSES_MAX, Outcome};
+pub use weigh::{Cost, Deciding, Evaluation, MayTell, NEAR_MISSES_MAX, Outcome};

@@ -158,6 +158,19 @@ pub fn columns_read(request: &Request) -> Vec<ColumnPath> {
     read.chain(shown).chain(uses(request).map(|used| used.column.clone())).collect()
 }
 
+/// The columns whose bytes BigQuery may count, each whole: of a record it may count more than the field that is read. Nothing where nobody knows.
+pub fn columns_billed(request: &Request) -> Option<Vec<ColumnPath>> {
+    let statements = request.analysis().map(|analysis| analysis.statements.as_slice()).unwrap_or_default();
+    let whole = |column: ColumnPath| ColumnPath { path: column.path.into_iter().take(1).collect(), ..column };
+    let mut columns: BTreeSet<ColumnPath> = columns_read(request).into_iter().map(whole).collect();
+    for statement in statements {
+        for read in statement.billed.as_ref()? {
+            columns.extend(read.columns.iter().map(|name| ColumnPath { table: read.table.clone(), path: vec![name.clone()] }));
+        }
+    }
+    Some(columns.into_iter().collect())
+}
+
 fn uses(request: &Request) -> impl Iterator<Item = &sluice_model::Use> {
     request.analysis().into_iter().flat_map(|analysis| &analysis.statements).flat_map(|statement| &statement.uses)
 }

@@ -93,10 +93,13 @@ pub(crate) fn question(question: &Question, knows: &dyn Fn(&TableName) -> bool) 
     if knows(table) { question.to_string() } else { format!("{} on {hidden}", question.action) }
 }
 
-/// Whether a request names a table itself: a method is about what it names, a statement has it in its text.
+/// Whether a request names a table itself: a method is about what it names, a statement has it in its text or as its destination.
 pub(crate) fn names(request: &Request, table: &TableName) -> bool {
     let Work::Statement(statement) = &request.work else { return true };
     let table = canonical_table(table);
+    if statement.destination.as_ref().is_some_and(|to| canonical_table(&to.table) == table) {
+        return true;
+    }
     let default = statement.default_dataset.as_ref().map(|(project, dataset)| (project.to_lowercase(), dataset.to_lowercase()));
     let own_project = default.as_ref().map_or_else(|| request.project.to_lowercase(), |(project, _)| project.clone());
     let mut spellings = vec![table.to_string()];

@@ -13,6 +13,7 @@ use crate::reason::{Missing, Need, Reason, ReasonKind, RuleNote};
 use crate::request::{Purpose, Request, Resource, Work};
 use crate::set::{PolicySet, Rule};
 use crate::settings::JudgeMode;
+use sluice_model::ColumnPath;
 use sluice_model::principal::Principal;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -60,6 +61,15 @@ pub enum Outcome {
     Refused,
     /// Only a dry run can tell.
     ToEstimate,
+}
+
+/// Of what BigQuery says of a request, to one principal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MayTell {
+    /// Texts, plans and the like: they can hold a value of any column that is read.
+    pub texts: bool,
+    /// Exact counts of bytes: BigQuery may count columns that nothing looks at.
+    pub sizes: bool,
 }
 
 /// By the dry run. Nothing known is as much as there can be.
@@ -131,18 +141,24 @@ impl PolicySet {
         weighing.conclude()
     }
 
-    /// Whether all that BigQuery says of a request may be told: of what it reads nothing is labelled, or nothing that is not shown to this
-    /// principal as it is.
-    pub fn may_be_told(&self, principal: &Principal, request: &Request, circumstances: &Circumstances<'_>) -> bool {
-        let columns = question::columns_read(request);
-        let known = plan::known_within(request, &self.labels, circumstances.known, &columns);
+    /// What of that which BigQuery says of a request may be told to this principal.
+    pub fn may_tell(&self, principal: &Principal, request: &Request, circumstances: &Circumstances<'_>) -> MayTell {
+        let shows_all = |columns: &[ColumnPath]| self.shows_all(principal, request, circumstances, columns);
+        let texts = shows_all(&question::columns_read(request));
+        let sizes = texts && question::columns_billed(request).is_some_and(|columns| shows_all(&columns));
+        MayTell { texts, sizes }
+    }
+
+    /// Whether of these columns nothing is labelled, or nothing that is not shown to this principal as it is.
+    fn shows_all(&self, principal: &Principal, request: &Request, circumstances: &Circumstances<'_>, columns: &[ColumnPath]) -> bool {
+        let known = plan::known_within(request, &self.labels, circumstances.known, columns);
         let found = Found::of_all(&self.labels, &known, columns.iter());
-        let questions = question::to_see(&columns, &found);
+        let questions = question::to_see(columns, &found);
         if questions.is_empty() {
             return true;
         }
         let circumstances = &Circumstances { known: &known, ..*circumstances };
-        let matter = Matter { principal, request, circumstances, estimated: None, asks_all: false, found: &found, columns: &columns };
+        let matter = Matter { principal, request, circumstances, estimated: None, asks_all: false, found: &found, columns };
         // What cannot be asked is not told.
         Asker::new(self, &matter, questions).is_ok_and(|asker| asker.asked().iter().all(|asked| asked.answer.shows_all()))
     }

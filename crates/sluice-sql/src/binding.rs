@@ -5,11 +5,12 @@ use crate::builtin;
 use crate::builtin_binding::pseudo_columns;
 use crate::catalog::{Table, TableKind};
 use crate::engine;
-use crate::flow::Flow;
+use crate::flow::{Flow, Taint};
 use crate::scope::{Scope, temporary_table};
 use crate::text::Names;
+use crate::walk::uses;
 use crate::world::{Bound, BoundColumn, World};
-use sluice_model::{TableName, Type};
+use sluice_model::{TableName, Type, UseKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Names of one text, bound: what the engine is told and what the walker knows.
@@ -55,7 +56,7 @@ impl Analyzer<'_> {
     }
 
     pub(crate) fn bind_table(&mut self, path: &[String], scope: &Scope, binding: &mut Binding) -> Result<(), Refusal> {
-        let Some((key, name, bound)) = self.find_table(path, scope)? else { return Ok(()) };
+        let Some((key, name, mut bound)) = self.find_table(path, scope)? else { return Ok(()) };
         let spelled = path.join("\u{1}").to_lowercase();
         if let Some((known, same)) = binding.spelled.get(&spelled) {
             // The engine ignores case where BigQuery's tables do not, and a definition of the catalog has its own default project.
@@ -72,6 +73,8 @@ impl Analyzer<'_> {
             .map(|column| engine::Column { name: column.name.clone(), kind: column.kind.clone(), pseudo: column.pseudo })
             .collect();
         binding.catalog.tables.push(engine::Table { path: path.to_vec(), full_name: key.clone(), columns, value_table: false });
+        // By another name for it one partition may be meant.
+        bound.rows.extend(binding.world.tables.get(&key).into_iter().flat_map(|known| known.rows.iter().copied()));
         binding.world.tables.insert(key, bound);
         Ok(())
     }
@@ -98,10 +101,21 @@ impl Analyzer<'_> {
         }
         let Some(mut bound) = self.base_table(&name, scope)? else { return Ok(None) };
         scope.overlay(&mut bound);
+        if path.last().is_some_and(|name| name.contains('$')) {
+            self.filter_by_partition(&name, &mut bound);
+        }
         if bound.names.iter().chain([&name]).any(|name| scope.renamed.contains(name)) {
             bound.unresolved.insert(format!("`{name}` was renamed before, or its columns were"));
         }
         Ok(Some((name.to_string(), Some(name), bound)))
+    }
+
+    /// `t$20240101`: its rows are those in which a column has that value. By the time of arrival there is no such column.
+    fn filter_by_partition(&self, name: &TableName, bound: &mut Bound) {
+        let by = self.catalog.table(name).and_then(|table| table.partitioned_by.as_deref());
+        let columns = bound.columns.iter().filter(|column| by.is_some_and(|by| column.name.eq_ignore_ascii_case(by)));
+        let taint: Taint = columns.flat_map(|column| column.flow.derived()).collect();
+        bound.rows.extend(uses(&taint, UseKind::Filter));
     }
 
     fn is_there(&self, name: &TableName, scope: &Scope) -> bool {
@@ -170,8 +184,11 @@ impl Analyzer<'_> {
     fn plain_table(&mut self, table: &Table) -> Bound {
         let mut columns: Vec<(String, Type, bool)> =
             table.columns.iter().map(|column| (column.name.clone(), column.kind.clone(), false)).collect();
+        // A file is read whole, whatever is asked of it.
+        let is_file = matches!(table.kind, TableKind::External);
+        let whole = is_file.then(|| (table.name.clone(), columns.iter().map(|(name, ..)| name.clone()).collect()));
         columns.extend(pseudo_columns(&table.kind, table.ingestion_time, false));
-        self.bound(vec![table.name.clone()], columns)
+        Bound { billed: whole.into_iter().collect(), ..self.bound(vec![table.name.clone()], columns) }
     }
 
     /// All tables behind a wildcard are read. BigQuery takes the columns of the newest; which that is we do not know, so all of them are there,

@@ -1,7 +1,7 @@
 //! What the names of one statement stand for while it is walked.
 
 use crate::flow::{Flow, SourceSet};
-use crate::walk::UseSet;
+use crate::walk::{Billed, UseSet};
 use sluice_model::{Effect, TableName, Type};
 use std::collections::{BTreeSet, HashMap};
 
@@ -42,6 +42,8 @@ pub(crate) struct Bound {
     pub opened: bool,
     /// Base tables behind a view, also those of which no column is read.
     pub base: BTreeSet<TableName>,
+    /// What BigQuery may count as soon as it is read, whichever of its columns are looked at.
+    pub billed: Billed,
 }
 
 #[derive(Clone, PartialEq)]

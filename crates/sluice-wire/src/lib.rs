@@ -4,11 +4,13 @@ mod model;
 mod routine;
 mod schema;
 mod table;
+mod tags;
 
 pub use model::model;
 pub use routine::routine;
 pub use schema::{columns, data_type};
 pub use table::table;
+pub use tags::policy_tags;
 
 use serde_json::Value;
 use sluice_model::TableName;

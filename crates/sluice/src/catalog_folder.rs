@@ -43,7 +43,7 @@ fn tags_of(resource: &Value) -> Vec<(ColumnPath, String)> {
     let part = |name: &str| resource.pointer(&format!("/tableReference/{name}")).and_then(Value::as_str);
     match (part("projectId"), part("datasetId"), part("tableId"), resource.get("schema")) {
         (Some(project), Some(dataset), Some(table), Some(schema)) => {
-            sluice_outbound::policy_tags(&TableName::new(project, dataset, table), schema)
+            sluice_wire::policy_tags(&TableName::new(project, dataset, table), schema)
         }
         _ => Vec::new(),
     }

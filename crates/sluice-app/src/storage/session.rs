@@ -59,11 +59,11 @@ impl Gateway {
         let admission = self.admit_request(passage, request, Background { known: &known, tables: &tables }).await?;
         let asking = self.parts.upstream.open_session(&admission.permit);
         let opened = passage.visit.trail.upstream(Stage::UpstreamSend, asking).await;
-        let opened = opened.map_err(|fault| failed(fault, admission.may_be_told))?;
+        let opened = opened.map_err(|fault| failed(fault, admission.may_tell))?;
         let permit = admission.permit.value();
         let shape = self.masked_shape(permit, &opened.shape)?;
         // How long masked values are is a thing to know of them.
-        let bytes_estimated = if permit.masks().is_empty() { opened.bytes_estimated } else { 0 };
+        let bytes_estimated = if permit.masks().is_empty() && admission.may_tell.sizes { opened.bytes_estimated } else { 0 };
         let now_ms = self.parts.machine.now_ms();
         let lasts_until = now_ms + READ_SESSION_MILLISECONDS_MAX;
         let id = record::hex(&passage.subject.0);
@@ -97,7 +97,7 @@ impl Gateway {
         }
         let asking = self.parts.upstream.split_stream(&admission.permit);
         let halves = passage.visit.trail.upstream(Stage::UpstreamSend, asking).await;
-        let halves = halves.map_err(|fault| failed(fault, admission.may_be_told))?;
+        let halves = halves.map_err(|fault| failed(fault, admission.may_tell))?;
         self.complete(passage, &JobState::default(), "completed").await;
         Ok(halves.and_then(|halves| self.read_sessions.add(&session, halves, now_ms)))
     }

@@ -18,7 +18,7 @@ use sluice_ledger::Recorded;
 use sluice_ledger::record::content::Steps;
 use sluice_ledger::record::{Draft, DraftError, SealedRecord};
 use sluice_mask::{MaskFault, MaskedBatch, Masker, StreamMasking};
-use sluice_policy::{Decision, Known, Outcome, Permit};
+use sluice_policy::{Decision, Known, MayTell, Outcome, Permit};
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -53,7 +53,7 @@ pub struct StreamedBatch {
 pub(crate) struct Streaming {
     permit: Recorded<Permit>,
     known: Arc<Known>,
-    may_be_told: bool,
+    may_tell: MayTell,
     reading: Reading,
     to: Sender<MoreBatches>,
 }
@@ -127,19 +127,19 @@ impl Gateway {
         passage.sampling = if looks { masking.sampling(admission.permit.value()) } else { None };
         let asking = self.parts.upstream.read_stream(&admission.permit);
         let source = passage.visit.trail.upstream(Stage::UpstreamRows, asking).await;
-        let source = source.map_err(|fault| failed(fault, admission.may_be_told))?;
+        let source = source.map_err(|fault| failed(fault, admission.may_tell))?;
         let (to, from) = mpsc::channel(STEPS_AHEAD_MAX);
         let reading = Reading { source, masker, shape: session.shape.clone(), masking };
-        passage.streaming = Some(Streaming { permit: admission.permit, known: in_force, may_be_told: admission.may_be_told, reading, to });
+        passage.streaming = Some(Streaming { permit: admission.permit, known: in_force, may_tell: admission.may_tell, reading, to });
         Ok((BatchesToCome(from), session.form))
     }
 
     /// To the end of the stream, which is the end of the request.
     pub(crate) async fn send_stream(self: Arc<Self>, passage: Passage, streaming: Streaming) {
-        let Streaming { permit, known, may_be_told, reading, to } = streaming;
+        let Streaming { permit, known, may_tell, reading, to } = streaming;
         let passage = Arc::new(passage);
         let ((masked, from_masked), (sealed, from)) = (mpsc::channel(STEPS_AHEAD_MAX), mpsc::channel(RECORDS_AHEAD_MAX));
-        let reading = tokio::spawn(read_on(reading, may_be_told, masked));
+        let reading = tokio::spawn(read_on(reading, may_tell, masked));
         let sealing = tokio::spawn(Arc::clone(&self).seal_messages(Arc::clone(&passage), from_masked, sealed));
         let mut left = Left::default();
         let ending = tokio::select! {
@@ -257,12 +257,12 @@ impl Gateway {
     }
 }
 
-async fn read_on(mut reading: Reading, may_be_told: bool, to: Sender<Next<Masked>>) {
+async fn read_on(mut reading: Reading, may_tell: MayTell, to: Sender<Next<Masked>>) {
     loop {
         let next = match reading.source.next().await {
             Ok(Some(message)) => reading.mask(message).map(Some),
             Ok(None) => Ok(None),
-            Err(fault) => Err(failed(fault, may_be_told)),
+            Err(fault) => Err(failed(fault, may_tell)),
         };
         let is_last = !matches!(next, Ok(Some(_)));
         if to.send(next).await.is_err() || is_last {

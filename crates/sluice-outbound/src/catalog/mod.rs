@@ -1,13 +1,11 @@
 //! The port `Catalog`: schemas, views, routines and models, read with the connection's own identity and kept for as long as it allows.
 //!
-//! `shelf.rs` keeps and forgets, `read.rs` asks BigQuery, `tags.rs` finds what is sensitive by BigQuery's own account.
+//! `shelf.rs` keeps and forgets, `read.rs` asks BigQuery.
 
 mod read;
 mod shelf;
-mod tags;
 
 pub(crate) use shelf::Shelf;
-pub use tags::of_schema as policy_tags;
 
 use crate::bigquery::{BigQuery, Connection};
 use shelf::{Found, Key, Kind};

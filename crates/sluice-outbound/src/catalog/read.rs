@@ -1,7 +1,7 @@
 //! One name, asked for with the connection's own identity. Whoever asks for it meanwhile waits for the same answer.
 
+use super::CATALOG_NAMES_MAX;
 use super::shelf::{Described, Found, Held, Key, Kind, Slot};
-use super::{CATALOG_NAMES_MAX, tags};
 use crate::bigquery::{Ask, Connection, json_of};
 use crate::rest::{Answer, encoded};
 use hyper::header::{self, HeaderValue};
@@ -134,7 +134,7 @@ fn found(key: &Key, resource: &Value) -> Result<Found, CatalogFault> {
             if is_respelled(&table.name) {
                 return Ok(Found::Absent);
             }
-            let tags = resource.get("schema").map(|schema| tags::of_schema(&name, schema)).unwrap_or_default();
+            let tags = resource.get("schema").map(|schema| sluice_wire::policy_tags(&name, schema)).unwrap_or_default();
             Found::Table(Arc::new(Described { table: sluice_sql::catalog::Table { name, ..table }, tags, has_row_policies: false }))
         }
     })

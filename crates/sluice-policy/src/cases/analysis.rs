@@ -83,6 +83,7 @@ fn analysis(statement: &CaseStatement) -> Result<Analysis, Fault> {
         unresolved: statement.unresolved.iter().map(|what| Unresolved { what: what.clone() }).collect(),
         locations: statement.locations.clone(),
         child_job: false,
+        billed: None,
         span: None,
     };
     Ok(Analysis { statements: vec![understood], refused: None })

@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderMap, HeaderValue, Response};
 use sluice_app::{FormReason, Refused, Why};
+use sluice_identity::Reason;
 
 /// What a call came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +58,15 @@ impl Status {
             _ => CODES.iter().find(|(status, _)| *status == told.status).map_or(UNKNOWN, |(_, code)| *code),
         };
         Status { code, message: told.message }
+    }
+
+    /// Of a connection that was open: after a token that has run out meanwhile a client opens another one, with a fresh token, if this one is not available.
+    pub fn of_open(refused: &Refused) -> Status {
+        let status = Status::of(refused);
+        match &refused.why {
+            Why::Unproven(refusal) if matches!(refusal.reason, Reason::Expired { .. }) => Status { code: UNAVAILABLE, ..status },
+            _ => status,
+        }
     }
 
     pub fn fine() -> Status {

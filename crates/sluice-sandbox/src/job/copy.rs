@@ -8,6 +8,7 @@ use super::write::{Content, mismatch, not_a_table, write};
 use crate::clock::now_milliseconds;
 use crate::execute::Warehouse;
 use crate::problem::{Problem, Reason};
+use crate::store::partition::Named;
 use crate::store::{Row, Table, TableKind, Working};
 use crate::values::datum::billed_bytes;
 use serde_json::{Map, Value};
@@ -121,9 +122,10 @@ impl CopyRequest {
 }
 
 fn source(working: &Working, name: &TableName) -> Result<Arc<Table>, Problem> {
-    let table = working.state.table(name)?;
+    let named = Named::of(name)?;
+    let table = working.state.table(&named.table)?;
     match table.kind {
-        TableKind::Table => Ok(table.clone()),
+        TableKind::Table => named.narrowed(table),
         TableKind::Generated => Err(Problem::not_implemented("copies of the generated table")),
         TableKind::Snapshot | TableKind::View { .. } => Err(not_a_table(name)),
     }

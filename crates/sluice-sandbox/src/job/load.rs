@@ -7,6 +7,7 @@ use super::write::{Content, write};
 use crate::execute::Warehouse;
 use crate::load::{self, CsvOptions, Failure, FileFormat, ReadOptions, Schema};
 use crate::problem::Problem;
+use crate::store::partition::Named;
 use crate::store::{Table, TableKind};
 use crate::values::Column;
 use crate::values::datum::billed_bytes;
@@ -111,7 +112,8 @@ impl LoadRequest {
     }
 
     fn loaded(&self, warehouse: &Warehouse, media: &[u8], cancelled: &AtomicBool) -> Result<(load::File, u64), Failure> {
-        let known = warehouse.snapshot().find_table(&self.destination).cloned();
+        let target = Named::of(&self.destination).map_err(Failure::of)?.table;
+        let known = warehouse.snapshot().find_table(&target).cloned();
         if known.as_ref().is_some_and(|table| table.kind != TableKind::Table) {
             return Err(Failure::of(super::write::not_a_table(&self.destination)));
         }
@@ -120,7 +122,7 @@ impl LoadRequest {
         let content = Content { columns: &file.columns, rows: &file.rows, table_fields: &self.table_fields };
         let commit = warehouse.change(|working| {
             super::submit::check_cancelled(cancelled)?;
-            if !same_columns(working.state.find_table(&self.destination), known.as_ref()) {
+            if !same_columns(working.state.find_table(&target), known.as_ref()) {
                 return Err(Problem::invalid(format!("{} was changed while it was loaded", self.destination)));
             }
             write(working, &self.destination, self.write, self.create_if_needed, content)

@@ -57,7 +57,7 @@ impl QueryRequest {
             sql: sql.to_owned(),
             default_dataset: dataset(query.get("defaultDataset"), project)?,
             parameters: parameters::read(query)?,
-            destination: table(query.get("destinationTable"), project)?,
+            destination: table(query.get("destinationTable"), project)?.map(whole).transpose()?,
             write: write_disposition(text("writeDisposition"), WriteDisposition::Empty)?,
             create_if_needed: create_disposition(text("createDisposition"))?,
             dry_run: boolean(configuration.get("dryRun")).unwrap_or(false),
@@ -178,10 +178,14 @@ pub(super) fn table(reference: Option<&Value>, project: &str) -> Result<Option<T
     let Some(dataset) = dataset(reference, project)? else { return Ok(None) };
     let table = reference.and_then(|reference| reference.get("tableId")).and_then(Value::as_str);
     let table = table.ok_or_else(|| Problem::invalid("Required parameter is missing: tableId"))?;
-    if table.contains(['$', '@']) {
-        return Err(Problem::not_implemented("partition decorators"));
+    if table.contains('@') {
+        return Err(Problem::not_implemented("time decorators"));
     }
     Ok(Some(TableName::new(&dataset.project, &dataset.dataset, table)))
+}
+
+fn whole(name: TableName) -> Result<TableName, Problem> {
+    if name.table.contains('$') { Err(Problem::not_implemented("partitions that a query writes to")) } else { Ok(name) }
 }
 
 pub(super) fn write_disposition(word: Option<&str>, absent: WriteDisposition) -> Result<WriteDisposition, Problem> {

@@ -3,6 +3,7 @@
 use super::request::WriteDisposition;
 use crate::clock::now_milliseconds;
 use crate::problem::{Problem, Reason};
+use crate::store::partition::Named;
 use crate::store::{Row, Rows, Table, TableKind, Working};
 use crate::values::{Column, ColumnMode, Datum, limit};
 use serde_json::{Map, Value};
@@ -26,8 +27,13 @@ pub fn write(
 ) -> Result<(), Problem> {
     let Content { columns, rows, table_fields } = content;
     let now = now_milliseconds();
+    let named = Named::of(name)?;
+    let name = &named.table;
     let whole = || Arc::new(Rows::held(rows.to_vec()));
     let Some(old) = working.state.find_table(name).cloned() else {
+        if named.partition.is_some() {
+            return Err(Problem::not_implemented("partitions of a table that is not there"));
+        }
         if !create_if_needed {
             return working.state.table(name).map(drop);
         }
@@ -39,6 +45,9 @@ pub fn write(
         return Err(not_a_table(name));
     }
     let mut table = Table { modified_milliseconds: now.max(old.modified_milliseconds + 1), ..Table::clone(&old) };
+    if named.partition.is_some() {
+        return into_partition(working, &named, write, content);
+    }
     match write {
         WriteDisposition::Empty if old.rows.count() > 0 => {
             return Err(Problem::new(Reason::Duplicate, format!("Already Exists: Table {}", shown(name))));
@@ -62,6 +71,27 @@ pub fn write(
         }
     }
     working.put_table(table)
+}
+
+/// The other partitions stay as they are.
+fn into_partition(working: &mut Working, named: &Named, write: WriteDisposition, content: Content<'_>) -> Result<(), Problem> {
+    let old = working.state.table(&named.table)?.clone();
+    if let Some(difference) = difference(&old.columns, content.columns) {
+        return Err(mismatch(&named.table, &difference));
+    }
+    let added = content.rows.iter().map(|row| arranged(&old.columns, content.columns, row)).collect::<Result<Vec<Row>, Problem>>()?;
+    let others = named.others(&old, &added)?;
+    let there = named.narrowed(&old)?;
+    let kept = match write {
+        WriteDisposition::Empty if there.rows.count() > 0 => {
+            return Err(Problem::new(Reason::Duplicate, format!("Already Exists: Table {}", shown(&named.table))));
+        }
+        WriteDisposition::Truncate => Vec::new(),
+        WriteDisposition::Append | WriteDisposition::Empty => there.rows.as_held().unwrap_or_default().to_vec(),
+    };
+    let rows = others.into_iter().chain(kept).chain(added).collect();
+    let modified_milliseconds = now_milliseconds().max(old.modified_milliseconds + 1);
+    working.put_table(Table { rows: Arc::new(Rows::held(rows)), modified_milliseconds, ..Table::clone(&old) })
 }
 
 /// Why rows with the given columns cannot be added to a table. Columns that may be NULL may be missing, and the order may be another.

@@ -6,6 +6,7 @@ use crate::clock::now_milliseconds;
 use crate::execute::Warehouse;
 use crate::job::resource::page;
 use crate::problem::{Problem, Reason};
+use crate::store::partition::Named;
 use crate::store::{Row, Rows, Table, TableKind, table};
 use crate::values::read::{self, RowError};
 use crate::values::schema::schema_from_json;
@@ -27,7 +28,8 @@ pub fn list(warehouse: &Warehouse, call: &Call) -> Result<Reply, Problem> {
 
 pub fn get(warehouse: &Warehouse, call: &Call) -> Result<Reply, Problem> {
     let state = warehouse.snapshot();
-    let table = state.table(&plain(call.table())?)?;
+    let named = Named::of(&call.table())?;
+    let table = named.narrowed(state.table(&named.table)?)?;
     let mut resource = table.to_json(&state.dataset(&call.dataset())?.location);
     if let (Some(selected), Some(schema)) = (call.parameter("selectedFields"), resource.get_mut("schema")) {
         *schema = narrow(schema, &paths(selected));
@@ -94,7 +96,8 @@ pub fn delete(warehouse: &Warehouse, call: &Call) -> Result<Reply, Problem> {
 
 pub fn list_rows(warehouse: &Warehouse, call: &Call) -> Result<Reply, Problem> {
     let state = warehouse.snapshot();
-    let table = state.table(&plain(call.table())?)?;
+    let named = Named::of(&call.table())?;
+    let table = named.narrowed(state.table(&named.table)?)?;
     if let TableKind::View { .. } = table.kind {
         return Err(Problem::invalid("Cannot list a table of type VIEW."));
     }

@@ -2,6 +2,7 @@
 
 pub mod dataset;
 pub mod folder;
+pub mod partition;
 pub mod routine;
 pub mod rows;
 pub mod state;

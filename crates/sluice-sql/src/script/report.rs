@@ -17,6 +17,8 @@ pub(super) fn report(mut done: Understood, span: Option<(usize, usize)>, sources
         }
     }
     let reads = reads(&done, &outputs, &uses);
+    let billed = done.found.billed.iter().map(|(table, columns)| Read { table: table.clone(), columns: columns.iter().cloned().collect() });
+    let billed = Some(billed.collect());
     if !reads.is_empty() {
         done.effects.insert(Effect::Read);
     }
@@ -27,6 +29,7 @@ pub(super) fn report(mut done: Understood, span: Option<(usize, usize)>, sources
         kind: done.kind,
         effects: done.effects.into_iter().collect(),
         reads,
+        billed,
         writes: done.writes.into_iter().map(|write| Write { table: write.table, columns: write.columns, effect: write.effect }).collect(),
         outputs,
         uses: uses.into_iter().collect(),

@@ -52,7 +52,7 @@ impl Reader<'_, '_> {
 
     pub(super) fn update(&mut self, root: NodeId) {
         let target = self.target(root);
-        self.scanned(root, "table_scan");
+        self.changed(root);
         self.scanned(root, "from_scan");
         self.condition(root, "where_expr", UseKind::Filter);
         let mut columns = Vec::new();
@@ -99,7 +99,7 @@ impl Reader<'_, '_> {
         let target = self.target(root);
         let effect = if self.tree.kind(root) == "ResolvedTruncateStmt" { Effect::Truncate } else { Effect::Delete };
         if effect == Effect::Delete || self.tree.child(root, "where_expr").is_some() {
-            self.scanned(root, "table_scan");
+            self.changed(root);
         }
         self.condition(root, "where_expr", UseKind::Filter);
         self.forget_written(root);
@@ -108,7 +108,7 @@ impl Reader<'_, '_> {
 
     pub(super) fn merge(&mut self, root: NodeId) {
         let target = self.target(root);
-        self.scanned(root, "table_scan");
+        self.changed(root);
         self.scanned(root, "from_scan");
         self.condition(root, "merge_expr", UseKind::Join);
         let mut written = Vec::new();
@@ -145,6 +145,14 @@ impl Reader<'_, '_> {
             return Some(crate::scope::temporary_table(name));
         }
         TableName::parse(full_name)
+    }
+
+    /// A table whose rows change: BigQuery counts each of its columns.
+    fn changed(&mut self, root: NodeId) {
+        self.scanned(root, "table_scan");
+        if let Some(scan) = self.tree.child(root, "table_scan") {
+            self.walker.bill_whole(scan);
+        }
     }
 
     pub(super) fn scanned(&mut self, root: NodeId, field: &str) {

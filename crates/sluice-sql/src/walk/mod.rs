@@ -2,6 +2,7 @@
 
 mod expression;
 mod function;
+mod reading;
 mod scan;
 mod window;
 
@@ -49,9 +50,13 @@ pub(crate) struct Found {
     /// Something can fail, be it on values that no column reaches.
     pub fails: bool,
     pub reads: Reads,
+    pub billed: Billed,
     pub routines: BTreeSet<String>,
     pub unresolved: BTreeSet<String>,
 }
+
+/// Whole columns that BigQuery may count, by table.
+pub(crate) type Billed = BTreeMap<TableName, BTreeSet<String>>;
 
 /// Tables and columns read. Columns of structs are kept apart: which of their leaves were read shows in what they reached.
 #[derive(Default, PartialEq)]
@@ -81,6 +86,12 @@ impl Found {
         self.errors.extend(taint.iter().map(|(source, _)| *source));
     }
 
+    pub fn bill_all(&mut self, billed: &Billed) {
+        for (table, columns) in billed {
+            self.billed.entry(table.clone()).or_default().extend(columns.iter().cloned());
+        }
+    }
+
     pub fn merge(&mut self, other: Found) {
         self.effects.extend(other.effects);
         self.errors.extend(other.errors);
@@ -90,6 +101,7 @@ impl Found {
         for (table, columns) in other.reads.columns {
             self.reads.columns.entry(table).or_default().extend(columns);
         }
+        self.bill_all(&other.billed);
     }
 }
 
@@ -190,6 +202,7 @@ impl<'a> Walker<'a> {
                 self.touch(&Origin { table: name.to_owned(), index });
             }
         }
+        self.bill_whole(scan);
         columns.into_iter().map(|column| (column.name.clone(), Some(column.kind.clone()), column.flow.clone())).collect()
     }
 

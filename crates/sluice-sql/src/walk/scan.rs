@@ -3,8 +3,7 @@
 use super::{Origin, Origins, UseSet, Walker, WithEntry, rows_taint, uses};
 use crate::flow::{Flow, Taint};
 use crate::tree::NodeId;
-use crate::world::Bound;
-use sluice_model::{Type, UseKind};
+use sluice_model::UseKind;
 
 impl Walker<'_> {
     /// Binds the scan's columns and gives back what decides its rows.
@@ -73,7 +72,9 @@ impl Walker<'_> {
             let Some(column) = usize::try_from(index).ok().and_then(|index| bound.columns.get(index)) else { continue };
             let origin = usize::try_from(index).map(|index| Origin { table: name.to_owned(), index });
             self.bind_unread(id, column.flow.clone(), origin.into_iter().collect());
+            self.bill(bound, column);
         }
+        self.found.bill_all(&bound.billed);
         self.read_through(bound, &rows_taint(&bound.rows));
         for table in bound.names.iter().chain(&bound.base) {
             self.found.reads.columns.entry(table.clone()).or_default();
@@ -92,34 +93,6 @@ impl Walker<'_> {
             rows.extend(uses(&taint, UseKind::Filter));
         }
         rows
-    }
-
-    /// A column is read when something looks at it: the engine lists more than that where functions were put in place.
-    pub(super) fn touch(&mut self, origin: &Origin) {
-        if let Some(collected) = self.collecting.last_mut() {
-            collected.insert(origin.clone());
-            return;
-        }
-        let Some(bound) = self.world.tables.get(&origin.table) else { return };
-        let Some(column) = bound.columns.get(origin.index) else { return };
-        let compound = !bound.opened && matches!(flat(&column.kind), Type::Struct(_));
-        for table in &bound.names {
-            if compound {
-                self.found.reads.compound.insert((table.clone(), column.name.clone()));
-            } else {
-                self.found.reads.columns.entry(table.clone()).or_default().insert(column.name.clone());
-            }
-        }
-        self.read_through(bound, &column.flow.all());
-    }
-
-    /// What is read through a view are the base columns behind those of its columns that are used.
-    fn read_through(&mut self, bound: &Bound, taint: &Taint) {
-        for path in taint.iter().filter_map(|(source, _)| self.sources.path(*source)) {
-            if bound.base.contains(&path.table) {
-                self.found.reads.columns.entry(path.table.clone()).or_default().insert(path.path.join("."));
-            }
-        }
     }
 
     fn project_scan(&mut self, node: NodeId) -> UseSet {
@@ -468,13 +441,5 @@ impl Walker<'_> {
             self.bind(id, Flow::default());
         }
         UseSet::new()
-    }
-}
-
-/// The type under any arrays.
-fn flat(kind: &Type) -> &Type {
-    match kind {
-        Type::Array(element) => flat(element),
-        kind => kind,
     }
 }

@@ -81,6 +81,9 @@ struct StatementText {
     kind: String,
     effects: Vec<String>,
     reads: Vec<(Table, Vec<String>)>,
+    /// Of a job that was written down before it was known there is none.
+    #[serde(default)]
+    billed: Option<Vec<(Table, Vec<String>)>>,
     writes: Vec<(Table, Vec<String>, String)>,
     outputs: Vec<OutputText>,
     uses: Vec<(Column, String)>,
@@ -246,7 +249,8 @@ fn write_statement(statement: &StatementAnalysis) -> Option<StatementText> {
     Some(StatementText {
         kind: statement.kind.clone(),
         effects: statement.effects.iter().map(|effect| effect.word().to_owned()).collect(),
-        reads: statement.reads.iter().map(|read| (table(&read.table), read.columns.clone())).collect(),
+        reads: write_reads(&statement.reads),
+        billed: statement.billed.as_deref().map(write_reads),
         writes: statement.writes.iter().map(write).collect(),
         outputs: statement.outputs.iter().map(write_output).collect::<Option<_>>()?,
         uses: statement.uses.iter().map(|used| (column(&used.column), used.how.word().to_owned())).collect(),
@@ -265,7 +269,8 @@ fn read_statement(text: StatementText) -> Option<StatementAnalysis> {
     Some(StatementAnalysis {
         kind: text.kind,
         effects: text.effects.iter().map(|word| effect(word)).collect::<Option<_>>()?,
-        reads: text.reads.into_iter().map(|(table, columns)| Read { table: read_table(table), columns }).collect(),
+        reads: read_reads(text.reads),
+        billed: text.billed.map(read_reads),
         writes: text.writes.into_iter().map(write).collect::<Option<_>>()?,
         outputs: text.outputs.into_iter().map(read_output).collect::<Option<_>>()?,
         uses: text.uses.into_iter().map(used).collect::<Option<_>>()?,
@@ -275,6 +280,14 @@ fn read_statement(text: StatementText) -> Option<StatementAnalysis> {
         child_job: text.child_job,
         span: text.span,
     })
+}
+
+fn write_reads(reads: &[Read]) -> Vec<(Table, Vec<String>)> {
+    reads.iter().map(|read| (table(&read.table), read.columns.clone())).collect()
+}
+
+fn read_reads(reads: Vec<(Table, Vec<String>)>) -> Vec<Read> {
+    reads.into_iter().map(|(table, columns)| Read { table: read_table(table), columns }).collect()
 }
 
 fn write_output(output: &Output) -> Option<OutputText> {

@@ -113,15 +113,18 @@ fn output() -> impl Strategy<Value = Output> {
 
 fn statement() -> impl Strategy<Value = StatementAnalysis> {
     let effect = || prop::sample::select(EFFECTS.to_vec());
-    let read = (table(), vec(name(), 0..3)).prop_map(|(table, columns)| Read { table, columns });
+    let read = || (table(), vec(name(), 0..3)).prop_map(|(table, columns)| Read { table, columns });
     let write = (table(), vec(name(), 0..3), effect()).prop_map(|(table, columns, effect)| Write { table, columns, effect });
     let used = (column(), prop::sample::select(USE_KINDS.to_vec())).prop_map(|(column, how)| Use { column, how });
-    let first = (name(), vec(effect(), 0..4), vec(read, 0..3), vec(write, 0..3), vec(output(), 0..3), vec(used, 0..3));
+    let first = (name(), vec(effect(), 0..4), vec(read(), 0..3), vec(write, 0..3), vec(output(), 0..3), vec(used, 0..3));
     let rest = (vec(name(), 0..2), vec(name(), 0..2), vec(name(), 0..2), any::<bool>(), option::of(any::<(usize, usize)>()));
-    (first, rest).prop_map(|((kind, effects, reads, writes, outputs, uses), (routines, unresolved, locations, child_job, span))| {
-        let unresolved = unresolved.into_iter().map(|what| Unresolved { what }).collect();
-        StatementAnalysis { kind, effects, reads, writes, outputs, uses, routines, unresolved, locations, child_job, span }
-    })
+    let billed = option::of(vec(read(), 0..3));
+    (first, billed, rest).prop_map(
+        |((kind, effects, reads, writes, outputs, uses), billed, (routines, unresolved, locations, child_job, span))| {
+            let unresolved = unresolved.into_iter().map(|what| Unresolved { what }).collect();
+            StatementAnalysis { kind, effects, reads, billed, writes, outputs, uses, routines, unresolved, locations, child_job, span }
+        },
+    )
 }
 
 fn work() -> impl Strategy<Value = QueryWork> {

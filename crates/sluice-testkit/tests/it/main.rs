@@ -1,6 +1,8 @@
 //! Tests over the whole: engine, analysis and warehouse together.
 
 #[cfg(test)]
+mod billed;
+#[cfg(test)]
 mod cache;
 #[cfg(test)]
 mod cases;

@@ -151,6 +151,10 @@ impl Apart {
         let signer = Ed25519KeyPair::from_seed_unchecked(&SIGNER_SEED).unwrap();
         std::fs::write(&signature, signer.sign(&std::fs::read(&text).unwrap()).as_ref()).unwrap();
         self.run(&["policy", "activate", set, "--signed", draft, "--signature", signed]);
+        // The next one is written anew.
+        for file in [&text, &signature] {
+            std::fs::remove_file(file).unwrap();
+        }
     }
 }
 

@@ -18,16 +18,16 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-const GATEWAY: &str = "https://gateway.demo.sluice.test";
+pub const GATEWAY: &str = "https://gateway.demo.sluice.test";
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const SCOPE: &str = "https://www.googleapis.com/auth/bigquery";
-const COUNT: &str = "SELECT COUNT(*) FROM clinic.patients";
+pub const COUNT: &str = "SELECT COUNT(*) FROM clinic.patients";
 /// A gateway takes changes up within two seconds; a busy machine may take longer.
 const TAKEN_UP_WITHIN: Duration = Duration::from_secs(60);
 const DAY_MS: u64 = 24 * 3_600_000;
 
 /// Whoever has the file.
-struct Holder {
+pub struct Holder {
     path: PathBuf,
     file: Value,
     key: RsaKeyPair,
@@ -39,7 +39,7 @@ struct Signing<'a> {
     changes: Value,
 }
 
-fn now() -> u64 {
+pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
@@ -57,7 +57,7 @@ fn issue_to(world: &World, name: &str, path: &Path, more: &[&str]) -> Output {
     run(world, &[&given, ["--by", "ana", "--reason", "its driver takes nothing else"].as_slice(), more].concat())
 }
 
-fn issue(world: &World, name: &str) -> Holder {
+pub fn issue(world: &World, name: &str) -> Holder {
     let path = world.folder.join(format!("{name}.key.json"));
     let issued = issue_to(world, name, &path, &["--universe-domain", "sluice.test"]);
     assert!(issued.status.success(), "{}", String::from_utf8_lossy(&issued.stderr));
@@ -68,7 +68,7 @@ fn issue(world: &World, name: &str) -> Holder {
 }
 
 impl Holder {
-    fn text(&self, name: &str) -> &str {
+    pub fn text(&self, name: &str) -> &str {
         self.file[name].as_str().unwrap()
     }
 
@@ -80,7 +80,7 @@ impl Holder {
     }
 
     /// As it writes it for requests, where a universe domain is set.
-    fn bearer(&self, changes: Value) -> String {
+    pub fn bearer(&self, changes: Value) -> String {
         let mut whole = json!({ "sub": self.text("client_email") });
         whole.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
         Signing { holder: self, changes: whole }.text()
@@ -148,12 +148,12 @@ fn call(world: &World, bearer: &str, verb: &str, path: &str, body: Option<&Value
     answer
 }
 
-fn query(world: &World, bearer: &str, statement: &str) -> Answer {
+pub fn query(world: &World, bearer: &str, statement: &str) -> Answer {
     call(world, bearer, "POST", &format!("{API}/queries"), Some(&json!({ "query": statement, "useLegacySql": false })))
 }
 
 /// Until both files are on record, and in force. Few requests are sent meanwhile: only some refusals of strangers have a record each.
-fn taken_up(world: &World, last: &Holder) {
+pub fn taken_up(world: &World, last: &Holder) {
     until("nobody records the files", || {
         let listed: Value = serde_json::from_slice(&run(world, &["list", "--json"]).stdout).unwrap();
         listed["not_on_record"] == 0
@@ -162,7 +162,7 @@ fn taken_up(world: &World, last: &Holder) {
 }
 
 /// Until the gateway has looked again.
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let started = Instant::now();
     while !is_so() {
         assert!(started.elapsed() < TAKEN_UP_WITHIN, "{what}");
@@ -174,7 +174,7 @@ fn token(world: &World, holder: &Holder) -> String {
     exchange(world, &holder.assertion(json!({}))).json()["access_token"].as_str().unwrap().to_owned()
 }
 
-fn revoke(world: &World, holder: &Holder) {
+pub fn revoke(world: &World, holder: &Holder) {
     let revoked = run(world, &["revoke", "--id", holder.text("private_key_id"), "--by", "ben", "--reason", "the laptop was stolen"]);
     assert!(revoked.status.success(), "{}", String::from_utf8_lossy(&revoked.stderr));
 }

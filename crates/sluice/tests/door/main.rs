@@ -61,6 +61,8 @@ mod numbers;
 #[cfg(test)]
 mod ownership;
 #[cfg(test)]
+mod partitions;
+#[cfg(test)]
 mod policies;
 #[cfg(test)]
 mod pool;
@@ -74,6 +76,8 @@ mod replicas;
 mod report;
 #[cfg(test)]
 mod scanned;
+#[cfg(test)]
+mod sizes;
 #[cfg(test)]
 mod slow;
 #[cfg(test)]
@@ -108,3 +112,5 @@ mod walk;
 mod watch;
 #[cfg(test)]
 mod world;
+#[cfg(test)]
+mod write_changes;

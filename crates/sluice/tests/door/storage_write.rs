@@ -23,22 +23,22 @@ fn start(name: &str) -> World {
     world
 }
 
-fn table(world: &World) {
+pub fn table(world: &World) {
     let body = json!({ "query": "CREATE TABLE staging.appended (id INT64, name STRING)", "useLegacySql": false });
     let answer = world.direct("POST", &format!("{}/queries", crate::world::API), Some(&body));
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
-fn count(world: &World) -> String {
+pub fn count(world: &World) -> String {
     world.direct_cell("SELECT COUNT(*) FROM staging.appended")
 }
 
-fn default_of(table: &str) -> String {
+pub fn default_of(table: &str) -> String {
     format!("{}/streams/_default", path("staging", table))
 }
 
 /// Rows and digests of each message that is on record, and the end.
-fn on_record(evidence: &Evidence, mark: &str) -> (Vec<u64>, Vec<String>) {
+pub fn on_record(evidence: &Evidence, mark: &str) -> (Vec<u64>, Vec<String>) {
     let records = evidence.of_mark(mark);
     let admitted = records.iter().filter(|record| record.api() == APPEND && record.kind == RecordKind::RequestAdmitted);
     let subjects: Vec<&str> = admitted.filter_map(|record| record.subject.as_deref()).collect();

@@ -1,6 +1,6 @@
 //! `AppendRows`: messages put on record and sent on as fast as BigQuery takes them, each on record before it goes. Answers come back beside them.
 //!
-//! A halt, a revocation, a change of policy takes effect with the next message. What goes wrong is told behind the answers that have left.
+//! A halt, a revocation, a change of policy, the end of the token takes effect with the next message. What goes wrong is told behind the answers that have left.
 
 use super::ask::{AppendAsk, Coming, append_rows};
 use super::change::{is_of_callers, unsupported, write_request};
@@ -164,6 +164,7 @@ impl Gateway {
             // Given back with the answer.
             appended.room.acquire().await.map_err(|_| Why::broke_off())?.forget();
             self.still_allowed(passage)?;
+            self.still_proven(passage)?;
             let (policy_now, known_now) = (self.parts.in_force.policy(), self.parts.in_force.known());
             if policy_now.digest != policy || !Arc::ptr_eq(&known, &known_now) {
                 self.still_decided(passage, permit.value(), &known_now)?;
@@ -177,6 +178,11 @@ impl Gateway {
                 () = self.stopped() => return Ok(Forwarded::Stopped),
             };
         }
+    }
+
+    /// A connection to append can be held open for ever: whoever holds it shows another token after the first.
+    fn still_proven(&self, passage: &Passage) -> Result<(), Why> {
+        passage.caller.still_lasts(self.now_seconds()).map_err(|refusal| Why::Unproven(Box::new(refusal)))
     }
 
     /// How many, and their digest, durable before they go on.

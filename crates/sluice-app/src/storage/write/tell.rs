@@ -5,7 +5,7 @@ use crate::gateway::{Gateway, Passage};
 use crate::ports::UpstreamFault;
 use crate::refusal::Why;
 use sluice_model::TableName;
-use sluice_policy::Outcome;
+use sluice_policy::{MayTell, Outcome};
 
 const NO_FIT: &str = "the row does not fit the table";
 const NOT_TAKEN: &str = "BigQuery did not take the rows. What it says of them is withheld, because the table has labelled columns";
@@ -56,7 +56,7 @@ impl Telling {
         if let Some(error) = &mut fault.error {
             error.message = names.renamed(&error.message);
         }
-        crate::decide::failed(fault, self.texts)
+        crate::decide::failed(fault, MayTell { texts: self.texts, sizes: self.texts })
     }
 }
 

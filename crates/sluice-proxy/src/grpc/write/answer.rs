@@ -41,7 +41,7 @@ impl http_body::Body for Answers {
             },
             Poll::Ready(Some(MoreAnswers::End)) => Status::fine(),
             Poll::Ready(Some(MoreAnswers::Stopped)) => Status::stopping(),
-            Poll::Ready(Some(MoreAnswers::Broken(refused))) => Status::of(&refused),
+            Poll::Ready(Some(MoreAnswers::Broken(refused))) => Status::of_open(&refused),
             Poll::Ready(None) => Status::broken(),
             Poll::Pending => match deadline.as_mut().poll(context) {
                 Poll::Pending => return Poll::Pending,

@@ -5,7 +5,11 @@ use super::job::Job;
 use super::name::{self, Named};
 use super::shape::{list_of, message_of, text_of};
 use serde_json::{Map, Value};
+use sluice_model::TableName;
 use sluice_policy::Resource;
+
+pub(super) const ADDS: &str = "WRITE_APPEND";
+pub(super) const IF_EMPTY: &str = "WRITE_EMPTY";
 
 pub(super) struct Destination {
     pub named: Named,
@@ -16,6 +20,13 @@ pub(super) struct Destination {
 impl Destination {
     pub fn resource(&self) -> Resource {
         Resource::Table(self.named.table.clone())
+    }
+
+    /// The table, if it names a partition of it that is looked at: what is emptied, or has to be empty, tells of the rows in it. What is only added
+    /// is the caller's own. `absent` is what goes without saying.
+    pub fn partitions(&self, work: &Map<String, Value>, absent: &str) -> Vec<TableName> {
+        let adds = text_of(work, "writeDisposition").unwrap_or(absent) == ADDS;
+        if self.named.is_partition() && !adds { vec![self.named.table.clone()] } else { Vec::new() }
     }
 }
 

@@ -27,6 +27,7 @@ pub(super) fn ask(mut job: Job<'_>, work: &Map<String, Value>, at: &Path<'_>) ->
     let parameters = parameter::read(&mut work, at)?;
     properties(&work, &at.name("connectionProperties"))?;
     let destination = destination::read(&mut job, &mut work, at)?;
+    let partitions = destination.as_ref().map(|to| to.partitions(&work, destination::IF_EMPTY)).unwrap_or_default();
     let destination = destination.map(|to| Destination { table: to.named.table, truncates: to.replaces });
     let sends = job.sends("query", ordered(&message::QUERY, work));
     let query = Request {
@@ -48,6 +49,7 @@ pub(super) fn ask(mut job: Job<'_>, work: &Map<String, Value>, at: &Path<'_>) ->
         request_id: None,
         sends,
         also: job.also.into_list(),
+        partitions,
     })
 }
 

@@ -25,19 +25,21 @@ pub(super) fn load(mut job: Job<'_>, work: &Map<String, Value>, at: &Path<'_>, w
     if list_of_fields(&work).iter().any(has_policy_tags) || !expressions.is_empty() {
         job.also.ask("alter", destination.resource());
     }
+    let partitions = destination.partitions(&work, destination::ADDS);
     let sends = job.sends("load", ordered(&message::LOAD, work));
     let table = destination.named.table;
     let ask = method(job, "jobs.load", Resource::Table(table.clone()), Reads::Nothing, vec![table], sends);
-    Ok(MethodAsk { expressions, ..ask })
+    Ok(MethodAsk { expressions, partitions, ..ask })
 }
 
 pub(super) fn copy(mut job: Job<'_>, work: &Map<String, Value>, at: &Path<'_>) -> Result<MethodAsk, FormFault> {
     is_no_dry_run(&job)?;
     let mut work = work.clone();
     let named = copied(&job, &mut work, at)?;
-    let partitions = named.iter().filter(|named| named.is_partition()).map(|named| named.table.clone()).collect();
+    let mut partitions: Vec<TableName> = named.iter().filter(|named| named.is_partition()).map(|named| named.table.clone()).collect();
     let sources: Vec<TableName> = named.into_iter().map(|named| named.table).collect();
     let destination = written(&mut job, &mut work, at)?;
+    partitions.extend(destination.partitions(&work, destination::IF_EMPTY));
     sources.iter().for_each(|source| job.also.ask("read", Resource::Table(source.clone())));
     let operation = text_of(&work, "operationType");
     let effect = match operation {

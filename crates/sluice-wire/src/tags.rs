@@ -5,7 +5,7 @@ use sluice_model::types::TYPE_DEPTH_MAX;
 use sluice_model::{ColumnPath, TableName};
 
 /// Every tag of a `TableSchema`, with the column or field that carries it.
-pub fn of_schema(table: &TableName, schema: &Value) -> Vec<(ColumnPath, String)> {
+pub fn policy_tags(table: &TableName, schema: &Value) -> Vec<(ColumnPath, String)> {
     let mut found = Vec::new();
     of_fields(table, schema, &mut Vec::new(), &mut found);
     found
@@ -50,7 +50,7 @@ mod tests {
                 { "name": "street", "type": "RECORD", "fields": [{ "name": "number", "type": "STRING", "policyTags": tag("9") }] },
             ] },
         ] });
-        let found = of_schema(&TableName::new("p", "d", "t"), &schema);
+        let found = policy_tags(&TableName::new("p", "d", "t"), &schema);
         let shown: Vec<String> =
             found.iter().map(|(column, tag)| format!("{column} {}", tag.rsplit('/').next().unwrap_or_default())).collect();
         assert_eq!(shown, ["p.d.t.ssn 7", "p.d.t.masked d", "p.d.t.odd ", "p.d.t.address 8", "p.d.t.address.street.number 9"]);
