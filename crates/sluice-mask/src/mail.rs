@@ -1,51 +1,77 @@
 //! Addresses of mail that are one beyond doubt: what BigQuery finds valid is not said, and what is not an address can hold anything behind its `@`.
 
+use std::sync::LazyLock;
+
 pub(crate) const LOCAL_PART_BYTES_MAX: usize = 64;
 const DOMAIN_BYTES_MAX: usize = 253;
 const DOMAIN_LABEL_BYTES_MAX: usize = 63;
 
-/// What stands behind the `@`. Each byte is looked at once: most columns of addresses have nothing else in them.
+/// What a byte is in an address: one bit each, so that many of them are looked at before anything is decided.
+const LETTER: u8 = 1;
+const DIGIT: u8 = 2;
+const DASH: u8 = 4;
+const DOT: u8 = 8;
+/// In the local part alone.
+const SIGN: u8 = 16;
+const OTHER: u8 = 32;
+
+static KINDS: LazyLock<[u8; 256]> = LazyLock::new(|| {
+    let mut byte = 0_u8;
+    [(); 256].map(|()| {
+        let kind = kind(byte);
+        byte = byte.wrapping_add(1);
+        kind
+    })
+});
+
+/// What stands behind the `@`.
 pub(crate) fn domain(value: &str) -> Option<&str> {
-    let local_bytes = local_part_bytes(value.as_bytes())?;
-    let domain = value.get(local_bytes..)?.strip_prefix('@')?;
-    is_domain(domain.as_bytes()).then_some(domain)
+    let kinds: &[u8; 256] = &KINDS;
+    let bytes = value.as_bytes();
+    let at = bytes.iter().take(LOCAL_PART_BYTES_MAX + 1).position(|byte| *byte == b'@')?;
+    let (local, domain) = (bytes.get(..at)?, bytes.get(at + 1..)?);
+    if is_local_part(local, kinds) && is_domain(domain, kinds) { value.get(at + 1..) } else { None }
 }
 
 /// Of words with a dot between each two.
-fn local_part_bytes(value: &[u8]) -> Option<usize> {
-    let (mut previous, mut bytes) = (b'.', 0);
-    for byte in value {
-        let goes_on = is_local(*byte) || (*byte == b'.' && previous != b'.');
-        if !goes_on {
-            break;
-        }
-        (previous, bytes) = (*byte, bytes + 1);
-    }
-    (previous != b'.' && bytes <= LOCAL_PART_BYTES_MAX).then_some(bytes)
+fn is_local_part(local: &[u8], kinds: &[u8; 256]) -> bool {
+    let kind = kind_of_all(local, kinds);
+    let are_words = kind & DOT == 0 || labels(local).all(|word| !word.is_empty());
+    !local.is_empty() && kind & OTHER == 0 && are_words
 }
 
 /// Two labels at least, and the last one is no number.
-fn is_domain(domain: &[u8]) -> bool {
-    if domain.len() > DOMAIN_BYTES_MAX {
+fn is_domain(domain: &[u8], kinds: &[u8; 256]) -> bool {
+    let kind = kind_of_all(domain, kinds);
+    if domain.len() > DOMAIN_BYTES_MAX || kind & (SIGN | OTHER) != 0 || kind & DOT == 0 {
         return false;
     }
-    let (mut previous, mut label_bytes, mut has_letter, mut has_dot) = (b'.', 0, false, false);
-    for byte in domain {
-        match byte {
-            b'.' if matches!(previous, b'.' | b'-') || label_bytes > DOMAIN_LABEL_BYTES_MAX => return false,
-            b'.' => (label_bytes, has_letter, has_dot) = (0, false, true),
-            b'-' if previous == b'.' => return false,
-            b'-' | b'0'..=b'9' => label_bytes += 1,
-            b'a'..=b'z' | b'A'..=b'Z' => (label_bytes, has_letter) = (label_bytes + 1, true),
-            _ => return false,
-        }
-        previous = *byte;
-    }
-    has_dot && has_letter && previous != b'-' && (2..=DOMAIN_LABEL_BYTES_MAX).contains(&label_bytes)
+    let has_dash = kind & DASH != 0;
+    let is_label = |label: &[u8]| {
+        let is_between_dashes = has_dash && (label.starts_with(b"-") || label.ends_with(b"-"));
+        (1..=DOMAIN_LABEL_BYTES_MAX).contains(&label.len()) && !is_between_dashes
+    };
+    let top = labels(domain).next_back().unwrap_or_default();
+    labels(domain).all(is_label) && top.len() > 1 && kind_of_all(top, kinds) & LETTER != 0
 }
 
-fn is_local(byte: u8) -> bool {
-    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'/' | b'=' | b'?' | b'^'..=b'`' | b'{'..=b'~')
+fn labels(text: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    text.split(|byte| *byte == b'.')
+}
+
+fn kind_of_all(text: &[u8], kinds: &[u8; 256]) -> u8 {
+    text.iter().fold(0, |all, byte| all | kinds.get(usize::from(*byte)).copied().unwrap_or(OTHER))
+}
+
+fn kind(byte: u8) -> u8 {
+    match byte {
+        b'a'..=b'z' | b'A'..=b'Z' => LETTER,
+        b'0'..=b'9' => DIGIT,
+        b'-' => DASH,
+        b'.' => DOT,
+        b'!' | b'#'..=b'\'' | b'*' | b'+' | b'/' | b'=' | b'?' | b'^'..=b'`' | b'{'..=b'~' => SIGN,
+        _ => OTHER,
+    }
 }
 
 #[cfg(test)]

@@ -273,6 +273,7 @@ impl Column {
 }
 
 /// `{"f":`, as BigQuery writes it or with spaces.
+#[inline]
 pub(crate) fn open(scan: &mut Scan<'_>, name: u8) -> Result<(), Odd> {
     if scan.eat_all(&[b'{', b'"', name, b'"', b':']) {
         return Ok(());
