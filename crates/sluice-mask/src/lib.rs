@@ -9,6 +9,7 @@ mod columnar;
 mod cover;
 mod detect;
 mod keys;
+mod mail;
 mod marks;
 mod masker;
 mod masking;

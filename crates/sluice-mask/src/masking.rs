@@ -18,6 +18,8 @@ pub const ROW_BYTES_MAX: usize = 64 << 20;
 pub const PAGE_ON_ITS_WAY_BYTES_MAX: u64 = 1 << 30;
 /// What comes between two looks at it.
 const LOOK_BYTES: usize = 256 << 10;
+/// What is taken of new bytes to make a row whole that had begun before them.
+const JOIN_BYTES: usize = 4 << 10;
 
 /// What stands before the rows of a page, and what of the rows has come with it.
 pub struct PageStart {
@@ -146,8 +148,12 @@ impl Masking {
         if self.taken > PAGE_ON_ITS_WAY_BYTES_MAX {
             return Err(MaskFault::Shape);
         }
+        if self.written.is_some() {
+            self.rewrite(bytes)?;
+            return self.leave(self.place == Place::Tail);
+        }
         self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() < self.look_at && self.buffer.len() - self.at <= self.rest_bytes_max() {
+        if !self.is_time_to_look() {
             return Ok(Vec::new());
         }
         self.look()?;
@@ -175,11 +181,57 @@ impl Masking {
         Ok((rows, head))
     }
 
-    /// Over all rows that are whole. One that is not may be the beginning of one, or odd: the end of the page tells.
+    fn is_time_to_look(&self) -> bool {
+        self.buffer.len() >= self.look_at || self.waiting_bytes() > self.rest_bytes_max()
+    }
+
     fn look(&mut self) -> Result<(), MaskFault> {
-        let begun_at = self.at;
-        let text = self.buffer.get(begun_at..).and_then(valid).ok_or(MaskFault::Shape)?;
+        let buffer = mem::take(&mut self.buffer);
+        let text = buffer.get(self.at..).and_then(valid).ok_or(MaskFault::Shape)?;
+        let passed = self.pass(text, self.at)?;
+        self.buffer = buffer;
+        self.at += passed;
+        if self.written.is_some() {
+            self.forget_passed();
+        }
+        self.look_again(passed > 0, self.sizes.look)
+    }
+
+    /// Rows that are written anew are read where they came. Of these bytes only the beginning of a row is kept.
+    fn rewrite(&mut self, mut bytes: &[u8]) -> Result<(), MaskFault> {
+        let step = self.sizes.look.min(JOIN_BYTES);
+        while !self.buffer.is_empty() {
+            let kept = self.buffer.len();
+            let (more, behind) = bytes.split_at(self.look_at.saturating_sub(kept).min(bytes.len()));
+            self.buffer.extend_from_slice(more);
+            if !self.is_time_to_look() {
+                return Ok(());
+            }
+            let buffer = mem::take(&mut self.buffer);
+            self.at = self.pass(valid(&buffer).ok_or(MaskFault::Shape)?, 0)?;
+            self.buffer = buffer;
+            // The row that had begun is over: what follows it lies in what came.
+            let joined = self.at.checked_sub(kept);
+            bytes = joined.map_or(Some(behind), |joined| bytes.get(joined..)).ok_or(MaskFault::Shape)?;
+            let is_further = self.at > 0;
+            match joined {
+                Some(_) => (self.at, self.buffer) = (0, Vec::new()),
+                None => self.forget_passed(),
+            }
+            self.look_again(is_further, step)?;
+            if joined.is_none() && bytes.is_empty() {
+                return Ok(());
+            }
+        }
+        let passed = self.pass(valid(bytes).ok_or(MaskFault::Shape)?, 0)?;
+        self.buffer.extend_from_slice(bytes.get(passed..).unwrap_or_default());
+        self.look_again(passed > 0, step)
+    }
+
+    /// Over all rows of a text that are whole; it begins so far in the buffer. One that is not may be the beginning of one, or odd: the end of the page tells.
+    fn pass(&mut self, text: &str, begun_at: usize) -> Result<usize, MaskFault> {
         let mut scan = Scan::new(text);
+        let mut passed = 0;
         while self.place != Place::Tail && scan.peek().is_some() {
             match self.place {
                 Place::Opened if scan.eat(b']') => self.place = Place::Tail,
@@ -203,24 +255,24 @@ impl Masking {
                     self.place = Place::BehindRow;
                 }
             }
-            self.at = begun_at + scan.at();
+            passed = scan.at();
         }
-        let is_further = self.at > begun_at;
-        if let Some(written) = &self.written {
-            if written.is_too_long() {
-                return Err(MaskFault::Shape);
-            }
-            // What has been written stands there.
-            self.buffer.drain(..self.at);
-            self.at = 0;
-        }
-        let rest = self.buffer.len() - self.at;
+        if self.written.as_ref().is_some_and(Written::is_too_long) { Err(MaskFault::Shape) } else { Ok(passed) }
+    }
+
+    /// What has been written stands there.
+    fn forget_passed(&mut self) {
+        self.buffer.drain(..self.at);
+        self.at = 0;
+    }
+
+    /// A row that is longer than what was looked at is not looked at again until there is twice as much of it.
+    fn look_again(&mut self, is_further: bool, step: usize) -> Result<(), MaskFault> {
+        let rest = self.waiting_bytes();
         if rest > self.rest_bytes_max() {
             return Err(MaskFault::Shape);
         }
-        // A row that is longer than what was looked at is not looked at again until there is twice as much of it.
-        let more = if is_further { self.sizes.look } else { rest.max(self.sizes.look) };
-        self.look_at = self.buffer.len() + more;
+        self.look_at = self.buffer.len() + if is_further { step } else { rest.max(step) };
         Ok(())
     }
 

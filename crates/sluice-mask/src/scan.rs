@@ -10,16 +10,36 @@ pub(crate) const JSON_LEVELS_MAX: u32 = 100;
 #[derive(Debug)]
 pub(crate) struct Odd;
 
+/// A cell as BigQuery writes most of them, and what stands between two of these.
+const CELL: &[u8; 6] = b"{\"v\":\"";
+const CELL_END: &[u8; 2] = b"\"}";
+const NEXT_CELL: &[u8; 9] = b"\"},{\"v\":\"";
+
 #[derive(Clone)]
 pub(crate) struct Scan<'a> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
+    /// Nothing is compared as a whole: each step by itself.
+    #[cfg(test)]
+    slow: bool,
 }
 
 impl<'a> Scan<'a> {
     pub(crate) fn new(text: &'a str) -> Scan<'a> {
-        Scan { text, bytes: text.as_bytes(), at: 0 }
+        Scan {
+            text,
+            bytes: text.as_bytes(),
+            at: 0,
+            #[cfg(test)]
+            slow: false,
+        }
+    }
+
+    /// The reference for what is quick: it knows JSON and nothing of how BigQuery writes it.
+    #[cfg(test)]
+    pub(crate) fn slow(text: &'a str) -> Scan<'a> {
+        Scan { slow: true, ..Scan::new(text) }
     }
 
     pub(crate) fn at(&self) -> usize {
@@ -70,18 +90,46 @@ impl<'a> Scan<'a> {
         if self.peek().is_none() { Ok(()) } else { Err(Odd) }
     }
 
-    /// `{"v":"..."}` with no escape and no space around it, as BigQuery writes most cells; or nothing.
+    /// Cells of `{"v":"..."}` with no escape and no space, as BigQuery writes most of them: how many stand here with commas between them, a first one
+    /// and each one behind it that `wants` it to be so, by its place. What stands behind them is for others.
     #[inline]
-    pub(crate) fn plain_cell(&mut self) -> bool {
-        let from = self.at;
-        if self.eat_all(b"{\"v\":\"") {
-            self.plain();
-            if self.eat_all(b"\"}") {
-                return true;
+    pub(crate) fn plain_cells(&mut self, wants: impl Fn(usize) -> bool) -> usize {
+        let mut found = 0;
+        let Some(mut inside) = self.rest().strip_prefix(CELL) else { return found };
+        while let Some((_, behind)) = inside.split_at_checked(plain_bytes(inside)) {
+            if !behind.starts_with(CELL_END) {
+                break;
+            }
+            found += 1;
+            self.at = self.bytes.len() - behind.len() + CELL_END.len();
+            match behind.strip_prefix(NEXT_CELL) {
+                Some(next) if wants(found) => inside = next,
+                _ => break,
             }
         }
-        self.at = from;
-        false
+        found
+    }
+
+    /// What stands in one such cell, between its quotes.
+    #[inline]
+    pub(crate) fn plain_text(&mut self) -> Option<&'a str> {
+        let inside = self.rest().strip_prefix(CELL)?;
+        let (_, behind) = inside.split_at_checked(plain_bytes(inside))?;
+        let behind = behind.strip_prefix(CELL_END)?;
+        let (from, to) = (self.at + CELL.len(), self.bytes.len() - behind.len());
+        let text = self.text.get(from..to.checked_sub(CELL_END.len())?)?;
+        self.at = to;
+        Some(text)
+    }
+
+    /// Nothing of it where each step is taken by itself.
+    #[inline(always)]
+    fn rest(&self) -> &'a [u8] {
+        #[cfg(test)]
+        if self.slow {
+            return &[];
+        }
+        self.bytes.get(self.at..).unwrap_or_default()
     }
 
     /// A string, over to its other side.
@@ -110,7 +158,10 @@ impl<'a> Scan<'a> {
         // One bit for each level that is open: whether it is an object.
         let (mut open, mut levels) = (0_u128, 0_u32);
         loop {
+            // Where an array is open a cell may be followed by others.
+            let (is_many, is_deep) = (levels > 0 && open & 1 == 0, levels == JSON_LEVELS_MAX);
             match self.peek().ok_or(Odd)? {
+                b'{' if !is_deep && self.plain_cells(|_| is_many) > 0 => {}
                 start @ (b'{' | b'[') => {
                     let object = start == b'{';
                     self.at += 1;
@@ -332,6 +383,29 @@ mod tests {
     }
 
     proptest! {
+        /// What is compared as a whole is what it is step by step.
+        #[test]
+        fn step_by_step_it_is_the_same(text in r#"(\{"v":"a{0,20}"\}(,\{"v":"b?"\}){0,3}|[\[\]{},:" ]|\{"v":|"v"|null|\[\{"f":\[|\]\}|\\n){0,12}"#, depth in 0_usize..3) {
+            let text = ["", &"[".repeat(JSON_LEVELS_MAX as usize - 1), &"[".repeat(JSON_LEVELS_MAX as usize)][depth].to_owned() + &text;
+            let (mut quick, mut slow) = (Scan::new(&text), Scan::slow(&text));
+            prop_assert_eq!(quick.skip().map(|()| quick.at).ok(), slow.skip().map(|()| slow.at).ok(), "{}", text);
+            for from in (0..text.len()).filter(|from| text.is_char_boundary(*from)) {
+                let (mut one, mut many) = (Scan::new(&text[from..]), Scan::new(&text[from..]));
+                let inside = one.plain_text();
+                let first = inside.map(|inside| format!("{{\"v\":\"{inside}\"}}"));
+                let cells = many.plain_cells(|ahead| ahead < 3);
+                prop_assert!(inside.is_some() == (cells > 0) && cells <= 3);
+                let mut steps = Scan::slow(&text[from..]);
+                for cell in 0..cells {
+                    prop_assert!(cell == 0 || steps.take(b',').is_ok());
+                    let start = steps.at;
+                    prop_assert!(steps.skip().is_ok());
+                    prop_assert!(cell > 0 || steps.since(start).ok() == first.as_deref());
+                }
+                prop_assert_eq!(steps.at, many.at);
+            }
+        }
+
         /// Another reader of JSON agrees on every text that is near to one.
         #[test]
         fn another_reader_agrees(text in r#"([\[\]{},:"\\u0-9a-f. e+-]|true|null|"a"|\{"b":|\\ud83d|\[1){0,12}"#) {

@@ -177,16 +177,19 @@ impl Columns {
     pub(crate) fn row(&self, scan: &mut Scan<'_>) -> Result<(), Odd> {
         open(scan, b'f')?;
         scan.take(b'[')?;
-        for (position, column) in self.0.iter().enumerate() {
+        let is_plain = |position: usize| self.0.get(position).is_some_and(Column::is_plain);
+        let mut position = 0;
+        while let Some(column) = self.0.get(position) {
             if position > 0 {
                 scan.take(b',')?;
             }
-            if column.is_plain() && scan.plain_cell() {
-                continue;
+            let passed = if column.is_plain() { scan.plain_cells(|ahead| is_plain(position + ahead)) } else { 0 };
+            if passed == 0 {
+                open(scan, b'v')?;
+                column.value(scan)?;
+                scan.take(b'}')?;
             }
-            open(scan, b'v')?;
-            column.value(scan)?;
-            scan.take(b'}')?;
+            position += passed.max(1);
         }
         scan.take(b']')?;
         scan.take(b'}')
@@ -270,6 +273,7 @@ impl Column {
 }
 
 /// `{"f":`, as BigQuery writes it or with spaces.
+#[inline]
 pub(crate) fn open(scan: &mut Scan<'_>, name: u8) -> Result<(), Odd> {
     if scan.eat_all(&[b'{', b'"', name, b'"', b':']) {
         return Ok(());

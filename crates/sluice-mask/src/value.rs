@@ -1,6 +1,8 @@
 //! What a mask leaves of one value. The one place that says how hashes are written, and what stands in for each type.
 
 use crate::keys::HashKeys;
+use crate::mail::domain;
+use crate::marks::plain_bytes;
 use crate::moment::{TimestampForm, begin_of_year_of_date, begin_of_year_of_datetime};
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac::sign;
@@ -14,9 +16,6 @@ use std::borrow::Cow;
 const HIDDEN: &str = "XXXXX";
 /// That are shown of the one end or the other.
 const SHOWN: usize = 4;
-const LOCAL_PART_BYTES_MAX: usize = 64;
-const DOMAIN_BYTES_MAX: usize = 253;
-const DOMAIN_LABEL_BYTES_MAX: usize = 63;
 
 /// For the cells of one result.
 #[derive(Clone, Debug)]
@@ -33,6 +32,16 @@ pub(crate) struct Scalar<'a> {
     pub(crate) may_be_null: bool,
 }
 
+/// A scalar cell as it stands in a row.
+#[derive(Clone, Copy)]
+pub(crate) enum Cell<'a> {
+    Null,
+    /// Between its quotes, and there is no escape in it.
+    Plain(&'a str),
+    /// With its quotes.
+    Escaped(&'a str),
+}
+
 /// What stands in a cell whatever it held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Always<'a> {
@@ -43,22 +52,61 @@ pub(crate) enum Always<'a> {
 
 pub(crate) const HASH_BYTES: usize = 32;
 
-impl Values {
-    /// `cell` is a JSON string or `null`, whose shape is known to be right.
-    pub(crate) fn write(&self, mask: &Mask, scalar: Scalar<'_>, cell: &str, out: &mut String) {
-        let value = match (always(mask, scalar), unescaped(cell)) {
-            (Some(Always::Null), _) => return out.push_str("null"),
-            (Some(Always::Default), value) => return self.write_default(scalar, value.as_deref(), out),
-            (Some(Always::Text(text)), _) => return write_string(text, out),
-            // What is not there has no part and no hash.
-            (None, None) => return out.push_str("null"),
-            (None, Some(value)) => value,
-        };
-        match self.shown(mask, scalar.kind, &value) {
-            Some(shown) => write_string(&shown, out),
-            // It cannot be read as what it should be: nothing of it passes.
-            None => self.write_default(scalar, Some(&value), out),
+impl<'a> Cell<'a> {
+    /// A JSON string or `null`.
+    pub(crate) fn of(text: &'a str) -> Cell<'a> {
+        match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+            Some(inside) if inside.contains('\\') => Cell::Escaped(text),
+            Some(inside) => Cell::Plain(inside),
+            None => Cell::Null,
         }
+    }
+
+    /// The text that it stands for; nothing if it is null.
+    fn value(self) -> Option<Cow<'a, str>> {
+        match self {
+            Cell::Null => None,
+            Cell::Plain(text) => Some(Cow::Borrowed(text)),
+            Cell::Escaped(text) => serde_json::from_str(text).ok().map(Cow::Owned),
+        }
+    }
+}
+
+impl Values {
+    /// The shape of the cell is known to be right. Where it makes no difference the value is not even read.
+    pub(crate) fn write(&self, mask: &Mask, scalar: Scalar<'_>, cell: Cell<'_>, out: &mut String) {
+        match (always(mask, scalar), cell) {
+            (Some(Always::Null), _) => out.push_str("null"),
+            (Some(Always::Text(text)), _) => write_string(text, out),
+            // A moment shows in which form it was.
+            (Some(Always::Default), cell) if *scalar.kind == Type::Timestamp => self.write_default(scalar, cell.value().as_deref(), out),
+            (Some(Always::Default), _) => self.write_default(scalar, None, out),
+            // What is not there has no part and no hash.
+            (None, Cell::Null) => out.push_str("null"),
+            (None, cell) => match cell.value() {
+                Some(value) if *scalar.kind == Type::String => self.write_text(mask, scalar, &value, out),
+                Some(value) => match self.shown(mask, scalar.kind, &value) {
+                    Some(shown) => write_string(&shown, out),
+                    // It cannot be read as what it should be: nothing of it passes.
+                    None => self.write_default(scalar, Some(&value), out),
+                },
+                None => self.write_default(scalar, None, out),
+            },
+        }
+    }
+
+    /// Straight to where it belongs; what needs an escape there is written once more.
+    fn write_text(&self, mask: &Mask, scalar: Scalar<'_>, value: &str, out: &mut String) {
+        let before = out.len();
+        out.push('"');
+        let from = out.len();
+        let is_shown = self.show_text(mask, value, out);
+        if is_shown && out.get(from..).is_some_and(is_plain) {
+            return out.push('"');
+        }
+        let shown = out.get(from..).unwrap_or_default().to_owned();
+        out.truncate(before);
+        if is_shown { write_string(&shown, out) } else { self.write_default(scalar, Some(value), out) }
     }
 
     /// What BigQuery's rule writes for the type. NULL for those that it gives none, else the least that the type can say.
@@ -80,12 +128,9 @@ impl Values {
         write_string(text, out);
     }
 
+    /// Of a value that is no text.
     fn shown(&self, mask: &Mask, kind: &Type, value: &str) -> Option<String> {
         match (mask, kind) {
-            (_, Type::String) => {
-                let mut shown = String::new();
-                self.show_text(mask, value, &mut shown).then_some(shown)
-            }
             // A cell of bytes holds base64.
             (_, Type::Bytes) => Some(STANDARD.encode(self.hash(mask, &STANDARD.decode(value).ok()?)?)),
             (Mask::DateYear, Type::Date) => begin_of_year_of_date(value),
@@ -170,6 +215,9 @@ fn write_parts(parts: &[&str], out: &mut String) {
 
 /// As JSON, with no more escapes than it needs.
 pub(crate) fn write_string(text: &str, out: &mut String) {
+    if is_plain(text) {
+        return write_parts(&["\"", text, "\""], out);
+    }
     out.push('"');
     for part in text.split_inclusive(|letter: char| letter < ' ' || matches!(letter, '"' | '\\')) {
         match part.char_indices().next_back() {
@@ -190,10 +238,9 @@ pub(crate) fn write_string(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// The text that a cell stands for; nothing if it is null.
-fn unescaped(cell: &str) -> Option<Cow<'_, str>> {
-    let inside = cell.strip_prefix('"')?.strip_suffix('"')?;
-    if inside.contains('\\') { serde_json::from_str(cell).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inside)) }
+/// It stands in JSON as it is.
+fn is_plain(text: &str) -> bool {
+    plain_bytes(text.as_bytes()) == text.len()
 }
 
 /// The last characters of a value that has more of them.
@@ -223,29 +270,6 @@ fn fill(partial: Partial, value: &str, out: &mut String) {
         }
         _ => fill(count, out),
     }
-}
-
-/// Of an address that is one beyond doubt: what BigQuery finds valid is not said, and what is not an address can hold anything behind its `@`.
-fn domain(value: &str) -> Option<&str> {
-    let (local, domain) = value.split_once('@')?;
-    let is_local = |byte: u8| byte.is_ascii_alphanumeric() || b".!#$%&'*+/=?^_`{|}~-".contains(&byte);
-    let is_label = |label: &str| {
-        (1..=DOMAIN_LABEL_BYTES_MAX).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    let local_is_good = (1..=LOCAL_PART_BYTES_MAX).contains(&local.len())
-        && local.bytes().all(is_local)
-        && !local.starts_with('.')
-        && !local.ends_with('.')
-        && !local.contains("..");
-    let (_, top) = domain.rsplit_once('.')?;
-    let domain_is_good = domain.len() <= DOMAIN_BYTES_MAX
-        && domain.split('.').all(is_label)
-        && top.len() > 1
-        && top.bytes().any(|byte| byte.is_ascii_alphabetic());
-    (local_is_good && domain_is_good).then_some(domain)
 }
 
 #[cfg(test)]

@@ -1,14 +1,21 @@
 //! Rows written anew: what is clear is copied as it stands, what is masked is not.
 
 use crate::cover::{Cover, Part};
+use crate::masker::ROWS_BYTES_MAX;
 use crate::masking::ROW_BYTES_MAX;
 use crate::page::Pieces;
 use crate::scan::{Odd, Scan};
 use crate::schema::{Column, Columns, open};
-use crate::value::{Scalar, Values};
+use crate::value::{Cell, Scalar, Values};
 use sluice_policy::Mask;
 use std::mem;
 use std::sync::Arc;
+
+/// Around the value of a plain cell: `{"v":` and `}`.
+const CELL_BEGIN_BYTES: usize = 5;
+const CELL_END_BYTES: usize = 1;
+/// Room for what is written before it leaves; one long row takes more.
+const ROOM_BYTES_MAX: usize = 2 * ROWS_BYTES_MAX;
 
 /// How to write the rows of a page.
 #[derive(Clone, Debug)]
@@ -94,7 +101,11 @@ impl Written {
             return None;
         }
         let keep_from = held.as_ref().map_or(self.text.len(), |((from, ..), _)| *from);
-        let kept = self.text.split_off(keep_from);
+        // As much as was needed before: grown step by step, most of it would be copied twice.
+        let room = if all { 0 } else { self.text.len().saturating_add(self.text.len() / 8).min(ROOM_BYTES_MAX) };
+        let mut kept = String::with_capacity(room);
+        kept.push_str(self.text.get(keep_from..).unwrap_or_default());
+        self.text.truncate(keep_from);
         let text = Arc::new(mem::replace(&mut self.text, kept));
         let pieces = mem::take(&mut self.pieces.0).into_iter().zip(mem::take(&mut self.counts)).collect();
         if let Some(((from, to, count), counts)) = held {
@@ -124,26 +135,50 @@ impl Row<'_> {
         if columns.0.len() != parts.len() {
             return Err(Odd);
         }
-        for (position, (column, part)) in columns.0.iter().zip(parts).enumerate() {
+        let pair = |position: usize| columns.0.get(position).zip(parts.get(position));
+        let is_passed = |position: usize| pair(position).is_some_and(|(column, part)| column.is_plain() && matches!(part, Part::Clear));
+        let mut position = 0;
+        while let Some((column, part)) = pair(position) {
             if position > 0 {
                 scan.take(b',')?;
             }
-            if *part == Part::Clear && column.is_plain() && scan.plain_cell() {
-                continue;
+            let passed = match part {
+                Part::Clear if column.is_plain() => scan.plain_cells(|ahead| is_passed(position + ahead)),
+                Part::Masked(mask, place) if column.is_plain() => self.plain(column, mask, *place, scan)?,
+                _ => 0,
+            };
+            if passed == 0 {
+                self.cell(column, part, scan)?;
             }
-            open(scan, b'v')?;
-            match part {
-                Part::Clear => column.value(scan)?,
-                Part::Inside(parts) => self.each(column, scan, |row, scan| row.inside(column, parts, scan))?,
-                Part::Masked(mask, place) if column.repeated && hides_all(mask) => {
-                    self.replace(*place, scan, |scan| column.value(scan), |_, _, text| text.push_str("[]"))?;
-                }
-                Part::Masked(mask, place) => self.each(column, scan, |row, scan| row.masked(column, mask, *place, scan))?,
-            }
-            scan.take(b'}')?;
+            position += passed.max(1);
         }
         scan.take(b']')?;
         scan.take(b'}')
+    }
+
+    /// Any cell, however it is written.
+    fn cell(&mut self, column: &Column, part: &Part, scan: &mut Scan<'_>) -> Result<(), Odd> {
+        open(scan, b'v')?;
+        match part {
+            Part::Clear => column.value(scan)?,
+            Part::Inside(parts) => self.each(column, scan, |row, scan| row.inside(column, parts, scan))?,
+            Part::Masked(mask, place) if column.repeated && hides_all(mask) => {
+                self.replace(*place, scan, |scan| column.value(scan), |_, _, text| text.push_str("[]"))?;
+            }
+            Part::Masked(mask, place) => self.each(column, scan, |row, scan| row.masked(column, mask, *place, scan))?,
+        }
+        scan.take(b'}')
+    }
+
+    /// A masked cell of one value, as BigQuery writes it: one or none.
+    fn plain(&mut self, column: &Column, mask: &Mask, place: usize, scan: &mut Scan<'_>) -> Result<usize, Odd> {
+        let before = scan.at();
+        let Some(value) = scan.plain_text() else { return Ok(0) };
+        self.copy(scan, before + CELL_BEGIN_BYTES)?;
+        self.values.write(mask, scalar(column), Cell::Plain(value), self.text);
+        self.copied = scan.at().checked_sub(CELL_END_BYTES).ok_or(Odd)?;
+        self.count(place, false)?;
+        Ok(1)
     }
 
     /// The one value of a cell, or each of many.
@@ -181,7 +216,7 @@ impl Row<'_> {
         let write = |values: &Values, cell: &str, text: &mut String| match &column.fields {
             // Policy leaves nothing of a record.
             Some(fields) => write_nothing(values, column, fields, text),
-            None => values.write(mask, scalar(column), cell, text),
+            None => values.write(mask, scalar(column), Cell::of(cell), text),
         };
         self.replace(place, scan, |scan| column.single(scan), write)
     }
@@ -201,9 +236,13 @@ impl Row<'_> {
         self.copy(scan, from)?;
         write(self.values, cell, self.text);
         self.copied = scan.at();
+        self.count(place, cell == "null")
+    }
+
+    fn count(&mut self, place: usize, is_null: bool) -> Result<(), Odd> {
         let count = self.counts.get_mut(place).ok_or(Odd)?;
         count.cells += 1;
-        count.nulls += u64::from(cell == "null");
+        count.nulls += u64::from(is_null);
         // Masks can make a row longer than it was.
         if self.text.len() - self.from > ROW_BYTES_MAX { Err(Odd) } else { Ok(()) }
     }

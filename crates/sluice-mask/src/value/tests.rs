@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::keys::MaskKeys;
+use crate::mail::LOCAL_PART_BYTES_MAX;
 
 fn values(form: TimestampForm) -> Values {
     Values { keys: MaskKeys::new(&[7; crate::keys::MASK_SECRET_BYTES]).of_result(&["job", "w", "p", "j"]), form }
@@ -10,7 +11,7 @@ fn values(form: TimestampForm) -> Values {
 fn masked_as(mask: &str, kind: &str, may_be_null: bool, form: TimestampForm, cell: &str) -> String {
     let (mask, kind) = (Mask::parse(mask).unwrap(), Type::parse(kind).unwrap());
     let mut out = String::from("before");
-    values(form).write(&mask, Scalar { kind: &kind, may_be_null }, cell, &mut out);
+    values(form).write(&mask, Scalar { kind: &kind, may_be_null }, Cell::of(cell), &mut out);
     out.strip_prefix("before").unwrap().to_owned()
 }
 

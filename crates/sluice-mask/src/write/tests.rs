@@ -3,7 +3,7 @@
 use super::*;
 use crate::cover::Laid;
 use crate::keys::{MASK_SECRET_BYTES, MaskKeys};
-use crate::masker::{MaskedRows, written};
+use crate::masker::{MaskFault, MaskedRows, written};
 use crate::masking::{Masking, PageStart, Sizes};
 use crate::moment::TimestampForm;
 use crate::page::RawPage;
@@ -13,6 +13,8 @@ use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+
+mod agree;
 
 const JOB: &str = r#""jobComplete":true,"jobReference":{"projectId":"p","jobId":"j"}"#;
 /// Those that a naive reader can do: what hashes with keys are worth is another test's.
@@ -278,15 +280,38 @@ fn joined(rows: &[MaskedRows]) -> (u64, String, Vec<(String, u64, u64)>) {
 }
 
 fn on_its_way(bytes: &[u8], first: usize, step: usize, columns: &Columns, writer: &Writer, piece: usize) -> Option<Vec<MaskedRows>> {
+    tried_on_its_way(bytes, first, step, columns, writer, piece).map(Result::unwrap)
+}
+
+/// Nothing where it would be read whole.
+fn tried_on_its_way(
+    bytes: &[u8],
+    first: usize,
+    step: usize,
+    columns: &Columns,
+    writer: &Writer,
+    piece: usize,
+) -> Option<Result<Vec<MaskedRows>, MaskFault>> {
     let (first, rest) = bytes.split_at_checked(first)?;
     let start = PageStart::open(first.to_vec()).ok()?;
     let mut masking = Masking::with(start, columns.clone(), Some(writer.clone()), Sizes { piece, look: 1 + piece / 4 });
-    let mut found = Vec::new();
-    for bytes in rest.chunks(step) {
-        found.extend(masking.take(bytes).unwrap());
-    }
-    found.extend(masking.end().unwrap().0);
-    Some(found)
+    let read = || {
+        let mut found = Vec::new();
+        for bytes in rest.chunks(step) {
+            found.extend(masking.take(bytes)?);
+        }
+        found.extend(masking.end()?.0);
+        Ok(found)
+    };
+    Some(read())
+}
+
+fn some_masks(count: usize, fields: &Value, chance: &mut Chance) -> Masks {
+    let one = |_| {
+        let ((output, at), mask) = (path(fields, &mut |below| chance.below(below)), MASKS[chance.below(MASKS.len())]);
+        (output, at, Mask::parse(mask).unwrap())
+    };
+    (0..count).map(one).collect()
 }
 
 fn page(fields: &[Value], rows: &[Value], pretty: bool) -> (Vec<u8>, RawPage, Columns) {
@@ -308,12 +333,7 @@ proptest! {
         let mut chance = Chance(seed | 1);
         let tree = Value::Array(fields.clone());
         let rows: Vec<Value> = (0..rows).map(|_| row(&tree, &mut chance)).collect();
-        let masks: Masks = (0..masks)
-            .map(|_| {
-                let ((output, at), mask) = (path(&tree, &mut |below| chance.below(below)), MASKS[chance.below(MASKS.len())]);
-                (output, at, Mask::parse(mask).unwrap())
-            })
-            .collect();
+        let masks = some_masks(masks, &tree, &mut chance);
         let (bytes, read, columns) = page(&fields, &rows, pretty);
         let writer = writer(&columns, &masks);
         let whole = joined(&written(&read, Some(&columns), writer.clone()).unwrap());

@@ -16,7 +16,7 @@ use tonic_prost::prost::Message;
 
 /// One message.
 pub fn message(message: &impl Message) -> Response<Body> {
-    match framed(&message.encode_to_vec()) {
+    match framed(message) {
         Some(bytes) => with_body(Body::new(Whole { message: Some(bytes), ended: false })),
         None => refusal::response(&Status::broken()),
     }
@@ -78,7 +78,7 @@ impl http_body::Body for Messages {
         let form = self.form;
         let Some(coming) = &mut self.coming else { return Poll::Ready(None) };
         let status = match coming.poll(context) {
-            Poll::Ready(Some(MoreBatches::Batch(batch))) => match framed(&encode::batch(*batch, form).encode_to_vec()) {
+            Poll::Ready(Some(MoreBatches::Batch(batch))) => match framed(&encode::batch(*batch, form)) {
                 Some(bytes) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
                 None => Status::broken(),
             },

@@ -6,6 +6,11 @@ use super::api::{
 };
 use axum::body::Bytes;
 use sluice_app::{OpenedSession, RowForm, RowShape, StreamSplit, StreamedBatch};
+use sluice_ledger::Recorded;
+use sluice_mask::MaskedBatch;
+
+/// Rows as they were put on record: nobody copies them before they are written.
+struct Rows(Recorded<MaskedBatch>);
 
 const MILLISECONDS_PER_SECOND: u64 = 1_000;
 const NANOSECONDS_PER_MILLISECOND: u64 = 1_000_000;
@@ -37,7 +42,7 @@ pub fn session(asked: ReadSession, opened: OpenedSession) -> ReadSession {
 pub fn batch(batch: StreamedBatch, form: RowForm) -> ReadRowsResponse {
     let StreamedBatch { batch, shape, progress, throttle_percent } = batch;
     let row_count = signed(batch.value().count());
-    let bytes = Bytes::copy_from_slice(batch.value().bytes());
+    let bytes = Bytes::from_owner(Rows(batch));
     let rows = match form {
         RowForm::Arrow(_) => read_rows_response::Rows::ArrowRecordBatch(ArrowRecordBatch { serialized_record_batch: bytes, row_count }),
         RowForm::Avro => read_rows_response::Rows::AvroRows(AvroRows { serialized_binary_rows: bytes, row_count }),
@@ -62,6 +67,12 @@ pub fn split(halves: StreamSplit) -> SplitReadStreamResponse {
         None => [None, None],
     };
     SplitReadStreamResponse { primary_stream, remainder_stream }
+}
+
+impl AsRef<[u8]> for Rows {
+    fn as_ref(&self) -> &[u8] {
+        self.0.value().bytes()
+    }
 }
 
 fn signed(number: u64) -> i64 {

@@ -6,6 +6,7 @@ use axum::body::{Body, Bytes};
 use http_body_util::BodyExt;
 use sluice_app::{FormReason, Why};
 use std::time::Duration;
+use tonic_prost::prost::Message;
 
 /// From the end of the head to the end of the message.
 const MESSAGE_SECONDS_MAX: u64 = 60;
@@ -28,9 +29,14 @@ pub async fn message(place: &mut Place, body: Body) -> Result<Vec<u8>, Why> {
     Ok(message.to_vec())
 }
 
-pub fn framed(message: &[u8]) -> Option<Bytes> {
-    let length = u32::try_from(message.len()).ok()?;
-    Some(Bytes::from([&[0], length.to_be_bytes().as_slice(), message].concat()))
+/// A message and what stands before it, written once: it can be long.
+pub fn framed(message: &impl Message) -> Option<Bytes> {
+    let length = message.encoded_len();
+    let mut bytes = Vec::with_capacity(HEAD_BYTES + length);
+    bytes.push(0);
+    bytes.extend_from_slice(&u32::try_from(length).ok()?.to_be_bytes());
+    message.encode(&mut bytes).ok()?;
+    Some(Bytes::from(bytes))
 }
 
 async fn read(place: &mut Place, mut body: Body) -> Result<Vec<u8>, Why> {
@@ -66,15 +72,28 @@ mod tests {
         }
     }
 
+    /// As a client writes it.
+    fn framed(message: &[u8]) -> Vec<u8> {
+        [&[0], u32::try_from(message.len()).unwrap().to_be_bytes().as_slice(), message].concat()
+    }
+
+    #[test]
+    fn an_answer_stands_in_one_frame() {
+        for text in ["", "x", &"x".repeat(70_000)] {
+            let message = text.to_owned();
+            assert_eq!(super::framed(&message).unwrap(), framed(&message.encode_to_vec()));
+        }
+    }
+
     #[tokio::test]
     async fn one_message_of_its_length_is_taken() {
-        check(framed(b"abc").unwrap().to_vec(), Ok(b"abc")).await;
-        check(framed(b"").unwrap().to_vec(), Ok(b"")).await;
+        check(framed(b"abc"), Ok(b"abc")).await;
+        check(framed(b""), Ok(b"")).await;
         check(vec![], Err("no message")).await;
         check(vec![0, 0, 0, 0], Err("no message")).await;
         check(vec![1, 0, 0, 0, 1, 7], Err("compressed")).await;
         check(vec![0, 0, 0, 0, 2, 7], Err("not one message")).await;
-        check([framed(b"a").unwrap(), framed(b"b").unwrap()].concat(), Err("not one message")).await;
+        check([framed(b"a"), framed(b"b")].concat(), Err("not one message")).await;
         check(vec![0, 255, 255, 255, 255], Err("not one message")).await;
         check(vec![0; MESSAGE_BYTES_MAX + HEAD_BYTES + 1], Err("more than")).await;
     }

@@ -49,25 +49,36 @@ fn decoded(codec: CompressionType, buffer: &[u8], bytes_max: usize) -> Result<Co
     if read.is_ok_and(|read| read == length) { Ok(Cow::Owned(found)) } else { Err(MaskFault::Shape) }
 }
 
-/// What is written.
+/// What is written: nothing of it is copied before all of it has its place.
 #[derive(Default)]
-pub(super) struct Body {
-    pub(super) bytes: Vec<u8>,
+pub(super) struct Body<'a> {
+    parts: Vec<Cow<'a, [u8]>>,
     pub(super) nodes: Vec<(usize, usize)>,
-    /// Where each begins, and how long it is.
+    /// Where each part begins, and how long it is.
     pub(super) buffers: Vec<(usize, usize)>,
+    /// With what stands between them.
+    pub(super) bytes: usize,
     /// Made once: it takes longer than many a buffer.
     zstd: Option<zstd::bulk::Compressor<'static>>,
 }
 
-impl Body {
-    pub(super) fn of(arrays: &[Array<'_>], compression: Option<CompressionType>) -> Result<Body, MaskFault> {
+impl<'a> Body<'a> {
+    pub(super) fn of(arrays: &'a [Array<'_>], compression: Option<CompressionType>) -> Result<Body<'a>, MaskFault> {
         let mut body = Body::default();
         arrays.iter().try_for_each(|array| body.array(array, compression))?;
         Ok(body)
     }
 
-    fn array(&mut self, array: &Array<'_>, compression: Option<CompressionType>) -> Result<(), MaskFault> {
+    pub(super) fn write(&self, message: &mut Vec<u8>) {
+        let begin = message.len();
+        for (part, (from, _)) in self.parts.iter().zip(&self.buffers) {
+            message.resize(begin + from, 0);
+            message.extend_from_slice(part);
+        }
+        message.resize(begin + self.bytes, 0);
+    }
+
+    fn array(&mut self, array: &'a Array<'_>, compression: Option<CompressionType>) -> Result<(), MaskFault> {
         let nulls = array.validity.as_ref().map_or(0, |validity| array.rows.saturating_sub(bits::count(validity)));
         self.nodes.push((array.rows, nulls));
         let validity = array.validity.as_deref().filter(|_| nulls > 0).unwrap_or_default();
@@ -87,49 +98,46 @@ impl Body {
         }
     }
 
-    fn buffer(&mut self, bytes: &[u8], compression: Option<CompressionType>) -> Result<(), MaskFault> {
-        let from = self.bytes.len();
-        match compression {
-            Some(codec) if !bytes.is_empty() => self.compressed(bytes, codec)?,
-            _ => self.bytes.extend_from_slice(bytes),
-        }
-        let to = self.bytes.len();
+    fn buffer(&mut self, bytes: &'a [u8], compression: Option<CompressionType>) -> Result<(), MaskFault> {
+        let part = match compression {
+            Some(codec) if !bytes.is_empty() => Cow::Owned(self.compressed(bytes, codec)?),
+            _ => Cow::Borrowed(bytes),
+        };
+        let (from, to) = (self.bytes, self.bytes + part.len());
         if to > BATCH_DECODED_BYTES_MAX {
             return Err(MaskFault::Shape);
         }
-        self.buffers.push((from, to - from));
-        self.bytes.resize(to.next_multiple_of(ALIGNMENT_BYTES), 0);
+        self.buffers.push((from, part.len()));
+        self.parts.push(part);
+        self.bytes = to.next_multiple_of(ALIGNMENT_BYTES);
         Ok(())
     }
 
-    fn compressed(&mut self, bytes: &[u8], codec: CompressionType) -> Result<(), MaskFault> {
-        let from = self.bytes.len();
+    fn compressed(&mut self, bytes: &[u8], codec: CompressionType) -> Result<Vec<u8>, MaskFault> {
         let length = i64::try_from(bytes.len()).map_err(|_| MaskFault::Shape)?;
-        self.bytes.extend(length.to_le_bytes());
+        let mut made = length.to_le_bytes().to_vec();
         let written = match codec {
             CompressionType::LZ4_FRAME => {
-                let mut encoder = FrameEncoder::new(&mut self.bytes);
+                let mut encoder = FrameEncoder::new(&mut made);
                 encoder.write_all(bytes).is_ok() && encoder.finish().is_ok()
             }
-            _ => self.compressed_by_zstd(bytes).is_ok(),
+            _ => self.compressed_by_zstd(bytes, &mut made).is_ok(),
         };
         if !written {
             return Err(MaskFault::Shape);
         }
-        if self.bytes.len() - from >= LENGTH_BYTES + bytes.len() {
-            self.bytes.truncate(from);
-            self.bytes.extend(NOT_COMPRESSED.to_le_bytes());
-            self.bytes.extend_from_slice(bytes);
+        if made.len() >= LENGTH_BYTES + bytes.len() {
+            made = [&NOT_COMPRESSED.to_le_bytes(), bytes].concat();
         }
-        Ok(())
+        Ok(made)
     }
 
-    fn compressed_by_zstd(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+    fn compressed_by_zstd(&mut self, bytes: &[u8], made: &mut Vec<u8>) -> std::io::Result<()> {
         let compressor = match &mut self.zstd {
             Some(compressor) => compressor,
             none => none.insert(zstd::bulk::Compressor::new(ZSTD_LEVEL)?),
         };
-        self.bytes.extend(compressor.compress(bytes)?);
+        made.extend(compressor.compress(bytes)?);
         Ok(())
     }
 }

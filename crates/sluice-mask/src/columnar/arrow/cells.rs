@@ -143,7 +143,7 @@ fn each_value(
         if length > BATCH_DECODED_BYTES_MAX {
             return Err(MaskFault::Shape);
         }
-        made.extend(u32::try_from(length).map_err(|_| MaskFault::Shape)?.to_le_bytes());
+        made.extend_from_slice(&u32::try_from(length).map_err(|_| MaskFault::Shape)?.to_le_bytes());
     }
     Ok(made)
 }

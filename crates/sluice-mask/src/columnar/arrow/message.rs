@@ -66,18 +66,18 @@ impl<'a> Batch<'a> {
         let head = self.head(&body, rows)?;
         let before = if self.has_begin { 2 * BEGIN.len() } else { BEGIN.len() };
         let padded = (before + head.len()).next_multiple_of(ALIGNMENT_BYTES) - before;
-        let mut message = Vec::with_capacity(before + padded + body.bytes.len());
+        let mut message = Vec::with_capacity(before + padded + body.bytes);
         if self.has_begin {
             message.extend(BEGIN);
         }
         message.extend(i32::try_from(padded).map_err(|_| MaskFault::Shape)?.to_le_bytes());
         message.extend_from_slice(&head);
         message.resize(before + padded, 0);
-        message.extend_from_slice(&body.bytes);
+        body.write(&mut message);
         Ok(message)
     }
 
-    fn head(&self, body: &Body, rows: usize) -> Result<Vec<u8>, MaskFault> {
+    fn head(&self, body: &Body<'_>, rows: usize) -> Result<Vec<u8>, MaskFault> {
         let mut builder = FlatBufferBuilder::new();
         let number = |number: usize| i64::try_from(number).map_err(|_| MaskFault::Shape);
         let node = |(length, nulls): &(usize, usize)| Ok(FieldNode::new(number(*length)?, number(*nulls)?));
@@ -97,7 +97,7 @@ impl<'a> Batch<'a> {
             version: self.version,
             header_type: MessageHeader::RecordBatch,
             header: Some(batch.as_union_value()),
-            bodyLength: number(body.bytes.len())?,
+            bodyLength: number(body.bytes)?,
             custom_metadata: None,
         };
         let message = Message::create(&mut builder, &arguments);

@@ -12,7 +12,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::time::{Instant, Sleep, sleep_until};
-use tonic_prost::prost::Message;
 
 /// Until the deadline of the call.
 pub fn answers(coming: AnswersToCome, stream: String, until: Instant) -> Response<Body> {
@@ -35,7 +34,7 @@ impl http_body::Body for Answers {
         let Answers { coming, stream, deadline } = &mut *self;
         let Some(come) = coming else { return Poll::Ready(None) };
         let status = match come.poll(context) {
-            Poll::Ready(Some(MoreAnswers::Answer(answer))) => match framed(&encode::append(stream, answer).encode_to_vec()) {
+            Poll::Ready(Some(MoreAnswers::Answer(answer))) => match framed(&encode::append(stream, answer)) {
                 Some(bytes) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
                 None => Status::broken(),
             },
