@@ -171,7 +171,10 @@ impl Analyzer<'_> {
         let mut columns: Vec<(String, Type, bool)> =
             table.columns.iter().map(|column| (column.name.clone(), column.kind.clone(), false)).collect();
         columns.extend(pseudo_columns(&table.kind, table.ingestion_time, false));
-        self.bound(vec![table.name.clone()], columns)
+        let narrow: BTreeSet<&str> = table.columns.iter().filter(|column| column.narrow).map(|column| column.name.as_str()).collect();
+        let mut bound = self.bound(vec![table.name.clone()], columns);
+        bound.columns.iter_mut().for_each(|column| column.narrow = narrow.contains(column.name.as_str()));
+        bound
     }
 
     /// All tables behind a wildcard are read. BigQuery takes the columns of the newest; which that is we do not know, so all of them are there,
@@ -205,7 +208,7 @@ impl Analyzer<'_> {
             .into_iter()
             .map(|(name, kind, pseudo)| {
                 let flow = Flow::column(&mut self.sources, &names, &mut vec![name.clone()], &kind);
-                BoundColumn { name, kind, flow, pseudo }
+                BoundColumn { name, kind, flow, pseudo, narrow: false }
             })
             .collect();
         Bound { names, columns, ..Bound::default() }
