@@ -347,7 +347,7 @@ mod tests {
     #[test]
     fn selected_fields_narrow_a_column() {
         let check = |kind: &str, fields: &str, expect: Option<&str>| {
-            let column = Column { name: "c".to_owned(), kind: Type::parse(kind).unwrap(), required: false };
+            let column = Column { name: "c".to_owned(), kind: Type::parse(kind).unwrap(), required: false, narrow: false };
             let paths: Vec<Vec<String>> = fields.split(',').map(|path| path.split('.').map(str::to_owned).collect()).collect();
             let found = column_of(&column, Some(&paths)).map(|column| column.kind);
             assert_eq!(found, expect.map(|kind| Type::parse(kind).unwrap()), "{kind} {fields}");

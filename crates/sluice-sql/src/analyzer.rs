@@ -129,6 +129,7 @@ impl<'a> Analyzer<'a> {
         let kind = kind::of(&tree, root);
         let mut walker = Walker::new(&tree, &binding.world, &mut self.sources, self.engine);
         let flow = walker.expression(root);
+        walker.look_everywhere();
         let mut found = walker.found;
         self.engine.still_time()?;
         found.include_opened(&binding.world);
@@ -145,6 +146,7 @@ impl<'a> Analyzer<'a> {
         let mut walker = Walker::new(&tree, &binding.world, &mut self.sources, self.engine);
         let rows = tree.child(root, "query").map(|query| walker.scan(query)).unwrap_or_default();
         let columns = output_columns(&mut walker, root);
+        walker.look_everywhere();
         let mut found = walker.found;
         self.engine.still_time()?;
         found.include_opened(&binding.world);
@@ -230,7 +232,7 @@ fn view_bound(name: &TableName, walked: Walked) -> Bound {
     let mut bound = Bound { opened: true, rows: walked.rows, errors: walked.found.errors, fails: walked.found.fails, ..Bound::default() };
     for (column, kind, flow) in walked.columns {
         match kind {
-            Some(kind) => bound.columns.push(BoundColumn { name: column, kind, flow, pseudo: false }),
+            Some(kind) => bound.columns.push(BoundColumn { name: column, kind, flow, pseudo: false, narrow: false }),
             None => {
                 bound.unresolved.insert(format!("the type of `{name}.{column}`"));
             }

@@ -188,7 +188,11 @@ impl Analyzer<'_> {
         let is_file = matches!(table.kind, TableKind::External);
         let whole = is_file.then(|| (table.name.clone(), columns.iter().map(|(name, ..)| name.clone()).collect()));
         columns.extend(pseudo_columns(&table.kind, table.ingestion_time, false));
-        Bound { billed: whole.into_iter().collect(), ..self.bound(vec![table.name.clone()], columns) }
+        let narrow: BTreeSet<&str> = table.columns.iter().filter(|column| column.narrow).map(|column| column.name.as_str()).collect();
+        let mut bound = self.bound(vec![table.name.clone()], columns);
+        bound.columns.iter_mut().for_each(|column| column.narrow = narrow.contains(column.name.as_str()));
+        bound.billed.extend(whole);
+        bound
     }
 
     /// All tables behind a wildcard are read. BigQuery takes the columns of the newest; which that is we do not know, so all of them are there,
@@ -222,7 +226,7 @@ impl Analyzer<'_> {
             .into_iter()
             .map(|(name, kind, pseudo)| {
                 let flow = Flow::column(&mut self.sources, &names, &mut vec![name.clone()], &kind);
-                BoundColumn { name, kind, flow, pseudo }
+                BoundColumn { name, kind, flow, pseudo, narrow: false }
             })
             .collect();
         Bound { names, columns, ..Bound::default() }

@@ -37,6 +37,8 @@ pub struct Column {
     pub name: String,
     pub kind: Type,
     pub required: bool,
+    /// It, or a part of it, takes only some values of its type: a length, a precision, a part that must not be null.
+    pub narrow: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -57,6 +57,8 @@ pub(crate) struct Variable {
     pub name: String,
     pub kind: Type,
     pub flow: Flow,
+    /// Its type has a length or a precision: not every value fits.
+    pub narrow: bool,
 }
 
 #[derive(Clone, Default)]
@@ -159,18 +161,27 @@ impl Scope {
             && self.functions.values().all(|routine| routine.name.project.is_empty())
     }
 
-    /// Gives a variable a value. Where the assignment may not happen, the old value stays possible.
-    pub fn assign(&mut self, name: &str, flow: Flow, may_not_happen: bool) -> bool {
-        match self.variables.get_mut(&name.to_lowercase()) {
-            Some(variable) if may_not_happen => variable.flow.join(&flow),
-            Some(variable) => variable.flow = flow,
-            None => return false,
+    /// Gives a variable a value. Where the assignment may not happen, the old value stays possible. The answer is what decides whether the
+    /// value fits; nothing for a variable that is not there.
+    pub fn assign(&mut self, name: &str, flow: Flow, may_not_happen: bool) -> Option<Taint> {
+        let variable = self.variables.get_mut(&name.to_lowercase())?;
+        let fits = if variable.narrow { flow.derived() } else { Taint::new() };
+        match may_not_happen {
+            true => variable.flow.join(&flow),
+            false => variable.flow = flow,
         }
-        true
+        Some(fits)
     }
 
     pub fn declare(&mut self, name: &str, kind: Type, flow: Flow) {
-        self.variables.insert(name.to_lowercase(), Variable { name: name.to_owned(), kind, flow });
+        self.variables.insert(name.to_lowercase(), Variable { name: name.to_owned(), kind, flow, narrow: false });
+    }
+
+    /// The variable takes only some values of its type from now on.
+    pub fn narrow(&mut self, name: &str) {
+        if let Some(variable) = self.variables.get_mut(&name.to_lowercase()) {
+            variable.narrow = true;
+        }
     }
 
     /// The table's columns as this script sees them, with what it has written there.
@@ -217,7 +228,10 @@ pub(crate) fn join_tables(mine: &mut Bound, other: &Bound) {
     let same = mine.columns.len() == other.columns.len()
         && mine.columns.iter().zip(&other.columns).all(|(mine, other)| mine.name == other.name && mine.kind == other.kind);
     if same {
-        mine.columns.iter_mut().zip(&other.columns).for_each(|(mine, other)| mine.flow.join(&other.flow));
+        for (mine, other) in mine.columns.iter_mut().zip(&other.columns) {
+            mine.flow.join(&other.flow);
+            mine.narrow |= other.narrow;
+        }
     } else {
         mine.unresolved.insert("a table that two branches make differently".to_owned());
     }
@@ -231,6 +245,7 @@ pub(crate) fn bound_columns(columns: &[(String, Type, Flow)]) -> Vec<BoundColumn
         kind: kind.clone(),
         flow: flow.clone(),
         pseudo: false,
+        narrow: false,
     };
     columns.iter().map(column).collect()
 }

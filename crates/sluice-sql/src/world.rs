@@ -52,6 +52,8 @@ pub(crate) struct BoundColumn {
     pub kind: Type,
     pub flow: Flow,
     pub pseudo: bool,
+    /// Not every value of its type can be written there.
+    pub narrow: bool,
 }
 
 /// What a call of a function does beside returning something that all its inputs reach.

@@ -74,7 +74,7 @@ fn one_statement(out: &mut Stdout, engine: &GoogleSql, name: &str, request: &Req
         // Another column in every table: what the engine has registered before is of no use.
         for table in other.tables.values_mut() {
             table.columns.truncate(snapshot.tables.get(&table.name).map_or(0, |table| table.columns.len()));
-            table.columns.push(Column { name: format!("more_{round}"), kind: Type::String, required: false });
+            table.columns.push(Column { name: format!("more_{round}"), kind: Type::String, required: false, narrow: false });
         }
         let start = Instant::now();
         black_box(analyze(engine, request, &other));

@@ -18,5 +18,5 @@ pub fn model(resource: &Value) -> Result<Model, ResourceError> {
 
 fn column(value: &Value) -> Result<Column, ResourceError> {
     let kind = value.get("type").ok_or_else(|| ResourceError::Missing { field: "type".to_owned() })?;
-    Ok(Column { name: text(value, "name")?, kind: data_type(kind)?, required: false })
+    Ok(Column { name: text(value, "name")?, kind: data_type(kind)?, required: false, narrow: false })
 }

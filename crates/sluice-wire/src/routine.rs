@@ -48,5 +48,5 @@ fn argument(value: &Value) -> Result<Argument, ResourceError> {
 
 fn returned_column(value: &Value) -> Result<Column, ResourceError> {
     let kind = value.get("type").ok_or_else(|| ResourceError::Missing { field: "type".to_owned() })?;
-    Ok(Column { name: text(value, "name")?, kind: data_type(kind)?, required: false })
+    Ok(Column { name: text(value, "name")?, kind: data_type(kind)?, required: false, narrow: false })
 }

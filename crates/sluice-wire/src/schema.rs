@@ -12,7 +12,16 @@ pub fn columns(schema: &Value) -> Result<Vec<Column>, ResourceError> {
 
 fn column(field: &Value) -> Result<Column, ResourceError> {
     let required = field.get("mode").and_then(Value::as_str).is_some_and(|mode| mode.eq_ignore_ascii_case("REQUIRED"));
-    Ok(Column { name: text(field, "name")?, kind: field_type(field, 0)?, required })
+    Ok(Column { name: text(field, "name")?, kind: field_type(field, 0)?, required, narrow: required || is_narrow(field, 0) })
+}
+
+/// Whether a field, or one inside of it, refuses some values of its type.
+fn is_narrow(field: &Value, depth: usize) -> bool {
+    let required = field.get("mode").and_then(Value::as_str).is_some_and(|mode| mode.eq_ignore_ascii_case("REQUIRED"));
+    let bounded = ["maxLength", "precision", "scale", "timestampPrecision"]
+        .iter()
+        .any(|bound| field.get(bound).is_some_and(|bound| !bound.is_null()));
+    required || bounded || depth > TYPE_DEPTH_MAX || list(field, "fields").iter().any(|inner| is_narrow(inner, depth + 1))
 }
 
 fn field_type(field: &Value, depth: usize) -> Result<Type, ResourceError> {

@@ -4,6 +4,7 @@
 //! allowed is refused; the tests see to it that there is none.
 
 mod call;
+mod demand;
 mod entry;
 mod expansion;
 mod lines;
@@ -16,9 +17,10 @@ mod table;
 mod tests;
 
 pub use call::{Call, Facts, Given, Literal, Shape, Unfit};
+pub use demand::{Demand, Written};
 pub use entry::{Entry, Flow, Kind, Mark, Parameter};
 pub use names::{Pseudo, Variable};
-pub use outcome::{Failing, Kept};
+pub use outcome::{Failing, Kept, Place};
 pub use schema::{Flag, Qualifier, View};
 pub use table::Table;
 

@@ -1,11 +1,23 @@
 //! What the engine's own functions do: which arguments can make them fail, which come through.
 
-/// A function that can fail on some values only.
+use super::demand::Demand;
+
+/// What must hold of a call for no value to make it fail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failing {
     Never,
-    /// Only these arguments, counted from 0, decide whether it fails.
-    Only(Vec<usize>),
+    /// Only where each of these arguments is a literal that is good for its place. With a bad one it fails for every value but NULL, and
+    /// with one that is no literal nobody knows.
+    Unless(Vec<(Place, Demand)>),
+}
+
+/// Arguments of a call, counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    At(usize),
+    From(usize),
+    /// This one and every second one behind it.
+    EachSecond(usize),
 }
 
 /// The arguments whose value is the result.
@@ -19,9 +31,27 @@ pub enum Kept {
 }
 
 impl Failing {
-    pub(super) fn read(positions: &str) -> Result<Failing, String> {
-        let positions = numbers(positions)?;
-        Ok(if positions.is_empty() { Failing::Never } else { Failing::Only(positions) })
+    pub(super) fn read(demands: &str) -> Result<Failing, String> {
+        let demands: Vec<(Place, Demand)> = demands.split_whitespace().map(demand).collect::<Result<_, String>>()?;
+        Ok(if demands.is_empty() { Failing::Never } else { Failing::Unless(demands) })
+    }
+}
+
+impl Place {
+    pub fn takes(self, position: usize) -> bool {
+        match self {
+            Place::At(at) => position == at,
+            Place::From(first) => position >= first,
+            Place::EachSecond(first) => position >= first && (position - first).is_multiple_of(2),
+        }
+    }
+
+    fn read(text: &str) -> Result<Place, String> {
+        match (text.strip_suffix("..+2"), text.strip_suffix("..")) {
+            (Some(first), _) => Ok(Place::EachSecond(number(first)?)),
+            (None, Some(first)) => Ok(Place::From(number(first)?)),
+            (None, None) => Ok(Place::At(number(text)?)),
+        }
     }
 }
 
@@ -49,6 +79,13 @@ impl Kept {
         let positions = numbers(positions)?;
         if positions.is_empty() { Err("no argument comes through".to_owned()) } else { Ok(Kept::Only(positions)) }
     }
+}
+
+/// `2=count`: where, and what the literal there must be.
+fn demand(text: &str) -> Result<(Place, Demand), String> {
+    let (place, demand) = text.split_once('=').ok_or_else(|| format!("`{text}` does not say what the argument must be"))?;
+    let demand = Demand::named(demand).ok_or_else(|| format!("`{demand}` is nothing that a literal can be"))?;
+    Ok((Place::read(place)?, demand))
 }
 
 fn numbers(text: &str) -> Result<Vec<usize>, String> {

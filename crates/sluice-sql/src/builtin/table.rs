@@ -100,7 +100,7 @@ impl Table {
         &self.pseudo
     }
 
-    /// Which arguments can make one of the engine's own functions fail. Nothing: any of them.
+    /// When one of the engine's own functions cannot fail. Nothing: any argument can make it fail.
     pub fn failing(&self, name: &str) -> Option<&Failing> {
         self.total.get(&name.to_ascii_lowercase())
     }

@@ -316,7 +316,14 @@ fn arguments_come_through_by_position() {
 #[test]
 fn failures_are_told_by_position() {
     assert_eq!(table().failing("UPPER"), Some(&Failing::Never));
-    assert_eq!(table().failing("regexp_contains"), Some(&Failing::Only(vec![1])));
+    assert_eq!(table().failing("regexp_contains"), Some(&Failing::Unless(vec![(Place::At(1), Demand::Regex)])));
+    assert_eq!(table().failing("$like_any"), Some(&Failing::Unless(vec![(Place::From(1), Demand::Like)])));
+    assert_eq!(table().failing("json_object"), Some(&Failing::Unless(vec![(Place::EachSecond(0), Demand::Text)])));
+    let takes = |place: Place| (0..5).filter(|position| place.takes(*position)).collect::<Vec<_>>();
+    assert_eq!((takes(Place::At(1)), takes(Place::From(3)), takes(Place::EachSecond(1))), (vec![1], vec![3, 4], vec![1, 3]));
+    for broken in ["1", "a=text", "0=text", "1=nice", "1..+3=text"] {
+        assert!(Failing::read(broken).is_err(), "{broken}");
+    }
     for fails in ["$add", "$divide", "sum", "error", "parse_date", "$array_at_offset", "abs", "int64"] {
         assert_eq!(table().failing(fails), None, "{fails}");
     }

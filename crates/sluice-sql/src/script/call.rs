@@ -36,8 +36,10 @@ impl Script<'_, '_> {
         result?;
         let produced = std::mem::take(&mut self.last);
         for (name, (_, _, flow)) in targets.iter().zip(produced) {
-            if !scope.assign(name, flow, self.weak) {
-                return Err(Refusal::new(format!("undeclared variable `{name}`")));
+            let mut found = Found::default();
+            self.assigned(name, flow, scope, &mut found)?;
+            if found != Found::default() {
+                self.record(node, Understood { kind: "EXECUTE_IMMEDIATE".to_owned(), found, ..Understood::default() });
             }
         }
         Ok(())
@@ -151,9 +153,13 @@ impl Script<'_, '_> {
                 continue;
             }
             let flow = within.variables.get(&argument.name.to_lowercase()).map(|variable| variable.flow.clone()).unwrap_or_default();
-            let assigned = variable.as_ref().is_some_and(|variable| scope.assign(variable, flow, self.weak));
-            if !assigned {
+            let Some(fits) = variable.as_ref().and_then(|variable| scope.assign(variable, flow, self.weak)) else {
                 return Err(Refusal::new(format!("argument `{}` of `{}` must be a variable", argument.name, routine.name)));
+            };
+            if !fits.is_empty() {
+                let mut found = Found::default();
+                found.can_fail(&fits);
+                self.record(node, Understood { kind: "CALL".to_owned(), found, ..Understood::default() });
             }
         }
         // Of what happened inside all stays, but for the variables and what names mean.

@@ -107,17 +107,27 @@ impl<'s, 'a> Script<'s, 'a> {
         let mut done = Understood { kind: "DECLARE".to_owned(), effects: [Effect::Declare].into(), ..Understood::default() };
         let default = tree.child(node, "default_value");
         let value = default.map(|value| self.analyzer.expression(&prepared, value, scope)).transpose()?;
-        let declared = tree.child(node, "type").and_then(|kind| prepared.slice(kind)).map(Type::parse);
+        let declared = tree.child(node, "type").and_then(|kind| prepared.slice(kind));
+        let narrow = declared.is_some_and(|text| text.contains('('));
+        let declared = declared.map(Type::parse);
         let declared = declared.transpose().map_err(|error| Refusal::new(error.to_string()))?;
         let (inferred, flow, found) = value.unwrap_or_default();
+        // A value of another type is converted, and not every one can be.
+        let converted = inferred.is_some() && declared.is_some() && inferred != declared;
         let kind = declared.or(inferred).ok_or_else(|| Refusal::new("a variable without a type"))?;
         done.found = found;
+        if narrow || converted {
+            done.found.can_fail(&flow.derived());
+        }
         for name in identifiers(tree, tree.child(node, "variable_list")) {
             // BigQuery allows no second variable of a name, not even in an inner block.
             if scope.variables.contains_key(&name.to_lowercase()) {
                 return Err(Refusal::new(format!("variable `{name}` is declared twice")));
             }
             scope.declare(&name, kind.clone(), flow.clone());
+            if narrow {
+                scope.narrow(&name);
+            }
         }
         self.record(node, done);
         Ok(())
@@ -127,10 +137,12 @@ impl<'s, 'a> Script<'s, 'a> {
         let prepared = self.prepared.clone();
         let tree = &prepared.tree;
         let name = tree.child(node, "variable").and_then(|name| tree.text(name, "id_string")).unwrap_or_default();
-        let (flow, found) = self.value(tree.child(node, "expression"), scope)?;
-        if !scope.assign(name, flow, self.weak) {
-            return Err(Refusal::new(format!("undeclared variable `{name}`")));
+        let (kind, flow, mut found) = self.typed_value(tree.child(node, "expression"), scope)?;
+        let converted = kind.is_some() && kind != scope.variables.get(&name.to_lowercase()).map(|variable| variable.kind.clone());
+        if converted {
+            found.can_fail(&flow.derived());
         }
+        self.assigned(name, flow, scope, &mut found)?;
         self.record(node, Understood { kind: "SET".to_owned(), effects: [Effect::Set].into(), found, ..Understood::default() });
         Ok(())
     }
@@ -138,11 +150,11 @@ impl<'s, 'a> Script<'s, 'a> {
     fn struct_assignment(&mut self, node: NodeId, scope: &mut Scope) -> Result<(), Refusal> {
         let prepared = self.prepared.clone();
         let tree = &prepared.tree;
-        let (flow, found) = self.value(tree.child(node, "struct_expression"), scope)?;
+        let (flow, mut found) = self.value(tree.child(node, "struct_expression"), scope)?;
+        // A struct that is NULL has no fields to assign.
+        found.can_fail(&flow.outline());
         for (index, name) in identifiers(tree, tree.child(node, "variables")).iter().enumerate() {
-            if !scope.assign(name, flow.field(index), self.weak) {
-                return Err(Refusal::new(format!("undeclared variable `{name}`")));
-            }
+            self.assigned(name, flow.field(index), scope, &mut found)?;
         }
         self.record(node, Understood { kind: "SET".to_owned(), effects: [Effect::Set].into(), found, ..Understood::default() });
         Ok(())
@@ -197,10 +209,23 @@ impl<'s, 'a> Script<'s, 'a> {
     }
 
     fn value(&mut self, node: Option<NodeId>, scope: &Scope) -> Result<(Flow, Found), Refusal> {
+        let (_, flow, found) = self.typed_value(node, scope)?;
+        Ok((flow, found))
+    }
+
+    fn typed_value(&mut self, node: Option<NodeId>, scope: &Scope) -> Result<(Option<Type>, Flow, Found), Refusal> {
         let Some(node) = node else { return Ok(Default::default()) };
         let prepared = self.prepared.clone();
-        let (_, flow, found) = self.analyzer.expression(&prepared, node, scope)?;
-        Ok((flow, found))
+        self.analyzer.expression(&prepared, node, scope)
+    }
+
+    /// Gives a variable a value. That can fail where its type is narrow.
+    fn assigned(&self, name: &str, flow: Flow, scope: &mut Scope, found: &mut Found) -> Result<(), Refusal> {
+        let fits = scope.assign(name, flow, self.weak).ok_or_else(|| Refusal::new(format!("undeclared variable `{name}`")))?;
+        if !fits.is_empty() {
+            found.can_fail(&fits);
+        }
+        Ok(())
     }
 
     fn record(&mut self, node: NodeId, done: Understood) {

@@ -1,7 +1,7 @@
 //! ALTER TABLE: what a rename puts under another name, and what later statements of the script see.
 
 use super::Understood;
-use super::definition::is_temporary_table;
+use super::definition::{is_narrow, is_temporary_table};
 use crate::analyzer::{Analyzer, Refusal};
 use crate::kind;
 use crate::scope::{Scope, temporary_table};
@@ -103,7 +103,11 @@ fn altered(tree: &Tree, actions: &[NodeId], before: &Bound, analyzer: &mut Analy
                     continue;
                 }
                 match kind::of(tree, definition) {
-                    Some(kind) => after.columns.extend(analyzer.bound(before.names.clone(), vec![(added.to_owned(), kind, false)]).columns),
+                    Some(kind) => {
+                        let mut bound = analyzer.bound(before.names.clone(), vec![(added.to_owned(), kind, false)]);
+                        bound.columns.iter_mut().for_each(|column| column.narrow = is_narrow(tree, definition));
+                        after.columns.extend(bound.columns);
+                    }
                     None => drop(after.unresolved.insert(format!("the type of `{added}`"))),
                 }
             }
@@ -118,6 +122,7 @@ fn altered(tree: &Tree, actions: &[NodeId], before: &Bound, analyzer: &mut Analy
                 let column = position(text("column")).and_then(|position| after.columns.get_mut(position));
                 if let Some((column, kind)) = column.zip(updated) {
                     column.kind = kind;
+                    column.narrow = true;
                 }
             }
             _ => {}

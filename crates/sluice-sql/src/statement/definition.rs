@@ -17,6 +17,7 @@ impl Reader<'_, '_> {
         match tree.kind(root) {
             "ResolvedCreateTableAsSelectStmt" | "ResolvedCreateViewStmt" | "ResolvedCreateMaterializedViewStmt" => {
                 self.produced(root);
+                self.narrowed(root);
                 self.scanned_copy(root, "replica_source");
                 self.created(root);
             }
@@ -72,6 +73,16 @@ impl Reader<'_, '_> {
         if let Some(connection) = tree.path(root, &["connection", "connection"]) {
             let name = tree.text(connection, "full_name").or_else(|| tree.text(connection, "name")).unwrap_or("of an unknown name");
             self.walker.found.routines.insert(format!("connection {name}"));
+        }
+    }
+
+    /// A new table's columns that refuse some of the values that they are made of.
+    fn narrowed(&mut self, root: NodeId) {
+        let definitions = self.tree.children(root, "column_definition_list");
+        for (definition, (_, _, flow)) in definitions.into_iter().zip(&self.done.outputs) {
+            if is_narrow(self.tree, definition) {
+                self.walker.can_fail(&flow.derived());
+            }
         }
     }
 
@@ -353,6 +364,11 @@ impl Understood {
             self.writes.push(super::Written { table: model, columns: Vec::new(), effect: Effect::Export });
         }
     }
+}
+
+/// Whether a column as it is defined refuses some values of its type.
+pub(super) fn is_narrow(tree: &Tree, definition: NodeId) -> bool {
+    tree.child(definition, "annotations").is_some_and(|annotations| crate::walk::is_narrowing(tree, annotations))
 }
 
 /// Text literals, also inside of an array.

@@ -42,6 +42,8 @@ pub(crate) struct Reader<'a, 'b> {
     pub walker: Walker<'a>,
     pub tree: &'a Tree,
     pub done: Understood,
+    /// Columns of the table that rows are written to, in lower case, that refuse some values of their type. Nothing: each may.
+    pub narrow: Option<BTreeSet<String>>,
 }
 
 /// Canonical names of what a statement defines.
@@ -60,8 +62,9 @@ impl Analyzer<'_> {
             let canonical = |path: &[String]| this.canonical(path, seen);
             let names = Names { scope: seen, canonical: &canonical };
             let walker = Walker::new(tree, &binding.world, &mut sources, this.engine);
-            let mut reader = Reader { analyzer_names: &names, walker, tree, done: Understood::default() };
+            let mut reader = Reader { analyzer_names: &names, walker, tree, done: Understood::default(), narrow: None };
             reader.statement(root);
+            reader.walker.look_everywhere();
             let Reader { walker, mut done, .. } = reader;
             done.found = walker.found;
             // A view or a table function is only defined: nothing is written yet.

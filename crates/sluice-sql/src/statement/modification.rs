@@ -141,6 +141,7 @@ impl Reader<'_, '_> {
     fn target(&mut self, root: NodeId) -> Option<TableName> {
         let table = self.tree.path(root, &["table_scan", "table"])?;
         let full_name = self.tree.text(table, "full_name")?;
+        self.narrow = self.walker.narrow_columns(full_name);
         if let Some(name) = full_name.strip_prefix("temporary ") {
             return Some(crate::scope::temporary_table(name));
         }
@@ -167,8 +168,12 @@ impl Reader<'_, '_> {
         self.done.rows.extend(uses(&taint, kind));
     }
 
-    /// Two clauses of MERGE may assign to one column: one output, either value.
+    /// Two clauses of MERGE may assign to one column: one output, either value. A column that refuses some values tells which by failing.
     fn output(&mut self, name: String, kind: Option<sluice_model::Type>, flow: Flow) {
+        let column = name.split('.').next().unwrap_or_default().to_lowercase();
+        if self.narrow.as_ref().is_none_or(|narrow| narrow.contains(&column)) {
+            self.walker.can_fail(&flow.derived());
+        }
         match self.done.outputs.iter_mut().find(|(known, _, _)| *known == name) {
             Some((_, _, known)) => known.join(&flow),
             None => self.done.outputs.push((name, kind, flow)),

@@ -1,6 +1,6 @@
 //! What later statements of the same script can see of a statement that makes or changes something.
 
-use super::definition::is_temporary_table;
+use super::definition::{is_narrow, is_temporary_table};
 use super::{Understood, alteration};
 use crate::analyzer::Analyzer;
 use crate::builtin;
@@ -120,7 +120,13 @@ fn remember_table(tree: &Tree, root: NodeId, done: &Understood, scope: &mut Scop
     }
     let temporary = is_temporary_table(&write.table);
     let names = if temporary { Vec::new() } else { vec![write.table.clone()] };
-    let bound = Bound { names, columns: bound_columns(&columns), opened: true, ..Bound::default() };
+    let mut bound = Bound { names, columns: bound_columns(&columns), opened: true, ..Bound::default() };
+    // What another table is the pattern for has that one's rules, and they are not written here.
+    let like = ["like_table", "clone_from", "copy_from", "replica_source"].iter().any(|field| tree.child(root, field).is_some());
+    let definitions = tree.children(root, "column_definition_list");
+    for (position, column) in bound.columns.iter_mut().enumerate() {
+        column.narrow = like || definitions.get(position).is_some_and(|definition| is_narrow(tree, *definition));
+    }
     keep_table(&write.table, bound, scope);
 }
 

@@ -3,13 +3,16 @@
 use super::{UseSet, Walker, rows_taint};
 use crate::flow::{Flow, Parts, Taint};
 use crate::kind;
-use crate::tree::NodeId;
+use crate::tree::{NodeId, Tree};
 use sluice_model::Type;
 
 impl Walker<'_> {
     pub fn expression(&mut self, node: NodeId) -> Flow {
         if !self.descend() {
             return Flow::default();
+        }
+        if matches!(self.tree.kind(node), "ResolvedParameter" | "ResolvedConstant" | "ResolvedSystemVariable") {
+            self.looked_at.insert(node);
         }
         let flow = self.expression_by_kind(node);
         self.ascend();
@@ -20,7 +23,11 @@ impl Walker<'_> {
         match self.tree.kind(node) {
             "ResolvedLiteral" | "ResolvedArgumentRef" | "ResolvedDMLDefault" => Flow::default(),
             "ResolvedColumnRef" => match self.column_id(node, "column") {
-                Some(id) => self.column(id),
+                Some(id) => {
+                    // BigQuery may compute it where it is used: whoever decides whether it is used decides whether that fails.
+                    self.failures += u64::from(self.fallible.contains(&id));
+                    self.column(id)
+                }
                 None => self.unknown_expression(node),
             },
             "ResolvedParameter" => self.parameter(node),
@@ -105,14 +112,19 @@ impl Walker<'_> {
             extra.extend(self.child_expression(node, field).derived());
         }
         let same = from.is_some() && from == to;
-        let safe = self.tree.boolean(node, "return_null_on_error");
-        let sure = matches!((&from, &to), (Some(from), Some(to)) if cast_is_total(from, to)) && extra.is_empty();
-        if !same && !safe && !sure {
+        // A length or a precision can be too small for a value, and the embedded warehouse fails for SAFE_CAST as well.
+        let narrow = self.tree.child(node, "type_modifiers").is_some_and(|modifiers| is_narrowing(self.tree, modifiers));
+        let formatted = ["format", "time_zone"].iter().any(|field| self.tree.child(node, field).is_some());
+        let safe = self.tree.boolean(node, "return_null_on_error") || same;
+        let sure = matches!((&from, &to), (Some(from), Some(to)) if cast_is_total(from, to)) && !formatted;
+        if narrow || !safe && !sure {
             let mut inputs = flow.derived();
             inputs.extend(extra.iter().copied());
             self.can_fail(&inputs);
         }
         let flow = match (from, to) {
+            // STRING(3) refuses, NUMERIC(10, 1) rounds.
+            _ if same && narrow => flow.to_derived(),
             _ if same => flow,
             (Some(from), Some(to)) => cast_flow(flow, &from, &to),
             _ => Flow::of(flow.derived()),
@@ -134,8 +146,8 @@ impl Walker<'_> {
         let mut flow = match kind {
             // Which row it is has been chosen, perhaps by nothing but its being there.
             Some("SCALAR") => {
-                // Where nothing decides the rows, their number is the same whatever the values.
-                if !decided.is_empty() && !self.single_row(query) {
+                // Two rows fail. Where nothing decides the rows, whoever decides whether it is asked at all does.
+                if !self.single_row(query) {
                     self.can_fail(&decided);
                 }
                 column.to_chosen()
@@ -202,6 +214,20 @@ impl Walker<'_> {
     }
 }
 
+/// Whether a type has parameters, or a column must not be null, at whatever depth: STRING(3), ARRAY<NUMERIC(5)>, STRUCT<a INT64 NOT NULL>.
+pub(crate) fn is_narrowing(tree: &Tree, modifiers: NodeId) -> bool {
+    let kinds = ["StringTypeParameters", "NumericTypeParameters", "TimestampTypeParameters", "ExtendedTypeParameters"];
+    let mut waiting = vec![modifiers];
+    while let Some(node) = waiting.pop() {
+        let kind = tree.kind(node);
+        if kinds.iter().any(|known| kind.starts_with(known)) || tree.boolean(node, "not_null") {
+            return true;
+        }
+        waiting.extend(tree.all_children(node));
+    }
+    false
+}
+
 fn cast_flow(flow: Flow, from: &Type, to: &Type) -> Flow {
     if from == to {
         return flow;
@@ -234,7 +260,7 @@ fn cast_is_total(from: &Type, to: &Type) -> bool {
         (_, String) | (String, Bytes) => true,
         (Int64, Float64 | Numeric | BigNumeric | Bool) | (Bool, Int64) => true,
         (Numeric, Float64 | BigNumeric) | (BigNumeric, Float64) => true,
-        (Date, Datetime) | (Timestamp, Date | Datetime | Time) | (Datetime, Date | Time) => true,
+        (Date, Datetime) | (Timestamp, Time) | (Datetime, Date | Time) => true,
         _ => false,
     }
 }

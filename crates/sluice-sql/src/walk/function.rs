@@ -1,16 +1,18 @@
 //! Function calls: which arguments pass through, which only decide, which can make the statement fail.
 
 use super::Walker;
-use crate::builtin::{self, Failing};
+use crate::builtin::{self, Failing, Written};
 use crate::builtin_binding::effect_of;
 use crate::flow::{Flow, Taint, Way};
-use crate::tree::NodeId;
+use crate::tree::{NodeId, Tree, Value};
 use sluice_model::Type;
 
 /// The arguments of a call, as far as they have a value.
 struct Call {
     name: String,
     arguments: Vec<Flow>,
+    /// Those of the arguments that are literals.
+    literals: Vec<Option<Written>>,
     /// What reaches the result beside the arguments: modifiers, order, conditions.
     modifiers: Taint,
     plain: bool,
@@ -70,10 +72,16 @@ impl Walker<'_> {
     }
 
     fn arguments(&mut self, node: NodeId, name: &str) -> Call {
-        let mut arguments: Vec<Flow> =
-            self.tree.children(node, "argument_list").into_iter().map(|argument| self.expression(argument)).collect();
+        // What an aggregate is grouped by within its group is bound first: its arguments speak of it.
+        self.computed(node, "group_by_list");
+        self.computed(node, "group_by_aggregate_list");
+        let positional = self.tree.children(node, "argument_list");
+        let generic = self.tree.children(node, "generic_argument_list");
+        let literals = positional.iter().copied().map(Some).chain(generic.iter().map(|argument| self.tree.child(*argument, "expr")));
+        let literals = literals.map(|argument| literal(self.tree, argument?)).collect();
+        let mut arguments: Vec<Flow> = positional.into_iter().map(|argument| self.expression(argument)).collect();
         let mut modifiers = Taint::new();
-        for argument in self.tree.children(node, "generic_argument_list") {
+        for argument in generic {
             arguments.push(self.generic_argument(argument));
         }
         let distinct = self.tree.boolean(node, "distinct");
@@ -82,8 +90,6 @@ impl Walker<'_> {
             modifiers.extend(self.child_expression(having, "having_expr").derived());
             plain = false;
         }
-        self.computed(node, "group_by_list");
-        self.computed(node, "group_by_aggregate_list");
         for key in self.tree.children(node, "group_by_list") {
             if let Some(id) = self.column_id(key, "column") {
                 modifiers.extend(self.column(id).derived());
@@ -92,7 +98,12 @@ impl Walker<'_> {
         }
         for field in ["limit", "where_expr", "having_expr"] {
             if self.tree.child(node, field).is_some() {
-                modifiers.extend(self.child_expression(node, field).derived());
+                let taint = self.child_expression(node, field).derived();
+                // A limit can be negative, or NULL.
+                if field == "limit" && !taint.is_empty() {
+                    self.can_fail(&taint);
+                }
+                modifiers.extend(taint);
                 plain = false;
             }
         }
@@ -100,12 +111,16 @@ impl Walker<'_> {
         if let Some(frame) = self.tree.child(node, "window_frame") {
             for bound in ["start_expr", "end_expr"] {
                 if let Some(bound) = self.tree.child(frame, bound) {
-                    modifiers.extend(self.child_expression(bound, "expression").derived());
+                    let taint = self.child_expression(bound, "expression").derived();
+                    if !taint.is_empty() {
+                        self.can_fail(&taint);
+                    }
+                    modifiers.extend(taint);
                 }
             }
         }
         let ignores_nulls = self.tree.enumerator(node, "null_handling_modifier") == Some("IGNORE_NULLS");
-        Call { name: name.to_owned(), arguments, modifiers, plain, distinct, ignores_nulls }
+        Call { name: name.to_owned(), arguments, literals, modifiers, plain, distinct, ignores_nulls }
     }
 
     fn generic_argument(&mut self, argument: NodeId) -> Flow {
@@ -161,6 +176,7 @@ impl Walker<'_> {
         Some(Call {
             name: name.to_owned(),
             arguments: vec![array, body],
+            literals: Vec::new(),
             modifiers: rest,
             plain: false,
             distinct: false,
@@ -178,34 +194,57 @@ impl Walker<'_> {
                 taint.extend(argument(1).derived());
                 return Some(taint);
             }
-            "sum" | "avg" | "abs" | "$unary_minus" if self.floating(node) => return None,
-            "date" | "datetime" | "time" | "timestamp" if call.arguments.len() == 1 && self.is_of_moment(node) => return None,
+            // Over floating point these do not overflow into an error. A sum does.
+            "abs" | "$unary_minus" if self.first_kind(node) == Some(Type::Float64) => return None,
+            "avg" if matches!(self.first_kind(node), Some(Type::Float64 | Type::Int64 | Type::Numeric)) => return None,
+            "bit_and" | "bit_or" | "bit_xor" if self.first_kind(node) == Some(Type::Int64) => return None,
+            "date" | "datetime" | "time" | "$extract_date" | "$extract_datetime" if self.is_within_calendar(node, call) => return None,
             _ => {}
         }
         match builtin::table().failing(&call.name) {
-            Some(Failing::Never) => None,
-            Some(Failing::Only(positions)) => {
-                let mut taint = Taint::new();
-                positions.iter().for_each(|position| taint.extend(argument(*position).derived()));
-                (!taint.is_empty()).then_some(taint)
-            }
-            None => Some(everything(call)),
+            Some(failing) if never_fails(failing, &call.literals) => None,
+            _ => Some(everything(call)),
         }
     }
 
-    /// Over floating point these do not overflow into an error.
-    fn floating(&self, node: NodeId) -> bool {
-        self.first_kind(node) == Some(Type::Float64)
-    }
-
-    fn is_of_moment(&self, node: NodeId) -> bool {
-        matches!(self.first_kind(node), Some(Type::Date | Type::Datetime | Type::Timestamp))
+    /// A first or last moment can lie on a day outside of the calendar in another time zone, and which one is the default nobody tells us.
+    fn is_within_calendar(&self, node: NodeId, call: &Call) -> bool {
+        call.arguments.len() == 1
+            && match self.first_kind(node) {
+                Some(Type::Date | Type::Datetime) => true,
+                Some(Type::Timestamp) => call.name == "time",
+                _ => false,
+            }
     }
 
     fn first_kind(&self, node: NodeId) -> Option<Type> {
         let first = self.tree.children(node, "argument_list").first().copied()?;
         crate::kind::of(self.tree, first)
     }
+}
+
+/// Whether each argument that could make a call fail is a good literal.
+fn never_fails(failing: &Failing, literals: &[Option<Written>]) -> bool {
+    let Failing::Unless(demands) = failing else { return true };
+    literals.iter().enumerate().all(|(position, literal)| {
+        let mut asked = demands.iter().filter(|(place, _)| place.takes(position));
+        asked.all(|(_, demand)| literal.as_ref().is_some_and(|literal| demand.is_met_by(literal)))
+    })
+}
+
+fn literal(tree: &Tree, node: NodeId) -> Option<Written> {
+    if tree.kind(node) != "ResolvedLiteral" {
+        return None;
+    }
+    let value = tree.path(node, &["value", "value"])?;
+    tree.node(value).fields.iter().find_map(|(name, value)| match (*name, value) {
+        ("int64_value", Value::Integer(number)) => Some(Written::Integer(*number)),
+        ("enum_value", Value::Integer(number)) => Some(Written::Part(*number)),
+        ("double_value", Value::Float(number)) => Some(Written::Float(*number)),
+        ("string_value" | "bytes_value", Value::Text(text)) => Some(Written::Text(text.clone())),
+        ("bytes_value", Value::Bytes(bytes)) => std::str::from_utf8(bytes).ok().map(|text| Written::Text(text.to_owned())),
+        _ => None,
+    })
 }
 
 /// Everything that reaches the call, computed.
@@ -265,9 +304,9 @@ fn builtin(call: &Call) -> Flow {
         "array_length" | "$is_null" => Flow::of(argument(0).outline()),
         "count" if call.plain && call.arguments.len() == 1 => Flow::of(counted(&argument(0))),
         // The comparison looks at every part, and its outcome takes all of them away.
-        "nullif" if argument(0).parts != crate::flow::Parts::None => {
+        "nullif" => {
             let (value, other) = (argument(0), argument(1));
-            value.to_chosen().with_whole(&value.derived()).with_whole(&other.derived())
+            value.to_derived().with_whole(&value.derived()).with_whole(&other.derived())
         }
         "typeof" => Flow::default(),
         name => match builtin::table().kept(name) {

@@ -6,12 +6,14 @@ mod reading;
 mod scan;
 mod window;
 
+pub(crate) use expression::is_narrowing;
+
 use crate::engine::Engine;
 use crate::flow::{Flow, Source, SourceSet, Sources, Taint};
 use crate::tree::{NodeId, Tree};
 use crate::world::World;
 use sluice_model::{Effect, TableName, UseKind};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Trees deeper than this are refused. The walker needs about 2 KiB of stack a level.
 pub(crate) const WALK_DEPTH_MAX: usize = 20_000;
@@ -39,6 +41,10 @@ pub(crate) struct Walker<'a> {
     entered: u64,
     /// The time is over: nothing more is entered, and whoever walks refuses.
     late: bool,
+    /// Columns that were computed by something that can fail.
+    fallible: HashSet<i64>,
+    /// Parameters and variables that a rule has looked at.
+    looked_at: HashSet<NodeId>,
     pub found: Found,
 }
 
@@ -77,6 +83,12 @@ impl Found {
                 self.unresolved.insert(format!("`{}` reads more than its arguments", traits.canonical));
             }
         }
+    }
+
+    /// An operation over these sources can fail on some of their values.
+    pub fn can_fail(&mut self, taint: &Taint) {
+        self.fails = true;
+        self.errors.extend(taint.iter().map(|(source, _)| *source));
     }
 
     /// A result with an array that holds a null fails.
@@ -140,7 +152,24 @@ impl<'a> Walker<'a> {
             depth: 0,
             entered: 0,
             late: false,
+            fallible: HashSet::new(),
+            looked_at: HashSet::new(),
             found: Found::default(),
+        }
+    }
+
+    /// A parameter or a variable in a place that no rule knows: what it holds may decide anything there.
+    pub fn look_everywhere(&mut self) {
+        for index in 0..self.tree.nodes.len() {
+            let Ok(index) = u32::try_from(index) else { return };
+            let node = NodeId(index);
+            let holds = matches!(self.tree.kind(node), "ResolvedParameter" | "ResolvedConstant" | "ResolvedSystemVariable");
+            if !holds || self.looked_at.contains(&node) {
+                continue;
+            }
+            if !self.expression(node).all().is_empty() {
+                self.unresolved("a value of a column goes into a place that is not understood".to_owned());
+            }
         }
     }
 
@@ -206,6 +235,12 @@ impl<'a> Walker<'a> {
         columns.into_iter().map(|column| (column.name.clone(), Some(column.kind.clone()), column.flow.clone())).collect()
     }
 
+    /// Columns of a table, in lower case, that refuse some values of their type. Nothing for a table that is not known.
+    pub fn narrow_columns(&self, table: &str) -> Option<BTreeSet<String>> {
+        let columns = self.world.tables.get(table)?.columns.iter();
+        Some(columns.filter(|column| column.narrow).map(|column| column.name.to_lowercase()).collect())
+    }
+
     /// The id inside a `ResolvedColumn` field.
     pub fn column_id(&self, node: NodeId, field: &str) -> Option<i64> {
         self.tree.integer(self.tree.child(node, field)?, "column_id")
@@ -218,8 +253,7 @@ impl<'a> Walker<'a> {
     /// An operation over these sources can fail on some of their values.
     pub fn can_fail(&mut self, taint: &Taint) {
         self.failures += 1;
-        self.found.fails = true;
-        self.found.errors.extend(taint.iter().map(|(source, _)| *source));
+        self.found.can_fail(taint);
     }
 
     /// Enters one level of the tree; false past the limit, and when the time is over.

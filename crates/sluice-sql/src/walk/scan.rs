@@ -43,7 +43,8 @@ impl Walker<'_> {
             "ResolvedWithRefScan" => self.with_reference(node),
             "ResolvedPivotScan" => self.pivot_scan(node),
             "ResolvedUnpivotScan" => self.unpivot_scan(node),
-            "ResolvedSampleScan" | "ResolvedBarrierScan" => self.input(node),
+            "ResolvedSampleScan" => self.sample_scan(node),
+            "ResolvedBarrierScan" => self.input(node),
             "ResolvedAssertScan" => self.assert_scan(node),
             "ResolvedMatchRecognizeScan" => self.match_recognize_scan(node),
             "ResolvedTVFScan" => self.table_function_scan(node),
@@ -106,8 +107,12 @@ impl Walker<'_> {
         for computed in self.tree.children(node, field) {
             let Some(expression) = self.tree.child(computed, "expr") else { continue };
             self.collecting.push(Origins::new());
+            let before = self.failures;
             let flow = self.expression(expression);
             let origins = self.collecting.pop().unwrap_or_default();
+            if self.failures != before {
+                self.fallible.extend(self.column_id(computed, "column"));
+            }
             if let Some(side) = self.column_id(computed, "side_effect_column") {
                 self.bind_unread(side, Flow::of(flow.derived()), origins.clone());
             }
@@ -240,10 +245,7 @@ impl Walker<'_> {
     fn limit_scan(&mut self, node: NodeId) -> UseSet {
         let mut rows = self.input(node);
         for field in ["limit", "offset"] {
-            if let Some(expression) = self.tree.child(node, field) {
-                let taint = self.expression(expression).derived();
-                rows.extend(uses(&taint, UseKind::Limit));
-            }
+            rows.extend(self.deciding(node, field, UseKind::Limit));
         }
         rows
     }
@@ -296,6 +298,9 @@ impl Walker<'_> {
             let depth = self.tree.child(modifier, "recursion_depth_column").and_then(|holder| self.column_id(holder, "column"));
             if let Some(id) = depth {
                 self.bind(id, Flow::default());
+            }
+            for bound in ["lower_bound", "upper_bound"] {
+                rows.extend(self.deciding(modifier, bound, UseKind::Limit));
             }
         }
         loop {

@@ -1,4 +1,4 @@
-//! Scans that compute over groups of rows: analytic functions, PIVOT, UNPIVOT, MATCH_RECOGNIZE.
+//! Scans that compute over groups of rows: analytic functions, samples, PIVOT, UNPIVOT, MATCH_RECOGNIZE.
 
 use super::{UseSet, Walker, uses};
 use crate::flow::{Flow, Taint};
@@ -38,6 +38,28 @@ impl Walker<'_> {
                 self.bind(id, flow);
             }
         }
+    }
+
+    /// How many rows are drawn, and from where on, may come out of a parameter.
+    pub(super) fn sample_scan(&mut self, node: NodeId) -> UseSet {
+        let mut rows = self.input(node);
+        for field in ["size", "repeatable_argument"] {
+            rows.extend(self.deciding(node, field, UseKind::Limit));
+        }
+        for key in self.tree.children(node, "partition_by_list") {
+            let taint = self.expression(key).derived();
+            rows.extend(uses(&taint, UseKind::Limit));
+        }
+        rows
+    }
+
+    /// An expression that rows are decided by. A number there can be a bad one.
+    pub(super) fn deciding(&mut self, node: NodeId, field: &str, kind: UseKind) -> UseSet {
+        let taint = self.child_expression(node, field).derived();
+        if !taint.is_empty() {
+            self.can_fail(&taint);
+        }
+        uses(&taint, kind).collect()
     }
 
     pub(super) fn pivot_scan(&mut self, node: NodeId) -> UseSet {
@@ -88,6 +110,22 @@ impl Walker<'_> {
         rows
     }
 
+    /// How often a part of a pattern repeats may come out of a parameter.
+    fn pattern(&mut self, pattern: NodeId, rows: &mut UseSet) {
+        for bound in ["lower_bound", "upper_bound"] {
+            rows.extend(self.deciding(pattern, bound, UseKind::Filter));
+        }
+        let parts = self.tree.all_children(pattern).into_iter();
+        let parts: Vec<NodeId> = parts.filter(|part| self.tree.kind(*part).starts_with("ResolvedMatchRecognizePattern")).collect();
+        for part in parts {
+            if !self.descend() {
+                return;
+            }
+            self.pattern(part, rows);
+            self.ascend();
+        }
+    }
+
     /// Which rows match is decided by the window and the definitions; measures are aggregates over the rows that matched.
     pub(super) fn match_recognize_scan(&mut self, node: NodeId) -> UseSet {
         let mut rows = self.input(node);
@@ -110,6 +148,9 @@ impl Walker<'_> {
                 let taint = self.expression(value).derived();
                 rows.extend(uses(&taint, UseKind::Filter));
             }
+        }
+        if let Some(pattern) = self.tree.child(node, "pattern") {
+            self.pattern(pattern, &mut rows);
         }
         for group in self.tree.children(node, "measure_group_list") {
             self.computed(group, "aggregate_list");

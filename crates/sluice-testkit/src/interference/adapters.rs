@@ -79,7 +79,7 @@ fn respelled(text: &str) -> String {
 }
 
 fn described(table: &ClinicTable) -> Table {
-    let columns = table.kinds().into_iter().map(|(name, kind)| Column { name: name.to_owned(), kind, required: false });
+    let columns = table.kinds().into_iter().map(|(name, kind)| Column { name: name.to_owned(), kind, required: false, narrow: false });
     let view = TableKind::View { query: VIEW.1.to_owned(), legacy: false, materialized: false };
     Table {
         name: table_name(table.name),

@@ -7,6 +7,8 @@ mod cache;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod failures;
+#[cfg(test)]
 mod functions;
 #[cfg(test)]
 mod honest;
