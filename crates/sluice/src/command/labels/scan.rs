@@ -72,6 +72,12 @@ struct Job {
     referenced: Vec<TableName>,
 }
 
+impl Lacking {
+    fn mark(&self) -> &'static str {
+        if self.computed { ", computed" } else { "" }
+    }
+}
+
 /// What statements are read by.
 struct Reading<'a> {
     set: &'a PolicySet,
@@ -84,6 +90,7 @@ struct Reading<'a> {
 struct Lacking {
     column: ColumnPath,
     label: String,
+    computed: bool,
     job: String,
 }
 
@@ -105,13 +112,17 @@ pub fn run(asked: &Scan) -> Result<ExitCode, Failure> {
     }
     let recorded =
         asked.responsible().filter(|_| !lacking.is_empty()).map(|responsible| apply(&file, &responsible, &lacking)).transpose()?;
-    let values: Vec<Value> =
-        lacking.iter().map(|one| json!({ "column": one.column.to_string(), "label": one.label, "job": one.job })).collect();
+    let values: Vec<Value> = lacking
+        .iter()
+        .map(|one| json!({ "column": one.column.to_string(), "label": one.label, "computed": one.computed, "job": one.job }))
+        .collect();
     let not_understood: Vec<Value> = unread.iter().map(|(job, why)| json!({ "job": job, "because": why })).collect();
     let said = recorded.as_ref().map(|(said, _)| said);
     let value = json!({ "jobs": jobs.len(), "lacking": values, "not_understood": not_understood, "record": said });
-    let mut lines: Vec<String> =
-        lacking.iter().map(|one| printable(&format!("{}  lacks {}  filled by job {}", one.column, one.label, one.job))).collect();
+    let mut lines: Vec<String> = lacking
+        .iter()
+        .map(|one| printable(&format!("{}  lacks {}{}  filled by job {}", one.column, one.label, one.mark(), one.job)))
+        .collect();
     lines.extend(unread.iter().map(|(job, why)| printable(&format!("not understood: job {job}: {why}"))));
     lines.push(format!("{} jobs, {} columns lack a label, {} jobs were not understood", jobs.len(), lacking.len(), unread.len()));
     lines.extend(said.map(|said| format!("labelled; {said}")));
@@ -120,10 +131,13 @@ pub fn run(asked: &Scan) -> Result<ExitCode, Failure> {
 }
 
 fn apply(file: &sluice_store::KeptLabelsFile, responsible: &Responsible, lacking: &[Lacking]) -> Result<(String, ExitCode), Failure> {
-    for part in lacking.chunks(COLUMNS_AT_ONCE_MAX) {
-        let columns = part.iter().map(|one| (one.column.clone(), one.label.clone())).collect();
-        let origin = Origin::Imported { by: responsible.by.clone(), reason: responsible.reason.clone() };
-        file.add(&Labelling { origin, at: super::now(), columns }).map_err(|fault| failure(&fault))?;
+    for computed in [true, false] {
+        let alike: Vec<&Lacking> = lacking.iter().filter(|one| one.computed == computed).collect();
+        for part in alike.chunks(COLUMNS_AT_ONCE_MAX) {
+            let columns = part.iter().map(|one| (one.column.clone(), one.label.clone())).collect();
+            let origin = Origin::Imported { by: responsible.by.clone(), reason: responsible.reason.clone() };
+            file.add(&Labelling { origin, computed, at: super::now(), columns }).map_err(|fault| failure(&fault))?;
+        }
     }
     Ok(responsible.record(file))
 }
@@ -183,9 +197,10 @@ impl Reading<'_> {
             let mut paths = Vec::new();
             leaves(&fields, &mut Vec::new(), &mut paths);
             for path in paths {
-                let labels = self.set.labels.of(&ColumnPath { table: source.clone(), path: path.clone() }, known);
+                let from = ColumnPath { table: source.clone(), path: path.clone() };
+                let (labels, computed) = (self.set.labels.of(&from, known), self.set.labels.is_computed(&from, known));
                 let column = ColumnPath { table: destination.clone(), path };
-                carried.extend(labels.into_iter().map(|label| Inherited { column: column.clone(), label: label.name.clone() }));
+                carried.extend(labels.into_iter().map(|label| Inherited { column: column.clone(), label: label.name.clone(), computed }));
             }
         }
         Ok(carried)
@@ -193,12 +208,13 @@ impl Reading<'_> {
 
     /// Nothing if it has the label. From here on it is known, so that copies of it are found.
     fn lacking(&self, kept: Inherited, job: &Job, known: &mut Known) -> Option<Lacking> {
-        let Inherited { column, label } = kept;
-        if self.set.labels.of(&column, known).iter().any(|has| has.name == label) {
+        let has_label = self.set.labels.of(&kept.column, known).iter().any(|has| has.name == kept.label);
+        if has_label && (!kept.computed || self.set.labels.is_computed(&kept.column, known)) {
             return None;
         }
-        known.inherit(&column, &label);
-        Some(Lacking { column, label, job: job.id.clone() })
+        known.take(&kept);
+        let Inherited { column, label, computed } = kept;
+        Some(Lacking { column, label, computed, job: job.id.clone() })
     }
 }
 
