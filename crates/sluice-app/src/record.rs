@@ -104,7 +104,8 @@ pub(crate) fn policy(decision: &Decision, shadows: &BTreeMap<String, String>) ->
         held: evaluation.needs.iter().map(held).collect(),
         masks: evaluation.masks.iter().map(masked).collect(),
         clear: evaluation.clear.iter().map(clear).collect(),
-        inherits: inherits(&evaluation.inherited),
+        inherits: inherits(evaluation.inherited.iter()),
+        inherits_computed: inherits(evaluation.inherited.iter().filter(|kept| kept.computed)),
         decided_by: evaluation.deciding.iter().filter(|deciding| deciding.permitted).map(decided_by).collect(),
         bytes: evaluation.cost.map(|cost| cost.bytes),
         cost_micros: evaluation.cost.map(|cost| cost.micros),
@@ -117,7 +118,7 @@ fn decided_by(deciding: &Deciding) -> DecidedBy {
     DecidedBy { column, how: how.to_owned(), label, rules }
 }
 
-fn inherits(inherited: &[Inherited]) -> BTreeMap<String, Vec<String>> {
+fn inherits<'a>(inherited: impl Iterator<Item = &'a Inherited>) -> BTreeMap<String, Vec<String>> {
     let mut inherits: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for kept in inherited {
         inherits.entry(kept.column.to_string()).or_default().push(kept.label.clone());

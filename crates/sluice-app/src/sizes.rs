@@ -42,7 +42,7 @@ impl Gateway {
             let column = ColumnPath { table: view.clone(), path: vec![SIZE.to_owned()] };
             for label in self.labels_of_dataset(passage, &view, &mut understood.known).await? {
                 if understood.known.inherit(&column, &label) {
-                    labels.push(Inherited { column: column.clone(), label });
+                    labels.push(Inherited { column: column.clone(), label, computed: false });
                 }
             }
         }

@@ -17,7 +17,7 @@ impl Gateway {
             return Ok(());
         }
         let mut known = (*self.parts.in_force.known()).clone();
-        let is_new = |kept: &&Inherited| known.inherit(&kept.column, &kept.label);
+        let is_new = |kept: &&Inherited| known.take(kept);
         let labels: Vec<Inherited> = permit.inherited().iter().filter(is_new).cloned().collect();
         self.keep_labels(passage.subject, labels).await
     }

@@ -6,7 +6,7 @@ use crate::ports::CatalogFault;
 use crate::refusal::{FormReason, Why, absent};
 use crate::trail::{Stage, Trail};
 use sluice_ledger::record::content::Table;
-use sluice_model::{Analysis, Effect, Exposure, Field, How, Output, Refused, TableName, Type};
+use sluice_model::{Analysis, Effect, Exposure, Field, How, Output, Refused, TableName, Type, place};
 use sluice_policy::Known;
 use sluice_sql::builtin::{self, Flag};
 use sluice_sql::catalog::{Column, Snapshot};
@@ -317,22 +317,24 @@ fn narrowed(kind: &Type, paths: &[&[String]]) -> Type {
 /// Every leaf of a column, at its path: a label on any of them is found.
 pub(crate) fn shown(table: &TableName, column: &Column) -> Output {
     let mut exposures = Vec::new();
-    leaves(table, &column.kind, &mut vec![column.name.clone()], &mut exposures);
+    leaves(table, &column.kind, &mut vec![column.name.clone()], None, &mut exposures);
     Output { name: column.name.clone(), kind: Some(column.kind.clone()), exposures }
 }
 
-fn leaves(table: &TableName, kind: &Type, path: &mut Vec<String>, exposures: &mut Vec<Exposure>) {
+/// A field that could be taken for another counts as everything around it: `certain` is how far the path leads to one place alone.
+fn leaves(table: &TableName, kind: &Type, path: &mut Vec<String>, certain: Option<usize>, exposures: &mut Vec<Exposure>) {
     match kind {
-        Type::Array(element) => leaves(table, element, path, exposures),
+        Type::Array(element) => leaves(table, element, path, certain, exposures),
         Type::Struct(fields) if !fields.is_empty() => {
-            for field in fields {
+            for (field, step) in fields.iter().zip(place::steps(fields)) {
+                let certain = certain.or_else(|| place::is_place(&step).then_some(path.len()));
                 path.push(field.name.clone());
-                leaves(table, &field.kind, path, exposures);
+                leaves(table, &field.kind, path, certain, exposures);
                 path.pop();
             }
         }
         _ => {
-            let at = path.iter().skip(1).cloned().collect();
+            let at = path.iter().take(certain.unwrap_or(path.len())).skip(1).cloned().collect();
             let column = sluice_model::ColumnPath { table: table.clone(), path: path.clone() };
             exposures.push(Exposure { at, column, how: How::Direct });
         }

@@ -1,7 +1,8 @@
 //! Which cells of a row are masked: a plan of policy's, laid over the columns of a page.
 
 use crate::schema::{Column, Columns};
-use sluice_model::How;
+use sluice_model::place::positions;
+use sluice_model::{How, Type};
 use sluice_policy::Mask;
 use std::collections::BTreeSet;
 
@@ -38,6 +39,8 @@ pub struct CoveredPath {
 /// A mask of a path inside one output.
 pub(crate) struct Laid<'a> {
     pub(crate) output: usize,
+    /// The type of the output as the plan knows it, by which its paths are meant. Where nobody knows it, the page's own.
+    pub(crate) kind: Option<&'a Type>,
     pub(crate) at: &'a [String],
     pub(crate) mask: &'a Mask,
     pub(crate) labels: &'a BTreeSet<String>,
@@ -48,26 +51,38 @@ impl Cover {
     /// Where several masks meet the strictest wins, and one on the whole of something hides what is inside.
     pub(crate) fn of<'a>(columns: &Columns, masks: impl Iterator<Item = Laid<'a>>) -> Result<Cover, Unfit> {
         let mut parts = vec![Part::Clear; columns.0.len()];
-        let mut masks: Vec<Laid<'_>> = masks.collect();
+        let mut masks = masks.map(|laid| Ok((laid.places(columns)?, laid))).collect::<Result<Vec<(Vec<usize>, Laid<'_>)>, Unfit>>()?;
         // So that it makes no difference in which order they come.
-        masks.sort_by(|one, other| one.mask.cmp(other.mask));
-        for laid in &masks {
+        masks.sort_by(|(_, one), (_, other)| one.mask.cmp(other.mask));
+        for (places, laid) in &masks {
             let (column, part) = columns.0.get(laid.output).zip(parts.get_mut(laid.output)).ok_or(Unfit)?;
-            lay(part, column, laid.at, laid.mask)?;
+            lay(part, column, places, laid.mask)?;
         }
         let mut paths = Vec::new();
         number(&mut parts, columns, "", &mut paths);
-        for laid in masks {
-            if let Some((column, part)) = columns.0.get(laid.output).zip(parts.get(laid.output)) {
-                name(part, column, laid.at, &laid, &mut paths);
+        for (places, laid) in masks {
+            if let Some(part) = parts.get(laid.output) {
+                name(part, &places, &laid, &mut paths);
             }
         }
         Ok(Cover { parts, paths })
     }
 }
 
-fn lay(part: &mut Part, column: &Column, at: &[String], mask: &Mask) -> Result<(), Unfit> {
-    let Some((name, rest)) = at.split_first() else {
+impl Laid<'_> {
+    /// By place from here on: a page may call two fields the same, and its words are not those that the plan was made by.
+    fn places(&self, columns: &Columns) -> Result<Vec<usize>, Unfit> {
+        let column = columns.0.get(self.output).ok_or(Unfit)?;
+        let places = match self.kind {
+            Some(kind) => positions(kind, self.at),
+            None => positions(&column.whole_kind(), self.at),
+        };
+        places.ok_or(Unfit)
+    }
+}
+
+fn lay(part: &mut Part, column: &Column, places: &[usize], mask: &Mask) -> Result<(), Unfit> {
+    let Some((place, rest)) = places.split_first() else {
         // Policy has done this for the type that the analysis knows: this is the one that the page has.
         let mask = mask.on(How::Direct, Some(&column.whole_kind()));
         let others = match part {
@@ -84,16 +99,8 @@ fn lay(part: &mut Part, column: &Column, at: &[String], mask: &Mask) -> Result<(
         Part::Inside(parts) => std::mem::take(parts),
         _ => vec![Part::Clear; fields.0.len()],
     };
-    let mut found = false;
-    for (position, (field, part)) in fields.0.iter().zip(&mut inside).enumerate() {
-        if is_called(field, position, name) {
-            lay(part, field, rest, mask)?;
-            found = true;
-        }
-    }
-    if !found {
-        return Err(Unfit);
-    }
+    let (field, within) = fields.0.get(*place).zip(inside.get_mut(*place)).ok_or(Unfit)?;
+    lay(within, field, rest, mask)?;
     // What is masked whole is a record or many of them: of those a mask leaves nothing.
     if !matches!(part, Part::Masked(..)) {
         *part = Part::Inside(inside);
@@ -102,25 +109,21 @@ fn lay(part: &mut Part, column: &Column, at: &[String], mask: &Mask) -> Result<(
 }
 
 /// What is masked there, or around there, is so for this reason too.
-fn name(part: &Part, column: &Column, at: &[String], laid: &Laid<'_>, paths: &mut [CoveredPath]) {
-    match (part, at.split_first(), &column.fields) {
-        (Part::Masked(_, place), ..) => {
-            if let Some(path) = paths.get_mut(*place) {
+fn name(part: &Part, places: &[usize], laid: &Laid<'_>, paths: &mut [CoveredPath]) {
+    match (part, places.split_first()) {
+        (Part::Masked(_, number), _) => {
+            if let Some(path) = paths.get_mut(*number) {
                 path.labels.extend(laid.labels.iter().cloned());
                 path.columns.extend(laid.columns.iter().cloned());
             }
         }
-        (Part::Inside(parts), Some((called, rest)), Some(fields)) => {
-            let called = fields.0.iter().zip(parts).enumerate().filter(|(position, (field, _))| is_called(field, *position, called));
-            called.for_each(|(_, (field, part))| name(part, field, rest, laid, paths));
+        (Part::Inside(parts), Some((place, rest))) => {
+            if let Some(within) = parts.get(*place) {
+                name(within, rest, laid, paths);
+            }
         }
         _ => {}
     }
-}
-
-/// A field without a name is called by its place in a result.
-fn is_called(field: &Column, position: usize, name: &str) -> bool {
-    field.name.eq_ignore_ascii_case(name) || (name.is_empty() && field.name == format!("_field_{}", position + 1))
 }
 
 fn number(parts: &mut [Part], columns: &Columns, before: &str, paths: &mut Vec<CoveredPath>) {
@@ -140,7 +143,12 @@ fn number(parts: &mut [Part], columns: &Columns, before: &str, paths: &mut Vec<C
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::{Index, select};
+    use serde_json::{Value, json};
+    use sluice_model::Field;
+    use sluice_model::place::steps;
 
     fn columns() -> Columns {
         let text = |name: &str| json!({ "name": name, "type": "STRING" });
@@ -164,7 +172,7 @@ mod tests {
             .collect();
         let cover = {
             let none = BTreeSet::new();
-            let laid = owned.iter().map(|(output, at, mask)| Laid { output: *output, at, mask, labels: &none, columns: &none });
+            let laid = owned.iter().map(|(output, at, mask)| Laid { output: *output, kind: None, at, mask, labels: &none, columns: &none });
             Cover::of(&columns(), laid)?
         };
         assert_eq!(cover.parts.len(), 4);
@@ -191,8 +199,46 @@ mod tests {
             &[(1, "phones", "email"), (1, "street", "email"), (1, "phones", "default_value")],
             &["address.street email", "address.phones default_value"],
         );
-        check(&[(1, " ", "sha256")], &["address._field_2 sha256"]);
+        check(&[(1, "[2]", "sha256")], &["address._field_2 sha256"]);
         check(&[(3, "", "last_four")], &["n default_value"]);
+    }
+
+    proptest! {
+        /// Whatever fields are called, by the plan or by the page, the one that the plan means is masked and no other.
+        #[test]
+        fn what_is_masked_is_a_place(
+            names in vec(select(vec!["", "a", "A", "b", "_0", "_1", "_field_1", "_Field_2", "[1]", "[2]"]), 1..6),
+            chosen: Index,
+            inner: Option<Index>,
+            many: bool,
+        ) {
+            let fields = |kind: &dyn Fn(usize) -> Type| -> Vec<Field> {
+                names.iter().enumerate().map(|(place, name)| Field { name: (*name).to_owned(), kind: kind(place) }).collect()
+            };
+            let place = chosen.index(names.len());
+            let inside = inner.map(|inner| inner.index(names.len()));
+            let leaf = |_: usize| Type::String;
+            let nested = |at: usize| if inside.is_some() && at == place { Type::Struct(fields(&leaf)) } else { Type::String };
+            let outer = fields(&nested);
+            let mut at = vec![steps(&outer)[place].clone()];
+            at.extend(inside.map(|inside| steps(&fields(&leaf))[inside].clone()));
+            let kind = if many { Type::array(Type::Struct(outer)) } else { Type::Struct(outer) };
+            let called = |place: usize| if names[place].is_empty() { format!("_field_{}", place + 1) } else { names[place].to_owned() };
+            let texts = |skip: Option<usize>| -> Vec<Value> {
+                let text = |place: usize| json!({ "name": called(place), "type": "STRING" });
+                let record = |place: usize| json!({ "name": called(place), "type": "RECORD", "fields": (0..names.len()).map(text).collect::<Vec<_>>() });
+                (0..names.len()).map(|place| if skip == Some(place) { record(place) } else { text(place) }).collect()
+            };
+            let mode = if many { "REPEATED" } else { "NULLABLE" };
+            let page = json!({ "fields": [{ "name": "s", "type": "RECORD", "mode": mode, "fields": texts(inside.map(|_| place)) }] });
+            let columns = Columns::of_schema(&page).unwrap();
+            let (none, mask) = (BTreeSet::new(), Mask::DefaultValue);
+            let laid = Laid { output: 0, kind: Some(&kind), at: &at, mask: &mask, labels: &none, columns: &none };
+            let only = |place: usize, part: Part| Part::Inside((0..names.len()).map(|at| if at == place { part.clone() } else { Part::Clear }).collect());
+            let masked = Part::Masked(Mask::DefaultValue, 0);
+            let expect = only(place, inside.map_or(masked.clone(), |inside| only(inside, masked)));
+            prop_assert_eq!(Cover::of(&columns, std::iter::once(laid)).map(|cover| cover.parts), Ok(vec![expect]));
+        }
     }
 
     #[test]

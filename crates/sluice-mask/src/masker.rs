@@ -217,9 +217,11 @@ impl Wanted {
         if fitting.is_empty() {
             return Err(MaskFault::Unfit);
         }
-        let masks = fitting.iter().flat_map(|shown| &shown.masks);
-        let laid = masks.map(|masked| Laid {
+        // Each path is meant by the types of its own statement.
+        let masks = fitting.iter().flat_map(|shown| shown.masks.iter().map(|masked| (shown.outputs.get(masked.output), masked)));
+        let laid = masks.map(|(output, masked)| Laid {
             output: masked.output,
+            kind: output.and_then(|output| output.kind.as_ref()),
             at: &masked.at,
             mask: &masked.mask,
             labels: &masked.labels,

@@ -2,6 +2,7 @@
 
 pub mod analysis;
 pub mod name;
+pub mod place;
 pub mod plain;
 pub mod principal;
 pub mod types;

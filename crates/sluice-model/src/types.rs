@@ -47,6 +47,18 @@ impl Type {
         kind.ok_or_else(|| TypeError { text: text.to_owned() })
     }
 
+    /// Of a struct, or of the structs that an array holds.
+    pub fn fields(&self) -> Option<&[Field]> {
+        match self {
+            Type::Struct(fields) => Some(fields),
+            Type::Array(element) => match element.as_ref() {
+                Type::Struct(fields) => Some(fields),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     pub fn array(element: Type) -> Type {
         Type::Array(Box::new(element))
     }

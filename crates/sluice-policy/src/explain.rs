@@ -40,7 +40,8 @@ pub fn explain(set: &PolicySet, caller: &str, evaluation: &Evaluation) -> String
         rules(&mut page, &masked.rules);
     }
     for inherited in &evaluation.inherited {
-        entry(&mut page, &format!("label {} goes on with {}", inherited.label, inherited.column));
+        let computed = if inherited.computed { ", as computed" } else { "" };
+        entry(&mut page, &format!("label {} goes on with {}{computed}", inherited.label, inherited.column));
     }
     if evaluation.outcome == Outcome::Permitted {
         page.push('\n');

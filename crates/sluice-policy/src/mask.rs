@@ -1,5 +1,6 @@
 //! Masks: what is left of a value. BigQuery's own rules and three more, in an order by how much they hide, and what stands in where one does not fit a type.
 
+use sluice_model::place::field_at;
 use sluice_model::plain::is_hostile;
 use sluice_model::{How, Type};
 use std::cmp::Ordering;
@@ -231,14 +232,9 @@ impl fmt::Display for Mask {
 
 /// The type at a path of an output. Arrays are passed through, as paths do. None if the path does not fit.
 pub fn kind_at<'a>(kind: &'a Type, path: &[String]) -> Option<&'a Type> {
-    let Some((name, rest)) = path.split_first() else { return Some(kind) };
-    match element(kind) {
-        Type::Struct(fields) => {
-            let field = fields.iter().find(|field| field.name.eq_ignore_ascii_case(name))?;
-            kind_at(&field.kind, rest)
-        }
-        _ => None,
-    }
+    let Some((step, rest)) = path.split_first() else { return Some(kind) };
+    let fields = kind.fields()?;
+    kind_at(&fields.get(field_at(fields, step)?)?.kind, rest)
 }
 
 /// Masks go through an array to its elements.

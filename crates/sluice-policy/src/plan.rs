@@ -7,7 +7,8 @@ use crate::question::{self, Flow, Question};
 use crate::reason::RuleNote;
 use crate::request::{Request, Work};
 use crate::set::PolicySet;
-use sluice_model::{ColumnPath, Exposure, How, Output};
+use sluice_model::place::{field_at, written_name};
+use sluice_model::{ColumnPath, Exposure, How, Output, Type};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A path of an output, and what is left of it.
@@ -46,6 +47,14 @@ pub struct ClearPath {
 pub struct Inherited {
     pub column: ColumnPath,
     pub label: String,
+    /// What is written was computed from what the label is on, here or in a copy before. A part of it is no part of the value that the label means.
+    pub computed: bool,
+}
+
+impl Inherited {
+    fn is_alike(&self, other: &Inherited) -> bool {
+        self.column == other.column && self.label == other.label
+    }
 }
 
 /// The same with the column that the label came from: for whoever looks at what was done before, or beside the gateway.
@@ -101,7 +110,9 @@ pub(crate) fn masks(request: &Request, found: &Found<'_>, asker: &Asker<'_>) -> 
             let Some(mask) = Mask::strictest(masks) else { continue };
             let kind = output.kind.as_ref().and_then(|kind| kind_at(kind, &exposure.at));
             let mask = if mask == Mask::Refuse && is_size_of_tables(&exposure.column) { Mask::DefaultValue } else { mask };
-            let mask = mask.on(exposure.how, kind);
+            // Of a copy of what was computed nothing is shown that is not shown of what is computed here.
+            let how = if found.is_computed(&exposure.column) { exposure.how.max(How::Derived) } else { exposure.how };
+            let mask = mask.on(how, kind);
             let met = masked.entry((statement, position, exposure.at.clone())).or_insert_with(|| {
                 let (name, at) = (output.name.clone(), exposure.at.clone());
                 let (labels, columns, rules) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
@@ -191,9 +202,10 @@ impl PolicySet {
         let known = known_within(request, &self.labels, known, &columns);
         let mut all: Vec<Carried> = Vec::new();
         each_carried(request, &Found::of_all(&self.labels, &known, columns.iter()), |source, inherited| {
-            let carried = Carried { source: source.clone(), inherited };
-            if !all.contains(&carried) {
-                all.push(carried);
+            let same = |known: &&mut Carried| known.source == *source && known.inherited.is_alike(&inherited);
+            match all.iter_mut().find(same) {
+                Some(known) => known.inherited.computed |= inherited.computed,
+                None => all.push(Carried { source: source.clone(), inherited }),
             }
         });
         all
@@ -203,10 +215,9 @@ impl PolicySet {
 /// Labels follow the data: what is written into a table, by the name that it has there.
 pub(crate) fn inherited(request: &Request, found: &Found<'_>) -> Vec<Inherited> {
     let mut all: Vec<Inherited> = Vec::new();
-    each_carried(request, found, |_, inherited| {
-        if !all.contains(&inherited) {
-            all.push(inherited);
-        }
+    each_carried(request, found, |_, inherited| match all.iter_mut().find(|known| known.is_alike(&inherited)) {
+        Some(known) => known.computed |= inherited.computed,
+        None => all.push(inherited),
     });
     all
 }
@@ -216,24 +227,53 @@ fn each_carried(request: &Request, found: &Found<'_>, mut take: impl FnMut(&Colu
         let Flow::ToTable(table) = flow else { continue };
         for (output, names) in outputs.iter().zip(written_names(outputs)) {
             for exposure in output.exposures.iter().filter(|exposure| exposure.how != How::Counted) {
+                let computed = exposure.how != How::Direct || found.is_computed(&exposure.column);
+                let inside = written_path(output.kind.as_ref(), &exposure.at);
                 for (label, name) in found.of(&exposure.column).iter().flat_map(|label| names.iter().map(move |name| (label, name))) {
-                    let path = name.split('.').map(str::to_owned).chain(exposure.at.iter().cloned()).collect();
-                    take(&exposure.column, Inherited { column: ColumnPath { table: table.clone(), path }, label: label.name.clone() });
+                    let path = name.split('.').map(str::to_owned).chain(inside.iter().cloned()).collect();
+                    let column = ColumnPath { table: table.clone(), path };
+                    take(&exposure.column, Inherited { column, label: label.name.clone(), computed });
                 }
             }
         }
     }
 }
 
+/// What the fields on a path are called in a table. Where that cannot be said for sure the path ends: the label goes on all that is there.
+fn written_path(kind: Option<&Type>, at: &[String]) -> Vec<String> {
+    let mut kind = kind;
+    let mut path = Vec::with_capacity(at.len());
+    for step in at {
+        let Some(known) = kind else { break };
+        let Some(fields) = known.fields() else { break };
+        let Some(position) = field_at(fields, step) else { break };
+        let Some(name) = written_name(fields, position) else { break };
+        path.push(name);
+        kind = fields.get(position).map(|field| &field.kind);
+    }
+    path
+}
+
 /// An output is called like the column that it goes into: `address.street` for a field. One without a name becomes `f0_`, `f1_` and so on. Whether those
-/// with a name are counted too is not certain, so it has both names.
+/// with a name are counted too is not certain, so it has both names; where others are called so, it may become any of them. The second of the same
+/// name has a number behind it.
 fn written_names(outputs: &[Output]) -> impl Iterator<Item = Vec<String>> {
-    let mut unnamed = 0;
+    let numbered = |name: &str| {
+        name.strip_prefix(['f', 'F']).and_then(|rest| rest.strip_suffix('_')).is_some_and(|rest| rest.parse::<usize>().is_ok())
+    };
+    let is_taken = outputs.iter().any(|output| numbered(&output.name));
+    let (mut unnamed, mut times) = (0, BTreeMap::<String, usize>::new());
     outputs.iter().enumerate().map(move |(position, output)| {
         if !output.name.is_empty() {
-            return vec![output.name.clone()];
+            let before = times.entry(output.name.to_lowercase()).or_default();
+            *before += 1;
+            let again = (*before > 1).then(|| format!("{}_{}", output.name, *before - 1));
+            return std::iter::once(output.name.clone()).chain(again).collect();
         }
         unnamed += 1;
+        if is_taken {
+            return (0..=outputs.len()).map(|number| format!("f{number}_")).collect();
+        }
         vec![format!("f{}_", unnamed - 1), format!("f{position}_")]
     })
 }
@@ -242,12 +282,12 @@ fn written_names(outputs: &[Output]) -> impl Iterator<Item = Vec<String>> {
 pub(crate) fn known_within(request: &Request, labels: &Labels, known: &Known, columns: &[ColumnPath]) -> Known {
     let mut known = known.clone();
     let Work::Statement(statement) = &request.work else { return known };
-    // A label goes one statement further in each round.
-    for _ in 1..statement.analysis.statements.len() {
+    // In each round a label, or that what has it was computed, goes one statement further.
+    for _ in 1..statement.analysis.statements.len().saturating_mul(2) {
         let carried = inherited(request, &Found::of_all(labels, &known, columns.iter()));
         let mut is_new = false;
         for kept in carried {
-            is_new |= known.inherit(&kept.column, &kept.label);
+            is_new |= known.take(&kept);
         }
         if !is_new {
             break;

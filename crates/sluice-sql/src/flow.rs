@@ -1,6 +1,6 @@
 //! The abstract value that stands for a column or an expression: which source columns reach it, path by path.
 
-use sluice_model::{ColumnPath, How, TableName, Type};
+use sluice_model::{ColumnPath, How, TableName, Type, place};
 use std::collections::{BTreeSet, HashMap};
 
 /// A source column, interned for the time of one analysis.
@@ -251,7 +251,7 @@ impl Flow {
         })
     }
 
-    /// Every leaf with its path inside the value, named by the type.
+    /// Every leaf with its path inside the value, in steps that lead to one field alone, whatever its caller calls fields.
     pub fn leaves(&self, kind: Option<&Type>, path: &mut Vec<String>, found: &mut BTreeSet<(Vec<String>, Source, Way)>) {
         let mut add = |path: &[String], taint: &Taint| found.extend(taint.iter().map(|(source, how)| (path.to_vec(), *source, *how)));
         add(path, &self.whole);
@@ -270,11 +270,10 @@ impl Flow {
                     Some(Type::Struct(named)) => named.as_slice(),
                     _ => &[],
                 };
+                let mut steps = place::steps(named).into_iter();
                 for (index, field) in fields.iter().enumerate() {
-                    let kind = named.get(index);
-                    let name = kind.map(|field| field.name.clone()).filter(|name| !name.is_empty());
-                    path.push(name.unwrap_or_else(|| format!("_{index}")));
-                    field.leaves(kind.map(|field| &field.kind), path, found);
+                    path.push(steps.next().unwrap_or_else(|| place::place(index)));
+                    field.leaves(named.get(index).map(|field| &field.kind), path, found);
                     path.pop();
                 }
             }

@@ -19,6 +19,10 @@ pub const LABEL_REASON_BYTES_MAX: usize = 1024;
 /// Of the name of a label or of a policy tag.
 pub const LABEL_BYTES_MAX: usize = 1024;
 const SUBJECT_BYTES: usize = 16;
+/// Of a label that came with data that was computed. Lines from before anybody asked say the same word: what nobody knows of is taken for computed.
+const CARRIED: &str = "carried";
+/// Of one that came with the value itself.
+const COPIED: &str = "copied";
 
 /// Why a column has a label.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +45,8 @@ pub enum Origin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Labelling {
     pub origin: Origin,
+    /// What lies in the columns was computed from what their labels mean. Of policy tags nobody says so.
+    pub computed: bool,
     /// Seconds since 1970.
     pub at: u64,
     pub columns: Vec<(ColumnPath, String)>,
@@ -117,6 +123,10 @@ impl Origin {
         }
     }
 
+    fn can_be_computed(&self) -> bool {
+        matches!(self, Origin::Carried(_) | Origin::Imported { .. } | Origin::Set { .. })
+    }
+
     /// Of a person: it has a record of its own.
     fn is_act(&self) -> bool {
         self.said().is_some()
@@ -128,7 +138,9 @@ impl Labelling {
     pub fn draft(&self, number: u64) -> Result<Draft, DraftError> {
         let (by, reason) = self.origin.said().unwrap_or_default();
         let columns: Vec<String> = self.columns.iter().map(|(column, label)| format!("{column}: {label}")).collect();
-        let details = [("columns", columns.join(", ")), ("at", self.at.to_string()), ("number", number.to_string())];
+        let computed = self.computed.then(|| ("computed", "yes".to_owned()));
+        let details =
+            [("columns", columns.join(", ")), ("at", self.at.to_string()), ("number", number.to_string())].into_iter().chain(computed);
         let change = Change {
             what: match self.origin {
                 Origin::Imported { .. } => "import labels",
@@ -138,7 +150,7 @@ impl Labelling {
             .to_owned(),
             by: by.to_owned(),
             reason: reason.to_owned(),
-            details: details.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            details: details.map(|(name, value)| (name.to_owned(), value)).collect(),
             ..Change::default()
         };
         Draft::of_change(Kind::AdminAction, None, &change)
@@ -147,6 +159,9 @@ impl Labelling {
     fn check(&self) -> Result<(), String> {
         if self.columns.is_empty() {
             return Err("no column".to_owned());
+        }
+        if self.computed && !self.origin.can_be_computed() {
+            return Err("nobody says of this that it was computed".to_owned());
         }
         if let Some((by, reason)) = self.origin.said() {
             check_line("who does it", by, LABEL_BY_BYTES_MAX)?;
@@ -165,10 +180,10 @@ impl Labelling {
         let written =
             |word: &str, by: &str, reason: &str| format!("{word} {}:{}", hexadecimal(by.as_bytes()), hexadecimal(reason.as_bytes()));
         let origin = match &self.origin {
-            Origin::Carried(subject) => format!("carried {}", hexadecimal(&subject.0)),
-            Origin::Set { by, reason } => written("set", by, reason),
+            Origin::Carried(subject) => format!("{} {}", if self.computed { CARRIED } else { COPIED }, hexadecimal(&subject.0)),
+            Origin::Set { by, reason } => written(if self.computed { "set_computed" } else { "set" }, by, reason),
             Origin::Found(record) => format!("found {record}"),
-            Origin::Imported { by, reason } => written("imported", by, reason),
+            Origin::Imported { by, reason } => written(if self.computed { "imported_computed" } else { "imported" }, by, reason),
             Origin::Tagged => "tagged -".to_owned(),
             Origin::TagsImported { by, reason } => written("tags_imported", by, reason),
         };
@@ -183,18 +198,19 @@ impl Labelling {
 
     fn read(words: &[&str]) -> Option<Labelling> {
         let [kind, from, at, columns @ ..] = words else { return None };
+        let computed = matches!(*kind, CARRIED | "imported_computed" | "set_computed");
         let origin = match (*kind, *from) {
-            ("carried", subject) => {
+            (CARRIED | COPIED, subject) => {
                 let bytes = <[u8; SUBJECT_BYTES]>::try_from(bytes_of(subject)?).ok()?;
                 Origin::Carried(Subject(bytes))
             }
             ("found", record) => Origin::Found(record.parse().ok()?),
-            (act @ ("imported" | "set" | "tags_imported"), said) => {
+            (act @ ("imported" | "imported_computed" | "set" | "set_computed" | "tags_imported"), said) => {
                 let (by, reason) = said.split_once(':')?;
                 let (by, reason) = (text(by)?, text(reason)?);
                 match act {
-                    "imported" => Origin::Imported { by, reason },
-                    "set" => Origin::Set { by, reason },
+                    "imported" | "imported_computed" => Origin::Imported { by, reason },
+                    "set" | "set_computed" => Origin::Set { by, reason },
                     _ => Origin::TagsImported { by, reason },
                 }
             }
@@ -202,7 +218,7 @@ impl Labelling {
             _ => return None,
         };
         let columns = columns.iter().map(|entry| read_column(entry)).collect::<Option<Vec<_>>>()?;
-        (!columns.is_empty()).then_some(Labelling { origin, at: at.parse().ok()?, columns })
+        (!columns.is_empty()).then_some(Labelling { origin, computed, at: at.parse().ok()?, columns })
     }
 }
 
@@ -236,6 +252,7 @@ impl Lines for KeptLabels {
         for (column, label) in &labelling.columns {
             match labelling.origin {
                 Origin::Tagged | Origin::TagsImported { .. } => self.known.tag(column, label),
+                _ if labelling.computed => self.known.inherit_computed(column, label),
                 Origin::Carried(_) | Origin::Found(_) | Origin::Imported { .. } | Origin::Set { .. } => self.known.inherit(column, label),
             };
         }

@@ -1,6 +1,6 @@
 //! `selected_fields`: of each column what is read of it. Columns keep the order of their table.
 
-use sluice_model::{Field, Output, Type};
+use sluice_model::{Field, Output, Type, place};
 
 /// Outputs that show whole columns, without what nobody asked for.
 pub(crate) fn picked(outputs: Vec<Output>, paths: &[Vec<String>]) -> Vec<Output> {
@@ -14,6 +14,27 @@ pub(crate) fn picked(outputs: Vec<Output>, paths: &[Vec<String>]) -> Vec<Output>
 pub(crate) fn picked_fields(schema: Vec<Field>, paths: &[Vec<String>]) -> Vec<Field> {
     let paths: Vec<&[String]> = paths.iter().map(Vec::as_slice).collect();
     schema.into_iter().filter_map(|field| of_field(field, &paths)).collect()
+}
+
+/// Whether these paths mean the same parts to the analysis and in the rows. What has no name of its own, or shares it, gets one from BigQuery: picked by
+/// that, it would come without what the analysis says of it.
+pub(crate) fn can_be_picked(outputs: &[Output], schema: Option<&[Field]>, paths: &[Vec<String>]) -> bool {
+    let called: Vec<Field> = outputs.iter().map(|output| Field { name: output.name.clone(), kind: Type::Bool }).collect();
+    let is_same = |schema: &[Field]| {
+        schema.len() == called.len() && schema.iter().zip(&called).all(|(one, other)| one.name.eq_ignore_ascii_case(&other.name))
+    };
+    let goes_inside = paths.iter().any(|path| path.len() > 1);
+    are_named(&called)
+        && schema.is_none_or(is_same)
+        && (!goes_inside || outputs.iter().all(|output| output.kind.as_ref().is_some_and(is_named_within)))
+}
+
+fn is_named_within(kind: &Type) -> bool {
+    kind.fields().is_none_or(are_named)
+}
+
+fn are_named(fields: &[Field]) -> bool {
+    !place::steps(fields).iter().any(|step| place::is_place(step)) && fields.iter().all(|field| is_named_within(&field.kind))
 }
 
 fn narrowed(output: Output, paths: &[Vec<String>]) -> Option<Output> {
@@ -75,6 +96,27 @@ mod tests {
         let place = Type::Struct(vec![field("x", Type::Int64), field("y", Type::Int64)]);
         let address = Type::Struct(vec![field("city", Type::String), field("at", place)]);
         vec![output("id", Type::Int64, &[&[]]), output("address", Type::Array(Box::new(address)), &[&["city"], &["at", "x"], &["at", "y"]])]
+    }
+
+    /// A field without a name is `_field_2` in the rows and has no such name in the analysis: picked alone it would come unmasked.
+    #[test]
+    fn what_has_no_name_of_its_own_is_not_picked() {
+        let check = |outputs: &[(&str, &str)], schema: &[&str], path: &str, expect: bool| {
+            let kind = |text: &str| Type::parse(text).unwrap();
+            let outputs: Vec<Output> = outputs.iter().map(|(name, text)| output(name, kind(text), &[])).collect();
+            let schema: Vec<Field> = schema.iter().map(|name| field(name, Type::String)).collect();
+            let path = path.split('.').map(str::to_owned).collect();
+            assert_eq!(can_be_picked(&outputs, Some(&schema), &[path]), expect, "{outputs:?} {schema:?}");
+        };
+        check(&[("s", "STRUCT<x STRING, y STRING>")], &["s"], "s.y", true);
+        check(&[("s", "STRUCT<x STRING, STRING>")], &["s"], "s._field_2", false);
+        check(&[("s", "STRUCT<x STRING, STRING>")], &["s"], "s", true);
+        check(&[("s", "ARRAY<STRUCT<x STRING, y STRUCT<STRING>>>")], &["s"], "s.y._field_1", false);
+        check(&[("s", "STRUCT<x STRING, X STRING>")], &["s"], "s.x", false);
+        check(&[("", "STRING")], &["f0_"], "f0_", false);
+        check(&[("a", "STRING"), ("a", "STRING")], &["a", "a_1"], "a_1", false);
+        check(&[("a", "STRING"), ("b", "STRING")], &["a", "a_1"], "a_1", false);
+        check(&[("a", "STRING"), ("b", "STRING")], &["A", "b"], "b", true);
     }
 
     /// Columns and leaves that are left.

@@ -2,7 +2,7 @@
 
 use super::ask::{OpenedSession, ReadSessionAsk, StreamSplit, split_stream};
 use super::book::{Matter, READ_SESSION_MILLISECONDS_MAX, ReadSession};
-use super::fields::{picked, picked_fields};
+use super::fields::{can_be_picked, picked, picked_fields};
 use crate::asked::Visit;
 use crate::decide::{Background, failed};
 use crate::gateway::{Gateway, Passage};
@@ -189,7 +189,8 @@ pub(crate) fn narrowed(work: &QueryWork, fields: &[Vec<String>]) -> Result<Query
         Why::Form { reason: FormReason::Unsupported, text: text.to_owned() }
     };
     let [only] = work.analysis.statements.as_slice() else { return Err(unsupported()) };
-    if only.kind != "SELECT" || only.outputs.iter().any(|output| output.name.is_empty()) {
+    let schema = work.dry_run.as_ref().and_then(|dry_run| dry_run.schema.as_deref());
+    if only.kind != "SELECT" || !can_be_picked(&only.outputs, schema, fields) {
         return Err(unsupported());
     }
     let statement = StatementAnalysis { outputs: picked(only.outputs.clone(), fields), ..only.clone() };

@@ -108,6 +108,7 @@ fn policy() -> Policy {
         masks: vec![masked],
         clear: Vec::new(),
         inherits: BTreeMap::from([("p.d.t.c".to_owned(), vec!["health".to_owned()])]),
+        inherits_computed: BTreeMap::from([("p.d.t.c".to_owned(), vec!["health".to_owned()])]),
         decided_by: vec![DecidedBy {
             column: "p.d.t.c".to_owned(),
             how: "filter".to_owned(),

@@ -51,7 +51,7 @@ pub(crate) type Masks = Vec<(usize, Vec<String>, Mask)>;
 
 fn writer(columns: &Columns, masks: &Masks) -> Writer {
     static NONE: BTreeSet<String> = BTreeSet::new();
-    let laid = masks.iter().map(|(output, at, mask)| Laid { output: *output, at, mask, labels: &NONE, columns: &NONE });
+    let laid = masks.iter().map(|(output, at, mask)| Laid { output: *output, kind: None, at, mask, labels: &NONE, columns: &NONE });
     let values = Values { keys: MaskKeys::new(&[7; MASK_SECRET_BYTES]).of_result(&["x"]), form: TimestampForm::default() };
     Writer { cover: Arc::new(Cover::of(columns, laid).unwrap()), values }
 }

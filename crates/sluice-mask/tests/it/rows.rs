@@ -193,6 +193,50 @@ fn columns_that_were_not_planned_for_are_withheld() {
     }
 }
 
+/// A caller chooses the names of fields, leaves them out, or uses one twice: what is masked is a place.
+#[test]
+fn fields_are_masked_by_their_places_whatever_they_are_called() {
+    let labels = label("id", "default_value", &["ssn"]);
+    let check = |kind: &str, at: &str, called: &[&str], expect: Result<&[&str], MaskFault>| {
+        let cells = |texts: &[&str]| texts.iter().map(|text| format!(r#"{{"v":"{text}"}}"#)).collect::<Vec<_>>().join(",");
+        for many in [false, true] {
+            let one = |texts: &[&str]| {
+                let record = format!(r#"{{"f":[{}]}}"#, cells(texts));
+                if many { format!(r#"{{"f":[{{"v":[{{"v":{record}}}]}}]}}"#) } else { format!(r#"{{"f":[{{"v":{record}}}]}}"#) }
+            };
+            let whole = if many { format!("ARRAY<{kind}>") } else { kind.to_owned() };
+            let request = page_of("job_1", vec![vec![output("s", Some(&whole), &[(at, "ssn")])]]);
+            let fields: Vec<_> = called.iter().map(|name| json!({ "name": name, "type": "STRING" })).collect();
+            let mode = if many { "REPEATED" } else { "NULLABLE" };
+            let schema = json!({ "fields": [{ "name": "s", "type": "RECORD", "mode": mode, "fields": fields }] });
+            let reference = json!({ "projectId": "p", "jobId": "job_1" });
+            let row = one(&vec!["4711-0815"; called.len()]);
+            let page = format!(r#"{{"jobComplete":true,"jobReference":{reference},"schema":{schema},"rows":[{row}]}}"#);
+            let found = masker(&permit(request, &labels)).mask(RawPage::read(page.as_bytes()).unwrap());
+            assert_eq!(texts(found), expect.clone().map(one), "{whole} {at} {called:?}");
+        }
+    };
+    let (first, second) = (["", "4711-0815"], ["4711-0815", ""]);
+    check("STRUCT<name STRING, STRING>", "[2]", &["name", "_field_2"], Ok(&second));
+    check("STRUCT<STRING, STRING>", "[1]", &["_field_1", "_field_2"], Ok(&first));
+    check("STRUCT<_1 STRING, STRING>", "[2]", &["_1", "_field_2"], Ok(&second));
+    check("STRUCT<_1 STRING, STRING>", "_1", &["_1", "_field_2"], Ok(&first));
+    check("STRUCT<_field_2 STRING, STRING>", "[2]", &["_field_2", "_field_2"], Ok(&second));
+    check("STRUCT<_field_2 STRING, STRING>", "_field_2", &["_field_2", "_field_2"], Ok(&first));
+    check("STRUCT<a STRING, A STRING>", "[2]", &["a", "A"], Ok(&second));
+    // No place that the page has, or none that the plan can mean.
+    for (kind, at, called) in [
+        ("STRUCT<a STRING, STRING>", "[2]", &["a"][..]),
+        ("STRUCT<a STRING, STRING>", "[2]", &["a", "_field_2", "_field_3"]),
+        ("STRUCT<a STRING, STRING>", "[2]", &["_field_2", "a"]),
+        ("STRUCT<a STRING, STRING>", "[3]", &["a", "_field_2"]),
+        ("STRUCT<a STRING, STRING>", "_1", &["a", "_field_2"]),
+        ("STRUCT<a STRING, A STRING>", "a", &["a", "A"]),
+    ] {
+        check(kind, at, called, Err(MaskFault::Unfit));
+    }
+}
+
 #[test]
 fn statements_of_a_script_are_told_apart_by_their_columns() {
     let labels = label("id", "last_four", &["a"]);

@@ -36,4 +36,8 @@ impl<'a> Found<'a> {
     pub fn of(&self, column: &ColumnPath) -> Vec<&'a Label> {
         self.columns.get(column).cloned().unwrap_or_else(|| self.labels.of(column, self.known))
     }
+
+    pub fn is_computed(&self, column: &ColumnPath) -> bool {
+        self.labels.is_computed(column, self.known)
+    }
 }

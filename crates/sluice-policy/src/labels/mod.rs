@@ -14,6 +14,7 @@ pub use pattern::Pattern;
 pub(crate) use sizes::is_size_of_tables;
 
 use crate::mask::Mask;
+use crate::plan::Inherited;
 use sluice_model::{ColumnPath, TableName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -56,6 +57,8 @@ pub struct Known {
     policy_tags: Arc<Names>,
     /// Labels that came with the data, when a labelled column was written somewhere.
     inherited: Arc<Names>,
+    /// Those of them that came with something computed.
+    computed: Arc<Names>,
 }
 
 /// By canonical column.
@@ -114,6 +117,16 @@ impl Labels {
             names.remove(FOUND_LABEL);
         }
         names.into_iter().map(|name| self.called(name)).collect()
+    }
+
+    /// Whether what lies in a column was computed from what its labels mean. A label that was taken off says nothing of it.
+    pub fn is_computed(&self, column: &ColumnPath, known: &Known) -> bool {
+        if known.computed.is_empty() {
+            return false;
+        }
+        let column = canonical(column);
+        let mut labels = around(&known.computed, &column);
+        labels.any(|label| !self.is_released(&column, label))
     }
 
     /// The labels that columns of a table have. A table that might be behind a wildcard counts.
@@ -187,6 +200,19 @@ impl Known {
     /// What a permit said that a write carries along. Whether it was not known before.
     pub fn inherit(&mut self, column: &ColumnPath, label: &str) -> bool {
         add(&mut self.inherited, column, label)
+    }
+
+    /// The same for what was computed from a column with the label. It stays so: whoever writes a plain value beside it changes nothing of that.
+    pub fn inherit_computed(&mut self, column: &ColumnPath, label: &str) -> bool {
+        let is_new = self.inherit(column, label);
+        add(&mut self.computed, column, label) || is_new
+    }
+
+    pub fn take(&mut self, kept: &Inherited) -> bool {
+        match kept.computed {
+            true => self.inherit_computed(&kept.column, &kept.label),
+            false => self.inherit(&kept.column, &kept.label),
+        }
     }
 
     fn is_empty(&self) -> bool {

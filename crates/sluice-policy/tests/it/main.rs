@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
+mod carried;
+#[cfg(test)]
 mod cedar;
 #[cfg(test)]
 mod hostile;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sluice_model::{Analysis, ColumnPath, Exposure, Output, StatementAnalysis, Type, UseKind};
+use sluice_model::place::field_at;
+use sluice_model::{Analysis, ColumnPath, Exposure, Field, Output, StatementAnalysis, Type, UseKind};
 
 use super::value::Value;
 
@@ -213,10 +214,13 @@ fn blank(value: Value, kind: &Type, path: &[String]) -> Value {
     match (kind, value) {
         (Type::Array(element), Value::List(values)) => Value::List(values.into_iter().map(|value| blank(value, element, path)).collect()),
         (Type::Struct(fields), Value::Record(values)) => {
-            let parts = fields.iter().zip(values);
-            let parts =
-                parts.map(|(field, value)| if field.name.eq_ignore_ascii_case(first) { blank(value, &field.kind, rest) } else { value });
-            Value::Record(parts.collect())
+            let blanked = field_at(fields, first);
+            let parts = fields.iter().zip(values).enumerate();
+            let part = |(position, (field, value)): (usize, (&Field, Value))| match blanked == Some(position) {
+                true => blank(value, &field.kind, rest),
+                false => value,
+            };
+            Value::Record(parts.map(part).collect())
         }
         (_, other) => other,
     }

@@ -54,6 +54,9 @@ pub struct List {
 #[command(after_help = "Example:
   sluice labels set --config /etc/sluice --label health --by ana --reason 'seen in a review' acme-prod.clinic.notes.text")]
 pub struct Set {
+    /// The columns hold what was computed from such values: no part of it is shown to whoever may not see them
+    #[arg(long)]
+    computed: bool,
     /// One of the policy set in force
     #[arg(long, value_name = "NAME")]
     label: String,
@@ -124,11 +127,13 @@ impl Entry<'_> {
     }
 
     fn line(&self) -> String {
-        format!("{}  {}  since {}, {}", self.column, self.label, self.labelling.at, self.origin())
+        let computed = if self.labelling.computed { ", computed" } else { "" };
+        format!("{}  {}{computed}  since {}, {}", self.column, self.label, self.labelling.at, self.origin())
     }
 
     fn value(&self) -> Value {
-        let mut value = json!({ "column": self.column.to_string(), "label": self.label, "at": self.labelling.at });
+        let Labelling { at, computed, .. } = self.labelling;
+        let mut value = json!({ "column": self.column.to_string(), "label": self.label, "computed": computed, "at": at });
         let more = match &self.labelling.origin {
             Origin::Carried(request) => json!({ "origin": "carried", "request": hex(&request.0) }),
             Origin::Found(record) => json!({ "origin": "found", "record": record }),
@@ -156,11 +161,12 @@ fn set(asked: &Set) -> Result<ExitCode, Failure> {
     let columns = asked.columns.iter().map(|text| Ok((column(text)?, asked.label.clone()))).collect::<Result<Vec<_>, Failure>>()?;
     let (at, by, reason) = (now(), responsible.said.by.clone(), responsible.said.reason.clone());
     let file = open(&configuration)?;
-    file.add(&Labelling { origin: Origin::Set { by, reason }, at, columns }).map_err(|fault| failure(&fault))?;
+    let computed = asked.computed;
+    file.add(&Labelling { origin: Origin::Set { by, reason }, computed, at, columns }).map_err(|fault| failure(&fault))?;
     // It is so from here on, whatever becomes of the record.
     let (record, code) = responsible.record(&file);
     let Said { by, reason, json, .. } = &responsible.said;
-    let value = json!({ "label": asked.label, "columns": asked.columns, "by": by, "reason": reason, "at": at, "record": record });
+    let value = json!({ "label": asked.label, "columns": asked.columns, "computed": computed, "by": by, "reason": reason, "at": at, "record": record });
     say(*json, &value, &format!("{}: {}, by {by}: {reason}\n{record}", asked.label, asked.columns.join(", ")));
     Ok(code)
 }

@@ -5,7 +5,10 @@ use sluice_policy::{Change, Evaluation, MaskedPath, Need, PolicySet, Reason, Rul
 
 pub fn evaluation(set: &PolicySet, caller: &str, evaluation: &Evaluation) -> Value {
     let permitted = evaluation.permitted.iter().map(|(question, rules)| json!({ "question": question, "rules": rules }));
-    let inherited = evaluation.inherited.iter().map(|kept| json!({ "column": kept.column.to_string(), "label": kept.label }));
+    let inherited = evaluation
+        .inherited
+        .iter()
+        .map(|kept| json!({ "column": kept.column.to_string(), "label": kept.label, "computed": kept.computed }));
     json!({
         "outcome": evaluation.outcome.word(),
         "caller": caller,

@@ -129,10 +129,10 @@ impl Force {
         }
     }
 
-    fn keep(&self, origin: Origin, columns: Vec<(ColumnPath, String)>) -> Result<(), KeepFault> {
+    fn keep(&self, origin: Origin, computed: bool, columns: Vec<(ColumnPath, String)>) -> Result<(), KeepFault> {
         let fault = |fault: StoreFault| KeepFault(fault.to_string());
         let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        self.files.labels.add(&Labelling { origin, at, columns }).map_err(fault)?;
+        self.files.labels.add(&Labelling { origin, computed, at, columns }).map_err(fault)?;
         let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
         now.known = known_columns(&self.files.labels).map_err(fault)?;
         Ok(())
@@ -164,15 +164,22 @@ impl InForce for Force {
     }
 
     fn carry(&self, request: Subject, labels: &[Inherited]) -> Result<(), KeepFault> {
-        self.keep(Origin::Carried(request), labels.iter().map(|kept| (kept.column.clone(), kept.label.clone())).collect())
+        for computed in [true, false] {
+            let labels = labels.iter().filter(|kept| kept.computed == computed);
+            let columns: Vec<(ColumnPath, String)> = labels.map(|kept| (kept.column.clone(), kept.label.clone())).collect();
+            if !columns.is_empty() {
+                self.keep(Origin::Carried(request), computed, columns)?;
+            }
+        }
+        Ok(())
     }
 
     fn remember(&self, tags: &[(ColumnPath, String)]) -> Result<(), KeepFault> {
-        self.keep(Origin::Tagged, tags.to_vec())
+        self.keep(Origin::Tagged, false, tags.to_vec())
     }
 
     fn label_found(&self, column: &ColumnPath, label: &str, record: u64) -> Result<(), KeepFault> {
-        self.keep(Origin::Found(record), vec![(column.clone(), label.to_owned())])
+        self.keep(Origin::Found(record), false, vec![(column.clone(), label.to_owned())])
     }
 
     fn counters(&self) -> &dyn Counters {

@@ -21,23 +21,27 @@ const FOUND_PERCENT_MIN: usize = 45;
 /// One in so many combinations is asked direct, too.
 const DIRECT_STEP: usize = 12;
 /// Copies of labelled columns, by every way that a pipeline has.
-const WRITTEN: [&str; 5] = [
+const WRITTEN: [&str; 7] = [
     "CREATE TABLE staging.copied AS SELECT id, ssn AS code FROM clinic.patients",
+    "CREATE TABLE staging.structured AS SELECT id, STRUCT('' AS _1, ssn || '') AS s FROM clinic.patients",
+    "CREATE TABLE staging.computed AS SELECT id, CONCAT('x@', REPLACE(email, '@', '.')) AS mail FROM clinic.patients",
     "CREATE TABLE staging.filled (id INT64, c STRING)",
     "INSERT INTO staging.filled (id, c) SELECT id, ssn FROM clinic.patients",
     "CREATE TABLE staging.merged (id INT64, d STRING)",
     "MERGE staging.merged AS t USING clinic.visits AS s ON t.id = s.id WHEN NOT MATCHED THEN INSERT (id, d) VALUES (s.id, s.diagnosis)",
 ];
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 11] = [
     "clinic/tables/cards",
     "clinic/tables/patients",
     "clinic/tables/visits",
     "shop/tables/customers",
+    "staging/tables/computed",
     "staging/tables/copied",
     "staging/tables/filled",
     "staging/tables/merged",
     "staging/tables/raw_patients",
     "staging/tables/raw_visits",
+    "staging/tables/structured",
 ];
 
 /// What one attempt came to.

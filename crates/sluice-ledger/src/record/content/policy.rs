@@ -28,6 +28,9 @@ pub struct Policy {
     /// Columns that are written, and the labels that they have from then on.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub inherits: BTreeMap<String, Vec<String>>,
+    /// Those of them that go with something computed.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub inherits_computed: BTreeMap<String, Vec<String>>,
     /// Labelled columns that decide rows: a mark on what a mask does not cover.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub decided_by: Vec<DecidedBy>,

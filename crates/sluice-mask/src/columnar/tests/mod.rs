@@ -33,7 +33,7 @@ pub(super) fn columns(fields: &[Value]) -> Columns {
 
 pub(super) fn writer(columns: &Columns, masks: &Masks) -> Writer {
     static NONE: BTreeSet<String> = BTreeSet::new();
-    let laid = masks.iter().map(|(output, at, mask)| Laid { output: *output, at, mask, labels: &NONE, columns: &NONE });
+    let laid = masks.iter().map(|(output, at, mask)| Laid { output: *output, kind: None, at, mask, labels: &NONE, columns: &NONE });
     let keys = MaskKeys::new(&[7; MASK_SECRET_BYTES]).of_result(&["x"]);
     Writer { cover: Shared::new(Cover::of(columns, laid).unwrap()), values: Values { keys, form: TimestampForm::Int64Microseconds } }
 }

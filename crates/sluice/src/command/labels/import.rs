@@ -35,6 +35,9 @@ pub struct Import {
     /// A folder of table resources, as `tables.get` returns them, one JSON file each
     #[arg(long, value_name = "DIR")]
     catalog: Option<PathBuf>,
+    /// The columns hold what was computed from such values: no part of it is shown to whoever may not see them
+    #[arg(long, conflicts_with = "catalog")]
+    computed: bool,
     #[command(flatten)]
     responsible: Responsible,
 }
@@ -57,12 +60,12 @@ pub fn run(asked: &Import) -> Result<ExitCode, Failure> {
         (None, None) => return Err(Failure::new("neither a list nor a catalog")),
     };
     let count = found.len();
-    let fresh = without_known(found, &kept, is_tagged);
+    let fresh = without_known(found, &kept, is_tagged, asked.computed);
     let at = super::now();
     for part in fresh.chunks(COLUMNS_AT_ONCE_MAX) {
         let (by, reason) = (responsible.said.by.clone(), responsible.said.reason.clone());
         let origin = if is_tagged { Origin::TagsImported { by, reason } } else { Origin::Imported { by, reason } };
-        file.add(&Labelling { origin, at, columns: part.to_vec() }).map_err(|fault| failure(&fault))?;
+        file.add(&Labelling { origin, computed: asked.computed, at, columns: part.to_vec() }).map_err(|fault| failure(&fault))?;
     }
     let (record, code) = responsible.record(&file);
     let columns: Vec<Value> = fresh.iter().map(|(column, label)| json!({ "column": column.to_string(), "label": label })).collect();
@@ -72,10 +75,10 @@ pub fn run(asked: &Import) -> Result<ExitCode, Failure> {
     Ok(code)
 }
 
-fn without_known(found: Vec<(ColumnPath, String)>, kept: &KeptLabels, is_tagged: bool) -> Vec<(ColumnPath, String)> {
+fn without_known(found: Vec<(ColumnPath, String)>, kept: &KeptLabels, is_tagged: bool, computed: bool) -> Vec<(ColumnPath, String)> {
     let written = |(column, label): &(ColumnPath, String)| (column.to_string().to_lowercase(), label.clone());
     let is_tag = |origin: &Origin| matches!(origin, Origin::Tagged | Origin::TagsImported { .. });
-    let same = kept.labellings().iter().filter(|labelling| is_tag(&labelling.origin) == is_tagged);
+    let same = kept.labellings().iter().filter(|labelling| is_tag(&labelling.origin) == is_tagged && (labelling.computed || !computed));
     let mut known: BTreeSet<(String, String)> = same.flat_map(|labelling| labelling.columns.iter().map(written)).collect();
     found.into_iter().filter(|entry| known.insert(written(entry))).collect()
 }

@@ -106,7 +106,7 @@ fn value(scanned: &Scanned, record: Option<&String>) -> Value {
     let lacking = scanned.lacking.iter().map(|one| {
         let path: Vec<String> = one.path.iter().map(ToString::to_string).collect();
         let (column, source) = (one.column.to_string(), one.source.to_string());
-        json!({ "column": column, "label": one.label, "kind": one.kind, "source": source, "path": path, "job": one.job })
+        json!({ "column": column, "label": one.label, "computed": one.computed, "kind": one.kind, "source": source, "path": path, "job": one.job })
     });
     let not_understood = scanned.unread.iter().map(|(what, why)| json!({ "job": what, "because": why }));
     let models = scanned.models.iter().map(|model| json!({ "model": model.name.to_string(), "columns": model.columns }));
@@ -141,14 +141,18 @@ fn lines(scanned: &Scanned, record: Option<&String>) -> String {
 fn line(one: &Lacking) -> String {
     let by = one.job.as_ref().map(|job| format!("  by job {job}")).unwrap_or_default();
     let path: Vec<String> = one.path.iter().map(ToString::to_string).collect();
-    printable(&format!("{}  lacks {}  {}{by}  from {}", one.column, one.label, one.kind, path.join(" > ")))
+    let computed = if one.computed { ", computed" } else { "" };
+    printable(&format!("{}  lacks {}{computed}  {}{by}  from {}", one.column, one.label, one.kind, path.join(" > ")))
 }
 
 fn apply(file: &sluice_store::KeptLabelsFile, responsible: &Responsible, lacking: &[Lacking]) -> Result<(String, ExitCode), Failure> {
-    for part in lacking.chunks(COLUMNS_AT_ONCE_MAX) {
-        let columns = part.iter().map(|one| (one.column.clone(), one.label.clone())).collect();
-        let origin = Origin::Imported { by: responsible.said.by.clone(), reason: responsible.said.reason.clone() };
-        file.add(&Labelling { origin, at: super::now(), columns }).map_err(|fault| failure(&fault))?;
+    for computed in [true, false] {
+        let alike: Vec<&Lacking> = lacking.iter().filter(|one| one.computed == computed).collect();
+        for part in alike.chunks(COLUMNS_AT_ONCE_MAX) {
+            let columns = part.iter().map(|one| (one.column.clone(), one.label.clone())).collect();
+            let origin = Origin::Imported { by: responsible.said.by.clone(), reason: responsible.said.reason.clone() };
+            file.add(&Labelling { origin, computed, at: super::now(), columns }).map_err(|fault| failure(&fault))?;
+        }
     }
     Ok(responsible.record(file))
 }

@@ -18,6 +18,8 @@ const PATH_COLUMNS_MAX: usize = 64;
 pub struct Lacking {
     pub column: ColumnPath,
     pub label: String,
+    /// It was computed from what the label is on.
+    pub computed: bool,
     /// `copy`, `clone`, `snapshot`, `view`, `model`, or what kind of statement it was.
     pub kind: String,
     pub source: ColumnPath,
@@ -232,10 +234,10 @@ impl<'a> Reading<'a> {
             for path in paths {
                 let from = ColumnPath { table: source.clone(), path: path.clone() };
                 let column = ColumnPath { table: destination.clone(), path };
-                let labels = self.set.labels.of(&from, &self.known);
+                let (labels, computed) = (self.set.labels.of(&from, &self.known), self.set.labels.is_computed(&from, &self.known));
                 carried.extend(labels.into_iter().map(|label| Carried {
                     source: from.clone(),
-                    inherited: Inherited { column: column.clone(), label: label.name.clone() },
+                    inherited: Inherited { column: column.clone(), label: label.name.clone(), computed },
                 }));
             }
         }
@@ -244,14 +246,24 @@ impl<'a> Reading<'a> {
 
     /// What has the label already is left out. From here on it is known, so that copies of it are found.
     fn keep(&mut self, carried: Vec<Carried>, kind: &str, job: Option<&str>) {
-        for Carried { source, inherited: Inherited { column, label } } in carried {
-            if self.set.labels.of(&column, &self.known).iter().any(|has| has.name == label) {
+        for Carried { source, inherited } in carried {
+            let has_label = self.set.labels.of(&inherited.column, &self.known).iter().any(|has| has.name == inherited.label);
+            if has_label && (!inherited.computed || self.set.labels.is_computed(&inherited.column, &self.known)) {
                 continue;
             }
-            self.known.inherit(&column, &label);
+            self.known.take(&inherited);
+            let Inherited { column, label, computed } = inherited;
             self.sources.insert((canonical(&column).to_string(), label.clone()), source.clone());
             let path = self.path(&column, &label);
-            self.scanned.lacking.push(Lacking { column, label, kind: kind.to_owned(), source, path, job: job.map(str::to_owned) });
+            self.scanned.lacking.push(Lacking {
+                column,
+                label,
+                computed,
+                kind: kind.to_owned(),
+                source,
+                path,
+                job: job.map(str::to_owned),
+            });
         }
     }
 
