@@ -124,7 +124,7 @@ impl Joined {
     /// The next piece. Pieces, too, are as long as masked rows make them.
     pub async fn next<'a>(&mut self, gateway: &'a Gateway, passage: &Passage, long_row: &mut Option<LongRow<'a>>) -> Result<Step, Why> {
         loop {
-            if let Some(rows) = self.joining.next() {
+            if let Some(rows) = self.joining.piece() {
                 return Ok(Step::Rows(rows));
             }
             if self.is_finished {
@@ -182,7 +182,7 @@ impl Joined {
             return Err(Why::broke_off());
         }
         self.rows_before = rows;
-        let next = self.ask.from_row(self.start.saturating_add(rows), self.joining.rows_wanted());
+        let next = self.ask.further(self.start.saturating_add(rows), self.joining.rows_wanted());
         self.read_page(gateway, passage, &next).await
     }
 

@@ -144,7 +144,7 @@ pub enum RowsAsk {
 
 impl RowsAsk {
     /// The same rows, further on.
-    pub(crate) fn from_row(&self, start_index: u64, rows_max: Option<u64>) -> RowsAsk {
+    pub(crate) fn further(&self, start_index: u64, rows_max: Option<u64>) -> RowsAsk {
         match self {
             RowsAsk::AsSent | RowsAsk::SentFrom { .. } => RowsAsk::SentFrom { start_index, rows_max },
             RowsAsk::OfJob(rows) => RowsAsk::OfJob(JobRows { page_token: None, start_index: Some(start_index), rows_max, ..rows.clone() }),

@@ -111,7 +111,7 @@ impl Joining {
     }
 
     /// A piece that is whole.
-    pub fn next(&mut self) -> Option<MaskedRows> {
+    pub fn piece(&mut self) -> Option<MaskedRows> {
         self.ready.pop_front()
     }
 
@@ -173,7 +173,9 @@ impl Joining {
             State::Empty => {
                 let writer = self.masker.writer(Some(columns), has_schema).ok_or(MaskFault::Unfit)??;
                 self.columns = Some(columns.clone());
-                Ok(Written { bound: Some(self.bound), ..Written::new(writer) })
+                let mut written = Written::new(writer);
+                written.bound = Some(self.bound);
+                Ok(written)
             }
             State::Between(written) => Ok(written),
             State::Within(_) => Err(MaskFault::Shape),

@@ -131,11 +131,6 @@ impl Masker {
         Joining::new(self, Bound::new(rows_max, bytes_max))
     }
 
-    /// Whether the permit wants any masks.
-    pub fn masks(&self) -> bool {
-        self.wanted.is_some()
-    }
-
     /// Of columns that hide nothing, beside others that do and were not asked for: rows are written anew all the same.
     pub fn writing(self, permit: &Permit, keys: &MaskKeys) -> Masker {
         Masker { wanted: Some(self.wanted.unwrap_or_else(|| Wanted::by(permit, keys))), ..self }

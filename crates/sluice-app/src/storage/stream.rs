@@ -273,7 +273,8 @@ async fn read_on(mut reading: Reading, may_be_told: bool, to: Sender<Next<Masked
             Err(fault) => (Err(failed(fault, may_be_told)), true),
         };
         let is_last = is_last || found.is_err();
-        let found = found.map_or_else(|why| vec![Err(why)], |masked| masked.into_iter().map(|masked| Ok(Some(masked))).collect());
+        let found: Vec<Next<Masked>> =
+            found.map_or_else(|why| vec![Err(why)], |masked| masked.into_iter().map(|masked| Ok(Some(masked))).collect());
         let end = (is_last && !matches!(found.last(), Some(Err(_)))).then_some(Ok(None));
         for next in found.into_iter().chain(end) {
             if to.send(next).await.is_err() {

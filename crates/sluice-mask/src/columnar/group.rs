@@ -85,7 +85,7 @@ impl StreamMasking {
         let (writer, count) = self.opened(message, rows)?;
         group.begin(writer);
         let mut whole = Vec::new();
-        let mut behind = |group: &mut Group| {
+        let mut behind = |group: &mut Group| -> Result<(), MaskFault> {
             if group.is_full() {
                 whole.push(self.batch(writer, group.leave()?));
                 group.begin(writer);

@@ -52,7 +52,7 @@ fn joined(
     }
     joining.finish()?;
     let (has_more, count) = (joining.has_more(), joining.rows());
-    let pieces: Vec<MaskedRows> = std::iter::from_fn(|| joining.next()).collect();
+    let pieces: Vec<MaskedRows> = std::iter::from_fn(|| joining.piece()).collect();
     Ok((pieces.iter().map(|piece| (piece.count(), piece.text().to_owned())).collect(), has_more, count))
 }
 

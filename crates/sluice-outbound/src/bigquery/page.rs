@@ -12,6 +12,7 @@ use sluice_app::{Asking, JobName, JobRows, RawRows, RowsAsk, RowsSource, Upstrea
 use sluice_mask::{PAGE_BYTES_MAX, PageFault, PageStart, RawPage};
 use sluice_policy::Verb;
 use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A page that is longer leaves while it comes.

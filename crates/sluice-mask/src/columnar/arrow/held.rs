@@ -126,7 +126,7 @@ fn window<'s>(array: &'s Array<'_>, rows: Range<usize>) -> Option<Array<'s>> {
         }
     };
     let validity = array.validity.as_deref().map(of_bits).map_or(Some(None), |found| found.map(Some))?;
-    let seen = array.seen.as_ref().map(|seen| of_bits(seen)).map_or(Some(None), |found| found.map(Some))?;
+    let seen = array.seen.as_ref().map(|seen| of_bits(seen.as_slice())).map_or(Some(None), |found| found.map(Some))?;
     Some(Array { rows: rows.len(), validity, seen: seen.map(Arc::new), held })
 }
 
