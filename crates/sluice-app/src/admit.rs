@@ -48,7 +48,10 @@ impl Gateway {
             ask.sends = with_labels(ask.sends, &self.job_labels(passage))?;
         }
         self.understand_expressions(&passage.visit.trail, &passage.caller.principal().to_string(), &ask).await?;
-        let (request, known) = self.method_request(passage, &ask).await?;
+        let (mut request, known) = self.method_request(passage, &ask).await?;
+        if ask.reads != Reads::Nothing {
+            self.resume(passage, &mut request)?;
+        }
         let background = Background { known: &known, tables: &[] };
         let admission = self.admit_request(passage, request, background).await?;
         if let Some(name) = ask.begins.clone() {
@@ -82,9 +85,7 @@ impl Gateway {
             return Ok(Admitted::Resource(answer));
         }
         passage.place = Some(self.places.take(&passage.caller.principal().to_string()).await?);
-        let asking = self.parts.upstream.rows(&admission.permit, &RowsAsk::AsSent);
-        let page = passage.visit.trail.upstream(Stage::UpstreamRows, asking).await.map_err(fault)?;
-        let released = self.release(passage, &admission, page).await?;
+        let released = self.release(passage, admission, RowsAsk::AsSent, None).await?;
         self.complete_later(passage, &JobState::default(), &released.left());
         Ok(Admitted::Rows(Box::new(released.results())))
     }

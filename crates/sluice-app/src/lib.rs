@@ -10,6 +10,7 @@ mod gateway;
 mod identify;
 mod job;
 mod jobs;
+mod joined;
 mod labels;
 mod onward;
 mod partition;
@@ -40,6 +41,7 @@ pub use findings::{FoundSensitive, SAMPLE_BYTES_WAITING_MAX, SAMPLES_WAITING_MAX
 pub use gateway::{Connection, Gateway, Parts};
 pub use job::{JobName, JobWork, KnownJob, Part, QueryWork, owner_of};
 pub use jobs::{JOBS_LISTED_MAX, JobPage};
+pub use joined::JOINED_READ_BYTES_MAX;
 pub use labels::LABEL_PREFIX;
 pub use onward::{Ahead, MoreRows, RowsToCome};
 pub use places::{LONG_ROWS_AT_ONCE_MAX, LONG_ROWS_OF_ONE_MAX, ROWS_AT_ONCE_OF_ONE_MAX, ROWS_WAIT_MILLISECONDS_MAX};

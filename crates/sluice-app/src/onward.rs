@@ -3,11 +3,13 @@
 //! What goes wrong now cannot be told any more: the answer breaks off, and the record says why.
 
 use crate::gateway::{Gateway, Passage};
+use crate::joined::{Joined, Step};
 use crate::places::LONG_ROW_BYTES_MIN;
 use crate::ports::{Asking, JobState, RowsSource};
 use crate::record;
 use crate::refusal::Why;
 use crate::release::{Left, left, totals};
+use crate::sizes::Sizes;
 use crate::together::begun;
 use crate::trail::Stage;
 use sluice_ledger::Recorded;
@@ -44,13 +46,19 @@ pub struct Ahead(#[expect(dead_code, reason = "it is held, not looked at")] Owne
 
 /// The other side of it.
 pub(crate) struct Onward {
-    masking: Masking,
-    source: Box<dyn RowsSource>,
+    coming: Coming,
     to: Sender<MoreRows>,
     left: Left,
-    may_tell: MayTell,
+    sizes: Sizes,
     /// Of the job whose rows they are.
     pub state: JobState,
+}
+
+/// Where the rows come from.
+pub(crate) enum Coming {
+    /// One page of BigQuery's.
+    Page(Box<Masking>, Box<dyn RowsSource>),
+    Joined(Box<Joined>),
 }
 
 enum Masked {
@@ -81,21 +89,21 @@ impl RowsToCome {
 }
 
 impl Onward {
-    pub fn new(masking: Masking, source: Box<dyn RowsSource>, first: &[Recorded<MaskedRows>], may_tell: MayTell) -> (Onward, RowsToCome) {
+    pub fn new(coming: Coming, first: &[Recorded<MaskedRows>], sizes: Sizes) -> (Onward, RowsToCome) {
         let (to, from) = mpsc::channel(STEPS_AHEAD_MAX);
-        (Onward { masking, source, to, left: left(first), may_tell, state: JobState::default() }, RowsToCome(from))
+        (Onward { coming, to, left: left(first), sizes, state: JobState::default() }, RowsToCome(from))
     }
 }
 
 impl Gateway {
     /// To the end of the rows, which is the end of the request.
     pub(crate) async fn send_onward(self: Arc<Self>, passage: Passage, onward: Onward) {
-        let Onward { masking, source, to, mut left, may_tell, state } = onward;
+        let Onward { coming, to, mut left, sizes, state } = onward;
         let passage = Arc::new(passage);
         let ((masked, from_masked), (sealed, from)) = (mpsc::channel(STEPS_AHEAD_MAX), mpsc::channel(RECORDS_AHEAD_MAX));
-        let reading = tokio::spawn(Arc::clone(&self).read_on(Arc::clone(&passage), masking, source, masked));
+        let reading = tokio::spawn(Arc::clone(&self).read_on(Arc::clone(&passage), coming, masked));
         let sealing = tokio::spawn(Arc::clone(&self).seal_on(Arc::clone(&passage), left.pieces, from_masked, sealed));
-        let ending = self.send_recorded(&passage, from, &to, &mut left, may_tell).await;
+        let ending = self.send_recorded(&passage, from, &to, &mut left, sizes).await;
         reading.abort();
         sealing.abort();
         // No piece goes on record behind the end of its request.
@@ -158,7 +166,7 @@ impl Gateway {
         mut from: Receiver<Result<Sealed, Why>>,
         to: &Sender<MoreRows>,
         left: &mut Left,
-        may_tell: MayTell,
+        sizes: Sizes,
     ) -> Result<Ending, Why> {
         loop {
             match from.recv().await {
@@ -173,7 +181,7 @@ impl Gateway {
                     *left = sent;
                 }
                 Some(Ok(Sealed::End(head))) => {
-                    let ended = to.send(MoreRows::End(self.told_head(*head, may_tell))).await;
+                    let ended = to.send(MoreRows::End(self.told_head(*head, sizes))).await;
                     return Ok(ended.map_or(Ending::Abandoned, |()| Ending::Sent));
                 }
                 Some(Err(why)) => return Err(why),
@@ -207,14 +215,12 @@ impl Gateway {
     }
 
     /// By itself, so that the next rows are looked at while the ones before them are put on record.
-    async fn read_on(
-        self: Arc<Self>,
-        passage: Arc<Passage>,
-        masking: Masking,
-        source: Box<dyn RowsSource>,
-        to: Sender<Result<Masked, Why>>,
-    ) {
-        if let Err(why) = self.read_all(&passage, masking, source, &to).await {
+    async fn read_on(self: Arc<Self>, passage: Arc<Passage>, coming: Coming, to: Sender<Result<Masked, Why>>) {
+        let read = match coming {
+            Coming::Page(masking, source) => self.read_all(&passage, *masking, source, &to).await,
+            Coming::Joined(joined) => self.read_joined(&passage, *joined, &to).await,
+        };
+        if let Err(why) = read {
             // Nobody waits for it any more.
             drop(to.send(Err(why)).await);
         }
@@ -252,6 +258,27 @@ impl Gateway {
         }
         drop(to.send(Ok(Masked::End(Box::new(head)))).await);
         Ok(())
+    }
+
+    /// The pages of an answer with masked columns.
+    async fn read_joined(&self, passage: &Passage, mut joined: Joined, to: &Sender<Result<Masked, Why>>) -> Result<(), Why> {
+        let room = Arc::new(Semaphore::new(AHEAD_KIBIBYTES_MAX as usize));
+        let mut long_row = None;
+        loop {
+            let next = match joined.next(self, passage, &mut long_row).await? {
+                Step::End(head) => {
+                    drop(to.send(Ok(Masked::End(head))).await);
+                    return Ok(());
+                }
+                Step::Rows(rows) => {
+                    let ahead = ahead(&room, &rows).await?;
+                    Masked::Rows(rows, ahead)
+                }
+            };
+            if to.send(Ok(next)).await.is_err() {
+                return Ok(());
+            }
+        }
     }
 }
 

@@ -135,6 +135,21 @@ pub enum RowsAsk {
     /// As the permit's request says: `tabledata.list`.
     AsSent,
     OfJob(JobRows),
+    /// As the permit's request says, but for where it begins and how many they are.
+    SentFrom {
+        start_index: u64,
+        rows_max: Option<u64>,
+    },
+}
+
+impl RowsAsk {
+    /// The same rows, further on.
+    pub(crate) fn further(&self, start_index: u64, rows_max: Option<u64>) -> RowsAsk {
+        match self {
+            RowsAsk::AsSent | RowsAsk::SentFrom { .. } => RowsAsk::SentFrom { start_index, rows_max },
+            RowsAsk::OfJob(rows) => RowsAsk::OfJob(JobRows { page_token: None, start_index: Some(start_index), rows_max, ..rows.clone() }),
+        }
+    }
 }
 
 /// A page of rows, all of it or its beginning.
@@ -344,6 +359,12 @@ pub trait InForce: Send + Sync {
     fn halt(&self) -> Arc<Halt>;
     /// Policy tags and labels that came with the data.
     fn known(&self) -> Arc<Known>;
+
+    /// Whether labels came into this table with the data of a request: whoever wrote it chose how long what is hidden there is.
+    fn carries(&self, table: &TableName) -> bool {
+        let _ = table;
+        false
+    }
 
     /// Labels that go with the data of a request. Durable, and in `known`, when it answers. It may block.
     fn carry(&self, request: Subject, labels: &[Inherited]) -> Result<(), KeepFault>;

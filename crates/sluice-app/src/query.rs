@@ -5,6 +5,7 @@ use crate::asked::{QueryAsk, Visit};
 use crate::decide::{Admission, Background, failed};
 use crate::gateway::{Gateway, Passage};
 use crate::job::{JobName, JobWork, KnownJob, Part, QueryWork, owner_of};
+use crate::joined::result_of_job;
 use crate::labels::{with_ceiling, with_labels};
 use crate::onward::RowsToCome;
 use crate::ports::{JobRows, JobState, JobsFault, RowsAsk, Upload, UpstreamFault, UpstreamFaultKind};
@@ -271,6 +272,11 @@ impl Gateway {
             }
         }
         rows.job = running.as_ref().map_or_else(|| known.name.clone(), |running| running.state().name);
+        if let Some(row) =
+            rows.page_token.as_deref().map(|token| self.row_of_token(&result_of_job(passage, &known), token)).transpose()?.flatten()
+        {
+            (rows.page_token, rows.start_index) = (None, Some(row));
+        }
         let known_now = self.parts.in_force.known();
         let background = Background { known: &known_now, tables: &[] };
         let admission = self.admit_request(passage, self.page(&known, work, rows_sent(&rows)), background).await?;
@@ -291,11 +297,10 @@ impl Gateway {
         self.hold_to(&passage.connection, work, &state)?;
         let rows = RowsAsk::OfJob(rows);
         passage.place = Some(self.places.take(&passage.caller.principal().to_string()).await?);
-        let asking = self.parts.upstream.rows(&admission.permit, &rows);
-        let page = passage.visit.trail.upstream(Stage::UpstreamRows, asking).await.map_err(fault)?;
-        let released = self.release(passage, &admission, page).await?;
+        let may_tell = admission.may_tell;
+        let released = self.release(passage, admission, rows, state.head.clone()).await?;
         self.complete_later(passage, &state, &released.left());
-        Ok(Results { job: Some(state.name.clone()), state: Some(self.told(state, admission.may_tell)), ..released.results() })
+        Ok(Results { job: Some(state.name.clone()), state: Some(self.told(state, may_tell)), ..released.results() })
     }
 
     /// What was dispatched is what is judged: a job whose result is another is withheld.

@@ -1,9 +1,10 @@
 //! Rows on their way out: masked, on record piece by piece, and only then given to a door.
 
-use crate::decide::Admission;
+use crate::decide::{Admission, failed};
 use crate::gateway::{Gateway, Passage};
-use crate::onward::{Onward, RowsToCome};
-use crate::ports::{Asking, JobState, RawRows};
+use crate::joined::Step;
+use crate::onward::{Coming, Onward, RowsToCome};
+use crate::ports::{Asking, JobState, RawRows, RowsAsk};
 use crate::query::Results;
 use crate::record;
 use crate::refusal::Why;
@@ -16,6 +17,9 @@ use sluice_mask::{Head, MaskedCells as MaskedHere, MaskedRows, Masker};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// Masked rows that leave whole. More of them leave while they come.
+const JOINED_WHOLE_BYTES_MAX: usize = 2 << 20;
 
 /// Rows that may leave, with what stands around them.
 pub(crate) struct Released {
@@ -69,8 +73,21 @@ impl Released {
 }
 
 impl Gateway {
-    /// Of a page that is still on its way its first rows, so that what is odd about them is still told. The others follow in `onward.rs`.
-    pub(crate) async fn release(&self, passage: &mut Passage, admission: &Admission, raw: RawRows) -> Result<Released, Why> {
+    /// Rows, asked for and let out. Of a page that is still on its way its first rows, so that what is odd about them is still told. The others follow in
+    /// `onward.rs`.
+    pub(crate) async fn release(
+        &self,
+        passage: &mut Passage,
+        admission: Admission,
+        ask: RowsAsk,
+        around: Option<Head>,
+    ) -> Result<Released, Why> {
+        if self.hides(passage, &admission).await {
+            return self.release_joined(passage, admission, ask, around).await;
+        }
+        let asking = self.parts.upstream.rows(&admission.permit, &ask);
+        let fault = |fault| failed(fault, admission.may_tell);
+        let raw = passage.visit.trail.upstream(Stage::UpstreamRows, asking).await.map_err(fault)?;
         let masker = Masker::new(admission.permit.value(), &self.parts.mask_keys);
         let begun = Instant::now();
         let (head, masked, onward) = match raw {
@@ -87,12 +104,47 @@ impl Gateway {
         passage.visit.trail.note_result(Stage::Mask, begun, &masked);
         passage.sampling = self.sampling(&masker, admission.permit.value(), &head);
         let rows = self.commit_rows(passage, 0, masked?).await?;
+        let sizes = self.sizes(admission.permit.value().request(), admission.may_tell.sizes);
         let more = onward.map(|(masking, source)| {
-            let (onward, more) = Onward::new(masking, source, &rows, admission.may_tell);
+            let (onward, more) = Onward::new(Coming::Page(Box::new(masking), source), &rows, sizes);
             passage.onward = Some(onward);
             more
         });
-        Ok(Released { head: self.told_head(head, admission.may_tell), rows, more })
+        Ok(Released { head: self.told_head(head, sizes), rows, more })
+    }
+
+    /// The same of as many pages as one answer needs. How it is sent, too, is for masked rows alone to say: what is short leaves whole, what is long
+    /// leaves while it comes, and what stands before its rows is the same wherever BigQuery ended its pages.
+    async fn release_joined(
+        &self,
+        passage: &mut Passage,
+        admission: Admission,
+        ask: RowsAsk,
+        around: Option<Head>,
+    ) -> Result<Released, Why> {
+        let sizes = self.sizes(admission.permit.value().request(), admission.may_tell.sizes);
+        let mut joined = self.join(passage, Arc::new(admission), ask, around).await?;
+        let (mut pieces, mut bytes, mut long_row) = (Vec::new(), 0, None);
+        let end = loop {
+            match joined.next(self, passage, &mut long_row).await? {
+                Step::End(head) => break Some(head),
+                Step::Rows(rows) => {
+                    bytes += rows.text().len();
+                    pieces.push(rows);
+                }
+            }
+            if bytes > JOINED_WHOLE_BYTES_MAX {
+                break None;
+            }
+        };
+        let rows = self.commit_rows(passage, 0, pieces).await?;
+        if let Some(head) = end {
+            return Ok(Released { head: self.told_head(*head, sizes), rows, more: None });
+        }
+        let head = self.told_head(joined.head_before(), sizes);
+        let (onward, more) = Onward::new(Coming::Joined(Box::new(joined)), &rows, sizes);
+        passage.onward = Some(onward);
+        Ok(Released { head, rows, more: Some(more) })
     }
 
     /// Each piece on record, under its number; the first is `number`.

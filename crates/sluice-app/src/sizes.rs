@@ -7,9 +7,9 @@ use crate::refusal::Why;
 use crate::trail::Stage;
 use crate::understand::{Understood, shown};
 use serde_json::{Map, Value};
-use sluice_mask::Head;
+use sluice_mask::{COARSE_BYTES, Head};
 use sluice_model::{ColumnPath, TableName};
-use sluice_policy::{Inherited, Known, MayTell, Outcome, Request, Resource, Work};
+use sluice_policy::{Inherited, Known, Outcome, Request, Resource, Work};
 use sluice_sql::Required;
 use sluice_wire::policy_tags;
 use std::collections::BTreeSet;
@@ -27,7 +27,43 @@ const MATERIALIZED: &str = "MATERIALIZED_VIEW";
 const TABLES: &str = "__TABLES__";
 const SIZE: &str = "size_bytes";
 
+/// How counts of bytes are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sizes {
+    Exact,
+    /// In steps, for what others have stored.
+    Steps,
+    /// As the least step, whatever they are: who chooses how long hidden values are, for one answer to a question and for the other, sees it by any step.
+    Least,
+}
+
 impl Gateway {
+    pub(crate) fn sizes(&self, request: &Request, may_be_told: bool) -> Sizes {
+        let Work::Statement(statement) = &request.work else { return Sizes::of(may_be_told, false) };
+        let statements = &statement.analysis.statements;
+        let reads = statements.iter().flat_map(|statement| &statement.reads);
+        Sizes::of(may_be_told, statements.len() > 1 || reads.into_iter().any(|read| self.carries(&read.table)))
+    }
+
+    /// The same by what BigQuery says that a job is and has read. A script has tables of its own.
+    pub(crate) fn sizes_of_job(&self, state: &JobState) -> Sizes {
+        let is_script = state.statement_type.as_deref() == Some("SCRIPT");
+        let is_chosen = |table: &TableName| table.dataset.starts_with('_') || self.carries(table);
+        Sizes::of(false, is_script || state.referenced_tables.iter().any(is_chosen))
+    }
+
+    pub(crate) fn carries(&self, table: &TableName) -> bool {
+        self.parts.in_force.carries(&canonical_table(table))
+    }
+
+    pub(crate) fn count_bytes(&self, sizes: Sizes, bytes: u64) -> u64 {
+        match sizes {
+            Sizes::Exact => bytes,
+            Sizes::Steps => self.parts.mask_keys.coarse_bytes(bytes),
+            Sizes::Least => COARSE_BYTES,
+        }
+    }
+
     /// A statement that reads the sizes of a dataset's tables: they get the labels of all that is in the dataset, and keep them. Its pages are
     /// decided on by the same.
     pub(crate) async fn label_sizes(&self, passage: &Passage, understood: &mut Understood) -> Result<(), Why> {
@@ -67,30 +103,35 @@ impl Gateway {
         Ok(labels.collect())
     }
 
-    pub(crate) fn told_head(&self, mut head: Head, may_tell: MayTell) -> Head {
-        if !may_tell.sizes {
-            coarsen_fields(&mut head.rest, &|bytes| self.parts.mask_keys.coarse_bytes(bytes));
+    pub(crate) fn told_head(&self, mut head: Head, sizes: Sizes) -> Head {
+        if sizes != Sizes::Exact {
+            coarsen_fields(&mut head.rest, &|bytes| self.count_bytes(sizes, bytes));
         }
         head
     }
 
     /// The description of a table, as it may be told. One's own result is described by its statement: it holds what was read before it is masked,
     /// and nothing that BigQuery counts beside.
-    pub(crate) async fn tell_of_table(&self, passage: &Passage, admission: &Admission, known: &Known, answer: Answer) -> Answer {
+    pub(crate) async fn tell_of_table(&self, passage: &Passage, admission: &Admission, known: &Known, mut answer: Answer) -> Answer {
         let mut coarse = answer.0.clone();
         coarsen_table(&mut coarse, &|bytes| self.parts.mask_keys.coarse_bytes(bytes));
         if coarse == answer.0 {
             return answer;
         }
         let request = admission.permit.value().request();
-        let may_be_told = match &request.work {
-            Work::Statement(_) => admission.may_tell.texts,
+        let sizes = match &request.work {
+            Work::Statement(_) => Sizes::of(admission.may_tell.texts, true),
             Work::Method(method) => match &method.resource {
-                Resource::Table(table) => self.shows_whole_of(passage, request, table, known, &answer.0).await,
-                _ => true,
+                Resource::Table(table) => {
+                    Sizes::of(self.shows_whole_of(passage, request, table, known, &answer.0).await, self.carries(table))
+                }
+                _ => Sizes::Exact,
             },
         };
-        if may_be_told { answer } else { Answer(coarse) }
+        if sizes != Sizes::Exact {
+            coarsen_table(&mut answer.0, &|bytes| self.count_bytes(sizes, bytes));
+        }
+        answer
     }
 
     /// The same by what BigQuery says of a table just now. What a materialized view holds comes from columns of other tables.
@@ -139,13 +180,14 @@ impl Gateway {
         if !self.shows_whole(passage, &state.name.project, &table, &known).await
             && let Some(statistics) = state.resource.0.get_mut("statistics")
         {
-            coarsen(statistics, &|bytes| self.parts.mask_keys.coarse_bytes(bytes));
+            let sizes = Sizes::of(false, self.carries(&table));
+            coarsen(statistics, &|bytes| self.count_bytes(sizes, bytes));
         }
         state
     }
 
     /// Whether the caller may read every column of a table as it is.
-    async fn shows_whole(&self, passage: &Passage, project: &str, table: &TableName, known: &Known) -> bool {
+    pub(crate) async fn shows_whole(&self, passage: &Passage, project: &str, table: &TableName, known: &Known) -> bool {
         if self.parts.in_force.policy().labels.of_table(table, known).is_empty() {
             return true;
         }
@@ -153,6 +195,16 @@ impl Gateway {
         let Ok(columns) = self.columns(&passage.visit.trail, &passage.connection, tables, None).await else { return false };
         let read = self.weigh_method(passage, project, ("tabledata.list", table, columns.outputs), &columns.known);
         read.outcome == Outcome::Permitted && read.masks.is_empty()
+    }
+}
+
+impl Sizes {
+    fn of(may_be_told: bool, are_chosen: bool) -> Sizes {
+        match (may_be_told, are_chosen) {
+            (true, _) => Sizes::Exact,
+            (false, true) => Sizes::Least,
+            (false, false) => Sizes::Steps,
+        }
     }
 }
 

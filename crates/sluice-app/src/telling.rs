@@ -84,7 +84,8 @@ impl Gateway {
         if may_tell.sizes {
             return state;
         }
-        let coarse = |bytes: u64| self.parts.mask_keys.coarse_bytes(bytes);
+        let sizes = self.sizes_of_job(&state);
+        let coarse = |bytes: u64| self.count_bytes(sizes, bytes);
         if let Some(statistics) = state.resource.0.get_mut("statistics") {
             coarsen(statistics, &coarse);
         }

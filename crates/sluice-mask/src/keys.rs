@@ -1,5 +1,6 @@
 //! What hashes are made with. The secret comes in: nothing here draws or keeps one.
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 use std::fmt;
 
@@ -9,14 +10,19 @@ pub const MASK_SECRET_BYTES: usize = 32;
 const KEYED: &[u8] = b"sluice keyed_hash 1";
 const RANDOM: &[u8] = b"sluice random_hash 1";
 const COARSE: &[u8] = b"sluice coarse_bytes 1";
+const PAGES: &[u8] = b"sluice page_token 1";
 /// What a count of bytes is rounded to: the least that BigQuery bills a table for.
 pub const COARSE_BYTES: u64 = 10 << 20;
+/// How a token of the gateway's begins. No letter of BigQuery's tokens is a full stop.
+const TOKEN: &str = "sluice.";
+const TOKEN_TAG_BYTES: usize = 16;
 
 /// Of a deployment: its replicas have the same, or equal values do not have equal hashes.
 pub struct MaskKeys {
     keyed: Key,
     random: Key,
     coarse: Key,
+    pages: Key,
 }
 
 /// For the rows of one result.
@@ -32,7 +38,7 @@ impl MaskKeys {
     pub fn new(secret: &[u8; MASK_SECRET_BYTES]) -> MaskKeys {
         let secret = Key::new(HMAC_SHA256, secret);
         let derived = |use_of: &[u8]| Key::new(HMAC_SHA256, sign(&secret, use_of).as_ref());
-        MaskKeys { keyed: derived(KEYED), random: derived(RANDOM), coarse: derived(COARSE) }
+        MaskKeys { keyed: derived(KEYED), random: derived(RANDOM), coarse: derived(COARSE), pages: derived(PAGES) }
     }
 
     /// A count of bytes for somebody who may not know how long the values are together.
@@ -49,10 +55,31 @@ impl MaskKeys {
 
     /// `result` names it: all pages of one result say the same, and no other result does.
     pub(crate) fn of_result(&self, result: &[&str]) -> HashKeys {
-        // Each part behind its length, so that no two results are named alike.
-        let named: Vec<u8> = result.iter().flat_map(|part| [format!("{}:", part.len()).as_bytes(), part.as_bytes()].concat()).collect();
-        HashKeys { keyed: self.keyed.clone(), random: Key::new(HMAC_SHA256, sign(&self.random, &named).as_ref()) }
+        HashKeys { keyed: self.keyed.clone(), random: Key::new(HMAC_SHA256, sign(&self.random, &named(result)).as_ref()) }
     }
+
+    /// What a client goes on by, from this row of that result. BigQuery's own tokens say where its pages end.
+    pub fn page_token(&self, result: &[&str], row: u64) -> String {
+        let tag: String = self.token_tag(result, row).iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{TOKEN}{row:x}.{tag}")
+    }
+
+    /// Which row a token says. `None` where it is none of the gateway's, `Some(None)` where it is of another result.
+    pub fn token_row(&self, result: &[&str], token: &str) -> Option<Option<u64>> {
+        let said = token.strip_prefix(TOKEN)?;
+        let row = said.split_once('.').and_then(|(row, _)| u64::from_str_radix(row, 16).ok());
+        Some(row.filter(|row| verify_slices_are_equal(self.page_token(result, *row).as_bytes(), token.as_bytes()).is_ok()))
+    }
+
+    fn token_tag(&self, result: &[&str], row: u64) -> Vec<u8> {
+        let said = [&row.to_be_bytes()[..], &named(result)].concat();
+        sign(&self.pages, &said).as_ref().iter().take(TOKEN_TAG_BYTES).copied().collect()
+    }
+}
+
+/// Each part behind its length, so that no two results are named alike.
+fn named(result: &[&str]) -> Vec<u8> {
+    result.iter().flat_map(|part| [format!("{}:", part.len()).as_bytes(), part.as_bytes()].concat()).collect()
 }
 
 /// Keys do not reach a log.
@@ -95,6 +122,25 @@ mod tests {
         let other = MaskKeys::new(&[2; MASK_SECRET_BYTES]);
         let differs = |bytes: &u64| other.coarse_bytes(*bytes) != keys.coarse_bytes(*bytes);
         assert!((0..100).map(|bytes| bytes + 3 * COARSE_BYTES + COARSE_BYTES / 2).any(|bytes| differs(&bytes)));
+    }
+
+    #[test]
+    fn a_token_says_a_row_of_one_result_and_of_no_other() {
+        let (keys, other) = (MaskKeys::new(&[1; MASK_SECRET_BYTES]), MaskKeys::new(&[2; MASK_SECRET_BYTES]));
+        let result = ["job", "p", "j"];
+        let token = keys.page_token(&result, 4_711);
+        let check = |keys: &MaskKeys, result: &[&str], token: &str, expect: Option<Option<u64>>| {
+            assert_eq!(keys.token_row(result, token), expect, "{token} of {result:?}");
+        };
+        check(&keys, &result, &token, Some(Some(4_711)));
+        check(&keys, &["job", "pj", ""], &token, Some(None));
+        check(&other, &result, &token, Some(None));
+        check(&keys, &result, &token.replace("1267", "1268"), Some(None));
+        check(&keys, &result, &token.replace("1267", "01267"), Some(None));
+        check(&keys, &result, &token[..token.len() - 1], Some(None));
+        check(&keys, &result, "sluice.", Some(None));
+        check(&keys, &result, "BGKDHFHKJQAQAAASA4EAAEEAQCAAKGQ=", None);
+        check(&keys, &result, "12", None);
     }
 
     #[test]

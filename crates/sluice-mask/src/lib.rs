@@ -8,6 +8,7 @@ mod around;
 mod columnar;
 mod cover;
 mod detect;
+mod joining;
 mod keys;
 mod mail;
 mod marks;
@@ -24,13 +25,15 @@ mod value;
 mod write;
 
 pub use columnar::{
-    ARRAY_ROWS_MAX, AVRO_SCHEMA_BYTES_MAX, BATCH_DECODED_BYTES_MAX, MaskedBatch, STREAM_MESSAGE_BYTES_MAX, StreamMasking, StreamSchema,
+    ARRAY_ROWS_MAX, AVRO_SCHEMA_BYTES_MAX, BATCH_DECODED_BYTES_MAX, GROUP_BYTES_MAX, GROUP_ROWS_MAX, Group, MaskedBatch,
+    STREAM_MESSAGE_BYTES_MAX, StreamMasking, StreamSchema,
 };
 pub use cover::CoveredPath;
 pub use detect::{
     CELL_BYTES_MAX, COLUMNS_TALLIED_MAX, Finding, SAMPLE_BYTES_MAX, SAMPLE_MESSAGE_BYTES_MAX, SAMPLE_ROWS_MAX, Sample, Sampling, Source,
     Tally, kinds_by_name,
 };
+pub use joining::{JOINED_BYTES_MAX, Joining};
 pub use keys::{COARSE_BYTES, MASK_SECRET_BYTES, MaskKeys};
 pub use masker::{MaskFault, MaskedCells, MaskedRows, Masker, ROWS_BYTES_MAX};
 pub use masking::{Masking, PAGE_ON_ITS_WAY_BYTES_MAX, PageStart, ROW_BYTES_MAX};

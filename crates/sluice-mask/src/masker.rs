@@ -2,6 +2,7 @@
 
 use crate::cover::{Cover, CoveredPath, Laid};
 use crate::detect::{Form, Sampling};
+use crate::joining::Joining;
 use crate::keys::{HashKeys, MaskKeys};
 use crate::masking::{Masking, PageStart};
 use crate::moment::TimestampForm;
@@ -10,7 +11,7 @@ use crate::scan::{Odd, Scan};
 use crate::schema::Columns;
 use crate::settle::settled;
 use crate::value::Values;
-use crate::write::{Count, Leaving, Writer, Written};
+use crate::write::{Bound, Count, Leaving, Writer, Written};
 use serde_json::Value;
 use sluice_model::Output;
 use sluice_policy::{MaskedPath, Permit, Purpose, Request, Resource, Work, fits, shown_statements};
@@ -125,6 +126,16 @@ impl Masker {
         Ok(Masking::new(start, columns.ok_or(MaskFault::Shape)?, writer))
     }
 
+    /// The same for an answer that is of several pages: where it ends, masked rows alone decide.
+    pub fn join(self, rows_max: Option<u64>, bytes_max: usize) -> Joining {
+        Joining::new(self, Bound::new(rows_max, bytes_max))
+    }
+
+    /// Of columns that hide nothing, beside others that do and were not asked for: rows are written anew all the same.
+    pub fn writing(self, permit: &Permit, keys: &MaskKeys) -> Masker {
+        Masker { wanted: Some(self.wanted.unwrap_or_else(|| Wanted::by(permit, keys))), ..self }
+    }
+
     /// For looking at some of the rows that leave: what of them is neither masked nor labelled. Nothing if there is nothing of that.
     pub fn sampling(&self, permit: &Permit, head: &Head) -> Option<Sampling> {
         let known = head.schema.as_ref().and_then(Columns::of_schema);
@@ -150,7 +161,7 @@ impl Masker {
     }
 
     /// Nothing if no masks are wanted. A page without rows may have any columns, so whoever has rows asks whether they fit.
-    fn writer(&self, columns: Option<&Columns>, has_schema: bool) -> Option<Result<Writer, MaskFault>> {
+    pub(crate) fn writer(&self, columns: Option<&Columns>, has_schema: bool) -> Option<Result<Writer, MaskFault>> {
         let wanted = self.wanted.as_ref()?;
         // Rows of a table do not say which statement of a script they are of, and what they are was only expected.
         let is_certain = has_schema || wanted.shown.len() == 1;
@@ -160,7 +171,7 @@ impl Masker {
         })
     }
 
-    fn columns(&self, schema: Option<&Value>, found: Option<&PageJob>) -> Result<Option<Columns>, MaskFault> {
+    pub(crate) fn columns(&self, schema: Option<&Value>, found: Option<&PageJob>) -> Result<Option<Columns>, MaskFault> {
         let known = schema.map(|schema| Columns::of_schema(schema).ok_or(MaskFault::Shape)).transpose()?;
         // A page has its own word for what its columns are. What was decided on is the word that was given before. Masks are laid by columns: they see for
         // themselves whether these fit.

@@ -7,7 +7,7 @@ use crate::masker::{MaskFault, MaskedRows, ROWS_BYTES_MAX};
 use crate::page::{HEAD_MEMBER_BYTES_MAX, Head, PageFault, PageJob, Pieces, ROWS};
 use crate::scan::Scan;
 use crate::schema::Columns;
-use crate::write::{Writer, Written};
+use crate::write::{Bound, Writer, Written};
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
@@ -86,6 +86,11 @@ impl PageStart {
         }
         let (rows, _) = masking.end()?;
         Ok(count + rows.iter().map(MaskedRows::count).sum::<u64>())
+    }
+
+    /// Of its rows, as far as they have come.
+    pub fn rows_bytes(&self) -> usize {
+        self.bytes.len()
     }
 
     pub(crate) fn job(&self) -> Option<&PageJob> {
@@ -169,6 +174,10 @@ impl Masking {
     pub fn end(mut self) -> Result<(Vec<MaskedRows>, Head), MaskFault> {
         self.look()?;
         let rows = self.leave(true)?;
+        Ok((rows, self.behind_rows()?))
+    }
+
+    fn behind_rows(mut self) -> Result<Head, MaskFault> {
         let tail = self.buffer.get(self.at..).and_then(|tail| std::str::from_utf8(tail).ok());
         let tail = tail.filter(|_| self.place == Place::Tail).ok_or(MaskFault::Shape)?;
         let mut scan = Scan::new(tail);
@@ -178,7 +187,27 @@ impl Masking {
         }
         scan.end()?;
         let (head, _) = self.around.finish(true)?;
-        Ok((rows, head))
+        Ok(head)
+    }
+
+    /// A page that goes on from another one.
+    pub(crate) fn going_on(start: PageStart, columns: Columns, written: Written) -> Masking {
+        Masking { written: Some(written), ..Masking::new(start, columns, None) }
+    }
+
+    /// The page has ended, and what is written goes on.
+    pub(crate) fn end_part(mut self) -> Result<(Written, Head), MaskFault> {
+        self.look()?;
+        let written = self.written.take().ok_or(MaskFault::Shape)?;
+        Ok((written, self.behind_rows()?))
+    }
+
+    pub(crate) fn into_written(self) -> Option<Written> {
+        self.written
+    }
+
+    pub(crate) fn bound(&self) -> Option<Bound> {
+        self.written.as_ref().and_then(|written| written.bound)
     }
 
     fn is_time_to_look(&self) -> bool {
@@ -243,7 +272,7 @@ impl Masking {
                 _ => {
                     let from = scan.at();
                     let row = match &mut self.written {
-                        Some(written) => written.row(&self.columns, &mut scan, self.sizes.piece),
+                        Some(written) => written.next(&self.columns, &mut scan, self.sizes.piece),
                         None => self.columns.row(&mut scan),
                     };
                     if row.is_err() {

@@ -113,6 +113,10 @@ impl RawPage {
         Ok(count)
     }
 
+    pub fn rows_bytes(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Tells where each row begins and ends, after its shape is checked.
     pub(crate) fn each_row(&self, columns: Option<&Columns>, found: impl FnMut(usize, usize)) -> Result<(), MaskFault> {
         let mut scan = Scan::new(&self.rows);

@@ -42,6 +42,8 @@ pub(crate) struct Written {
     row: Vec<Count>,
     /// A row became longer than one may be.
     too_long: bool,
+    /// Where the rows of more than one page are joined: what there is of them, and may be. Their pieces go on from page to page.
+    pub(crate) bound: Option<Bound>,
 }
 
 /// Whole pieces, in one text that they share.
@@ -53,7 +55,7 @@ pub(crate) struct Leaving {
 impl Written {
     pub(crate) fn new(writer: Writer) -> Written {
         let row = vec![Count::default(); writer.cover.paths.len()];
-        Written { writer, text: String::new(), pieces: Pieces::default(), counts: Vec::new(), row, too_long: false }
+        Written { writer, text: String::new(), pieces: Pieces::default(), counts: Vec::new(), row, too_long: false, bound: None }
     }
 
     /// The next row, checked as it is written. Of one that is odd, or not whole yet, nothing stays.
@@ -92,7 +94,7 @@ impl Written {
 
     /// All but the last piece, which may still grow; that one too if nothing more will come.
     pub(crate) fn leave(&mut self, all: bool) -> Option<Leaving> {
-        let held = if all { None } else { self.pieces.0.pop().zip(self.counts.pop()) };
+        let held = if all && self.bound.is_none() { None } else { self.pieces.0.pop().zip(self.counts.pop()) };
         if self.pieces.0.is_empty() {
             if let Some((piece, count)) = held {
                 self.pieces.0.push(piece);
@@ -280,5 +282,8 @@ fn write_nothing(values: &Values, column: &Column, fields: &Columns, text: &mut 
     text.push_str("]}");
 }
 
+mod bound;
 #[cfg(test)]
 pub(crate) mod tests;
+
+pub(crate) use bound::Bound;

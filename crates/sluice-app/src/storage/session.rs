@@ -53,8 +53,12 @@ impl Gateway {
         .await
     }
 
-    async fn open_session_now(&self, passage: &mut Passage, ask: ReadSessionAsk) -> Result<OpenedSession, Why> {
+    async fn open_session_now(&self, passage: &mut Passage, mut ask: ReadSessionAsk) -> Result<OpenedSession, Why> {
         let About { matter, known, tables } = self.about(passage, &ask).await?;
+        let tells_by_size = self.tells_by_size(passage, &matter, &ask.project, &known).await;
+        if tells_by_size {
+            (ask.streams_max, ask.streams_preferred) = (1, 0);
+        }
         let request = self.request_of(passage, &matter, &ask.project, "storage.createReadSession", ask.sends())?;
         let admission = self.admit_request(passage, request, Background { known: &known, tables: &tables }).await?;
         let asking = self.parts.upstream.open_session(&admission.permit);
@@ -63,7 +67,8 @@ impl Gateway {
         let permit = admission.permit.value();
         let shape = self.masked_shape(permit, &opened.shape)?;
         // How long masked values are is a thing to know of them.
-        let bytes_estimated = if permit.masks().is_empty() && admission.may_tell.sizes { opened.bytes_estimated } else { 0 };
+        let bytes_estimated =
+            if permit.masks().is_empty() && admission.may_tell.sizes && !tells_by_size { opened.bytes_estimated } else { 0 };
         let now_ms = self.parts.machine.now_ms();
         let lasts_until = now_ms + READ_SESSION_MILLISECONDS_MAX;
         let id = record::hex(&passage.subject.0);
@@ -90,7 +95,8 @@ impl Gateway {
         let request = self.request_of(passage, &session.matter, &session.project, "storage.splitReadStream", sends)?;
         let admission = self.admit_request(passage, request, Background { known: &known, tables: &[] }).await?;
         let now_ms = self.parts.machine.now_ms();
-        if !self.read_sessions.may_grow(&session, now_ms) {
+        let tells_by_size = self.tells_by_size(passage, &session.matter, &session.project, &known).await;
+        if tells_by_size || !self.read_sessions.may_grow(&session, now_ms) {
             // As BigQuery says that a stream cannot be split.
             self.complete(passage, &JobState::default(), "completed").await;
             return Ok(None);
@@ -100,6 +106,15 @@ impl Gateway {
         let halves = halves.map_err(|fault| failed(fault, admission.may_tell))?;
         self.complete(passage, &JobState::default(), "completed").await;
         Ok(halves.and_then(|halves| self.read_sessions.add(&session, halves, now_ms)))
+    }
+
+    /// Whether somebody chose how long hidden values are: a result that is made of them, a table that they were written into. BigQuery has more streams where
+    /// there are more bytes, and cuts them by these, so there is one stream then, whole.
+    pub(super) async fn tells_by_size(&self, passage: &Passage, matter: &Matter, project: &str, known: &Known) -> bool {
+        match matter {
+            Matter::Job(job, _) => !self.may_tell(passage, job).texts,
+            Matter::Table { table, .. } => self.carries(table) && !self.shows_whole(passage, project, table, known).await,
+        }
     }
 
     /// The same answer for a stream that is not there and for one that is another's.

@@ -17,7 +17,7 @@ use sluice_identity::Caller;
 use sluice_ledger::Recorded;
 use sluice_ledger::record::content::Steps;
 use sluice_ledger::record::{Draft, DraftError, SealedRecord};
-use sluice_mask::{MaskFault, MaskedBatch, Masker, StreamMasking};
+use sluice_mask::{Group, MaskFault, MaskedBatch, Masker, StreamMasking};
 use sluice_policy::{Decision, Known, MayTell, Outcome, Permit};
 use std::fmt;
 use std::sync::Arc;
@@ -63,6 +63,10 @@ struct Reading {
     masker: Masker,
     shape: RowShape,
     masking: StreamMasking,
+    /// Where something is masked: rows that have not left.
+    group: Group,
+    /// The schema, for the first message that leaves.
+    said: Option<RowShape>,
 }
 
 struct Masked {
@@ -121,7 +125,11 @@ impl Gateway {
         let request = self.request_of(passage, &session.matter, &session.project, "storage.readRows", read_rows(&theirs, offset))?;
         let admission = self.admit_request(passage, request, Background { known: &known, tables: &[] }).await?;
         passage.place = Some(self.places.take(&passage.caller.principal().to_string()).await?);
-        let masker = Masker::new(admission.permit.value(), &self.parts.mask_keys);
+        let (permit, keys) = (admission.permit.value(), &self.parts.mask_keys);
+        let masker = Masker::new(permit, keys);
+        // Where what hides something was not asked for, what is beside it is cut anew, too.
+        let tells_by_size = self.tells_by_size(passage, &session.matter, &session.project, &known).await;
+        let masker = if tells_by_size { masker.writing(permit, keys) } else { masker };
         let masking = masker.begin_stream(session.shape.as_schema())?;
         let looks = self.parts.in_force.policy().settings.findings.looks_for_any();
         passage.sampling = if looks { masking.sampling(admission.permit.value()) } else { None };
@@ -129,7 +137,7 @@ impl Gateway {
         let source = passage.visit.trail.upstream(Stage::UpstreamRows, asking).await;
         let source = source.map_err(|fault| failed(fault, admission.may_tell))?;
         let (to, from) = mpsc::channel(STEPS_AHEAD_MAX);
-        let reading = Reading { source, masker, shape: session.shape.clone(), masking };
+        let reading = Reading { source, masker, shape: session.shape.clone(), masking, group: Group::default(), said: None };
         passage.streaming = Some(Streaming { permit: admission.permit, known: in_force, may_tell: admission.may_tell, reading, to });
         Ok((BatchesToCome(from), session.form))
     }
@@ -227,7 +235,7 @@ impl Gateway {
     }
 
     /// Policy or labels have changed while rows leave. What is still permitted with the very same masks goes on; a client that asks again gets what is so now.
-    pub(super) fn still_decided(&self, passage: &Passage, permit: &Permit, known: &Known) -> Result<(), Why> {
+    pub(crate) fn still_decided(&self, passage: &Passage, permit: &Permit, known: &Known) -> Result<(), Why> {
         let policy = self.parts.in_force.policy();
         let halt = self.parts.in_force.halt();
         let circumstances = self.circumstances(passage, known, &halt);
@@ -259,31 +267,60 @@ impl Gateway {
 
 async fn read_on(mut reading: Reading, may_tell: MayTell, to: Sender<Next<Masked>>) {
     loop {
-        let next = match reading.source.next().await {
-            Ok(Some(message)) => reading.mask(message).map(Some),
-            Ok(None) => Ok(None),
-            Err(fault) => Err(failed(fault, may_tell)),
+        let (found, is_last) = match reading.source.next().await {
+            Ok(Some(message)) => (reading.mask(message), false),
+            Ok(None) => (reading.rest(), true),
+            Err(fault) => (Err(failed(fault, may_tell)), true),
         };
-        let is_last = !matches!(next, Ok(Some(_)));
-        if to.send(next).await.is_err() || is_last {
+        let is_last = is_last || found.is_err();
+        let found: Vec<Next<Masked>> =
+            found.map_or_else(|why| vec![Err(why)], |masked| masked.into_iter().map(|masked| Ok(Some(masked))).collect());
+        let end = (is_last && !matches!(found.last(), Some(Err(_)))).then_some(Ok(None));
+        for next in found.into_iter().chain(end) {
+            if to.send(next).await.is_err() {
+                return;
+            }
+        }
+        if is_last {
             return;
         }
     }
 }
 
 impl Reading {
-    fn mask(&mut self, message: RowBatch) -> Result<Masked, Why> {
+    /// Where nothing is masked each message passes as it came. Otherwise rows leave in messages of their own, and neither how far the stream is nor how
+    /// much BigQuery holds it back is told: both go by bytes.
+    fn mask(&mut self, message: RowBatch) -> Result<Vec<Masked>, Why> {
         let RowBatch { bytes, rows, shape, progress, throttle_percent } = message;
         let mut said = None;
         if let Some(shape) = shape {
             if shape != self.shape {
+                // Rows that are held are of the columns that were said before.
+                if self.group.is_begun() {
+                    return Err(Why::Masking(MaskFault::Shape));
+                }
                 self.masking = self.masker.begin_stream(shape.as_schema())?;
                 self.shape = shape;
             }
             said = Some(self.shape.with(self.masking.schema()).ok_or(MaskFault::Shape)?);
         }
-        let batch = self.masking.mask(&bytes, rows)?;
-        Ok(Masked { batch, around: Around { shape: said, progress, throttle_percent } })
+        if !self.masking.is_masked() {
+            let batch = self.masking.mask(&bytes, rows)?;
+            return Ok(vec![Masked { batch, around: Around { shape: said, progress, throttle_percent } }]);
+        }
+        self.said = self.said.take().or(said);
+        let whole = self.masking.regroup(&mut self.group, &bytes, rows)?;
+        Ok(whole.into_iter().map(|batch| self.of_group(batch)).collect())
+    }
+
+    /// The stream has ended.
+    fn rest(&mut self) -> Result<Vec<Masked>, Why> {
+        let rest = self.masking.rest(&mut self.group)?;
+        Ok(rest.into_iter().map(|batch| self.of_group(batch)).collect())
+    }
+
+    fn of_group(&mut self, batch: MaskedBatch) -> Masked {
+        Masked { batch, around: Around { shape: self.said.take(), progress: None, throttle_percent: 0 } }
     }
 }
 

@@ -3,6 +3,7 @@
 mod arrow;
 mod avro;
 mod cells;
+mod group;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ pub(crate) use arrow::look as look_at_arrow;
 pub use arrow::{ARRAY_ROWS_MAX, BATCH_DECODED_BYTES_MAX};
 pub use avro::AVRO_SCHEMA_BYTES_MAX;
 pub(crate) use avro::look as look_at_avro;
+pub use group::{GROUP_BYTES_MAX, GROUP_ROWS_MAX, Group};
 pub use stream::{MaskedBatch, STREAM_MESSAGE_BYTES_MAX, StreamMasking, StreamSchema};
 
 /// How many columns a schema may still describe, nested ones too. A name that stands for a record describes it again.

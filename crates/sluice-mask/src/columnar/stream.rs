@@ -1,5 +1,6 @@
 //! MINT: `MaskedBatch`.
 
+use super::group::Group;
 use super::{arrow, avro};
 use crate::cover::Cover;
 use crate::detect::{Form, Sampling};
@@ -103,6 +104,44 @@ impl StreamMasking {
             Format::Avro => avro::mask(&self.columns, writer, message, count, &mut counts)?,
         };
         Ok(MaskedBatch { count: rows, bytes, cover: Some(Arc::clone(&writer.cover)), counts })
+    }
+}
+
+impl StreamMasking {
+    pub fn is_masked(&self) -> bool {
+        self.writer.is_some()
+    }
+
+    pub(super) fn writer(&self) -> Option<&Writer> {
+        self.writer.as_ref()
+    }
+
+    /// Of a message that is to be masked: how, and how many rows it has.
+    pub(super) fn opened(&self, message: &[u8], rows: u64) -> Result<(&Writer, usize), MaskFault> {
+        if message.len() > STREAM_MESSAGE_BYTES_MAX {
+            return Err(MaskFault::Shape);
+        }
+        let writer = self.writer.as_ref().ok_or(MaskFault::Unfit)?;
+        Ok((writer, usize::try_from(rows).map_err(|_| MaskFault::Shape)?))
+    }
+
+    pub(super) fn regroup_in_format(
+        &self,
+        writer: &Writer,
+        group: &mut Group,
+        message: &[u8],
+        rows: usize,
+        behind: &mut dyn FnMut(&mut Group) -> Result<(), MaskFault>,
+    ) -> Result<(), MaskFault> {
+        match self.format {
+            Format::Arrow => arrow::regroup(&self.columns, writer, group, (message, rows), behind),
+            Format::Avro => avro::regroup(&self.columns, writer, group, (message, rows), behind),
+        }
+    }
+
+    /// MINT, for rows that have been masked.
+    pub(super) fn batch(&self, writer: &Writer, (count, bytes, counts): (u64, Vec<u8>, Vec<Count>)) -> MaskedBatch {
+        MaskedBatch { count, bytes, cover: Some(Arc::clone(&writer.cover)), counts }
     }
 }
 

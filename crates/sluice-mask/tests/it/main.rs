@@ -5,6 +5,8 @@ mod corpus;
 #[cfg(test)]
 mod findings;
 #[cfg(test)]
+mod joining;
+#[cfg(test)]
 mod message;
 #[cfg(test)]
 mod permit;

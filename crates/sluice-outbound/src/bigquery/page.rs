@@ -12,10 +12,13 @@ use sluice_app::{Asking, JobName, JobRows, RawRows, RowsAsk, RowsSource, Upstrea
 use sluice_mask::{PAGE_BYTES_MAX, PageFault, PageStart, RawPage};
 use sluice_policy::Verb;
 use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A page that is longer leaves while it comes.
 const PAGE_WHOLE_BYTES_MAX: usize = 2 << 20;
+/// What says which rows of a table are asked for.
+const PLACES: [&str; 3] = ["maxResults", "pageToken", "startIndex"];
 /// Of `error` and `errors`.
 const ERROR_MEMBER: &[u8] = b"\"error";
 
@@ -23,8 +26,11 @@ impl Matter<'_> {
     /// A short page is read whole, and asked for again if it breaks off. Of a long one only the beginning is: its rows leave while it comes.
     pub(super) async fn rows(&self, rows: &RowsAsk) -> Result<RawRows, UpstreamFault> {
         let ask = match rows {
-            RowsAsk::AsSent if self.sends.verb != Verb::Get => return Err(unsent("rows are read by GET".to_owned())),
+            RowsAsk::AsSent | RowsAsk::SentFrom { .. } if self.sends.verb != Verb::Get => {
+                return Err(unsent("rows are read by GET".to_owned()));
+            }
             RowsAsk::AsSent => self.ask()?,
+            RowsAsk::SentFrom { start_index, rows_max } => self.ask_from(*start_index, *rows_max)?,
             RowsAsk::OfJob(rows) => self.results(&rows.job, &query(rows)),
         };
         let timing = &self.connection.timing;
@@ -57,6 +63,15 @@ impl Matter<'_> {
     pub(super) async fn head(&self, job: &JobName) -> Result<RawPage, UpstreamFault> {
         let ask = self.results(job, &[("maxResults".to_owned(), "0".to_owned())]);
         self.connection.ask(Some(self.caller), &ask, page).await
+    }
+
+    /// As the door built it, but for which rows.
+    fn ask_from(&self, start_index: u64, rows_max: Option<u64>) -> Result<Ask, UpstreamFault> {
+        let mut sends = self.sends.clone();
+        sends.query.retain(|(name, _)| !PLACES.contains(&name.as_str()));
+        sends.query.push(("startIndex".to_owned(), start_index.to_string()));
+        sends.query.extend(rows_max.map(|count| ("maxResults".to_owned(), count.to_string())));
+        Matter { connection: Arc::clone(&self.connection), caller: self.caller, sends: &sends }.ask()
     }
 
     fn results(&self, job: &JobName, query: &[(String, String)]) -> Ask {

@@ -8,6 +8,8 @@ use std::time::Duration;
 /// As many libraries read.
 const BUFFER_BYTES: usize = 256 << 10;
 const HEAD_BYTES_MAX: usize = 64 << 10;
+/// Of a body, that are kept.
+const END_BYTES: usize = 4 << 10;
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// Where to ask, and as whom.
@@ -30,6 +32,8 @@ pub struct Answer {
     pub status: u16,
     /// As much of the body as was wanted.
     pub start: Vec<u8>,
+    /// Its last bytes.
+    pub end: Vec<u8>,
     /// All of the body.
     pub bytes: u64,
 }
@@ -43,11 +47,11 @@ impl Answer {
         Ok(serde_json::from_slice(&self.start)?)
     }
 
-    /// The value of a text that stands before the rows.
+    /// The value of a text that stands before the rows, or behind them.
     pub fn member(&self, name: &str) -> Option<String> {
-        let text = self.text();
-        let head = text.split("\"rows\"").next()?;
-        let (_, behind) = head.split_once(&format!("\"{name}\":\""))?;
+        let (start, end) = (self.text(), String::from_utf8_lossy(&self.end));
+        let parts = [start.split("\"rows\"").next()?, end.rsplit(']').next()?];
+        let (_, behind) = parts.iter().find_map(|part| part.split_once(&format!("\"{name}\":\"")))?;
         behind.split('"').next().map(str::to_owned)
     }
 }
@@ -72,7 +76,7 @@ impl Link {
         let head = self.head()?;
         let status = head.split(' ').nth(1).and_then(|word| word.parse().ok()).ok_or("no status")?;
         let field = |line: &str| line.to_ascii_lowercase().strip_prefix("content-length:").map(|value| value.trim().to_owned());
-        let mut answer = Answer { status, start: Vec::new(), bytes: 0 };
+        let mut answer = Answer { status, start: Vec::new(), end: Vec::new(), bytes: 0 };
         if let Some(length) = head.lines().find_map(field) {
             self.take(length.parse()?, kept_bytes_max, &mut answer)?;
             return Ok(answer);
@@ -97,6 +101,10 @@ impl Link {
             let count = usize::try_from(left).unwrap_or(usize::MAX).min(self.to - self.from);
             let wanted = count.min(kept_bytes_max.saturating_sub(answer.start.len()));
             answer.start.extend_from_slice(self.buffer.get(self.from..self.from + wanted).unwrap_or_default());
+            let to = self.from + count;
+            let last = self.buffer.get(to.saturating_sub(END_BYTES).max(self.from)..to);
+            answer.end.extend_from_slice(last.unwrap_or_default());
+            answer.end.drain(..answer.end.len().saturating_sub(END_BYTES));
             self.from += count;
             left -= count as u64;
         }

@@ -39,8 +39,14 @@ const HEADS_BYTES_MAX: u64 = 64 << 10;
 struct Warehouse {
     small: String,
     pages: BTreeMap<usize, String>,
-    mail: String,
+    mail: Mail,
     table: String,
+}
+
+/// Rows of a page of masked ones, with where each begins: the gateway asks for those by their numbers.
+struct Mail {
+    text: String,
+    begins: Vec<usize>,
 }
 
 struct Request {
@@ -54,7 +60,7 @@ struct Request {
 /// Until standard input is closed.
 pub fn serve() -> Outcome<()> {
     let pages = PAGE_MEGABYTES.iter().map(|megabytes| (*megabytes, rows(megabytes * 1_000_000, row))).collect();
-    let mail = rows(MASKED_MEGABYTES * 1_000_000, row_with_mail);
+    let mail = Mail::of(rows(MASKED_MEGABYTES * 1_000_000, row_with_mail));
     let fields = fields(&COLUMNS);
     let table = json!({
         "kind": "bigquery#table", "etag": ETAG, "id": format!("{PROJECT}:bench.events"), "type": "TABLE", "location": "US",
@@ -122,10 +128,12 @@ impl Warehouse {
 
     fn page(&self, id: &str, query: &str) -> (&'static str, String, &str, &'static str) {
         let asked = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        if id.starts_with(MAIL) {
+            return self.page_of_mail(id, asked);
+        }
         let mut words = id.split('_').skip(1).filter_map(|word| word.parse::<usize>().ok());
-        let large = words.next().zip(words.next()).filter(|_| id.starts_with("pages_") || id.starts_with(MAIL));
+        let large = words.next().zip(words.next()).filter(|_| id.starts_with("pages_"));
         let (rows, pages) = match large {
-            Some((_, pages)) if id.starts_with(MAIL) => (self.mail.as_str(), pages),
             Some((megabytes, pages)) => (self.pages.get(&megabytes).map_or("", String::as_str), pages),
             None => (self.small.as_str(), 1),
         };
@@ -133,6 +141,32 @@ impl Warehouse {
         let next = (page + 1 < pages).then_some(page + 1);
         let (start, end) = around("bigquery#getQueryResultsResponse", id, rows.len() / row(0).len() * pages, next);
         if asked("maxResults") == Some("0") { ("200 OK", start, "", end) } else { ("200 OK", start, rows, end) }
+    }
+}
+
+impl Warehouse {
+    /// From a row on, to the end of its page, or as many as are wanted.
+    fn page_of_mail<'q>(&self, id: &str, asked: impl Fn(&str) -> Option<&'q str>) -> (&'static str, String, &str, &'static str) {
+        let number = |name: &str| asked(name).and_then(|text| text.parse::<usize>().ok());
+        let pages = id.split('_').nth(2).and_then(|word| word.parse::<usize>().ok()).unwrap_or(1);
+        let of_one = self.mail.begins.len();
+        let from = number("startIndex").or_else(|| number("pageToken")).unwrap_or_default().min(of_one * pages);
+        let to = (from / of_one * of_one + of_one).min(from.saturating_add(number("maxResults").unwrap_or(usize::MAX))).min(of_one * pages);
+        let (start, end) = around("bigquery#getQueryResultsResponse", id, of_one * pages, (to < of_one * pages).then_some(to));
+        ("200 OK", start, self.mail.between(from % of_one, to - from), end)
+    }
+}
+
+impl Mail {
+    fn of(text: String) -> Mail {
+        let begins = text.match_indices("{\"f\":").map(|(at, _)| at).collect();
+        Mail { text, begins }
+    }
+
+    fn between(&self, from: usize, count: usize) -> &str {
+        let begin = |row: usize| self.begins.get(row).copied();
+        let end = begin(from + count).map_or(self.text.len(), |next| next - 1);
+        begin(from).filter(|_| count > 0).and_then(|begin| self.text.get(begin..end)).unwrap_or_default()
     }
 }
 

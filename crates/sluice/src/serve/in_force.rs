@@ -7,9 +7,10 @@ use crate::command::policy::FolderLog;
 use sluice_app::{Alarm, InForce, KeepFault, SealFault};
 use sluice_identity::{IssuedCredentials, Revocations};
 use sluice_ledger::record::{Draft, Subject};
-use sluice_model::ColumnPath;
+use sluice_model::{ColumnPath, TableName};
 use sluice_policy::{ActivationLog, Counters, Halt, Inherited, Known, PolicySet};
 use sluice_store::{HaltFile, Halts, KeptLabelsFile, Labelling, Origin, Revocation, RevocationFile, Store, StoreFault, UsageFile};
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -35,6 +36,8 @@ struct Now {
     /// What is in force cannot be read: nobody knows then who was shut out.
     unreadable: bool,
     known: Arc<Known>,
+    /// Tables into which labels came with data, in small letters.
+    carried: Arc<BTreeSet<String>>,
     issued: issued::Known,
     revocations: Arc<Revocations>,
 }
@@ -53,6 +56,7 @@ impl Force {
             shadows: shadows(&log)?,
             unreadable: false,
             known: known_columns(&files.labels).map_err(failure)?,
+            carried: carried_tables(&files.labels).map_err(failure)?,
             revocations: issued.called_off(&known, files.revocations.current().map_err(failure)?),
             issued: known,
         };
@@ -74,6 +78,7 @@ impl Force {
         let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
         // A request may have carried a label meanwhile.
         next.known = known_columns(&self.files.labels).unwrap_or(next.known);
+        next.carried = carried_tables(&self.files.labels).unwrap_or(next.carried);
         *now = next;
         changed
     }
@@ -82,6 +87,7 @@ impl Force {
         next.issued = self.issued.look(&next.issued).map_err(failure)?;
         next.revocations = self.issued.called_off(&next.issued, self.files.revocations.current().map_err(failure)?);
         next.known = known_columns(&self.files.labels).map_err(failure)?;
+        next.carried = carried_tables(&self.files.labels).map_err(failure)?;
         // An activation counts once it is on record.
         if !self.log.unrecorded().map_err(failure)?.is_empty() {
             return Ok(());
@@ -135,6 +141,7 @@ impl Force {
         self.files.labels.add(&Labelling { origin, computed, at, columns }).map_err(fault)?;
         let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
         now.known = known_columns(&self.files.labels).map_err(fault)?;
+        now.carried = carried_tables(&self.files.labels).map_err(fault)?;
         Ok(())
     }
 
@@ -161,6 +168,10 @@ impl InForce for Force {
 
     fn known(&self) -> Arc<Known> {
         self.now().known
+    }
+
+    fn carries(&self, table: &TableName) -> bool {
+        self.now().carried.contains(&table.to_string().to_lowercase())
     }
 
     fn carry(&self, request: Subject, labels: &[Inherited]) -> Result<(), KeepFault> {
@@ -209,6 +220,12 @@ fn failure(error: impl std::fmt::Display) -> Failure {
 
 fn known_columns(file: &KeptLabelsFile) -> Result<Arc<Known>, StoreFault> {
     Ok(Arc::new(file.current()?.known().clone()))
+}
+
+fn carried_tables(file: &KeptLabelsFile) -> Result<Arc<BTreeSet<String>>, StoreFault> {
+    let kept = file.current()?;
+    let carried = kept.labellings().iter().filter(|labelling| matches!(labelling.origin, Origin::Carried(_)));
+    Ok(Arc::new(carried.flat_map(|labelling| &labelling.columns).map(|(column, _)| column.table.to_string().to_lowercase()).collect()))
 }
 
 fn halt(halts: &Halts) -> Halt {

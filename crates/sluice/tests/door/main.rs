@@ -1,6 +1,8 @@
 //! The front door, attacked from outside: the program as it is run, its embedded warehouse behind it, raw sockets in front.
 
 #[cfg(test)]
+mod amplified;
+#[cfg(test)]
 mod apart;
 #[cfg(test)]
 mod attempts;

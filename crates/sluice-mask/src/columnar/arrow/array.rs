@@ -6,7 +6,7 @@ use crate::schema::{Column, Columns, Mode};
 use sluice_model::Type;
 use std::borrow::Cow;
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Of one array. A batch of BigQuery has some ten thousand.
 pub const ARRAY_ROWS_MAX: usize = 1 << 26;
@@ -17,7 +17,7 @@ pub(super) struct Array<'a> {
     /// Where there is a value; nothing if everywhere.
     pub(super) validity: Option<Vec<u8>>,
     /// Which rows can be seen: those of which no record and no list around them is null. Nothing if all.
-    pub(super) seen: Option<Rc<Vec<u8>>>,
+    pub(super) seen: Option<Arc<Vec<u8>>>,
     pub(super) held: Held<'a>,
 }
 
@@ -76,7 +76,7 @@ struct Part {
     /// That it has to have, where that is known.
     length: Option<usize>,
     rows: Range<usize>,
-    seen: Option<Rc<Vec<u8>>>,
+    seen: Option<Arc<Vec<u8>>>,
 }
 
 struct Reader<'n, 'a, 'b> {
@@ -96,7 +96,7 @@ impl<'a> Reader<'_, 'a, '_> {
         }
         let (items, offsets) = self.offsets(length, &part.rows)?;
         let there = bits::both(part.seen.as_ref().map(|seen| seen.as_slice()), validity.as_deref());
-        let seen = there.map(|there| Rc::new(spread(&there, &offsets)));
+        let seen = there.map(|there| Arc::new(spread(&there, &offsets)));
         let items = self.element(column, &Part { length: None, rows: items, seen })?;
         let held = Held::Many { offsets, items: Box::new(items) };
         Ok(Array { rows: part.rows.len(), validity, seen: part.seen.clone(), held })
@@ -117,7 +117,7 @@ impl<'a> Reader<'_, 'a, '_> {
 
     fn record(&mut self, fields: &[Column], length: usize, part: &Part, validity: Option<&[u8]>) -> Result<Held<'a>, MaskFault> {
         let seen = match validity {
-            Some(_) => bits::both(part.seen.as_ref().map(|seen| seen.as_slice()), validity).map(Rc::new),
+            Some(_) => bits::both(part.seen.as_ref().map(|seen| seen.as_slice()), validity).map(Arc::new),
             None => part.seen.clone(),
         };
         let inside = Part { length: Some(length), rows: part.rows.clone(), seen };

@@ -45,6 +45,31 @@ pub(super) fn both(one: Option<&[u8]>, other: Option<&[u8]>) -> Option<Vec<u8>> 
     }
 }
 
+/// Behind the bits of so many rows those of some more.
+pub(super) fn append(bits: &mut Vec<u8>, rows: usize, more: &[u8], more_rows: usize) {
+    let shift = rows % 8;
+    if shift == 0 {
+        bits.extend_from_slice(more);
+    } else {
+        for byte in more {
+            if let Some(last) = bits.last_mut() {
+                *last |= byte << shift;
+            }
+            bits.push(byte >> (8 - shift));
+        }
+    }
+    bits.truncate(bytes_for(rows + more_rows));
+}
+
+/// Set in each row.
+pub(super) fn all(rows: usize) -> Vec<u8> {
+    let mut bits = vec![0xff; bytes_for(rows)];
+    if let Some(last) = bits.last_mut().filter(|_| !rows.is_multiple_of(8)) {
+        *last = (1 << (rows % 8)) - 1;
+    }
+    bits
+}
+
 /// Set in the second wherever in the first.
 pub(super) fn covers(above: Option<&[u8]>, bits: &[u8], rows: usize) -> bool {
     match above {
@@ -102,6 +127,14 @@ mod tests {
                 }
                 None => prop_assert!(from + length > rows.len()),
             }
+        }
+
+        #[test]
+        fn those_of_more_rows_stand_behind(rows in vec(any::<bool>(), 0..40), more in vec(any::<bool>(), 0..40)) {
+            let mut found = pushed(&rows);
+            append(&mut found, rows.len(), &pushed(&more), more.len());
+            prop_assert_eq!(found, pushed(&[rows.as_slice(), &more].concat()));
+            prop_assert_eq!(all(rows.len()), pushed(&vec![true; rows.len()]));
         }
 
         #[test]

@@ -22,7 +22,7 @@ const ZSTD_LEVEL: i32 = zstd::DEFAULT_COMPRESSION_LEVEL;
 pub(super) fn buffers<'a>(batch: &Batch<'a>) -> Result<Vec<Cow<'a, [u8]>>, MaskFault> {
     let mut left = BATCH_DECODED_BYTES_MAX;
     let mut one = |buffer: &&'a [u8]| {
-        let decoded = match batch.compression {
+        let decoded = match batch.form.compression {
             Some(codec) if !buffer.is_empty() => decoded(codec, buffer, left)?,
             _ => Cow::Borrowed(*buffer),
         };

@@ -8,7 +8,7 @@ use crate::schema::{Column, Columns};
 use sluice_model::Type;
 
 pub(super) fn check(columns: &Columns, batch: &Batch<'_>, rows: usize) -> Result<(), MaskFault> {
-    let mut walk = Walk { nodes: batch.nodes.iter(), buffers: batch.buffers.iter(), is_plain: batch.compression.is_none() };
+    let mut walk = Walk { nodes: batch.nodes.iter(), buffers: batch.buffers.iter(), is_plain: batch.form.compression.is_none() };
     columns.0.iter().try_for_each(|column| walk.column(column, Some(rows), true))?;
     if walk.nodes.next().is_some() || walk.buffers.next().is_some() { Err(MaskFault::Shape) } else { Ok(()) }
 }

@@ -32,12 +32,18 @@ pub(super) fn parts(message: &[u8]) -> Result<(bool, Message<'_>, &[u8]), MaskFa
 
 /// What the head says of a batch of rows.
 pub(super) struct Batch<'a> {
-    has_begin: bool,
-    version: MetadataVersion,
-    pub(super) compression: Option<CompressionType>,
+    pub(super) form: Form,
     /// Of each array, depth first: how many rows, and how many of them are null.
     pub(super) nodes: Vec<(usize, usize)>,
     pub(super) buffers: Vec<&'a [u8]>,
+}
+
+/// How a message is written.
+#[derive(Clone, Copy)]
+pub(super) struct Form {
+    has_begin: bool,
+    version: MetadataVersion,
+    pub(super) compression: Option<CompressionType>,
 }
 
 impl<'a> Batch<'a> {
@@ -57,9 +63,11 @@ impl<'a> Batch<'a> {
             body.get(from..).and_then(|rest| rest.get(..length)).ok_or(MaskFault::Shape)
         };
         let buffers = batch.buffers().iter().flatten().map(buffer).collect::<Result<Vec<_>, MaskFault>>()?;
-        Ok(Batch { has_begin, version, compression, nodes, buffers })
+        Ok(Batch { form: Form { has_begin, version, compression }, nodes, buffers })
     }
+}
 
+impl Form {
     /// A message of the same form with these columns: of the one that came, nothing but its form is in it.
     pub(super) fn written(&self, arrays: &[Array<'_>], rows: usize) -> Result<Vec<u8>, MaskFault> {
         let body = Body::of(arrays, self.compression)?;

@@ -8,6 +8,7 @@ mod blank;
 mod body;
 mod cells;
 mod head;
+mod held;
 mod look;
 mod message;
 mod schema;
@@ -20,6 +21,7 @@ use crate::write::{Count, Writer};
 
 pub use array::ARRAY_ROWS_MAX;
 pub use body::BATCH_DECODED_BYTES_MAX;
+pub(super) use held::{Held, regroup};
 pub(crate) use look::look;
 pub(super) use schema::columns;
 
@@ -34,5 +36,5 @@ pub(super) fn mask(columns: &Columns, writer: &Writer, message: &[u8], rows: usi
     let buffers = body::buffers(&message)?;
     let arrays = array::arrays(columns, &message.nodes, &buffers, rows)?;
     let masked = cells::Cells { values: &writer.values, counts }.columns(columns, &writer.cover.parts, arrays)?;
-    message.written(&masked, rows)
+    message.form.written(&masked, rows)
 }

@@ -7,4 +7,4 @@ mod schema;
 
 pub(crate) use look::look;
 pub use schema::AVRO_SCHEMA_BYTES_MAX;
-pub(super) use {rows::check, rows::mask, schema::columns};
+pub(super) use {rows::check, rows::mask, rows::regroup, schema::columns};

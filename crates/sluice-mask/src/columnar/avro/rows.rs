@@ -2,6 +2,7 @@
 
 use super::super::arrow::{ARRAY_ROWS_MAX, BATCH_DECODED_BYTES_MAX};
 use super::super::cells::{Way, add, scalar, way};
+use super::super::group::{Group, Held};
 use super::scan::{FLOAT_BYTES, Found, Scan};
 use crate::cover::Part;
 use crate::masker::MaskFault;
@@ -11,6 +12,7 @@ use crate::value::{Always, Scalar, Values, always, default_of, default_text};
 use crate::write::{Count, Writer};
 use sluice_model::Type;
 use sluice_policy::Mask;
+use std::mem;
 
 /// So many rows of that shape, and nothing behind them.
 pub(in super::super) fn check(columns: &Columns, message: &[u8], rows: usize) -> Found<()> {
@@ -32,6 +34,33 @@ pub(in super::super) fn mask(columns: &Columns, writer: &Writer, message: &[u8],
     row.copy(&scan, scan.at)?;
     scan.end()?;
     Ok(row.out)
+}
+
+/// Rows behind those that are held already; `behind` looks at each.
+pub(in super::super) fn regroup(
+    columns: &Columns,
+    writer: &Writer,
+    group: &mut Group,
+    (message, rows): (&[u8], usize),
+    behind: &mut dyn FnMut(&mut Group) -> Found<()>,
+) -> Found<()> {
+    let mut scan = Scan { bytes: message, at: 0 };
+    for _ in 0..room_for(rows)? {
+        let (held, from) = (mem::take(&mut group.held), scan.at);
+        let out = match held {
+            Held::Avro(bytes) => bytes,
+            _ => Vec::new(),
+        };
+        let before = out.len();
+        let mut row = Row { out, copied: from, text: String::new(), values: &writer.values, counts: &mut group.counts };
+        row.record(columns, &writer.cover.parts, &mut scan)?;
+        row.copy(&scan, scan.at)?;
+        group.bytes += row.out.len() - before;
+        group.held = Held::Avro(row.out);
+        group.rows += 1;
+        behind(group)?;
+    }
+    scan.end()
 }
 
 fn room_for(rows: usize) -> Found<usize> {

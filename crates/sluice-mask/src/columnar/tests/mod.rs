@@ -2,6 +2,7 @@
 
 pub(super) mod arrow;
 mod avro;
+mod group;
 mod hostile;
 mod rows;
 
