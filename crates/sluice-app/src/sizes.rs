@@ -114,7 +114,7 @@ impl Gateway {
     /// and nothing that BigQuery counts beside.
     pub(crate) async fn tell_of_table(&self, passage: &Passage, admission: &Admission, known: &Known, mut answer: Answer) -> Answer {
         let mut coarse = answer.0.clone();
-        coarsen_table(&mut coarse, &|bytes| self.parts.mask_keys.coarse_bytes(bytes));
+        coarsen_table(&mut coarse, &|_| COARSE_BYTES);
         if coarse == answer.0 {
             return answer;
         }

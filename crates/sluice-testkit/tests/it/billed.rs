@@ -6,7 +6,8 @@ use sluice_sql::{Request, analyze};
 use sluice_testkit::ground;
 
 fn table(name: &str, kind: TableKind, columns: &[(&str, &str)], partitioned_by: Option<&str>) -> Table {
-    let column = |(name, kind): &(&str, &str)| Column { name: (*name).to_owned(), kind: Type::parse(kind).unwrap(), required: false };
+    let column =
+        |(name, kind): &(&str, &str)| Column { name: (*name).to_owned(), kind: Type::parse(kind).unwrap(), required: false, narrow: false };
     Table {
         name: TableName::new("p", "d", name),
         kind,
