@@ -34,7 +34,7 @@ pub struct Joining {
 enum State {
     /// No rows yet.
     Empty,
-    Between(Written),
+    Between(Box<Written>),
     Within(Box<Masking>),
 }
 
@@ -53,7 +53,7 @@ impl Joining {
             let columns = self.columns.as_ref().ok_or(MaskFault::Shape)?;
             written.page(page, columns)?;
             self.leave(&mut written)?;
-            self.state = State::Between(written);
+            self.state = State::Between(Box::new(written));
         }
         self.ended(page.head.clone());
         Ok(())
@@ -85,7 +85,7 @@ impl Joining {
         let State::Within(masking) = std::mem::replace(&mut self.state, State::Empty) else { return Err(MaskFault::Shape) };
         let (mut written, head) = masking.end_part()?;
         self.leave(&mut written)?;
-        self.state = State::Between(written);
+        self.state = State::Between(Box::new(written));
         self.ended(head);
         Ok(())
     }
@@ -93,7 +93,7 @@ impl Joining {
     /// Nothing more is wanted of it. What stands around its rows has not been read.
     pub fn leave_page(&mut self) -> Result<(), MaskFault> {
         let State::Within(masking) = std::mem::replace(&mut self.state, State::Empty) else { return Err(MaskFault::Shape) };
-        self.state = State::Between(masking.into_written().ok_or(MaskFault::Shape)?);
+        self.state = State::Between(Box::new(masking.into_written().ok_or(MaskFault::Shape)?));
         Ok(())
     }
 
@@ -177,7 +177,7 @@ impl Joining {
                 written.bound = Some(self.bound);
                 Ok(written)
             }
-            State::Between(written) => Ok(written),
+            State::Between(written) => Ok(*written),
             State::Within(_) => Err(MaskFault::Shape),
         }
     }

@@ -23,13 +23,11 @@ fn row(hidden: usize, clear: &str) -> String {
     format!(r#"{{"f":[{{"v":"{}"}},{{"v":"{clear}"}}]}}"#, "h".repeat(hidden))
 }
 
+/// Its pieces, whether there are more rows, and how many it has.
+type Answer = (Vec<(u64, String)>, bool, u64);
+
 /// As the gateway does it: pages until the answer is full or there are no more. A step says how a page comes: whole, or in parts of so many bytes.
-fn joined(
-    rows: &[String],
-    ends: &[usize],
-    step: Option<usize>,
-    mut joining: Joining,
-) -> Result<(Vec<(u64, String)>, bool, u64), MaskFault> {
+fn joined(rows: &[String], ends: &[usize], step: Option<usize>, mut joining: Joining) -> Result<Answer, MaskFault> {
     let mut from = 0;
     for end in ends.iter().copied().chain([rows.len()]) {
         if from > 0 && (joining.is_full() || !joining.has_more()) {

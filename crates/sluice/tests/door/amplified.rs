@@ -23,7 +23,8 @@ fn amplified(condition: &str) -> String {
 }
 
 /// The same request again is the same job: it is asked until its rows are there.
-fn query(world: &World, statement: &str, request: &str) -> Answer {
+fn query(world: &World, statement: &str, condition: &str) -> Answer {
+    let request = condition.replace(|letter: char| !letter.is_ascii_alphanumeric(), "");
     let body = json!({ "query": statement, "useLegacySql": false, "timeoutMs": 10_000, "requestId": request });
     loop {
         let answer = world.call(CALLER, "POST", &format!("{API}/queries"), Some(&body));
@@ -94,8 +95,8 @@ struct Job {
     first: String,
 }
 
-fn run(world: &World, statement: &str, request: &str) -> Job {
-    let answer = query(world, statement, request);
+fn run(world: &World, statement: &str, condition: &str) -> Job {
+    let answer = query(world, statement, condition);
     let id = answer.json()["jobReference"]["jobId"].as_str().unwrap_or_else(|| panic!("{}", answer.text())).to_owned();
     let job = world.call(CALLER, "GET", &format!("{API}/jobs/{id}?location=US"), None).json();
     let table = &job["configuration"]["query"]["destinationTable"];

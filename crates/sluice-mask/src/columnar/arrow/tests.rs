@@ -70,7 +70,7 @@ fn message(parts: Parts) -> Vec<u8> {
     ];
     let fields = fields();
     let whole = arrow::message(&arrow::schema(&fields), &fields, &rows(), None);
-    Batch::read(&whole, 3).unwrap().written(&arrays, 3).unwrap()
+    Batch::read(&whole, 3).unwrap().form.written(&arrays, 3).unwrap()
 }
 
 fn masked(message: &[u8], rows: usize) -> Result<Vec<u8>, MaskFault> {
