@@ -16,7 +16,6 @@ use sluice_ledger::Recorded;
 use sluice_ledger::record::content::Steps;
 use sluice_ledger::record::{Draft, DraftError};
 use sluice_mask::{Head, MaskedRows, Masking};
-use sluice_policy::MayTell;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
