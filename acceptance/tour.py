@@ -415,7 +415,11 @@ def tables_are_copied():
     assert CLIENT.get_table("tour.copy").num_rows == 2 * count + CLIENT.get_table(two).num_rows
     fails(exceptions.NotFound, "Not found: Table", lambda: CLIENT.copy_table(f"{PROJECT}.tour.none", f"{PROJECT}.tour.copy2").result())
     snapshot = bigquery.CopyJobConfig(operation_type="SNAPSHOT")
-    fails(exceptions.GoogleAPICallError, "copy jobs of the operation type `SNAPSHOT`", lambda: CLIENT.copy_table(one, f"{PROJECT}.tour.s", job_config=snapshot))
+    CLIENT.copy_table(one, f"{PROJECT}.tour.s", job_config=snapshot).result()
+    taken = CLIENT.get_table("tour.s")
+    assert (taken.table_type, taken.num_rows) == ("SNAPSHOT", count), taken
+    restore = bigquery.CopyJobConfig(operation_type="RESTORE")
+    fails(exceptions.GoogleAPICallError, "copy jobs of the operation type `RESTORE`", lambda: CLIENT.copy_table(one, f"{PROJECT}.tour.r", job_config=restore))
     fails(exceptions.GoogleAPICallError, "extract jobs", lambda: CLIENT.extract_table(one, "gs://bucket/file.csv", job_id="tour-extract").result())
     extract = CLIENT.get_job("tour-extract")
     assert (extract.job_type, extract.state, extract.error_result["reason"]) == ("extract", "DONE", "notImplemented")

@@ -67,7 +67,7 @@ fn what_is_not_there_is_refused_by_name() {
     check("GET", "/bigquery/v2/projects/acme-prod/datasets/clinic?alt=media", "", "501 notImplemented");
     check("GET", "/bigquery/v2/projects/acme-prod/datasets/clinic?fields=a(", "", "400 invalid");
     check("GET", "/bigquery/v2/projects/acme-prod/datasets/clinic/tables/patients/data?maxResults=x", "", "400 invalid");
-    check("GET", "/bigquery/v2/projects/acme-prod/datasets/clinic/tables/patients$20260101", "", "501 notImplemented");
+    check("GET", "/bigquery/v2/projects/acme-prod/datasets/clinic/tables/patients$20260101", "", "400 invalid");
     check("GET", "/sandbox/faults", "", "404 notFound");
 }
 

@@ -10,6 +10,7 @@ const PATTERN_BYTES_MAX: usize = 1_000;
 /// A literal as the analyzer has it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Written {
+    Null,
     Integer(i64),
     Float(f64),
     /// Text, and bytes that are text.
@@ -35,11 +36,17 @@ pub enum Demand {
     Like,
     /// Elements of FORMAT_DATE and the like.
     Moment,
+    /// 0 and up.
+    Natural,
     Ordinal,
     /// A path into JSON.
     Path,
+    /// A path to something in JSON, not to the whole.
+    Member,
     /// A place in a text, from either end.
     Position,
+    /// 1 and up.
+    Positive,
     Precision,
     Printf,
     Regex,
@@ -64,10 +71,13 @@ impl Demand {
             "fraction" => Demand::Fraction,
             "group" => Demand::Group,
             "like" => Demand::Like,
+            "member" => Demand::Member,
             "moment" => Demand::Moment,
+            "natural" => Demand::Natural,
             "ordinal" => Demand::Ordinal,
             "path" => Demand::Path,
             "position" => Demand::Position,
+            "positive" => Demand::Positive,
             "precision" => Demand::Precision,
             "printf" => Demand::Printf,
             "regex" => Demand::Regex,
@@ -82,6 +92,8 @@ impl Demand {
 
     pub fn is_met_by(self, literal: &Written) -> bool {
         match literal {
+            // It makes the call NULL, whatever stands beside it.
+            Written::Null => self != Demand::Text,
             Written::Integer(number) => self.takes_integer(*number),
             Written::Float(number) => self == Demand::Fraction && (0.0..=1.0).contains(number),
             Written::Text(text) => text.len() <= PATTERN_BYTES_MAX && self.takes_text(text),
@@ -94,6 +106,8 @@ impl Demand {
             Demand::Bit => matches!(number, 0 | 1),
             Demand::Count => (0..=COUNT_MAX).contains(&number),
             Demand::Fraction => matches!(number, 0 | 1),
+            Demand::Natural => number >= 0,
+            Demand::Positive => number >= 1,
             Demand::Ordinal => (1..=COUNT_MAX).contains(&number),
             Demand::Position => number != 0 && (-COUNT_MAX..=COUNT_MAX).contains(&number),
             Demand::Precision => PRECISIONS.contains(&number),
@@ -108,6 +122,7 @@ impl Demand {
             Demand::Group => is_plain_pattern(text) && groups(text) <= 1,
             Demand::Like => ends_no_escape(text),
             Demand::Moment => is_moment_format(text),
+            Demand::Member => is_json_path(text) && text != "$",
             Demand::Path => is_json_path(text),
             Demand::Printf => is_printf_format(text),
             Demand::Regex => is_plain_pattern(text),
@@ -366,6 +381,7 @@ mod tests {
             &["%*d", "%.*f", "%", "%x", "%o", "%9999d", "%d %", "%q", "%.9999f"],
         );
         check(Demand::Moment, &["", "%Y-%m-%d", "%E*S", "%E3S", "%Ez", "100%%"], &["%", "%Q", "%J", "%E9S", "%EY", "%P"]);
+        check(Demand::Member, &["$.a", "$[0]"], &["$", ""]);
         check(Demand::Utc, &["UTC"], &["", "utc+1", "America/Los_Angeles", "Foo/Bar"]);
         check(Demand::Distinct, &["", "abc"], &["aa"]);
         check(Demand::Filled, &["a"], &[""]);
@@ -384,6 +400,11 @@ mod tests {
         check(Demand::Ordinal, &[1], &[0, -1]);
         check(Demand::Position, &[1, -1], &[0, i64::MIN]);
         check(Demand::Precision, &[10, 24], &[9, 25]);
+        check(Demand::Natural, &[0, i64::MAX], &[-1]);
+        check(Demand::Positive, &[1, i64::MAX], &[0]);
+        let all = ["bit", "count", "like", "regex", "start", "utc", "printf"].map(|word| Demand::named(word).unwrap());
+        assert!(all.iter().all(|demand| demand.is_met_by(&Written::Null)) && !Demand::Text.is_met_by(&Written::Null));
+        assert_eq!(Demand::named("nice"), None);
         check(Demand::Fraction, &[0, 1], &[2, -1]);
         check(Demand::Utc, &[], &[0]);
         let fraction = |number: f64| Demand::Fraction.is_met_by(&Written::Float(number));

@@ -302,7 +302,9 @@ fn arguments_come_through_by_position() {
     };
     check("COALESCE", 3, &[0, 1, 2]);
     check("if", 3, &[1, 2]);
-    check("nullif", 2, &[0]);
+    check("nullif", 2, &[]);
+    check("max", 1, &[]);
+    check("greatest", 2, &[]);
     check("lag", 3, &[0, 2]);
     // WHEN a THEN b WHEN c THEN d, and with ELSE e.
     check("$case_no_value", 4, &[1, 3]);

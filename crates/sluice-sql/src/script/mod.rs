@@ -11,7 +11,7 @@ use crate::scope::Scope;
 use crate::statement::Understood;
 use crate::text::{self, Prepared};
 use crate::tree::NodeId;
-use crate::walk::{Found, rows_taint};
+use crate::walk::{Found, cast_is_total, rows_taint};
 use sluice_model::{Effect, StatementAnalysis, Type};
 use std::rc::Rc;
 
@@ -113,7 +113,7 @@ impl<'s, 'a> Script<'s, 'a> {
         let declared = declared.transpose().map_err(|error| Refusal::new(error.to_string()))?;
         let (inferred, flow, found) = value.unwrap_or_default();
         // A value of another type is converted, and not every one can be.
-        let converted = inferred.is_some() && declared.is_some() && inferred != declared;
+        let converted = inferred.as_ref().zip(declared.as_ref()).is_some_and(|(from, to)| !cast_is_total(from, to));
         let kind = declared.or(inferred).ok_or_else(|| Refusal::new("a variable without a type"))?;
         done.found = found;
         if narrow || converted {
@@ -138,8 +138,8 @@ impl<'s, 'a> Script<'s, 'a> {
         let tree = &prepared.tree;
         let name = tree.child(node, "variable").and_then(|name| tree.text(name, "id_string")).unwrap_or_default();
         let (kind, flow, mut found) = self.typed_value(tree.child(node, "expression"), scope)?;
-        let converted = kind.is_some() && kind != scope.variables.get(&name.to_lowercase()).map(|variable| variable.kind.clone());
-        if converted {
+        let known = scope.variables.get(&name.to_lowercase()).map(|variable| &variable.kind);
+        if kind.as_ref().zip(known).is_some_and(|(from, to)| !cast_is_total(from, to)) {
             found.can_fail(&flow.derived());
         }
         self.assigned(name, flow, scope, &mut found)?;

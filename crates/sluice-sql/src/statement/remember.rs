@@ -122,7 +122,8 @@ fn remember_table(tree: &Tree, root: NodeId, done: &Understood, scope: &mut Scop
     let names = if temporary { Vec::new() } else { vec![write.table.clone()] };
     let mut bound = Bound { names, columns: bound_columns(&columns), opened: true, ..Bound::default() };
     // What another table is the pattern for has that one's rules, and they are not written here.
-    let like = ["like_table", "clone_from", "copy_from", "replica_source"].iter().any(|field| tree.child(root, field).is_some());
+    let is_set = |field: &&str| tree.child(root, field).is_some_and(|child| !tree.node(child).fields.is_empty());
+    let like = ["like_table", "clone_from", "copy_from", "replica_source"].iter().any(is_set);
     let definitions = tree.children(root, "column_definition_list");
     for (position, column) in bound.columns.iter_mut().enumerate() {
         column.narrow = like || definitions.get(position).is_some_and(|definition| is_narrow(tree, *definition));

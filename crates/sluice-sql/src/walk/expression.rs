@@ -249,7 +249,7 @@ fn cast_flow(flow: Flow, from: &Type, to: &Type) -> Flow {
 }
 
 /// Casts that no value of the first type makes fail.
-fn cast_is_total(from: &Type, to: &Type) -> bool {
+pub(crate) fn cast_is_total(from: &Type, to: &Type) -> bool {
     use Type::{BigNumeric, Bool, Bytes, Date, Datetime, Float64, Int64, Json, Numeric, String, Time, Timestamp};
     match (from, to) {
         (from, to) if from == to => true,

@@ -237,6 +237,9 @@ fn literal(tree: &Tree, node: NodeId) -> Option<Written> {
         return None;
     }
     let value = tree.path(node, &["value", "value"])?;
+    if tree.node(value).fields.is_empty() {
+        return Some(Written::Null);
+    }
     tree.node(value).fields.iter().find_map(|(name, value)| match (*name, value) {
         ("int64_value", Value::Integer(number)) => Some(Written::Integer(*number)),
         ("enum_value", Value::Integer(number)) => Some(Written::Part(*number)),

@@ -6,7 +6,7 @@ mod reading;
 mod scan;
 mod window;
 
-pub(crate) use expression::is_narrowing;
+pub(crate) use expression::{cast_is_total, is_narrowing};
 
 use crate::engine::Engine;
 use crate::flow::{Flow, Source, SourceSet, Sources, Taint};

@@ -119,7 +119,7 @@ fn pages_do_not_tell_how_long_hidden_values_are() {
         let (rows, table) = (format!("{API}/queries/{}?location=US", job.id), format!("{API}/datasets/{}", job.table));
         counts.push(count(&world.direct("GET", &rows, None).json()));
         let get = |path: &str| vec![told(&world.call(CALLER, "GET", path, None), &job.id, &name)];
-        let lists = [
+        [
             ("jobs.query", vec![job.first.clone()]),
             ("all rows", pages(&world, &rows, &job.id, &name)),
             ("seven at a time", pages(&world, &format!("{rows}&maxResults=7"), &job.id, &name)),
@@ -129,8 +129,7 @@ fn pages_do_not_tell_how_long_hidden_values_are() {
             ("what is clear of it", pages(&world, &format!("{table}/data?selectedFields=id"), &job.id, &name)),
             ("tables.get", get(&table)),
             ("jobs.get", get(&format!("{API}/jobs/{}?location=US", job.id))),
-        ];
-        lists
+        ]
     });
     // The warehouse itself ends its pages by what is hidden: otherwise there is nothing to see here.
     assert!(counts[0] < counts[1], "{counts:?} rows in the first pages of the warehouse's");

@@ -192,7 +192,7 @@ fn a_file_is_issued_used_and_revoked() {
     let asked = query(&world, &token, COUNT);
     assert_eq!(asked.json().pointer("/rows/0/f/0/v"), Some(&json!("40")), "{}", asked.text());
     // Policy knows the holder by its groups, and it is nobody else.
-    let masked = query(&world, &token, "SELECT MAX(ssn) FROM clinic.patients");
+    let masked = query(&world, &token, "SELECT ANY_VALUE(ssn) FROM clinic.patients");
     let value = masked.json().pointer("/rows/0/f/0/v").and_then(Value::as_str).map(str::to_owned).unwrap_or_default();
     assert!(value.starts_with("XXXXX") && value.len() == 9, "{}", masked.text());
     let refused = query(&world, &token, "SELECT credit_card FROM clinic.cards");
