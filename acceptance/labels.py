@@ -18,8 +18,8 @@ FOLDER, LISTED = sys.argv[1:3]
 LABELS = {
     "people.code": "national_id",
     "people.mail": "contact",
-    "report.numbered": "national_id",
-    "report.opening": "contact",
+    "report.numbered": "national_id, computed",
+    "report.opening": "contact, computed",
 }
 client = bigquery.Client()
 

@@ -141,10 +141,13 @@ fn streamed_alike(world: &World, number: usize, caller: &str, [direct, through]:
     let is_sized = [real.estimated_total_bytes_scanned, 0].contains(&asked.estimated_total_bytes_scanned);
     let bodies = [&sent, &came]
         .map(|messages| messages.iter().map(|message| (bytes(message), message.row_count, &message.schema)).collect::<Vec<_>>());
-    if heads[0] != heads[1] || !is_sized || bodies[0] != bodies[1] {
-        return Err(format!("{form:?}: by streams direct {:?}\n  through {:?}", rows(&real, &sent), rows(&asked, &came)));
+    let (theirs, ours) = (rows(&real, &sent), rows(&asked, &came));
+    // Messages of a result that counts hidden values are made anew: their rows are the same.
+    let is_made_anew = asked.estimated_total_bytes_scanned == 0 && theirs == ours;
+    if heads[0] != heads[1] || !is_sized || !(is_made_anew || bodies[0] == bodies[1]) {
+        return Err(format!("{form:?}: by streams direct {theirs:?}\n  through {ours:?}"));
     }
-    Ok(rows(&asked, &came).len())
+    Ok(ours.len())
 }
 
 /// Everything that a client makes its table of.
