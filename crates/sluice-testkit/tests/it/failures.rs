@@ -165,11 +165,11 @@ impl Call {
                 Some(known) => {
                     text.push_str(&format!("c{}", columns.len()));
                     columns.push(known);
-                    rest = &behind[known.0.len() + 2..];
+                    rest = behind.split_at(known.0.len() + 2).1;
                 }
                 None => {
                     text.push('{');
-                    rest = &behind[1..];
+                    rest = behind.split_at(1).1;
                 }
             }
         }
