@@ -214,7 +214,7 @@ impl Walker<'_> {
     }
 }
 
-/// Whether a type has parameters, or a column must not be null, at whatever depth: STRING(3), ARRAY<NUMERIC(5)>, STRUCT<a INT64 NOT NULL>.
+/// Whether a type has parameters, or a column must not be null, at whatever depth: `STRING(3)`, `ARRAY<NUMERIC(5)>`, `STRUCT<a INT64 NOT NULL>`.
 pub(crate) fn is_narrowing(tree: &Tree, modifiers: NodeId) -> bool {
     let kinds = ["StringTypeParameters", "NumericTypeParameters", "TimestampTypeParameters", "ExtendedTypeParameters"];
     let mut waiting = vec![modifiers];

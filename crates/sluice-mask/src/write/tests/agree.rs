@@ -9,7 +9,7 @@ fn edit(text: &mut String, chance: &mut Chance) {
     match chance.below(6) {
         0..=2 => {
             // Where a space changes nothing, mostly.
-            let from = text[at..].find(['{', '[', ',', ':', '}', ']']).map_or(at, |found| at + found);
+            let from = text.split_at(at).1.find(['{', '[', ',', ':', '}', ']']).map_or(at, |found| at + found);
             text.insert(from, [' ', '\n'][chance.below(2)]);
         }
         3 => text.insert(at, ['"', '{', '}', '[', ']', ',', ':', '\\', 'x', 'ö', '\u{1}'][chance.below(11)]),
