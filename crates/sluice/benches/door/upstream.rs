@@ -165,7 +165,8 @@ impl Mail {
 
     fn between(&self, from: usize, count: usize) -> &str {
         let begin = |row: usize| self.begins.get(row).copied();
-        let end = begin(from + count).map_or(self.text.len(), |next| next - 1);
+        // Before the comma. Nothing is asked for by who wants to know the number of rows alone.
+        let end = begin(from + count).map_or(self.text.len(), |next| next.saturating_sub(1));
         begin(from).filter(|_| count > 0).and_then(|begin| self.text.get(begin..end)).unwrap_or_default()
     }
 }
