@@ -2,6 +2,7 @@
 //! the test at the end runs them over the repository.
 
 mod documents;
+mod fuzzing;
 mod layers;
 mod length;
 mod manifests;
@@ -43,6 +44,8 @@ const RULES: &[Rule] = &[
     Rule::File(words::unfinished),
     Rule::Tree(documents::architecture),
     Rule::Tree(documents::links),
+    Rule::Tree(fuzzing::locked),
+    Rule::Tree(fuzzing::targets),
     Rule::Tree(layers::edges),
     Rule::Tree(layers::third_party),
     Rule::Tree(manifests::inherited_dependencies),
