@@ -7,6 +7,7 @@ use crate::record;
 use crate::refusal::{FormReason, Why};
 use crate::trail::Stage;
 use crate::understand::Understood;
+use crate::writers::Writing;
 use sluice_ledger::Recorded;
 use sluice_ledger::record::content::{Meta, Steps, Table};
 use sluice_model::TableName;
@@ -21,9 +22,11 @@ const BYTES_LIMITED: &str = "bytesBilledLimitExceeded";
 
 /// A permit on record, with what the second judge said.
 pub(crate) struct Admission {
-    pub permit: Recorded<Permit>,
+    pub permit: Arc<Recorded<Permit>>,
     /// Until the job is done, or is known not to run.
     pub slot: Option<Slot>,
+    /// Until the job is done: what comes onto its sources goes on with what it writes.
+    pub writing: Option<Writing>,
     pub dry_run: Option<DryRun>,
     /// Of what BigQuery says of this request.
     pub may_tell: MayTell,
@@ -82,10 +85,10 @@ impl Gateway {
         let caller = permit.decision().caller.clone();
         let slot = permit.request().begins_job().then(|| Slot { in_force: Arc::clone(&self.parts.in_force), caller });
         passage.decision = Some(permit.decision().clone());
-        let permit = self.recorded_permit(passage, permit).await?;
+        let permit = Arc::new(self.recorded_permit(passage, permit).await?);
         self.note_probe(passage, Probe::Permitted).await;
-        self.carry_labels(passage, &permit).await?;
-        Ok(Admission { permit, slot, dry_run, may_tell })
+        let writing = self.carry_labels(passage.subject, &permit).await?;
+        Ok(Admission { permit, slot, writing, dry_run, may_tell })
     }
 
     /// A poll: decided like everything else, and counted in its job's record instead of being one.

@@ -8,6 +8,7 @@ use crate::labels::is_of_request;
 use crate::ports::{JobState, UpstreamFault, UpstreamFaultKind};
 use crate::record;
 use crate::running::Running;
+use sluice_identity::Caller;
 use sluice_ledger::record::Subject;
 use sluice_ledger::record::content::{Steps, Totals};
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub(crate) struct Followed {
     pub subject: Subject,
     pub visit: Visit,
     pub connection: String,
+    pub caller: Arc<Caller>,
 }
 
 impl Gateway {
@@ -46,7 +48,8 @@ impl Gateway {
         let (_, outcome) = tokio::join!(self.record_dispatch(&running, followed.subject), done);
         let state = running.state();
         let outcome = if state.error.is_some() { "failed" } else { outcome };
-        self.end_job(&running, &followed, &state, outcome).await;
+        self.end_job((&running, &admission), &followed, &state, outcome).await;
+        self.note_failed(&followed, &state, &admission).await;
         self.running.done(&running);
     }
 
@@ -109,10 +112,14 @@ impl Gateway {
         }
     }
 
-    async fn end_job(&self, running: &Running, followed: &Followed, state: &JobState, outcome: &str) {
+    async fn end_job(&self, (running, admission): (&Running, &Admission), followed: &Followed, state: &JobState, outcome: &str) {
         let mut meta = record::of_job(record::meta(&followed.visit, &followed.connection, outcome, None), &state.name);
         meta.reason = state.error.as_ref().map(|error| error.reason.clone());
         meta.counts.insert("polls".to_owned(), running.polls());
+        if let Some(writing) = &admission.writing {
+            // A fault has raised its alarm.
+            meta.resources = self.carry_again(writing).await.unwrap_or_default();
+        }
         let totals = Totals::default();
         match (Steps { subject: followed.subject }).completed(&meta, &totals, &record::upstream(state)) {
             Ok(draft) => self.put_outcome_unhurried(draft).await,

@@ -15,6 +15,7 @@ use crate::session::Sessions;
 use crate::storage::{Appending, ReadSessions, Streaming, WriteStreams};
 use crate::trail::{Ended, Stage};
 use crate::understand::Understanding;
+use crate::writers::Writers;
 use sluice_identity::{Caller, Identity, ReplayStore};
 use sluice_ledger::record::content::{self, Steps, Totals};
 use sluice_ledger::record::{Draft, DraftError, Subject};
@@ -78,6 +79,7 @@ pub struct Gateway {
     pub(crate) strangers: Strangers,
     pub(crate) turned_away: TurnedAway,
     pub(crate) write_streams: WriteStreams,
+    pub(crate) writers: Writers,
 }
 
 /// One request on its way: under one subject, from one caller, with what is known of it so far.
@@ -126,6 +128,7 @@ impl Gateway {
             strangers: Strangers::default(),
             turned_away: TurnedAway::default(),
             write_streams: WriteStreams::default(),
+            writers: Writers::default(),
         })
     }
 
@@ -346,7 +349,8 @@ impl Passage {
     }
 
     pub fn of_job(&self, arrived: bool) -> Followed {
-        Followed { arrived, subject: self.subject, visit: self.visit.clone(), connection: self.connection.clone() }
+        let (visit, connection, caller) = (self.visit.clone(), self.connection.clone(), Arc::clone(&self.caller));
+        Followed { arrived, subject: self.subject, visit, connection, caller }
     }
 }
 

@@ -34,6 +34,7 @@ mod trail;
 mod understand;
 mod upload;
 mod withhold;
+mod writers;
 
 pub use admit::Admitted;
 pub use asked::{Expression, MethodAsk, QueryAsk, Reads, UNKNOWN_METHOD, Visit};

@@ -1,7 +1,12 @@
 //! Predicates on labelled columns, counted by caller: one answers a bit, and bits add up. Somebody should look before they do.
 
+use crate::asked::Visit;
+use crate::decide::Admission;
+use crate::follow::Followed;
 use crate::gateway::{Gateway, Passage};
+use crate::ports::{JobState, UpstreamError};
 use crate::record;
+use sluice_identity::Caller;
 use sluice_ledger::record::Draft;
 use sluice_policy::Probing;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -11,10 +16,14 @@ use std::sync::{Mutex, PoisonError};
 const CALLERS_MAX: usize = 4_096;
 /// Named in one event.
 const COLUMNS_MAX: usize = 16;
+/// BigQuery's reasons for an error that no value makes.
+const ANSWERS_NOTHING: [&str; 5] = ["backendError", "internalError", "jobBackendError", "jobInternalError", "stopped"];
 const MILLISECONDS_PER_MINUTE: u64 = 60_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Probe {
+    /// A job that BigQuery ended with an error: whether there is one can be made to depend on a value, by its size for one.
+    Failed,
     Permitted,
     Refused,
 }
@@ -44,15 +53,29 @@ impl Gateway {
         let wanted = probe == Probe::Permitted;
         let deciding = decision.evaluation.deciding.iter().filter(|deciding| deciding.permitted == wanted);
         let columns: BTreeSet<String> = deciding.map(|deciding| deciding.column.clone()).collect();
+        self.note_columns((&passage.visit, &passage.connection, &passage.caller), probe, columns).await;
+    }
+
+    /// A job that is over. What went wrong at BigQuery's own is no answer to anything.
+    pub(crate) async fn note_failed(&self, followed: &Followed, state: &JobState, admission: &Admission) {
+        let said_nothing = |error: &UpstreamError| ANSWERS_NOTHING.contains(&error.reason.as_str());
+        if admission.may_tell.texts || state.error.as_ref().is_none_or(said_nothing) {
+            return;
+        }
+        let columns = admission.permit.value().masks().iter().flat_map(|path| path.columns.iter().cloned()).collect();
+        self.note_columns((&followed.visit, &followed.connection, &followed.caller), Probe::Failed, columns).await;
+    }
+
+    async fn note_columns(&self, (visit, connection, caller): (&Visit, &str, &Caller), probe: Probe, columns: BTreeSet<String>) {
         let probing = self.parts.in_force.policy().settings.probing;
         let now_ms = self.parts.machine.now_ms();
-        let Some(many) = self.probes.note(&passage.caller.principal().to_string(), probe, columns, now_ms, probing) else { return };
+        let Some(many) = self.probes.note(&caller.principal().to_string(), probe, columns, now_ms, probing) else { return };
         self.parts.alarm.raise("a caller asks by labelled columns again and again: see `sluice ledger find --kind caller.probing`");
-        let mut meta = record::meta(&passage.visit, &passage.connection, "probing", Some(&passage.caller));
+        let mut meta = record::meta(visit, connection, "probing", Some(caller));
         meta.reason = Some(probe.word().to_owned());
         meta.resources = many.columns.into_iter().take(COLUMNS_MAX).collect();
         meta.counts = BTreeMap::from([("requests".to_owned(), many.requests), ("duration_ms".to_owned(), now_ms - many.since_ms)]);
-        match Draft::of_probing(&meta, &record::identity(&passage.caller)) {
+        match Draft::of_probing(&meta, &record::identity(caller)) {
             Ok(draft) => self.put_outcome(draft).await,
             Err(error) => self.parts.alarm.raise(&format!("probing has no record: {error}")),
         }
@@ -62,6 +85,7 @@ impl Gateway {
 impl Probe {
     fn word(self) -> &'static str {
         match self {
+            Probe::Failed => "failed",
             Probe::Permitted => "permitted",
             Probe::Refused => "refused",
         }
@@ -69,6 +93,7 @@ impl Probe {
 
     fn max(self, probing: Probing) -> usize {
         let max = match self {
+            Probe::Failed => probing.failed_max,
             Probe::Permitted => probing.permitted_max,
             Probe::Refused => probing.refused_max,
         };
@@ -112,7 +137,7 @@ impl Probes {
 mod tests {
     use super::*;
 
-    const PROBING: Probing = Probing { refused_max: 3, permitted_max: 5, within_minutes: 1 };
+    const PROBING: Probing = Probing { refused_max: 3, permitted_max: 5, failed_max: 4, within_minutes: 1 };
 
     fn columns(names: &[&str]) -> BTreeSet<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
@@ -130,6 +155,7 @@ mod tests {
         check("ana", Probe::Refused, 59_000, None);
         check("ben", Probe::Refused, 59_500, None);
         check("ana", Probe::Permitted, 59_600, None);
+        check("ana", Probe::Failed, 59_700, None);
         // The first is too long ago.
         check("ana", Probe::Refused, 60_001, None);
         check("ana", Probe::Refused, 60_002, Some((3, 59_000, &["p.d.t.ssn"])));

@@ -1,35 +1,13 @@
-//! Labels stay: they go with the data that is written, and a policy tag that was seen once counts from then on. Only a person takes a label off.
+//! Labels stay: a policy tag that was seen once counts from then on. Only a person takes a label off.
 
-use crate::gateway::{Gateway, Passage};
+use crate::gateway::Gateway;
 use crate::ports::{InForce, KeepFault};
 use crate::refusal::Why;
-use sluice_ledger::Recorded;
-use sluice_ledger::record::Subject;
 use sluice_model::ColumnPath;
-use sluice_policy::{Inherited, Known, Permit};
+use sluice_policy::Known;
 use std::sync::Arc;
 
 impl Gateway {
-    /// Before anything is sent: who reads the copy a moment later meets its labels.
-    pub(crate) async fn carry_labels(&self, passage: &Passage, permit: &Recorded<Permit>) -> Result<(), Why> {
-        let permit = permit.value();
-        if !permit.request().begins_job() {
-            return Ok(());
-        }
-        let mut known = (*self.parts.in_force.known()).clone();
-        let is_new = |kept: &&Inherited| known.take(kept);
-        let labels: Vec<Inherited> = permit.inherited().iter().filter(is_new).cloned().collect();
-        self.keep_labels(passage.subject, labels).await
-    }
-
-    /// None of them was known before.
-    pub(crate) async fn keep_labels(&self, subject: Subject, labels: Vec<Inherited>) -> Result<(), Why> {
-        if labels.is_empty() {
-            return Ok(());
-        }
-        self.keep(move |in_force| in_force.carry(subject, &labels)).await
-    }
-
     /// In `known`, and kept for good where nobody had seen it.
     pub(crate) async fn remember_tags(&self, known: &mut Known, tags: &[(ColumnPath, String)]) -> Result<(), Why> {
         let is_new = |tag: &&(ColumnPath, String)| known.tag(&tag.0, &tag.1);
@@ -40,7 +18,7 @@ impl Gateway {
         self.keep(move |in_force| in_force.remember(&tags)).await
     }
 
-    async fn keep(&self, work: impl FnOnce(&dyn InForce) -> Result<(), KeepFault> + Send + 'static) -> Result<(), Why> {
+    pub(crate) async fn keep(&self, work: impl FnOnce(&dyn InForce) -> Result<(), KeepFault> + Send + 'static) -> Result<(), Why> {
         let in_force = Arc::clone(&self.parts.in_force);
         let kept = tokio::task::spawn_blocking(move || work(in_force.as_ref())).await;
         match kept.unwrap_or_else(|_| Err(KeepFault("the work broke off".to_owned()))) {

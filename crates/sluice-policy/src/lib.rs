@@ -51,7 +51,7 @@ pub use judge::{Difference, DryRun, compare, fits};
 pub use labels::{FOUND_LABEL, Known, LABELS_FORMAT, Label, Labels, UNMAPPED_TAG, canonical};
 pub use limit::{Amount, Counters, DayUse, Exceeded, Halt, Limit, LimitRule, MemoryCounters, Who};
 pub use mask::{CONSTANT_BYTES_MAX, Mask, PARTIAL_CHARACTERS_MAX, Partial, Side};
-pub use plan::{Carried, ClearPath, Inherited, MaskedPath, shown_statements};
+pub use plan::{Carried, ClearPath, Inherited, MaskedPath, shown_statements, writes_columns};
 pub use problem::Problem;
 pub use reason::{Missing, Need, Reason, ReasonKind, RuleNote};
 pub use request::{Destination, Method, Parameter, Purpose, Request, Resource, Restriction, Sends, Statement, Verb, Work};

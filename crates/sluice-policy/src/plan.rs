@@ -212,6 +212,11 @@ impl PolicySet {
     }
 }
 
+/// Whether anything that is read goes into a table that stays.
+pub fn writes_columns(request: &Request) -> bool {
+    question::streams(request).iter().any(|(flow, outputs)| matches!(flow, Flow::ToTable(_)) && !outputs.is_empty())
+}
+
 /// Labels follow the data: what is written into a table, by the name that it has there.
 pub(crate) fn inherited(request: &Request, found: &Found<'_>) -> Vec<Inherited> {
     let mut all: Vec<Inherited> = Vec::new();

@@ -33,6 +33,8 @@ pub struct Probing {
     pub refused_max: u32,
     /// Requests that a rule let through.
     pub permitted_max: u32,
+    /// Jobs that failed over values which their caller may not see.
+    pub failed_max: u32,
     pub within_minutes: u32,
 }
 
@@ -67,6 +69,7 @@ struct SettingsFile {
 struct ProbingEntry {
     refused_max: Option<u32>,
     permitted_max: Option<u32>,
+    failed_max: Option<u32>,
     within_minutes: Option<u32>,
 }
 
@@ -165,14 +168,17 @@ impl Settings {
 
 impl Default for Probing {
     fn default() -> Probing {
-        Probing { refused_max: 10, permitted_max: 200, within_minutes: 10 }
+        Probing { refused_max: 10, permitted_max: 200, failed_max: 10, within_minutes: 10 }
     }
 }
 
 impl fmt::Display for Probing {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Probing { refused_max, permitted_max, within_minutes } = self;
-        write!(formatter, "{refused_max} refused or {permitted_max} permitted requests within {within_minutes} minutes")
+        let Probing { refused_max, permitted_max, failed_max, within_minutes } = self;
+        write!(
+            formatter,
+            "{refused_max} refused, {permitted_max} permitted or {failed_max} failed requests within {within_minutes} minutes"
+        )
     }
 }
 
@@ -189,6 +195,7 @@ impl ProbingEntry {
         Probing {
             refused_max: bounded("refused_max", self.refused_max, default.refused_max, PROBES_MAX),
             permitted_max: bounded("permitted_max", self.permitted_max, default.permitted_max, PROBES_MAX),
+            failed_max: bounded("failed_max", self.failed_max, default.failed_max, PROBES_MAX),
             within_minutes: bounded("within_minutes", self.within_minutes, default.within_minutes, PROBING_MINUTES_MAX),
         }
     }

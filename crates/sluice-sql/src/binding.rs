@@ -269,5 +269,6 @@ fn bind_variables(scope: &Scope, binding: &mut Binding) {
     for (name, (_, flow)) in &scope.parameters.named {
         binding.world.named_parameters.insert(name.clone(), flow.clone());
     }
+    binding.world.guarded = scope.guarded;
     binding.world.positional_parameters = scope.parameters.positional.iter().map(|(_, flow)| flow.clone()).collect();
 }

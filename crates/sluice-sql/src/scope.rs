@@ -39,6 +39,8 @@ pub(crate) struct Scope {
     pub dropped: BTreeSet<TableName>,
     /// What happens next may not happen, or happen again: what was there before stays possible.
     pub weak: bool,
+    /// A handler goes on behind a failure: one script can then ask by failing again and again.
+    pub guarded: bool,
 }
 
 /// A view by its text, and what short names mean there.
@@ -147,6 +149,7 @@ impl Scope {
             ambiguous: self.ambiguous.clone(),
             uncertain: self.uncertain.clone(),
             dropped: self.dropped.clone(),
+            guarded: self.guarded,
             ..Scope::default()
         }
     }

@@ -23,6 +23,8 @@ pub(crate) struct World {
     pub expanded: Vec<Traits>,
     /// Names whose meaning is not certain.
     pub unresolved: BTreeSet<String>,
+    /// Whether something goes on behind a failure.
+    pub guarded: bool,
 }
 
 /// A table, view or temporary table that a scan may read.

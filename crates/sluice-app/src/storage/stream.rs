@@ -51,7 +51,7 @@ pub struct StreamedBatch {
 
 /// The other side of it.
 pub(crate) struct Streaming {
-    permit: Recorded<Permit>,
+    permit: Arc<Recorded<Permit>>,
     known: Arc<Known>,
     may_tell: MayTell,
     reading: Reading,

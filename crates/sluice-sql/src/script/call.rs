@@ -163,8 +163,8 @@ impl Script<'_, '_> {
             }
         }
         // Of what happened inside all stays, but for the variables and what names mean.
-        let Scope { variables, parameters, default_project, default_dataset, error, .. } = std::mem::take(scope);
-        *scope = Scope { variables, parameters, default_project, default_dataset, error, ..within };
+        let Scope { variables, parameters, default_project, default_dataset, error, guarded, .. } = std::mem::take(scope);
+        *scope = Scope { variables, parameters, default_project, default_dataset, error, guarded, ..within };
         Ok(())
     }
 

@@ -146,9 +146,11 @@ impl Script<'_, '_> {
         let weak = self.weak;
         self.weak = weak || leaves_early;
         let failing = std::mem::take(&mut self.failing);
+        scope.guarded |= !handlers.is_empty();
         if let Some(list) = tree.child(node, "statement_list_node") {
             self.list(list, scope)?;
         }
+        scope.guarded = outer.guarded;
         let within: Taint = self.failing.clone();
         self.failing.extend(failing);
         if !handlers.is_empty() {

@@ -186,6 +186,9 @@ impl Walker<'_> {
 
     /// What decides whether one of the engine's own functions fails. Nothing where no value can make it fail.
     fn failing_inputs(&self, node: NodeId, call: &Call) -> Option<Taint> {
+        if self.world.guarded && self.makes_size(node, &call.name) {
+            return Some(everything(call));
+        }
         let argument = |index: usize| call.arguments.get(index).cloned().unwrap_or_default();
         match call.name.as_str() {
             // An element may be missing: that is the array's length, not what it holds.
@@ -205,6 +208,13 @@ impl Walker<'_> {
             Some(failing) if never_fails(failing, &call.literals) => None,
             _ => Some(everything(call)),
         }
+    }
+
+    /// BigQuery fails for values that are too big. By itself that is one failure a job; under a handler it is as many as the script has statements.
+    fn makes_size(&self, node: NodeId, name: &str) -> bool {
+        let chooses = matches!(name, "if" | "$case_no_value" | "$case_with_value" | "nullif") || builtin::table().kept(name).is_some();
+        let kind = crate::kind::of(self.tree, node);
+        !chooses && kind.is_none_or(|kind| matches!(kind, Type::String | Type::Bytes | Type::Json | Type::Array(_)))
     }
 
     /// A first or last moment can lie on a day outside of the calendar in another time zone, and which one is the default nobody tells us.

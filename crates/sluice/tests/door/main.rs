@@ -58,6 +58,7 @@ mod long;
 mod malformed;
 #[cfg(test)]
 mod masks;
+mod meanwhile;
 #[cfg(test)]
 mod numbers;
 #[cfg(test)]

@@ -128,3 +128,29 @@ fn whoever_keeps_asking_by_a_labelled_column_is_on_record() {
     assert_eq!((&marked[0]["column"], &marked[0]["how"]), (&json!("acme-prod.clinic.visits.diagnosis"), &json!("filter")));
     assert_eq!(marked[0]["rules"], json!(["clinical-analysts-see-health"]));
 }
+
+#[test]
+fn whoever_keeps_failing_over_masked_values_is_on_record() {
+    let world = World::start("probing-failures");
+    let tall = "CONCAT(RPAD('', 1000, 'b'), RPAD('', 1000, 'b'))";
+    let ask = |caller: &str, hidden: &str| {
+        let text = format!("SELECT REPLACE(RPAD('', 1000, 'a'), 'a', CONCAT({hidden}, {tall})) AS x FROM clinic.patients");
+        let answer = query(&world, caller, &text);
+        assert_eq!(answer.status, 400, "{}", answer.text());
+        answer.text().contains("withheld")
+    };
+    for _ in 0..9 {
+        assert!(ask("support-agent", "ssn"));
+    }
+    // Neither another's failures nor those that no hidden value makes.
+    assert!(ask("report-job", "ssn"));
+    assert!(!ask("support-agent", "name"));
+    assert!(ask("support-agent", "email"));
+    let evidence = world.finish();
+    let events: Vec<_> = evidence.records.iter().filter(|record| record.kind.word() == "caller.probing").collect();
+    assert_eq!(events.len(), 1);
+    let (meta, identity) = (&events[0].sections["meta"], &events[0].sections["identity"]);
+    assert_eq!((&meta["reason"], &meta["counts"]["requests"]), (&json!("failed"), &json!(10)), "{meta}");
+    assert_eq!(meta["resources"], json!(["acme-prod.clinic.patients.email", "acme-prod.clinic.patients.ssn"]));
+    assert!(identity.to_string().contains("support-agent"), "{identity}");
+}

@@ -45,7 +45,7 @@ pub enum MoreAnswers {
 
 /// The other side of it.
 pub(crate) struct Appending {
-    permit: Recorded<Permit>,
+    permit: Arc<Recorded<Permit>>,
     known: Arc<Known>,
     telling: Telling,
     /// As the client names it.

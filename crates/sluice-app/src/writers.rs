@@ -1,0 +1,134 @@
+//! Jobs that write while they run. BigQuery reads a table when it comes to it, so a label that comes onto one of its sources in the meantime goes on with it.
+
+use crate::gateway::Gateway;
+use crate::refusal::Why;
+use sluice_ledger::Recorded;
+use sluice_ledger::record::Subject;
+use sluice_policy::{Inherited, Permit, writes_columns};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Columns that one record names.
+const LATE_TOLD_MAX: usize = 64;
+
+/// Whoever adds a label and whoever begins to write go one at a time: else each could miss the other.
+#[derive(Default)]
+pub(crate) struct Writers {
+    gate: tokio::sync::Mutex<()>,
+    running: Arc<Mutex<Running>>,
+}
+
+#[derive(Default)]
+struct Running {
+    next: u64,
+    writers: BTreeMap<u64, Arc<Writer>>,
+}
+
+struct Writer {
+    subject: Subject,
+    permit: Arc<Recorded<Permit>>,
+    /// What came after its permit was on record.
+    late: Mutex<Vec<String>>,
+}
+
+/// One of them, until it is dropped.
+pub(crate) struct Writing {
+    number: u64,
+    writer: Arc<Writer>,
+    running: Arc<Mutex<Running>>,
+}
+
+impl Gateway {
+    /// Before anything is sent: who reads the copy a moment later meets its labels. Nothing where nothing is written.
+    pub(crate) async fn carry_labels(&self, subject: Subject, permit: &Arc<Recorded<Permit>>) -> Result<Option<Writing>, Why> {
+        let permitted = permit.value();
+        if !permitted.request().begins_job() || !writes_columns(permitted.request()) {
+            return Ok(None);
+        }
+        let _alone = self.writers.gate.lock().await;
+        let writing = self.writers.begin(subject, Arc::clone(permit));
+        // Since the decision something can have come onto what it reads.
+        self.carry(subject, permitted.inherited().to_vec(), Some(&writing.writer)).await?;
+        Ok(Some(writing))
+    }
+
+    /// Once more, by what is known when it has written: a person or a policy may have labelled what it read. What it was given beyond its permit.
+    pub(crate) async fn carry_again(&self, writing: &Writing) -> Result<Vec<String>, Why> {
+        let _alone = self.writers.gate.lock().await;
+        self.carry(writing.writer.subject, Vec::new(), Some(&writing.writer)).await?;
+        Ok(writing.writer.late())
+    }
+
+    /// Labels of one request.
+    pub(crate) async fn keep_labels(&self, subject: Subject, labels: Vec<Inherited>) -> Result<(), Why> {
+        if labels.is_empty() {
+            return Ok(());
+        }
+        let _alone = self.writers.gate.lock().await;
+        self.carry(subject, labels, None).await
+    }
+
+    /// Keeps the labels, and what goes on from there with each job that writes. `looked_at` is one that is looked at in any case.
+    async fn carry(&self, subject: Subject, labels: Vec<Inherited>, looked_at: Option<&Arc<Writer>>) -> Result<(), Why> {
+        let mut known = (*self.parts.in_force.known()).clone();
+        let labels: Vec<Inherited> = labels.into_iter().filter(|label| known.take(label)).collect();
+        let is_new = !labels.is_empty();
+        self.keep_new(subject, labels).await?;
+        let policy = self.parts.in_force.policy();
+        let mut waiting: Vec<Arc<Writer>> = if is_new { self.writers.all() } else { looked_at.cloned().into_iter().collect() };
+        while let Some(writer) = waiting.pop() {
+            let carried = policy.carried(writer.permit.value().request(), &known).into_iter().map(|carried| carried.inherited);
+            let new: Vec<Inherited> = carried.filter(|label| known.take(label)).collect();
+            if !new.is_empty() {
+                waiting = self.writers.all();
+                writer.note(&new);
+                self.keep_new(writer.subject, new).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn keep_new(&self, subject: Subject, labels: Vec<Inherited>) -> Result<(), Why> {
+        if labels.is_empty() {
+            return Ok(());
+        }
+        self.keep(move |in_force| in_force.carry(subject, &labels)).await
+    }
+}
+
+impl Writers {
+    fn begin(&self, subject: Subject, permit: Arc<Recorded<Permit>>) -> Writing {
+        let writer = Arc::new(Writer { subject, permit, late: Mutex::default() });
+        let mut running = lock(&self.running);
+        running.next += 1;
+        let number = running.next;
+        running.writers.insert(number, Arc::clone(&writer));
+        Writing { number, writer, running: Arc::clone(&self.running) }
+    }
+
+    fn all(&self) -> Vec<Arc<Writer>> {
+        lock(&self.running).writers.values().cloned().collect()
+    }
+}
+
+impl Writer {
+    fn note(&self, labels: &[Inherited]) {
+        let mut late = lock(&self.late);
+        let room = LATE_TOLD_MAX.saturating_sub(late.len());
+        late.extend(labels.iter().take(room).map(|label| format!("{} has {}", label.column, label.label)));
+    }
+
+    fn late(&self) -> Vec<String> {
+        lock(&self.late).clone()
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        lock(&self.running).writers.remove(&self.number);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
