@@ -129,8 +129,8 @@ def labelled_columns_come_out_masked():
             assert row.name and hidden(row.ssn) and row.notes is None, row
             assert row.email is None or row.email.startswith("XXXXX@"), row
             assert row.address["street"] == "" and row.address["city"], row
-            # A number is no address, so it is hashed.
-            assert all(len(phone) == 44 for phone in row.phones) and all(len(contact["phone"]) == 44 for contact in row.contacts), row
+            numbers = [*row.phones, *(contact["phone"] for contact in row.contacts)]
+            assert all(set(number[:-2]) == {"*"} for number in numbers), row
         assert all(hidden(row.national_id) for row in way("SELECT * FROM clinic.v_patients"))
         assert rows(way("SELECT CONCAT('no. ', ssn) AS innocent FROM clinic.patients LIMIT 1")) == [("",)]
         ((number, email),) = rows(way("SELECT ANY_VALUE(ssn) AS a, ANY_VALUE(email) AS b FROM clinic.patients"))

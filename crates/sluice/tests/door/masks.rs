@@ -40,16 +40,23 @@ fn email(value: &Value) -> Value {
     })
 }
 
+/// What is left of a telephone number: as many characters, the last two of them its own.
+fn telephone(value: &Value) -> Value {
+    let Some(value) = value.as_str() else { return Value::Null };
+    let filled = value.chars().count().saturating_sub(2);
+    json!(value.chars().enumerate().map(|(index, letter)| if index < filled { '*' } else { letter }).collect::<String>())
+}
+
 /// A row of `COLUMNS`, by the labels of the starter set.
 pub fn masked(row: &Value) -> Value {
     let cell = |position: usize| &row["f"][position]["v"];
     let ssn = cell(1).as_str().unwrap();
     let mut address = cell(3).clone();
     address["f"][0]["v"] = json!("");
-    let phones: Vec<Value> = cell(4).as_array().unwrap().iter().map(|phone| json!({ "v": email(&phone["v"]) })).collect();
+    let phones: Vec<Value> = cell(4).as_array().unwrap().iter().map(|phone| json!({ "v": telephone(&phone["v"]) })).collect();
     let mut contacts = cell(5).clone();
     for contact in contacts.as_array_mut().unwrap() {
-        contact["v"]["f"][1]["v"] = email(&contact["v"]["f"][1]["v"]);
+        contact["v"]["f"][1]["v"] = telephone(&contact["v"]["f"][1]["v"]);
     }
     let cells = [cell(0).clone(), json!(last_four(ssn)), email(cell(2)), address, json!(phones), contacts, Value::Null];
     json!({ "f": cells.map(|cell| json!({ "v": cell })) })
@@ -208,7 +215,7 @@ fn every_way_of_rows_has_the_same_masks() {
         let mut row = row.clone();
         row["f"][0]["v"]["f"][0]["v"] = json!("");
         for contact in row["f"][1]["v"].as_array_mut().unwrap() {
-            contact["v"]["f"][0]["v"] = email(&contact["v"]["f"][0]["v"]);
+            contact["v"]["f"][0]["v"] = telephone(&contact["v"]["f"][0]["v"]);
         }
         row
     };
@@ -288,7 +295,7 @@ fn a_long_page_is_masked_on_its_way() {
         .map(|mut row| {
             row["f"][1]["v"] = json!(last_four(row["f"][1]["v"].as_str().unwrap()));
             for phone in row["f"][3]["v"].as_array_mut().unwrap() {
-                phone["v"] = email(&phone["v"]);
+                phone["v"] = telephone(&phone["v"]);
             }
             row
         })

@@ -150,7 +150,8 @@ fn inside(fields: &[Field], above: &str, around: &str, found: &mut BTreeSet<(Str
 fn label_for(kind: FindingKind, labels: &[String]) -> Option<&str> {
     let usual: &[&str] = match kind {
         FindingKind::CardNumber | FindingKind::Iban => &["payment", "card", "bank", "financial"],
-        FindingKind::Email | FindingKind::Telephone => &["contact", "email", "phone"],
+        FindingKind::Email => &["contact", "email"],
+        FindingKind::Telephone => &["telephone", "phone", "contact"],
         FindingKind::IpAddress => &["network", "contact"],
         FindingKind::NhsNumber | FindingKind::UsNpi | FindingKind::UsSsn => &["national_id", "ssn"],
         FindingKind::DateOfBirth | FindingKind::PersonName => &["person", "identity", "pii", "personal"],
