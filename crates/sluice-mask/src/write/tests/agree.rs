@@ -22,8 +22,8 @@ type Rewritten = (Vec<usize>, Option<(String, Vec<((usize, usize, u64), Vec<Coun
 
 /// Where each row ended, until one was odd; and what was written.
 fn rewritten(mut scan: Scan<'_>, columns: &Columns, writer: &Writer) -> Rewritten {
-    let (mut written, mut ends) = (Written::new(writer.clone()), Vec::new());
-    while scan.peek().is_some() && written.row(columns, &mut scan, 200).is_ok() {
+    let (mut written, mut ends) = (Written::new(writer.clone(), columns.clone()), Vec::new());
+    while scan.peek().is_some() && written.row(&mut scan, 200).is_ok() {
         ends.push(scan.at());
         if !scan.eat(b',') {
             break;
