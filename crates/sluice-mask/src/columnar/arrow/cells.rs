@@ -1,7 +1,7 @@
 //! Masks over arrays. A masked array is made anew: neither its values nor its offsets nor what lay under its nulls goes along.
 
 use super::super::cells::{Way, add, scalar, way};
-use super::array::{Array, Held, numbers};
+use super::array::{Array, Held, OFFSET_BYTES, numbers};
 use super::body::BATCH_DECODED_BYTES_MAX;
 use super::{bits, blank};
 use crate::cover::Part;
@@ -128,10 +128,11 @@ fn each_value(
     offsets: &[u8],
     mut show: impl FnMut(usize, usize) -> Result<usize, MaskFault>,
 ) -> Result<Vec<u8>, MaskFault> {
-    let mut made = Vec::with_capacity(offsets.len());
-    made.extend(0_u32.to_le_bytes());
+    // The first one is zero.
+    let mut made = vec![0; offsets.len()];
     let mut length = 0;
-    for (row, (from, to)) in numbers(offsets).zip(numbers(offsets).skip(1)).enumerate() {
+    let ends = made.as_chunks_mut::<OFFSET_BYTES>().0.iter_mut().skip(1);
+    for (row, ((from, to), end)) in numbers(offsets).zip(numbers(offsets).skip(1)).zip(ends).enumerate() {
         if there.is_none_or(|there| bits::is_set(there, row)) {
             length = show(from, to)?;
         }
@@ -139,7 +140,7 @@ fn each_value(
         if length > BATCH_DECODED_BYTES_MAX {
             return Err(MaskFault::Shape);
         }
-        made.extend_from_slice(&u32::try_from(length).map_err(|_| MaskFault::Shape)?.to_le_bytes());
+        *end = u32::try_from(length).map_err(|_| MaskFault::Shape)?.to_le_bytes();
     }
     Ok(made)
 }
