@@ -4,7 +4,7 @@ use crate::asked::{QueryAsk, Visit};
 use crate::job::JobName;
 use crate::ports::{JobState, UpstreamFault};
 use crate::refusal::Why;
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA256, digest};
 use sluice_identity::Caller;
 use sluice_ledger::record::content::{
     self, ClearOutput, Client, DecidedBy, Held, Identity, MaskedOutput, Meta, Policy, Refusing, Session, Table, Token, Upstream,
@@ -162,6 +162,18 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
     out.copy_from_slice(digest(&SHA256, bytes).as_ref());
     out
+}
+
+/// Of parts that stand one behind the other; and how many bytes they are.
+pub(crate) fn sha256_of<'a>(parts: impl Iterator<Item = &'a [u8]>) -> ([u8; 32], u64) {
+    let (mut context, mut bytes) = (Context::new(&SHA256), 0_u64);
+    for part in parts {
+        context.update(part);
+        bytes = bytes.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
+    }
+    let mut out = [0; 32];
+    out.copy_from_slice(context.finish().as_ref());
+    (out, bytes)
 }
 
 pub fn hex(bytes: &[u8]) -> String {

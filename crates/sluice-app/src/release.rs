@@ -170,7 +170,7 @@ impl Gateway {
     /// The record of one piece.
     pub(crate) fn seal_rows(&self, passage: &Passage, number: u64, rows: &MaskedRows) -> Result<SealedRecord, Why> {
         self.look_at_rows(passage, number, rows);
-        self.seal_piece(passage, number, rows.count(), rows.text().as_bytes(), rows.masked())
+        self.seal_piece(passage, number, rows.count(), [rows.text().as_bytes()].into_iter(), rows.masked())
     }
 
     pub(crate) fn seal_piece<'a>(
@@ -178,12 +178,12 @@ impl Gateway {
         passage: &Passage,
         number: u64,
         count: u64,
-        text: &[u8],
+        parts: impl Iterator<Item = &'a [u8]>,
         masked: impl Iterator<Item = MaskedHere<'a>>,
     ) -> Result<SealedRecord, Why> {
-        let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        let (digest, bytes) = record::sha256_of(parts);
         passage.visit.trail.release(count, bytes);
-        let page = Page::new(number, count, bytes, &record::sha256(text), masked_cells(masked));
+        let page = Page::new(number, count, bytes, &digest, masked_cells(masked));
         Ok(self.parts.sealer.seal(&Steps { subject: passage.subject }.page(&page)?)?)
     }
 

@@ -5,6 +5,7 @@ mod measure;
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions, write_message};
 use arrow_ipc::{CompressionType, MetadataVersion};
+use bytes::Bytes;
 use measure::{COLUMNS, MASKED, masker, per_second};
 use serde_json::{Value, json};
 use sluice_mask::StreamSchema;
@@ -46,11 +47,12 @@ fn arrow(batch: &RecordBatch, compression: Option<CompressionType>) -> Result<(V
 }
 
 fn measure(name: &str, schema: StreamSchema<'_>, message: &[u8], bytes: usize) -> Result<(), Box<dyn Error>> {
+    let message = Bytes::copy_from_slice(message);
     for (count, mask) in MASKED {
         let masker = masker(count, mask);
         let stream = masker.begin_stream(schema)?;
-        let cells: u64 = stream.mask(message, ROWS as u64)?.masked().map(|masked| masked.cells).sum();
-        let speed = per_second(bytes, || stream.mask(message, ROWS as u64).is_ok());
+        let cells: u64 = stream.mask_shared(&message, ROWS as u64)?.masked().map(|masked| masked.cells).sum();
+        let speed = per_second(bytes, || stream.mask_shared(&message, ROWS as u64).is_ok());
         writeln!(std::io::stdout(), "{name}, {count} of {COLUMNS} columns by {mask}: {cells} cells, {speed:.0} MB/s")?;
     }
     Ok(())

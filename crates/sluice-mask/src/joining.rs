@@ -50,8 +50,7 @@ impl Joining {
         let columns = self.masker.columns(page.head.schema.as_ref(), page.job.as_ref())?;
         if Scan::new(&page.rows).peek().is_some() {
             let mut written = self.written(columns.as_ref(), page.head.schema.is_some())?;
-            let columns = self.columns.as_ref().ok_or(MaskFault::Shape)?;
-            written.page(page, columns)?;
+            written.page(page)?;
             self.leave(&mut written)?;
             self.state = State::Between(Box::new(written));
         }
@@ -173,7 +172,7 @@ impl Joining {
             State::Empty => {
                 let writer = self.masker.writer(Some(columns), has_schema).ok_or(MaskFault::Unfit)??;
                 self.columns = Some(columns.clone());
-                let mut written = Written::new(writer);
+                let mut written = Written::new(writer, columns.clone());
                 written.bound = Some(self.bound);
                 Ok(written)
             }
@@ -199,11 +198,11 @@ impl Joining {
 
 impl Written {
     /// All rows of a page that is whole.
-    fn page(&mut self, page: &RawPage, columns: &Columns) -> Result<(), MaskFault> {
+    fn page(&mut self, page: &RawPage) -> Result<(), MaskFault> {
         let mut scan = Scan::new(&page.rows);
         loop {
             scan.peek();
-            self.next(columns, &mut scan, ROWS_BYTES_MAX)?;
+            self.next(&mut scan, ROWS_BYTES_MAX)?;
             if !scan.eat(b',') {
                 break;
             }

@@ -259,12 +259,12 @@ fn keys_of(permit: &Permit, keys: &MaskKeys) -> HashKeys {
 /// Rows of a page that is whole, written anew.
 pub(crate) fn written(page: &RawPage, columns: Option<&Columns>, writer: Writer) -> Result<Vec<MaskedRows>, MaskFault> {
     let columns = columns.ok_or(MaskFault::Shape)?;
-    let mut written = Written::new(writer);
+    let mut written = Written::new(writer, columns.clone());
     let mut scan = Scan::new(&page.rows);
     scan.peek().ok_or(MaskFault::Shape)?;
     loop {
         scan.peek();
-        written.row(columns, &mut scan, ROWS_BYTES_MAX)?;
+        written.row(&mut scan, ROWS_BYTES_MAX)?;
         // Masks can make a page longer than it was.
         if written.bytes() > PAGE_BYTES_MAX {
             return Err(MaskFault::Shape);

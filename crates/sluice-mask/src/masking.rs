@@ -135,15 +135,15 @@ impl Masking {
         let PageStart { around, bytes } = start;
         Masking {
             around,
-            columns,
             taken: bytes.len() as u64,
             buffer: bytes,
             at: 0,
             found: Pieces::default(),
-            written: writer.map(Written::new),
+            written: writer.map(|writer| Written::new(writer, columns.clone())),
             place: Place::Opened,
             look_at: 0,
             sizes,
+            columns,
         }
     }
 
@@ -272,7 +272,7 @@ impl Masking {
                 _ => {
                     let from = scan.at();
                     let row = match &mut self.written {
-                        Some(written) => written.next(&self.columns, &mut scan, self.sizes.piece),
+                        Some(written) => written.next(&mut scan, self.sizes.piece),
                         None => self.columns.row(&mut scan),
                     };
                     if row.is_err() {

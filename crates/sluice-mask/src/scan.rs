@@ -86,6 +86,14 @@ impl<'a> Scan<'a> {
         found
     }
 
+    /// The same of so many that the compiler knows how many they are.
+    #[inline(always)]
+    pub(crate) fn eat_exactly<const BYTES: usize>(&mut self, wanted: &[u8; BYTES]) -> bool {
+        let found = self.rest().first_chunk::<BYTES>() == Some(wanted);
+        self.at += if found { BYTES } else { 0 };
+        found
+    }
+
     pub(crate) fn end(&mut self) -> Result<(), Odd> {
         if self.peek().is_none() { Ok(()) } else { Err(Odd) }
     }

@@ -175,8 +175,7 @@ impl Columns {
 
     /// One row, or the inside of a record: `{"f":[{"v":...},...]}` with one cell for each column, and nothing else.
     pub(crate) fn row(&self, scan: &mut Scan<'_>) -> Result<(), Odd> {
-        open(scan, b'f')?;
-        scan.take(b'[')?;
+        open_row(scan)?;
         let is_plain = |position: usize| self.0.get(position).is_some_and(Column::is_plain);
         let mut position = 0;
         while let Some(column) = self.0.get(position) {
@@ -191,8 +190,7 @@ impl Columns {
             }
             position += passed.max(1);
         }
-        scan.take(b']')?;
-        scan.take(b'}')
+        close_row(scan)
     }
 }
 
@@ -270,6 +268,26 @@ impl Column {
             _ => Err(Odd),
         }
     }
+}
+
+/// `]}`.
+#[inline(always)]
+pub(crate) fn close_row(scan: &mut Scan<'_>) -> Result<(), Odd> {
+    if scan.eat_exactly(b"]}") {
+        return Ok(());
+    }
+    scan.take(b']')?;
+    scan.take(b'}')
+}
+
+/// `{"f":[`.
+#[inline(always)]
+pub(crate) fn open_row(scan: &mut Scan<'_>) -> Result<(), Odd> {
+    if scan.eat_exactly(b"{\"f\":[") {
+        return Ok(());
+    }
+    open(scan, b'f')?;
+    scan.take(b'[')
 }
 
 /// `{"f":`, as BigQuery writes it or with spaces.

@@ -14,6 +14,7 @@ use std::borrow::Cow;
 
 /// In place of the part that is hidden, as BigQuery writes it.
 const HIDDEN: &str = "XXXXX";
+const HIDDEN_MAIL: &str = "XXXXX@";
 /// That are shown of the one end or the other.
 const SHOWN: usize = 4;
 
@@ -109,6 +110,23 @@ impl Values {
         if is_shown { write_string(&shown, out) } else { self.write_default(scalar, Some(value), out) }
     }
 
+    /// What stands in a cell in place of any value; nothing if values differ in it. A moment shows in which form it was.
+    pub(crate) fn whatever_it_held(&self, mask: &Mask, scalar: Scalar<'_>) -> Option<String> {
+        let always = always(mask, scalar)?;
+        if always == Always::Default && *scalar.kind == Type::Timestamp {
+            return None;
+        }
+        let mut same = String::new();
+        self.write(mask, scalar, Cell::Null, &mut same);
+        Some(same)
+    }
+
+    /// Between its quotes, of a text that has no escape and by a mask of which `keeps_plain` holds: what is left has none, either.
+    pub(crate) fn write_plain(&self, mask: &Mask, value: &str, out: &mut String) {
+        // What the mask does not serve is the default of a text, which is none.
+        self.show_text(mask, value, out);
+    }
+
     /// What BigQuery's rule writes for the type. NULL for those that it gives none, else the least that the type can say.
     pub(crate) fn write_default(&self, scalar: Scalar<'_>, value: Option<&str>, out: &mut String) {
         if default_of(scalar) == Always::Null {
@@ -146,7 +164,7 @@ impl Values {
     pub(crate) fn show_text(&self, mask: &Mask, value: &str, out: &mut String) -> bool {
         match mask {
             Mask::Email => match domain(value) {
-                Some(domain) => write_parts(&[HIDDEN, "@", domain], out),
+                Some(domain) => write_parts(&[HIDDEN_MAIL, domain], out),
                 None => STANDARD.encode_string(plain_hash(value.as_bytes()), out),
             },
             Mask::LastFour => match last(value, SHOWN) {
@@ -175,6 +193,15 @@ impl Values {
             _ => None,
         }
     }
+}
+
+/// Of a text without escapes it leaves one without escapes, whatever that was: parts of it, letters of base64, and its own.
+pub(crate) fn keeps_plain(mask: &Mask, scalar: Scalar<'_>) -> bool {
+    let is_plain = match mask {
+        Mask::Partial(partial) => is_plain(partial.fill().encode_utf8(&mut [0; 4])),
+        _ => true,
+    };
+    is_plain && *scalar.kind == Type::String && always(mask, scalar).is_none()
 }
 
 /// Nothing, if it depends on what the cell held.

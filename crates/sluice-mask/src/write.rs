@@ -5,15 +5,15 @@ use crate::masker::ROWS_BYTES_MAX;
 use crate::masking::ROW_BYTES_MAX;
 use crate::page::Pieces;
 use crate::scan::{Odd, Scan};
-use crate::schema::{Column, Columns, open};
-use crate::value::{Cell, Scalar, Values};
+use crate::schema::{Column, Columns, close_row, open, open_row};
+use crate::value::{Cell, Scalar, Values, keeps_plain};
 use sluice_policy::Mask;
 use std::mem;
 use std::sync::Arc;
 
-/// Around the value of a plain cell: `{"v":` and `}`.
-const CELL_BEGIN_BYTES: usize = 5;
-const CELL_END_BYTES: usize = 1;
+/// Of a plain cell: around its value `{"v":` and `}`, around its text the quotes as well.
+const VALUE_MARGINS: (usize, usize) = (5, 1);
+const TEXT_MARGINS: (usize, usize) = (6, 2);
 /// Room for what is written before it leaves; one long row takes more.
 const ROOM_BYTES_MAX: usize = 2 * ROWS_BYTES_MAX;
 
@@ -34,6 +34,9 @@ pub(crate) struct Count {
 /// What has been written and has not left. No `Debug`: rows do not reach a log.
 pub(crate) struct Written {
     pub(crate) writer: Writer,
+    columns: Columns,
+    /// One for each column.
+    steps: Vec<Step>,
     text: String,
     pieces: Pieces,
     /// Of each piece.
@@ -46,6 +49,20 @@ pub(crate) struct Written {
     pub(crate) bound: Option<Bound>,
 }
 
+/// What is done at one column of a row, where its cell is a plain one.
+#[derive(Debug)]
+enum Step {
+    /// It and those behind it are passed, so many of them.
+    Pass(usize),
+    /// The same takes its place, whatever it holds.
+    Same(String),
+    /// What a mask leaves of its text takes its place.
+    Text,
+    /// What a mask leaves of its value.
+    Value,
+    Other,
+}
+
 /// Whole pieces, in one text that they share.
 pub(crate) struct Leaving {
     pub(crate) text: Arc<String>,
@@ -53,13 +70,14 @@ pub(crate) struct Leaving {
 }
 
 impl Written {
-    pub(crate) fn new(writer: Writer) -> Written {
-        let row = vec![Count::default(); writer.cover.paths.len()];
-        Written { writer, text: String::new(), pieces: Pieces::default(), counts: Vec::new(), row, too_long: false, bound: None }
+    pub(crate) fn new(writer: Writer, columns: Columns) -> Written {
+        let (row, steps) = (vec![Count::default(); writer.cover.paths.len()], steps(&columns, &writer));
+        let (text, pieces, counts) = (String::new(), Pieces::default(), Vec::new());
+        Written { writer, columns, steps, text, pieces, counts, row, too_long: false, bound: None }
     }
 
     /// The next row, checked as it is written. Of one that is odd, or not whole yet, nothing stays.
-    pub(crate) fn row(&mut self, columns: &Columns, scan: &mut Scan<'_>, piece_bytes_max: usize) -> Result<(), Odd> {
+    pub(crate) fn row(&mut self, scan: &mut Scan<'_>, piece_bytes_max: usize) -> Result<(), Odd> {
         let before = self.text.len();
         if before > 0 {
             self.text.push(',');
@@ -67,7 +85,7 @@ impl Written {
         let from = self.text.len();
         self.row.fill(Count::default());
         let mut row = Row { text: &mut self.text, counts: &mut self.row, values: &self.writer.values, from, copied: scan.at() };
-        let written = row.record(columns, &self.writer.cover.parts, scan).and_then(|()| row.copy(scan, scan.at()));
+        let written = row.row(&self.columns, &self.writer.cover.parts, &self.steps, scan).and_then(|()| row.copy(scan, scan.at()));
         if let Err(odd) = written {
             self.too_long |= self.text.len() - from > ROW_BYTES_MAX;
             self.text.truncate(before);
@@ -130,32 +148,52 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// The same as `Columns::row`, with the masked cells left out.
-    fn record(&mut self, columns: &Columns, parts: &[Part], scan: &mut Scan<'_>) -> Result<(), Odd> {
-        open(scan, b'f')?;
-        scan.take(b'[')?;
-        if columns.0.len() != parts.len() {
+    /// The whole of it, with the masked cells left out.
+    fn row(&mut self, columns: &Columns, parts: &[Part], steps: &[Step], scan: &mut Scan<'_>) -> Result<(), Odd> {
+        open_row(scan)?;
+        if columns.0.len() != parts.len() || columns.0.len() != steps.len() {
             return Err(Odd);
         }
-        let pair = |position: usize| columns.0.get(position).zip(parts.get(position));
-        let is_passed = |position: usize| pair(position).is_some_and(|(column, part)| column.is_plain() && matches!(part, Part::Clear));
         let mut position = 0;
-        while let Some((column, part)) = pair(position) {
+        while let Some(step) = steps.get(position) {
             if position > 0 {
                 scan.take(b',')?;
             }
-            let passed = match part {
-                Part::Clear if column.is_plain() => scan.plain_cells(|ahead| is_passed(position + ahead)),
-                Part::Masked(mask, place) if column.is_plain() => self.plain(column, mask, *place, scan)?,
+            let part = parts.get(position).ok_or(Odd)?;
+            let passed = match (step, part) {
+                (Step::Pass(count), _) => scan.plain_cells(|ahead| ahead < *count),
+                (Step::Text, Part::Masked(mask, place)) => {
+                    self.plain(*place, TEXT_MARGINS, scan, |values, value, text| values.write_plain(mask, value, text))?
+                }
+                (Step::Same(same), Part::Masked(_, place)) => self.plain(*place, VALUE_MARGINS, scan, |_, _, text| text.push_str(same))?,
+                (Step::Value, Part::Masked(mask, place)) => {
+                    let scalar = scalar(columns.0.get(position).ok_or(Odd)?);
+                    let write = |values: &Values, value: &str, text: &mut String| values.write(mask, scalar, Cell::Plain(value), text);
+                    self.plain(*place, VALUE_MARGINS, scan, write)?
+                }
                 _ => 0,
             };
             if passed == 0 {
-                self.cell(column, part, scan)?;
+                self.cell(columns.0.get(position).ok_or(Odd)?, part, scan)?;
             }
             position += passed.max(1);
         }
-        scan.take(b']')?;
-        scan.take(b'}')
+        close_row(scan)
+    }
+
+    /// The same as `Columns::row`, for what stands in a record.
+    fn record(&mut self, columns: &Columns, parts: &[Part], scan: &mut Scan<'_>) -> Result<(), Odd> {
+        open_row(scan)?;
+        if columns.0.len() != parts.len() {
+            return Err(Odd);
+        }
+        for (position, (column, part)) in columns.0.iter().zip(parts).enumerate() {
+            if position > 0 {
+                scan.take(b',')?;
+            }
+            self.cell(column, part, scan)?;
+        }
+        close_row(scan)
     }
 
     /// Any cell, however it is written.
@@ -172,13 +210,20 @@ impl Row<'_> {
         scan.take(b'}')
     }
 
-    /// A masked cell of one value, as BigQuery writes it: one or none.
-    fn plain(&mut self, column: &Column, mask: &Mask, place: usize, scan: &mut Scan<'_>) -> Result<usize, Odd> {
+    /// A masked cell of one value, as BigQuery writes it: one or none. So many bytes of it stay in front and behind.
+    #[inline(always)]
+    fn plain(
+        &mut self,
+        place: usize,
+        (in_front, behind): (usize, usize),
+        scan: &mut Scan<'_>,
+        write: impl FnOnce(&Values, &str, &mut String),
+    ) -> Result<usize, Odd> {
         let before = scan.at();
         let Some(value) = scan.plain_text() else { return Ok(0) };
-        self.copy(scan, before + CELL_BEGIN_BYTES)?;
-        self.values.write(mask, scalar(column), Cell::Plain(value), self.text);
-        self.copied = scan.at().checked_sub(CELL_END_BYTES).ok_or(Odd)?;
+        self.copy(scan, before + in_front)?;
+        write(self.values, value, self.text);
+        self.copied = scan.at().checked_sub(behind).ok_or(Odd)?;
         self.count(place, false)?;
         Ok(1)
     }
@@ -254,6 +299,23 @@ impl Row<'_> {
         self.copied = to;
         Ok(())
     }
+}
+
+fn steps(columns: &Columns, writer: &Writer) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::with_capacity(columns.0.len());
+    let mut passed = 0;
+    for (column, part) in columns.0.iter().zip(&writer.cover.parts).rev() {
+        passed = if column.is_plain() && matches!(part, Part::Clear) { passed + 1 } else { 0 };
+        steps.push(match part {
+            _ if !column.is_plain() => Step::Other,
+            Part::Clear => Step::Pass(passed),
+            Part::Inside(_) => Step::Other,
+            Part::Masked(mask, _) if keeps_plain(mask, scalar(column)) => Step::Text,
+            Part::Masked(mask, _) => writer.values.whatever_it_held(mask, scalar(column)).map_or(Step::Value, Step::Same),
+        });
+    }
+    steps.reverse();
+    steps
 }
 
 fn hides_all(mask: &Mask) -> bool {

@@ -200,7 +200,7 @@ impl Gateway {
     fn seal_message(&self, passage: &Passage, number: u64, batch: &MaskedBatch) -> Result<SealedRecord, Why> {
         self.still_allowed(passage)?;
         self.look_at_batch(passage, number, batch);
-        self.seal_piece(passage, number, batch.count(), batch.bytes(), batch.masked())
+        self.seal_piece(passage, number, batch.count(), batch.parts().iter().map(|part| part.as_ref()), batch.masked())
     }
 
     async fn send_messages(
@@ -305,7 +305,7 @@ impl Reading {
             said = Some(self.shape.with(self.masking.schema()).ok_or(MaskFault::Shape)?);
         }
         if !self.masking.is_masked() {
-            let batch = self.masking.mask(&bytes, rows)?;
+            let batch = self.masking.mask_shared(&bytes, rows)?;
             return Ok(vec![Masked { batch, around: Around { shape: said, progress, throttle_percent } }]);
         }
         self.said = self.said.take().or(said);

@@ -6,6 +6,7 @@ use super::arrow;
 use super::stream::{MaskedBatch, StreamMasking};
 use crate::masker::MaskFault;
 use crate::write::{Count, Writer};
+use bytes::Bytes;
 use std::{fmt, mem};
 
 /// A message ends behind the row that reaches this.
@@ -54,15 +55,15 @@ impl Group {
     }
 
     /// All of it, and the next one begins.
-    pub(super) fn leave(&mut self) -> Result<(u64, Vec<u8>, Vec<Count>), MaskFault> {
+    pub(super) fn leave(&mut self) -> Result<(u64, Vec<Bytes>, Vec<Count>), MaskFault> {
         let (rows, counts) = (mem::take(&mut self.rows), mem::take(&mut self.counts));
         self.bytes = 0;
-        let bytes = match mem::take(&mut self.held) {
+        let parts = match mem::take(&mut self.held) {
             Held::Arrow(held) => held.written(rows)?,
-            Held::Avro(bytes) => bytes,
+            Held::Avro(bytes) => vec![Bytes::from(bytes)],
             Held::Nothing => return Err(MaskFault::Shape),
         };
-        Ok((rows as u64, bytes, counts))
+        Ok((rows as u64, parts, counts))
     }
 }
 
@@ -81,7 +82,7 @@ impl fmt::Debug for Group {
 
 impl StreamMasking {
     /// The messages that are whole by now, where something is masked. `rows` is how many this one is said to have.
-    pub fn regroup(&self, group: &mut Group, message: &[u8], rows: u64) -> Result<Vec<MaskedBatch>, MaskFault> {
+    pub fn regroup(&self, group: &mut Group, message: &Bytes, rows: u64) -> Result<Vec<MaskedBatch>, MaskFault> {
         let (writer, count) = self.opened(message, rows)?;
         group.begin(writer);
         let mut whole = Vec::new();

@@ -7,6 +7,7 @@ use crate::detect::{Form, Sampling};
 use crate::masker::{MaskFault, MaskedCells, Masker};
 use crate::schema::Columns;
 use crate::write::{Count, Writer};
+use bytes::Bytes;
 use sluice_policy::Permit;
 use std::fmt;
 use std::sync::Arc;
@@ -42,7 +43,8 @@ enum Format {
 /// Rows that may leave: one message, in the format that it came in.
 pub struct MaskedBatch {
     count: u64,
-    bytes: Vec<u8>,
+    /// One behind the other.
+    parts: Vec<Bytes>,
     cover: Option<Arc<Cover>>,
     counts: Vec<Count>,
 }
@@ -87,6 +89,11 @@ impl StreamMasking {
     ///
     /// Where nothing is masked it passes as it came; else it is written anew, and nothing of it stays that is not a value of a clear column.
     pub fn mask(&self, message: &[u8], rows: u64) -> Result<MaskedBatch, MaskFault> {
+        self.mask_shared(&Bytes::copy_from_slice(message), rows)
+    }
+
+    /// The same. What leaves as it came is not copied.
+    pub fn mask_shared(&self, message: &Bytes, rows: u64) -> Result<MaskedBatch, MaskFault> {
         if message.len() > STREAM_MESSAGE_BYTES_MAX {
             return Err(MaskFault::Shape);
         }
@@ -96,14 +103,14 @@ impl StreamMasking {
                 Format::Arrow => arrow::check(&self.columns, message, count)?,
                 Format::Avro => avro::check(&self.columns, message, count)?,
             }
-            return Ok(MaskedBatch { count: rows, bytes: message.to_vec(), cover: None, counts: Vec::new() });
+            return Ok(MaskedBatch { count: rows, parts: vec![message.clone()], cover: None, counts: Vec::new() });
         };
         let mut counts = vec![Count::default(); writer.cover.paths.len()];
-        let bytes = match self.format {
+        let parts = match self.format {
             Format::Arrow => arrow::mask(&self.columns, writer, message, count, &mut counts)?,
-            Format::Avro => avro::mask(&self.columns, writer, message, count, &mut counts)?,
+            Format::Avro => vec![Bytes::from(avro::mask(&self.columns, writer, message, count, &mut counts)?)],
         };
-        Ok(MaskedBatch { count: rows, bytes, cover: Some(Arc::clone(&writer.cover)), counts })
+        Ok(MaskedBatch { count: rows, parts, cover: Some(Arc::clone(&writer.cover)), counts })
     }
 }
 
@@ -129,7 +136,7 @@ impl StreamMasking {
         &self,
         writer: &Writer,
         group: &mut Group,
-        message: &[u8],
+        message: &Bytes,
         rows: usize,
         behind: &mut dyn FnMut(&mut Group) -> Result<(), MaskFault>,
     ) -> Result<(), MaskFault> {
@@ -140,8 +147,8 @@ impl StreamMasking {
     }
 
     /// MINT, for rows that have been masked.
-    pub(super) fn batch(&self, writer: &Writer, (count, bytes, counts): (u64, Vec<u8>, Vec<Count>)) -> MaskedBatch {
-        MaskedBatch { count, bytes, cover: Some(Arc::clone(&writer.cover)), counts }
+    pub(super) fn batch(&self, writer: &Writer, (count, parts, counts): (u64, Vec<Bytes>, Vec<Count>)) -> MaskedBatch {
+        MaskedBatch { count, parts, cover: Some(Arc::clone(&writer.cover)), counts }
     }
 }
 
@@ -150,8 +157,14 @@ impl MaskedBatch {
         self.count
     }
 
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+    /// The message, in parts that stand one behind the other.
+    pub fn parts(&self) -> &[Bytes] {
+        &self.parts
+    }
+
+    /// All of it, copied.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.parts.concat()
     }
 
     /// Each masked path, also where these rows have no cell of it.
@@ -170,6 +183,6 @@ impl fmt::Debug for StreamMasking {
 
 impl fmt::Debug for MaskedBatch {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("MaskedBatch").field("count", &self.count).field("bytes", &self.bytes.len()).finish_non_exhaustive()
+        formatter.debug_struct("MaskedBatch").field("count", &self.count).field("parts", &self.parts.len()).finish_non_exhaustive()
     }
 }

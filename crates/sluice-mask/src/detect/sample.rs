@@ -1,6 +1,8 @@
 //! Some rows as they leave, copied: bounded in bytes, and looked at somewhere else.
 
 use super::sampling::Watched;
+use crate::columnar::MaskedBatch;
+use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,7 +23,7 @@ pub(crate) enum Form {
 /// Rows of one piece, or of one message.
 pub struct Sample {
     pub(crate) watched: Arc<Watched>,
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Bytes,
     /// That the whole message has. Of a copy that was cut off there are fewer.
     pub(crate) rows: usize,
 }
@@ -31,18 +33,24 @@ pub(crate) type Seen<'a> = dyn FnMut(usize, &str) + 'a;
 
 impl Sample {
     pub(crate) fn of_text(watched: &Arc<Watched>, text: &str) -> Option<Sample> {
-        let bytes = text.as_bytes().get(..text.len().min(SAMPLE_BYTES_MAX))?.to_vec();
+        let bytes = Bytes::copy_from_slice(text.as_bytes().get(..text.len().min(SAMPLE_BYTES_MAX))?);
         (!bytes.is_empty()).then(|| Sample { watched: Arc::clone(watched), bytes, rows: SAMPLE_ROWS_MAX })
     }
 
-    pub(crate) fn of_message(watched: &Arc<Watched>, message: &[u8], rows: u64) -> Option<Sample> {
-        let rows = usize::try_from(rows).ok().filter(|rows| *rows > 0)?;
-        let bytes = match watched.form {
-            Form::Arrow if message.len() <= SAMPLE_MESSAGE_BYTES_MAX => message,
+    pub(crate) fn of_batch(watched: &Arc<Watched>, batch: &MaskedBatch) -> Option<Sample> {
+        let rows = usize::try_from(batch.count()).ok().filter(|rows| *rows > 0)?;
+        let length = batch.parts().iter().map(Bytes::len).sum::<usize>();
+        let wanted = match watched.form {
+            Form::Arrow if length <= SAMPLE_MESSAGE_BYTES_MAX => length,
             Form::Arrow => return None,
-            Form::Avro | Form::Json => message.get(..message.len().min(SAMPLE_BYTES_MAX))?,
+            Form::Avro | Form::Json => length.min(SAMPLE_BYTES_MAX),
         };
-        Some(Sample { watched: Arc::clone(watched), bytes: bytes.to_vec(), rows })
+        // Copied: what leaves is not kept for it.
+        let mut bytes = Vec::with_capacity(wanted);
+        for part in batch.parts() {
+            bytes.extend_from_slice(part.get(..part.len().min(wanted - bytes.len()))?);
+        }
+        Some(Sample { watched: Arc::clone(watched), bytes: Bytes::from(bytes), rows })
     }
 
     /// That it holds in memory.

@@ -111,7 +111,7 @@ impl Sampling {
 
     /// Of one message of a stream.
     pub fn of_batch(&self, batch: &MaskedBatch) -> Option<Sample> {
-        Sample::of_message(&self.0, batch.bytes(), batch.count())
+        Sample::of_batch(&self.0, batch)
     }
 }
 

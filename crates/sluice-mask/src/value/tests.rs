@@ -11,7 +11,17 @@ fn values(form: TimestampForm) -> Values {
 fn masked_as(mask: &str, kind: &str, may_be_null: bool, form: TimestampForm, cell: &str) -> String {
     let (mask, kind) = (Mask::parse(mask).unwrap(), Type::parse(kind).unwrap());
     let mut out = String::from("before");
-    values(form).write(&mask, Scalar { kind: &kind, may_be_null }, Cell::of(cell), &mut out);
+    let (values, scalar) = (values(form), Scalar { kind: &kind, may_be_null });
+    values.write(&mask, scalar, Cell::of(cell), &mut out);
+    // The quick ways write the same.
+    if let (Cell::Plain(value), true) = (Cell::of(cell), keeps_plain(&mask, scalar)) {
+        let mut quick = String::from("before\"");
+        values.write_plain(&mask, value, &mut quick);
+        assert_eq!(format!("{quick}\""), out);
+    }
+    if let Some(same) = values.whatever_it_held(&mask, scalar) {
+        assert_eq!(format!("before{same}"), out);
+    }
     out.strip_prefix("before").unwrap().to_owned()
 }
 

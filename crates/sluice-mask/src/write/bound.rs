@@ -2,7 +2,6 @@
 
 use super::Written;
 use crate::scan::{Odd, Scan};
-use crate::schema::Columns;
 
 /// Of an answer, which may be of several pages.
 #[derive(Clone, Copy, Debug)]
@@ -28,14 +27,14 @@ impl Bound {
 
 impl Written {
     /// The next row, as far as rows belong here. Others are looked at, and left out.
-    pub(crate) fn next(&mut self, columns: &Columns, scan: &mut Scan<'_>, piece_bytes_max: usize) -> Result<(), Odd> {
+    pub(crate) fn next(&mut self, scan: &mut Scan<'_>, piece_bytes_max: usize) -> Result<(), Odd> {
         if let Some(bound) = self.bound.as_mut().filter(|bound| bound.is_full()) {
-            columns.row(scan)?;
+            self.columns.row(scan)?;
             bound.passed = true;
             return Ok(());
         }
         let before = self.bytes();
-        self.row(columns, scan, piece_bytes_max)?;
+        self.row(scan, piece_bytes_max)?;
         let after = self.bytes();
         if let Some(bound) = &mut self.bound {
             bound.rows += 1;

@@ -307,8 +307,12 @@ fn tried_on_its_way(
 }
 
 fn some_masks(count: usize, fields: &Value, chance: &mut Chance) -> Masks {
+    masks_out_of(&MASKS, count, fields, chance)
+}
+
+fn masks_out_of(words: &[&str], count: usize, fields: &Value, chance: &mut Chance) -> Masks {
     let one = |_| {
-        let ((output, at), mask) = (path(fields, &mut |below| chance.below(below)), MASKS[chance.below(MASKS.len())]);
+        let ((output, at), mask) = (path(fields, &mut |below| chance.below(below)), words[chance.below(words.len())]);
         (output, at, Mask::parse(mask).unwrap())
     };
     (0..count).map(one).collect()

@@ -71,7 +71,7 @@ fn a_stream_is_masked_as_its_permit_says() {
         assert_eq!(found.bytes(), [&[2, 18][..], b"XXXXX0815"].concat());
         assert_eq!((found.count(), counts(&found)), (1, vec![(name.to_owned(), "last_four".to_owned(), 1, 0)]));
         let nulls = stream.mask(&[0, 0, 0], 3).unwrap();
-        assert_eq!((nulls.bytes(), counts(&nulls)), (&[0, 0, 0][..], vec![(name.to_owned(), "last_four".to_owned(), 3, 3)]));
+        assert_eq!((nulls.bytes(), counts(&nulls)), (vec![0, 0, 0], vec![(name.to_owned(), "last_four".to_owned(), 3, 3)]));
     }
     let stream = begin(page("job_1"), LABEL, StreamSchema::Arrow(&schema)).unwrap();
     assert_eq!(stream.schema(), schema);
@@ -83,7 +83,7 @@ fn a_stream_is_masked_as_its_permit_says() {
     // Without a label everything passes as it came.
     let stream = begin(page("job_1"), "", StreamSchema::Arrow(&schema)).unwrap();
     let found = stream.mask(&message, 2).unwrap();
-    assert_eq!((found.bytes(), found.count(), counts(&found)), (message.as_slice(), 2, Vec::new()));
+    assert_eq!((found.bytes(), found.count(), counts(&found)), (message, 2, Vec::new()));
 }
 
 #[test]
@@ -129,13 +129,13 @@ fn types_are_compared_where_something_is_masked() {
     for (kind, expect) in [("STRING", &[2, 0][..]), ("JSON", &[0]), ("GEOGRAPHY", b"\x02\x14POINT(0 0)")] {
         let request = page_of("job_1", vec![vec![output("a", Some(kind), &[("", "a")])]]);
         let stream = begin(request, label, StreamSchema::Avro(&avro(&["a"]))).unwrap();
-        assert_eq!(stream.mask(&row(1), 1).map(|batch| batch.bytes().to_vec()), Ok(expect.to_vec()), "{kind}");
+        assert_eq!(stream.mask(&row(1), 1).map(|batch| batch.bytes()), Ok(expect.to_vec()), "{kind}");
     }
     let decimal = json!({ "type": "bytes", "logicalType": "decimal", "precision": 10, "scale": 2 });
     let schema = json!({ "type": "record", "name": "r", "fields": [{ "name": "a", "type": ["null", decimal] }] }).to_string();
     let request = page_of("job_1", vec![vec![output("a", Some("BIGNUMERIC"), &[("", "a")])]]);
     let stream = begin(request, label, StreamSchema::Avro(&schema)).unwrap();
-    assert_eq!(stream.mask(&[2, 4, 18, 103], 1).map(|batch| batch.bytes().to_vec()), Ok(vec![2, 2, 0]));
+    assert_eq!(stream.mask(&[2, 4, 18, 103], 1).map(|batch| batch.bytes()), Ok(vec![2, 2, 0]));
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn statements_of_a_script_are_told_apart_by_the_columns_of_a_stream() {
         let request = page_of("job_1", statements.iter().map(|(name, source)| shows(name, source)).collect());
         let found = begin(request, LABEL, StreamSchema::Avro(&avro(&[column]))).and_then(|stream| stream.mask(&row(1), 1));
         let expect = expect.map(|text| [&[2, 18][..], text].concat());
-        assert_eq!(found.map(|batch| batch.bytes().to_vec()), expect, "{column}");
+        assert_eq!(found.map(|batch| batch.bytes()), expect, "{column}");
     };
     check([("x", "a"), ("y", "b")], "x", Ok(b"XXXXX0815"));
     check([("x", "a"), ("y", "b")], "y", Ok(b"4711-0815"));

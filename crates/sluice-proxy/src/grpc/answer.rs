@@ -7,6 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, Response, header};
 use http_body::Frame;
 use sluice_app::{BatchesToCome, MoreBatches, RowForm};
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
@@ -24,7 +25,7 @@ pub fn message(message: &impl Message) -> Response<Body> {
 
 /// Messages while they come, until the deadline of the call.
 pub fn messages(coming: BatchesToCome, form: RowForm, until: Instant) -> Response<Body> {
-    with_body(Body::new(Messages { coming: Some(coming), form, deadline: Box::pin(sleep_until(until)) }))
+    with_body(Body::new(Messages { coming: Some(coming), parts: VecDeque::new(), form, deadline: Box::pin(sleep_until(until)) }))
 }
 
 pub fn with_body(body: Body) -> Response<Body> {
@@ -42,6 +43,8 @@ struct Whole {
 struct Messages {
     /// Nothing once the status has left.
     coming: Option<BatchesToCome>,
+    /// Of the message that leaves.
+    parts: VecDeque<Bytes>,
     form: RowForm,
     deadline: Pin<Box<Sleep>>,
 }
@@ -75,11 +78,18 @@ impl http_body::Body for Messages {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled {
+        if let Some(part) = self.parts.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(part))));
+        }
         let form = self.form;
         let Some(coming) = &mut self.coming else { return Poll::Ready(None) };
         let status = match coming.poll(context) {
-            Poll::Ready(Some(MoreBatches::Batch(batch))) => match framed(&encode::batch(*batch, form)) {
-                Some(bytes) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+            Poll::Ready(Some(MoreBatches::Batch(batch))) => match encode::batch(*batch, form).map(VecDeque::from) {
+                Some(mut parts) => {
+                    let first = parts.pop_front().unwrap_or_default();
+                    self.parts = parts;
+                    return Poll::Ready(Some(Ok(Frame::data(first))));
+                }
                 None => Status::broken(),
             },
             Poll::Ready(Some(MoreBatches::End)) => Status::fine(),

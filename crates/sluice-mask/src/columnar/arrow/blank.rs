@@ -5,13 +5,13 @@ use super::array::{Array, Held, OFFSET_BYTES, ends, width};
 use super::bits;
 use crate::schema::Column;
 use crate::value::{Always, default_of, default_text};
+use bytes::Bytes;
 use sluice_model::Type;
-use std::borrow::Cow;
 
 /// In place of a column: what BigQuery gives for nothing, and where it gives nothing NULL.
-pub(super) fn nothing(column: &Column, rows: usize) -> Array<'static> {
+pub(super) fn nothing(column: &Column, rows: usize) -> Array {
     if column.repeated {
-        let offsets = Cow::Owned(vec![0; (rows + 1) * OFFSET_BYTES]);
+        let offsets = Bytes::from(vec![0; (rows + 1) * OFFSET_BYTES]);
         return array(rows, None, Held::Many { offsets, items: Box::new(empty(column)) });
     }
     match &column.fields {
@@ -22,7 +22,7 @@ pub(super) fn nothing(column: &Column, rows: usize) -> Array<'static> {
 }
 
 /// NULL in each row.
-pub(super) fn null(column: &Column, rows: usize) -> Array<'static> {
+pub(super) fn null(column: &Column, rows: usize) -> Array {
     let held = match &column.fields {
         Some(fields) => Held::Record(fields.0.iter().map(|field| nothing(field, rows)).collect()),
         None => least(&column.kind, rows, ""),
@@ -30,7 +30,7 @@ pub(super) fn null(column: &Column, rows: usize) -> Array<'static> {
     array(rows, Some(bits::none(rows)), held)
 }
 
-pub(super) fn default(column: &Column, rows: usize) -> Array<'static> {
+pub(super) fn default(column: &Column, rows: usize) -> Array {
     match default_of(scalar(column)) {
         Always::Null => null(column, rows),
         _ => array(rows, None, least(&column.kind, rows, default_text(&column.kind))),
@@ -38,21 +38,21 @@ pub(super) fn default(column: &Column, rows: usize) -> Array<'static> {
 }
 
 /// The same text in each row.
-pub(super) fn text(text: &str, rows: usize) -> Array<'static> {
+pub(super) fn text(text: &str, rows: usize) -> Array {
     array(rows, None, texts(text, rows))
 }
 
 /// Zero, or a text where the type is one.
-pub(super) fn least(kind: &Type, rows: usize, text: &str) -> Held<'static> {
+pub(super) fn least(kind: &Type, rows: usize, text: &str) -> Held {
     match (kind, width(kind)) {
-        (_, Some(width)) => Held::Fixed(Cow::Owned(vec![0; rows * width])),
+        (_, Some(width)) => Held::Fixed(Bytes::from(vec![0; rows * width])),
         (Type::Bool, _) => Held::Bits(bits::none(rows)),
         (Type::Range(inner), _) => Held::Record(ends(inner).iter().map(|end| null(end, rows)).collect()),
         _ => texts(text, rows),
     }
 }
 
-fn empty(column: &Column) -> Array<'static> {
+fn empty(column: &Column) -> Array {
     let held = match &column.fields {
         Some(fields) => Held::Record(fields.0.iter().map(|field| nothing(field, 0)).collect()),
         None => least(&column.kind, 0, ""),
@@ -60,11 +60,11 @@ fn empty(column: &Column) -> Array<'static> {
     array(0, None, held)
 }
 
-fn texts(text: &str, rows: usize) -> Held<'static> {
+fn texts(text: &str, rows: usize) -> Held {
     let offsets = (0..=rows).flat_map(|row| u32::try_from(row * text.len()).unwrap_or(u32::MAX).to_le_bytes());
-    Held::Text { offsets: Cow::Owned(offsets.collect()), bytes: Cow::Owned(text.as_bytes().repeat(rows)) }
+    Held::Text { offsets: Bytes::from_iter(offsets), bytes: Bytes::from(text.as_bytes().repeat(rows)) }
 }
 
-fn array(rows: usize, validity: Option<Vec<u8>>, held: Held<'static>) -> Array<'static> {
+fn array(rows: usize, validity: Option<Vec<u8>>, held: Held) -> Array {
     Array { rows, validity, seen: None, held }
 }

@@ -1,13 +1,15 @@
 //! Buffers of a body, behind each other and perhaps compressed.
 
-use super::array::{Array, Held};
+use super::array::part;
 use super::bits;
+use super::gathered::{Gathered, Kept, Rope};
 use super::message::{ALIGNMENT_BYTES, Batch};
 use crate::masker::MaskFault;
 use arrow_ipc::CompressionType;
+use bytes::Bytes;
 use lz4_flex::frame::{FrameDecoder, FrameEncoder};
-use std::borrow::Cow;
 use std::io::{Read, Write};
+use std::mem;
 
 /// Of all buffers of one batch, before and after masks. A row of BigQuery has at most a hundred megabytes.
 pub const BATCH_DECODED_BYTES_MAX: usize = 256 << 20;
@@ -17,14 +19,16 @@ const LENGTH_BYTES: usize = 8;
 const NOT_COMPRESSED: i64 = -1;
 /// Zstandard's own choice.
 const ZSTD_LEVEL: i32 = zstd::DEFAULT_COMPRESSION_LEVEL;
+/// What is shorter is copied behind what stands before it: each part is a step of its own to whoever sends it.
+const PART_BYTES_MIN: usize = 4 << 10;
 
 /// As they were before they were compressed.
-pub(super) fn buffers<'a>(batch: &Batch<'a>) -> Result<Vec<Cow<'a, [u8]>>, MaskFault> {
+pub(super) fn buffers(batch: &Batch) -> Result<Vec<Bytes>, MaskFault> {
     let mut left = BATCH_DECODED_BYTES_MAX;
-    let mut one = |buffer: &&'a [u8]| {
+    let mut one = |buffer: &Bytes| {
         let decoded = match batch.form.compression {
             Some(codec) if !buffer.is_empty() => decoded(codec, buffer, left)?,
-            _ => Cow::Borrowed(*buffer),
+            _ => buffer.clone(),
         };
         left = left.checked_sub(decoded.len()).ok_or(MaskFault::Shape)?;
         Ok(decoded)
@@ -32,11 +36,11 @@ pub(super) fn buffers<'a>(batch: &Batch<'a>) -> Result<Vec<Cow<'a, [u8]>>, MaskF
     batch.buffers.iter().map(&mut one).collect()
 }
 
-fn decoded(codec: CompressionType, buffer: &[u8], bytes_max: usize) -> Result<Cow<'_, [u8]>, MaskFault> {
+fn decoded(codec: CompressionType, buffer: &Bytes, bytes_max: usize) -> Result<Bytes, MaskFault> {
     let (length, bytes) = buffer.split_first_chunk::<LENGTH_BYTES>().ok_or(MaskFault::Shape)?;
     let length = i64::from_le_bytes(*length);
     if length == NOT_COMPRESSED {
-        return Ok(Cow::Borrowed(bytes));
+        return part(buffer, LENGTH_BYTES..buffer.len()).ok_or(MaskFault::Shape);
     }
     // What is said is not believed: nothing is kept free for it, and it has to be true.
     let length = usize::try_from(length).ok().filter(|length| *length <= bytes_max).ok_or(MaskFault::Shape)?;
@@ -46,13 +50,13 @@ fn decoded(codec: CompressionType, buffer: &[u8], bytes_max: usize) -> Result<Co
         CompressionType::LZ4_FRAME => FrameDecoder::new(bytes).take(limit).read_to_end(&mut found),
         _ => zstd::stream::read::Decoder::with_buffer(bytes).and_then(|decoder| decoder.take(limit).read_to_end(&mut found)),
     };
-    if read.is_ok_and(|read| read == length) { Ok(Cow::Owned(found)) } else { Err(MaskFault::Shape) }
+    if read.is_ok_and(|read| read == length) { Ok(Bytes::from(found)) } else { Err(MaskFault::Shape) }
 }
 
 /// What is written: nothing of it is copied before all of it has its place.
 #[derive(Default)]
-pub(super) struct Body<'a> {
-    parts: Vec<Cow<'a, [u8]>>,
+pub(super) struct Body {
+    parts: Vec<Rope>,
     pub(super) nodes: Vec<(usize, usize)>,
     /// Where each part begins, and how long it is.
     pub(super) buffers: Vec<(usize, usize)>,
@@ -62,53 +66,58 @@ pub(super) struct Body<'a> {
     zstd: Option<zstd::bulk::Compressor<'static>>,
 }
 
-impl<'a> Body<'a> {
-    pub(super) fn of(arrays: &'a [Array<'_>], compression: Option<CompressionType>) -> Result<Body<'a>, MaskFault> {
+impl Body {
+    pub(super) fn of(arrays: Vec<Gathered>, compression: Option<CompressionType>) -> Result<Body, MaskFault> {
         let mut body = Body::default();
-        arrays.iter().try_for_each(|array| body.array(array, compression))?;
+        arrays.into_iter().try_for_each(|array| body.array(array, compression))?;
         Ok(body)
     }
 
-    pub(super) fn write(&self, message: &mut Vec<u8>) {
-        let begin = message.len();
-        for (part, (from, _)) in self.parts.iter().zip(&self.buffers) {
-            message.resize(begin + from, 0);
-            message.extend_from_slice(part);
+    /// Behind the head, which ends where a buffer may begin.
+    pub(super) fn written_behind(self, head: Vec<u8>) -> Vec<Bytes> {
+        let mut parts = Parts { whole: Vec::new(), last: head };
+        let mut at = 0;
+        for (rope, (from, length)) in self.parts.into_iter().zip(self.buffers) {
+            parts.pad(from - at);
+            rope.parts.into_iter().for_each(|part| parts.put(part));
+            at = from + length;
         }
-        message.resize(begin + self.bytes, 0);
+        parts.pad(self.bytes - at);
+        parts.end();
+        parts.whole
     }
 
-    fn array(&mut self, array: &'a Array<'_>, compression: Option<CompressionType>) -> Result<(), MaskFault> {
-        let nulls = array.validity.as_ref().map_or(0, |validity| array.rows.saturating_sub(bits::count(validity)));
-        self.nodes.push((array.rows, nulls));
-        let validity = array.validity.as_deref().filter(|_| nulls > 0).unwrap_or_default();
-        self.buffer(validity, compression)?;
-        match &array.held {
-            Held::Bits(values) => self.buffer(values, compression),
-            Held::Fixed(values) => self.buffer(values, compression),
-            Held::Text { offsets, bytes } => {
+    fn array(&mut self, array: Gathered, compression: Option<CompressionType>) -> Result<(), MaskFault> {
+        let Gathered { rows, validity, kept } = array;
+        let nulls = validity.as_ref().map_or(0, |validity| rows.saturating_sub(bits::count(validity)));
+        self.nodes.push((rows, nulls));
+        self.buffer(Rope::of(validity.filter(|_| nulls > 0).unwrap_or_default()), compression)?;
+        match kept {
+            Kept::Bits(values) => self.buffer(Rope::of(values), compression),
+            Kept::Fixed(values) => self.buffer(values, compression),
+            Kept::Text { offsets, bytes } => {
                 self.buffer(offsets, compression)?;
                 self.buffer(bytes, compression)
             }
-            Held::Record(fields) => fields.iter().try_for_each(|field| self.array(field, compression)),
-            Held::Many { offsets, items } => {
+            Kept::Record(fields) => fields.into_iter().try_for_each(|field| self.array(field, compression)),
+            Kept::Many { offsets, items } => {
                 self.buffer(offsets, compression)?;
-                self.array(items, compression)
+                self.array(*items, compression)
             }
         }
     }
 
-    fn buffer(&mut self, bytes: &'a [u8], compression: Option<CompressionType>) -> Result<(), MaskFault> {
-        let part = match compression {
-            Some(codec) if !bytes.is_empty() => Cow::Owned(self.compressed(bytes, codec)?),
-            _ => Cow::Borrowed(bytes),
+    fn buffer(&mut self, rope: Rope, compression: Option<CompressionType>) -> Result<(), MaskFault> {
+        let rope = match compression {
+            Some(codec) if rope.bytes > 0 => Rope::of(self.compressed(&rope.joined(), codec)?),
+            _ => rope,
         };
-        let (from, to) = (self.bytes, self.bytes + part.len());
+        let (from, to) = (self.bytes, self.bytes + rope.bytes);
         if to > BATCH_DECODED_BYTES_MAX {
             return Err(MaskFault::Shape);
         }
-        self.buffers.push((from, part.len()));
-        self.parts.push(part);
+        self.buffers.push((from, rope.bytes));
+        self.parts.push(rope);
         self.bytes = to.next_multiple_of(ALIGNMENT_BYTES);
         Ok(())
     }
@@ -139,5 +148,31 @@ impl<'a> Body<'a> {
         };
         made.extend(compressor.compress(bytes)?);
         Ok(())
+    }
+}
+
+/// What leaves, in parts that are long enough.
+struct Parts {
+    whole: Vec<Bytes>,
+    last: Vec<u8>,
+}
+
+impl Parts {
+    fn put(&mut self, part: Bytes) {
+        if part.len() < PART_BYTES_MIN {
+            return self.last.extend_from_slice(&part);
+        }
+        self.end();
+        self.whole.push(part);
+    }
+
+    fn pad(&mut self, bytes: usize) {
+        self.last.resize(self.last.len() + bytes, 0);
+    }
+
+    fn end(&mut self) {
+        if !self.last.is_empty() {
+            self.whole.push(Bytes::from(mem::take(&mut self.last)));
+        }
     }
 }

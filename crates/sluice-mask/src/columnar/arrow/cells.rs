@@ -1,7 +1,7 @@
 //! Masks over arrays. A masked array is made anew: neither its values nor its offsets nor what lay under its nulls goes along.
 
 use super::super::cells::{Way, add, scalar, way};
-use super::array::{Array, Held, numbers};
+use super::array::{Array, Held, OFFSET_BYTES, numbers};
 use super::body::BATCH_DECODED_BYTES_MAX;
 use super::{bits, blank};
 use crate::cover::Part;
@@ -10,9 +10,9 @@ use crate::moment::{begin_of_year_of_days, begin_of_year_of_microseconds};
 use crate::schema::{Column, Columns};
 use crate::value::{Always, Values, always, default_text};
 use crate::write::Count;
+use bytes::Bytes;
 use sluice_model::Type;
 use sluice_policy::Mask;
-use std::borrow::Cow;
 
 pub(super) struct Cells<'a> {
     pub(super) values: &'a Values,
@@ -20,7 +20,7 @@ pub(super) struct Cells<'a> {
 }
 
 impl Cells<'_> {
-    pub(super) fn columns<'a>(&mut self, columns: &Columns, parts: &[Part], arrays: Vec<Array<'a>>) -> Result<Vec<Array<'a>>, MaskFault> {
+    pub(super) fn columns(&mut self, columns: &Columns, parts: &[Part], arrays: Vec<Array>) -> Result<Vec<Array>, MaskFault> {
         if columns.0.len() != parts.len() || columns.0.len() != arrays.len() {
             return Err(MaskFault::Shape);
         }
@@ -28,7 +28,7 @@ impl Cells<'_> {
         three.map(|((column, part), array)| self.column(column, part, array)).collect()
     }
 
-    fn column<'a>(&mut self, column: &Column, part: &Part, array: Array<'a>) -> Result<Array<'a>, MaskFault> {
+    fn column(&mut self, column: &Column, part: &Part, array: Array) -> Result<Array, MaskFault> {
         match way(column, part) {
             Way::Clear => Ok(array),
             Way::Inside(parts) => each(column, array, |items| self.inside(column, parts, items)),
@@ -40,14 +40,14 @@ impl Cells<'_> {
         }
     }
 
-    fn inside<'a>(&mut self, column: &Column, parts: &[Part], array: Array<'a>) -> Result<Array<'a>, MaskFault> {
+    fn inside(&mut self, column: &Column, parts: &[Part], array: Array) -> Result<Array, MaskFault> {
         match (&column.fields, array.held) {
             (Some(fields), Held::Record(arrays)) => Ok(Array { held: Held::Record(self.columns(fields, parts, arrays)?), ..array }),
             _ => Err(MaskFault::Shape),
         }
     }
 
-    fn masked(&mut self, column: &Column, mask: &Mask, place: usize, array: &Array<'_>) -> Result<Array<'static>, MaskFault> {
+    fn masked(&mut self, column: &Column, mask: &Mask, place: usize, array: &Array) -> Result<Array, MaskFault> {
         self.count(place, array);
         let rows = array.rows;
         match always(mask, scalar(column)) {
@@ -80,7 +80,7 @@ impl Cells<'_> {
     }
 
     /// Cells that can be seen, and those of them that are null.
-    fn count(&mut self, place: usize, array: &Array<'_>) {
+    fn count(&mut self, place: usize, array: &Array) {
         let seen = array.seen.as_ref().map(|seen| seen.as_slice());
         let cells = seen.map_or(array.rows, bits::count);
         let there = bits::both(seen, array.validity.as_deref());
@@ -88,7 +88,7 @@ impl Cells<'_> {
         add(self.counts, place, cells, cells.saturating_sub(values));
     }
 
-    fn texts(&self, mask: &Mask, there: Option<&[u8]>, offsets: &[u8], bytes: &[u8]) -> Result<Held<'static>, MaskFault> {
+    fn texts(&self, mask: &Mask, there: Option<&[u8]>, offsets: &[u8], bytes: &[u8]) -> Result<Held, MaskFault> {
         let text = std::str::from_utf8(bytes).map_err(|_| MaskFault::Shape)?;
         let mut shown = String::with_capacity(bytes.len());
         let made = each_value(there, offsets, |from, to| {
@@ -97,26 +97,22 @@ impl Cells<'_> {
             self.values.show_text(mask, value, &mut shown);
             Ok(shown.len())
         })?;
-        Ok(Held::Text { offsets: Cow::Owned(made), bytes: Cow::Owned(shown.into_bytes()) })
+        Ok(Held::Text { offsets: Bytes::from(made), bytes: Bytes::from(shown) })
     }
 
-    fn hashes(&self, mask: &Mask, there: Option<&[u8]>, offsets: &[u8], bytes: &[u8]) -> Result<Held<'static>, MaskFault> {
+    fn hashes(&self, mask: &Mask, there: Option<&[u8]>, offsets: &[u8], bytes: &[u8]) -> Result<Held, MaskFault> {
         let mut shown = Vec::new();
         let made = each_value(there, offsets, |from, to| {
             let value = bytes.get(from..to).ok_or(MaskFault::Shape)?;
             shown.extend(self.values.hash(mask, value).iter().flatten());
             Ok(shown.len())
         })?;
-        Ok(Held::Text { offsets: Cow::Owned(made), bytes: Cow::Owned(shown) })
+        Ok(Held::Text { offsets: Bytes::from(made), bytes: Bytes::from(shown) })
     }
 }
 
 /// The one value of each row, or each of many.
-fn each<'a>(
-    column: &Column,
-    array: Array<'a>,
-    one: impl FnOnce(Array<'a>) -> Result<Array<'a>, MaskFault>,
-) -> Result<Array<'a>, MaskFault> {
+fn each(column: &Column, array: Array, one: impl FnOnce(Array) -> Result<Array, MaskFault>) -> Result<Array, MaskFault> {
     if !column.repeated {
         return one(array);
     }
@@ -132,10 +128,11 @@ fn each_value(
     offsets: &[u8],
     mut show: impl FnMut(usize, usize) -> Result<usize, MaskFault>,
 ) -> Result<Vec<u8>, MaskFault> {
-    let mut made = Vec::with_capacity(offsets.len());
-    made.extend(0_u32.to_le_bytes());
+    // The first one is zero.
+    let mut made = vec![0; offsets.len()];
     let mut length = 0;
-    for (row, (from, to)) in numbers(offsets).zip(numbers(offsets).skip(1)).enumerate() {
+    let ends = made.as_chunks_mut::<OFFSET_BYTES>().0.iter_mut().skip(1);
+    for (row, ((from, to), end)) in numbers(offsets).zip(numbers(offsets).skip(1)).zip(ends).enumerate() {
         if there.is_none_or(|there| bits::is_set(there, row)) {
             length = show(from, to)?;
         }
@@ -143,16 +140,16 @@ fn each_value(
         if length > BATCH_DECODED_BYTES_MAX {
             return Err(MaskFault::Shape);
         }
-        made.extend_from_slice(&u32::try_from(length).map_err(|_| MaskFault::Shape)?.to_le_bytes());
+        *end = u32::try_from(length).map_err(|_| MaskFault::Shape)?.to_le_bytes();
     }
     Ok(made)
 }
 
-fn fixed<const WIDTH: usize>(there: Option<&[u8]>, values: &[u8], one: impl Fn(&[u8; WIDTH]) -> [u8; WIDTH]) -> Held<'static> {
+fn fixed<const WIDTH: usize>(there: Option<&[u8]>, values: &[u8], one: impl Fn(&[u8; WIDTH]) -> [u8; WIDTH]) -> Held {
     let (chunks, _) = values.as_chunks::<WIDTH>();
     let is_there = |row: usize| there.is_none_or(|there| bits::is_set(there, row));
     let made = chunks.iter().enumerate().flat_map(|(row, value)| if is_there(row) { one(value) } else { [0; WIDTH] });
-    Held::Fixed(Cow::Owned(made.collect()))
+    Held::Fixed(Bytes::from_iter(made))
 }
 
 fn within(text: &str, rows: usize) -> Result<(), MaskFault> {

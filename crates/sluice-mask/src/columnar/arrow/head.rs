@@ -5,9 +5,10 @@ use super::bits;
 use super::message::Batch;
 use crate::masker::MaskFault;
 use crate::schema::{Column, Columns};
+use bytes::Bytes;
 use sluice_model::Type;
 
-pub(super) fn check(columns: &Columns, batch: &Batch<'_>, rows: usize) -> Result<(), MaskFault> {
+pub(super) fn check(columns: &Columns, batch: &Batch, rows: usize) -> Result<(), MaskFault> {
     let mut walk = Walk { nodes: batch.nodes.iter(), buffers: batch.buffers.iter(), is_plain: batch.form.compression.is_none() };
     columns.0.iter().try_for_each(|column| walk.column(column, Some(rows), true))?;
     if walk.nodes.next().is_some() || walk.buffers.next().is_some() { Err(MaskFault::Shape) } else { Ok(()) }
@@ -15,7 +16,7 @@ pub(super) fn check(columns: &Columns, batch: &Batch<'_>, rows: usize) -> Result
 
 struct Walk<'a> {
     nodes: std::slice::Iter<'a, (usize, usize)>,
-    buffers: std::slice::Iter<'a, &'a [u8]>,
+    buffers: std::slice::Iter<'a, Bytes>,
     is_plain: bool,
 }
 

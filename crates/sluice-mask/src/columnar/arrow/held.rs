@@ -1,7 +1,8 @@
 //! Columns of several batches, one behind the other.
 
-use super::array::{Array, Held as Values, OFFSET_BYTES, arrays, numbers};
+use super::array::{Array, Held as Values, OFFSET_BYTES, arrays, moved, part};
 use super::cells::Cells;
+use super::gathered::Gathered;
 use super::message::{Batch, Form};
 use super::{bits, body};
 use crate::columnar::cells::{Way, way};
@@ -10,19 +11,23 @@ use crate::cover::Part;
 use crate::masker::MaskFault;
 use crate::schema::{Column, Columns};
 use crate::write::Writer;
-use std::borrow::Cow;
+use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
+
+/// Rows that are held keep the message that they came with, as long as it is no more than so many times as long as they are. Of a longer one they are copied:
+/// whoever makes hidden values long would fill the memory with them.
+const MESSAGE_PER_ROWS_MAX: usize = 4;
 
 /// Masked, and written as the first message of them was.
 pub(in crate::columnar) struct Held {
     form: Form,
-    arrays: Vec<Array<'static>>,
+    arrays: Vec<Gathered>,
 }
 
 impl Held {
-    pub(in crate::columnar) fn written(&self, rows: usize) -> Result<Vec<u8>, MaskFault> {
-        self.form.written(&self.arrays, rows)
+    pub(in crate::columnar) fn written(self, rows: usize) -> Result<Vec<Bytes>, MaskFault> {
+        self.form.written(self.arrays, rows)
     }
 }
 
@@ -31,12 +36,13 @@ pub(in crate::columnar) fn regroup(
     columns: &Columns,
     writer: &Writer,
     group: &mut Group,
-    (message, rows): (&[u8], usize),
+    (message, rows): (&Bytes, usize),
     behind: &mut dyn FnMut(&mut Group) -> Result<(), MaskFault>,
 ) -> Result<(), MaskFault> {
-    let message = Batch::read(message, rows)?;
-    let buffers = body::buffers(&message)?;
-    let arrays = arrays(columns, &message.nodes, &buffers, rows)?;
+    let batch = Batch::read(message, rows)?;
+    let buffers = body::buffers(&batch)?;
+    let arrays = arrays(columns, &batch.nodes, &buffers, rows)?;
+    let message_bytes = message.len().max(buffers.iter().map(Bytes::len).sum());
     let parts = &writer.cover.parts;
     let bytes_to = |row: usize| shown_bytes(columns, parts, &arrays, row);
     let mut from = 0;
@@ -46,15 +52,18 @@ pub(in crate::columnar) fn regroup(
         let last = rows.min(from + group.rows_max.saturating_sub(group.rows).max(1));
         let to = first_that(from + 1..last, reaches);
         let some = arrays.iter().map(|array| window(array, from..to)).collect::<Option<Vec<_>>>().ok_or(MaskFault::Shape)?;
-        let masked = Cells { values: &writer.values, counts: &mut group.counts }.columns(columns, parts, some)?;
+        let mut masked = Cells { values: &writer.values, counts: &mut group.counts }.columns(columns, parts, some)?;
+        if masked.iter().map(held_bytes).sum::<usize>().saturating_mul(MESSAGE_PER_ROWS_MAX) < message_bytes {
+            masked.iter_mut().for_each(detach);
+        }
         group.bytes += bytes_to(to) - begun_at;
         group.rows += to - from;
         group.held = match std::mem::take(&mut group.held) {
             OfGroup::Arrow(mut held) => {
-                held.arrays.iter_mut().zip(&masked).try_for_each(|(held, more)| append(held, more))?;
+                held.arrays.iter_mut().zip(masked).try_for_each(|(held, more)| held.append(more))?;
                 OfGroup::Arrow(held)
             }
-            _ => OfGroup::Arrow(Held { form: message.form, arrays: masked.into_iter().map(owned).collect() }),
+            _ => OfGroup::Arrow(Held { form: batch.form, arrays: masked.into_iter().map(Gathered::of).collect() }),
         };
         behind(group)?;
         from = to;
@@ -73,11 +82,11 @@ fn first_that(numbers: Range<usize>, is_so: impl Fn(usize) -> bool) -> usize {
 }
 
 /// What the rows before this one count for. Of two rows it is the sum, wherever messages begin.
-fn shown_bytes(columns: &Columns, parts: &[Part], arrays: &[Array<'_>], row: usize) -> usize {
+fn shown_bytes(columns: &Columns, parts: &[Part], arrays: &[Array], row: usize) -> usize {
     columns.0.iter().zip(parts).zip(arrays).map(|((column, part), array)| of_column(column, part, array, row)).sum()
 }
 
-fn of_column(column: &Column, part: &Part, array: &Array<'_>, row: usize) -> usize {
+fn of_column(column: &Column, part: &Part, array: &Array, row: usize) -> usize {
     match (way(column, part), &array.held) {
         (Way::Clear, _) => of_array(array, row),
         (Way::Inside(parts), Values::Many { offsets, items }) => {
@@ -89,14 +98,14 @@ fn of_column(column: &Column, part: &Part, array: &Array<'_>, row: usize) -> usi
     }
 }
 
-fn of_fields(column: &Column, parts: &[Part], array: &Array<'_>, row: usize) -> usize {
+fn of_fields(column: &Column, parts: &[Part], array: &Array, row: usize) -> usize {
     match (&column.fields, &array.held) {
         (Some(fields), Values::Record(arrays)) => shown_bytes(fields, parts, arrays, row),
         _ => row * HIDDEN_CELL_BYTES,
     }
 }
 
-fn of_array(array: &Array<'_>, row: usize) -> usize {
+fn of_array(array: &Array, row: usize) -> usize {
     match &array.held {
         Values::Bits(_) => row,
         Values::Fixed(values) => values.len().checked_div(array.rows).unwrap_or_default() * row,
@@ -107,21 +116,21 @@ fn of_array(array: &Array<'_>, row: usize) -> usize {
 }
 
 /// Some of its rows. Nothing if there are not so many.
-fn window<'s>(array: &'s Array<'_>, rows: Range<usize>) -> Option<Array<'s>> {
+fn window(array: &Array, rows: Range<usize>) -> Option<Array> {
     let of_bits = |held: &[u8]| bits::window(held, &rows);
     let held = match &array.held {
         Values::Bits(values) => Values::Bits(of_bits(values)?),
         Values::Fixed(values) => {
             let width = values.len().checked_div(array.rows).unwrap_or_default();
-            Values::Fixed(Cow::Borrowed(values.get(rows.start * width..rows.end * width)?))
+            Values::Fixed(part(values, rows.start * width..rows.end * width)?)
         }
         Values::Text { offsets, bytes } => {
-            let (window, offsets) = moved(offsets, &rows)?;
-            Values::Text { offsets, bytes: Cow::Borrowed(bytes.get(window)?) }
+            let (window, offsets) = from_begin(offsets, &rows)?;
+            Values::Text { offsets, bytes: part(bytes, window)? }
         }
         Values::Record(fields) => Values::Record(fields.iter().map(|field| window(field, rows.clone())).collect::<Option<_>>()?),
         Values::Many { offsets, items } => {
-            let (inside, offsets) = moved(offsets, &rows)?;
+            let (inside, offsets) = from_begin(offsets, &rows)?;
             Values::Many { offsets, items: Box::new(window(items, inside)?) }
         }
     };
@@ -130,16 +139,15 @@ fn window<'s>(array: &'s Array<'_>, rows: Range<usize>) -> Option<Array<'s>> {
     Some(Array { rows: rows.len(), validity, seen: seen.map(Arc::new), held })
 }
 
-/// What these rows hold of what the offsets lead to, and the offsets into that alone.
-fn moved<'s>(offsets: &'s [u8], rows: &Range<usize>) -> Option<(Range<usize>, Cow<'s, [u8]>)> {
-    let wanted = offsets.get(rows.start * OFFSET_BYTES..(rows.end + 1) * OFFSET_BYTES)?;
+/// What these rows hold of what the offsets lead to, and the offsets into that alone. They rise, that has been seen.
+fn from_begin(offsets: &Bytes, rows: &Range<usize>) -> Option<(Range<usize>, Bytes)> {
+    let wanted = part(offsets, rows.start * OFFSET_BYTES..(rows.end + 1) * OFFSET_BYTES)?;
     let window = begin_of(offsets, rows.start)..begin_of(offsets, rows.end);
     if window.start == 0 {
-        return Some((window, Cow::Borrowed(wanted)));
+        return Some((window, wanted));
     }
-    let moved = numbers(wanted).map(|number| u32::try_from(number.saturating_sub(window.start)).ok());
-    let moved = moved.collect::<Option<Vec<_>>>()?;
-    Some((window, Cow::Owned(moved.into_iter().flat_map(u32::to_le_bytes).collect())))
+    let begin = i32::try_from(window.start).ok()?;
+    Some((window, Bytes::from(moved(&wanted, begin.wrapping_neg()))))
 }
 
 fn begin_of(offsets: &[u8], row: usize) -> usize {
@@ -147,54 +155,31 @@ fn begin_of(offsets: &[u8], row: usize) -> usize {
     bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes) as usize)
 }
 
-fn owned(array: Array<'_>) -> Array<'static> {
-    let kept = |bytes: Cow<'_, [u8]>| Cow::Owned(bytes.into_owned());
-    let held = match array.held {
-        Values::Bits(values) => Values::Bits(values),
-        Values::Fixed(values) => Values::Fixed(kept(values)),
-        Values::Text { offsets, bytes } => Values::Text { offsets: kept(offsets), bytes: kept(bytes) },
-        Values::Record(fields) => Values::Record(fields.into_iter().map(owned).collect()),
-        Values::Many { offsets, items } => Values::Many { offsets: kept(offsets), items: Box::new(owned(*items)) },
-    };
-    // Whatever was hidden by what is around it has been masked by now.
-    Array { rows: array.rows, validity: array.validity, seen: None, held }
+/// Bits are copied anyway.
+fn held_bytes(array: &Array) -> usize {
+    match &array.held {
+        Values::Bits(_) => 0,
+        Values::Fixed(values) => values.len(),
+        Values::Text { offsets, bytes } => offsets.len() + bytes.len(),
+        Values::Record(fields) => fields.iter().map(held_bytes).sum(),
+        Values::Many { offsets, items } => offsets.len() + held_bytes(items),
+    }
 }
 
-fn append(held: &mut Array<'static>, more: &Array<'_>) -> Result<(), MaskFault> {
-    let rows = held.rows;
-    if held.validity.is_some() || more.validity.is_some() {
-        let validity = held.validity.get_or_insert_with(|| bits::all(rows));
-        match &more.validity {
-            Some(there) => bits::append(validity, rows, there, more.rows),
-            None => bits::append(validity, rows, &bits::all(more.rows), more.rows),
+/// From the message that it came with.
+fn detach(array: &mut Array) {
+    let copy = |bytes: &mut Bytes| *bytes = Bytes::copy_from_slice(bytes);
+    match &mut array.held {
+        Values::Bits(_) => {}
+        Values::Fixed(values) => copy(values),
+        Values::Text { offsets, bytes } => {
+            copy(offsets);
+            copy(bytes);
+        }
+        Values::Record(fields) => fields.iter_mut().for_each(detach),
+        Values::Many { offsets, items } => {
+            copy(offsets);
+            detach(items);
         }
     }
-    match (&mut held.held, &more.held) {
-        (Values::Bits(values), Values::Bits(more_values)) => bits::append(values, rows, more_values, more.rows),
-        (Values::Fixed(values), Values::Fixed(more)) => values.to_mut().extend_from_slice(more),
-        (Values::Text { offsets, bytes }, Values::Text { offsets: more_offsets, bytes: more }) => {
-            append_offsets(offsets, more_offsets, bytes.len())?;
-            bytes.to_mut().extend_from_slice(more);
-        }
-        (Values::Record(fields), Values::Record(more)) if fields.len() == more.len() => {
-            fields.iter_mut().zip(more).try_for_each(|(field, more)| append(field, more))?;
-        }
-        (Values::Many { offsets, items }, Values::Many { offsets: more_offsets, items: more }) => {
-            append_offsets(offsets, more_offsets, items.rows)?;
-            append(items, more)?;
-        }
-        _ => return Err(MaskFault::Shape),
-    }
-    held.rows += more.rows;
-    Ok(())
-}
-
-/// The first of them says where the first value begins, which is where the last one ends.
-fn append_offsets(offsets: &mut Cow<'static, [u8]>, more: &[u8], by: usize) -> Result<(), MaskFault> {
-    let offsets = offsets.to_mut();
-    for number in numbers(more).skip(1) {
-        let moved = i32::try_from(number + by).map_err(|_| MaskFault::Shape)?;
-        offsets.extend(moved.to_le_bytes());
-    }
-    Ok(())
 }

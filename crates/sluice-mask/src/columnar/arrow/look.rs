@@ -6,9 +6,10 @@ use crate::columnar::values::{date, date_of_microseconds, whole_number};
 use crate::detect::{Look, SAMPLE_ROWS_MAX, Seen};
 use crate::masker::MaskFault;
 use crate::schema::{Column, Columns};
+use bytes::Bytes;
 use sluice_model::Type;
 
-pub(crate) fn look(columns: &Columns, looks: &[Look], message: &[u8], rows: usize, see: &mut Seen<'_>) -> Result<(), MaskFault> {
+pub(crate) fn look(columns: &Columns, looks: &[Look], message: &Bytes, rows: usize, see: &mut Seen<'_>) -> Result<(), MaskFault> {
     let message = message::Batch::read(message, rows)?;
     let buffers = body::buffers(&message)?;
     let arrays = super::array::arrays(columns, &message.nodes, &buffers, rows)?;
@@ -16,7 +17,7 @@ pub(crate) fn look(columns: &Columns, looks: &[Look], message: &[u8], rows: usiz
     Ok(())
 }
 
-fn columns_of(columns: &Columns, looks: &[Look], arrays: &[Array<'_>], see: &mut Seen<'_>) {
+fn columns_of(columns: &Columns, looks: &[Look], arrays: &[Array], see: &mut Seen<'_>) {
     for ((column, look), array) in columns.0.iter().zip(looks).zip(arrays) {
         let array = match &array.held {
             Held::Many { items, .. } if column.repeated => items,
@@ -30,7 +31,7 @@ fn columns_of(columns: &Columns, looks: &[Look], arrays: &[Array<'_>], see: &mut
     }
 }
 
-fn values(column: &Column, place: usize, array: &Array<'_>, see: &mut Seen<'_>) {
+fn values(column: &Column, place: usize, array: &Array, see: &mut Seen<'_>) {
     let there = bits::both(array.seen.as_ref().map(|seen| seen.as_slice()), array.validity.as_deref());
     let rows = (0..array.rows).filter(|row| there.as_deref().is_none_or(|there| bits::is_set(there, *row))).take(SAMPLE_ROWS_MAX);
     match (&array.held, &column.kind) {

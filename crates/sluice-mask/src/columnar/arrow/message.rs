@@ -1,12 +1,14 @@
 //! A message around its head and its body.
 
-use super::array::Array;
+use super::array::part;
 use super::body::Body;
+use super::gathered::Gathered;
 use crate::masker::MaskFault;
 use arrow_ipc::{
     BodyCompression, BodyCompressionArgs, BodyCompressionMethod, Buffer, CompressionType, FieldNode, Message, MessageArgs, MessageHeader,
     MetadataVersion, RecordBatch, RecordBatchArgs, root_as_message,
 };
+use bytes::Bytes;
 use flatbuffers::FlatBufferBuilder;
 
 /// Stands before the length of the head. Messages of long ago have none.
@@ -31,11 +33,11 @@ pub(super) fn parts(message: &[u8]) -> Result<(bool, Message<'_>, &[u8]), MaskFa
 }
 
 /// What the head says of a batch of rows.
-pub(super) struct Batch<'a> {
+pub(super) struct Batch {
     pub(super) form: Form,
     /// Of each array, depth first: how many rows, and how many of them are null.
     pub(super) nodes: Vec<(usize, usize)>,
-    pub(super) buffers: Vec<&'a [u8]>,
+    pub(super) buffers: Vec<Bytes>,
 }
 
 /// How a message is written.
@@ -46,9 +48,10 @@ pub(super) struct Form {
     pub(super) compression: Option<CompressionType>,
 }
 
-impl<'a> Batch<'a> {
-    pub(super) fn read(message: &'a [u8], rows: usize) -> Result<Batch<'a>, MaskFault> {
+impl Batch {
+    pub(super) fn read(message: &Bytes, rows: usize) -> Result<Batch, MaskFault> {
         let (has_begin, head, body) = parts(message)?;
+        let body = part(message, message.len() - body.len()..message.len()).ok_or(MaskFault::Shape)?;
         let version = head.version();
         let batch = head.header_as_record_batch().ok_or(MaskFault::Shape)?;
         let number = |number: i64| usize::try_from(number).map_err(|_| MaskFault::Shape);
@@ -60,7 +63,8 @@ impl<'a> Batch<'a> {
         let nodes = batch.nodes().iter().flatten().map(node).collect::<Result<Vec<_>, MaskFault>>()?;
         let buffer = |buffer: &Buffer| {
             let (from, length) = (number(buffer.offset())?, number(buffer.length())?);
-            body.get(from..).and_then(|rest| rest.get(..length)).ok_or(MaskFault::Shape)
+            let to = from.checked_add(length).ok_or(MaskFault::Shape)?;
+            part(&body, from..to).ok_or(MaskFault::Shape)
         };
         let buffers = batch.buffers().iter().flatten().map(buffer).collect::<Result<Vec<_>, MaskFault>>()?;
         Ok(Batch { form: Form { has_begin, version, compression }, nodes, buffers })
@@ -69,23 +73,24 @@ impl<'a> Batch<'a> {
 
 impl Form {
     /// A message of the same form with these columns: of the one that came, nothing but its form is in it.
-    pub(super) fn written(&self, arrays: &[Array<'_>], rows: usize) -> Result<Vec<u8>, MaskFault> {
+    ///
+    /// In parts, one behind the other: what is long stays where it lies.
+    pub(super) fn written(&self, arrays: Vec<Gathered>, rows: usize) -> Result<Vec<Bytes>, MaskFault> {
         let body = Body::of(arrays, self.compression)?;
         let head = self.head(&body, rows)?;
         let before = if self.has_begin { 2 * BEGIN.len() } else { BEGIN.len() };
         let padded = (before + head.len()).next_multiple_of(ALIGNMENT_BYTES) - before;
-        let mut message = Vec::with_capacity(before + padded + body.bytes);
+        let mut message = Vec::with_capacity(before + padded);
         if self.has_begin {
             message.extend(BEGIN);
         }
         message.extend(i32::try_from(padded).map_err(|_| MaskFault::Shape)?.to_le_bytes());
         message.extend_from_slice(&head);
         message.resize(before + padded, 0);
-        body.write(&mut message);
-        Ok(message)
+        Ok(body.written_behind(message))
     }
 
-    fn head(&self, body: &Body<'_>, rows: usize) -> Result<Vec<u8>, MaskFault> {
+    fn head(&self, body: &Body, rows: usize) -> Result<Vec<u8>, MaskFault> {
         let mut builder = FlatBufferBuilder::new();
         let number = |number: usize| i64::try_from(number).map_err(|_| MaskFault::Shape);
         let node = |(length, nulls): &(usize, usize)| Ok(FieldNode::new(number(*length)?, number(*nulls)?));

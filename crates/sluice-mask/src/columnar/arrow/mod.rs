@@ -7,6 +7,7 @@ mod bits;
 mod blank;
 mod body;
 mod cells;
+mod gathered;
 mod head;
 mod held;
 mod look;
@@ -18,6 +19,8 @@ mod tests;
 use crate::masker::MaskFault;
 use crate::schema::Columns;
 use crate::write::{Count, Writer};
+use bytes::Bytes;
+use gathered::Gathered;
 
 pub use array::ARRAY_ROWS_MAX;
 pub use body::BATCH_DECODED_BYTES_MAX;
@@ -26,15 +29,21 @@ pub(crate) use look::look;
 pub(super) use schema::columns;
 
 /// So many rows of these columns, as far as the head of the message tells.
-pub(super) fn check(columns: &Columns, message: &[u8], rows: usize) -> Result<(), MaskFault> {
+pub(super) fn check(columns: &Columns, message: &Bytes, rows: usize) -> Result<(), MaskFault> {
     let message = message::Batch::read(message, rows)?;
     head::check(columns, &message, rows)
 }
 
-pub(super) fn mask(columns: &Columns, writer: &Writer, message: &[u8], rows: usize, counts: &mut [Count]) -> Result<Vec<u8>, MaskFault> {
+pub(super) fn mask(
+    columns: &Columns,
+    writer: &Writer,
+    message: &Bytes,
+    rows: usize,
+    counts: &mut [Count],
+) -> Result<Vec<Bytes>, MaskFault> {
     let message = message::Batch::read(message, rows)?;
     let buffers = body::buffers(&message)?;
     let arrays = array::arrays(columns, &message.nodes, &buffers, rows)?;
     let masked = cells::Cells { values: &writer.values, counts }.columns(columns, &writer.cover.parts, arrays)?;
-    message.form.written(&masked, rows)
+    message.form.written(masked.into_iter().map(Gathered::of).collect(), rows)
 }

@@ -1,15 +1,16 @@
 //! Bodies that say what cannot be, one by one.
 
 use super::array::{Array, Held};
+use super::gathered::Gathered;
 use super::message::Batch;
-use super::{check, mask};
 use crate::columnar::tests::{arrow, columns, writer};
 use crate::masker::MaskFault;
-use crate::write::Count;
+use crate::schema::Columns;
+use crate::write::{Count, Writer};
 use arrow_ipc::CompressionType;
+use bytes::Bytes;
 use serde_json::{Value, json};
 use sluice_policy::Mask;
-use std::borrow::Cow;
 
 /// A text, a list of whole numbers, a record where NULL may not stand.
 fn fields() -> Vec<Value> {
@@ -26,11 +27,19 @@ fn rows() -> Vec<Value> {
     vec![row(json!("CANARY-1"), &["1"], json!("true")), row(Value::Null, &[], Value::Null), row(json!("x"), &["2", "3"], json!("false"))]
 }
 
-fn offsets(offsets: &[i32]) -> Cow<'static, [u8]> {
-    Cow::Owned(offsets.iter().flat_map(|offset| offset.to_le_bytes()).collect())
+fn offsets(offsets: &[i32]) -> Bytes {
+    offsets.iter().flat_map(|offset| offset.to_le_bytes()).collect()
 }
 
-fn array(rows: usize, validity: Option<u8>, held: Held<'static>) -> Array<'static> {
+fn mask(columns: &Columns, writer: &Writer, message: &[u8], rows: usize, counts: &mut [Count]) -> Result<Vec<u8>, MaskFault> {
+    super::mask(columns, writer, &Bytes::copy_from_slice(message), rows, counts).map(|parts| parts.concat())
+}
+
+fn check(columns: &Columns, message: &[u8], rows: usize) -> Result<(), MaskFault> {
+    super::check(columns, &Bytes::copy_from_slice(message), rows)
+}
+
+fn array(rows: usize, validity: Option<u8>, held: Held) -> Array {
     Array { rows, validity: validity.map(|bits| vec![bits]), seen: None, held }
 }
 
@@ -62,15 +71,15 @@ fn good() -> Parts {
 }
 
 fn message(parts: Parts) -> Vec<u8> {
-    let items = array(parts.items, None, Held::Fixed(Cow::Owned(vec![7; parts.item_bytes])));
+    let items = array(parts.items, None, Held::Fixed(Bytes::from(vec![7; parts.item_bytes])));
     let arrays = [
-        array(parts.text_rows, Some(0b101), Held::Text { offsets: offsets(&parts.text_offsets), bytes: Cow::Borrowed(parts.text) }),
+        array(parts.text_rows, Some(0b101), Held::Text { offsets: offsets(&parts.text_offsets), bytes: Bytes::from_static(parts.text) }),
         array(3, parts.list_validity, Held::Many { offsets: offsets(&parts.list_offsets), items: Box::new(items) }),
         array(3, parts.record_validity, Held::Record(vec![array(3, Some(0b101), Held::Bits(parts.bits))])),
     ];
     let fields = fields();
     let whole = arrow::message(&arrow::schema(&fields), &fields, &rows(), None);
-    Batch::read(&whole, 3).unwrap().form.written(&arrays, 3).unwrap()
+    Batch::read(&Bytes::from(whole), 3).unwrap().form.written(arrays.map(Gathered::of).into(), 3).unwrap().concat()
 }
 
 fn masked(message: &[u8], rows: usize) -> Result<Vec<u8>, MaskFault> {

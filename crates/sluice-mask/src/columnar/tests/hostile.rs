@@ -83,7 +83,7 @@ fn spoiled_messages_are_refused_or_read() {
             match masked.mask(&spoiled, 9) {
                 Ok(batch) => {
                     passed += 1;
-                    assert!(masked.mask(batch.bytes(), 9).is_ok() && clear.mask(batch.bytes(), 9).is_ok());
+                    assert!(masked.mask(&batch.bytes(), 9).is_ok() && clear.mask(&batch.bytes(), 9).is_ok());
                 }
                 Err(fault) => {
                     refused += 1;
