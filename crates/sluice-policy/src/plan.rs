@@ -227,7 +227,7 @@ fn each_carried(request: &Request, found: &Found<'_>, mut take: impl FnMut(&Colu
         let Flow::ToTable(table) = flow else { continue };
         for (output, names) in outputs.iter().zip(written_names(outputs)) {
             for exposure in output.exposures.iter().filter(|exposure| exposure.how != How::Counted) {
-                let computed = exposure.how != How::Direct || found.is_computed(&exposure.column);
+                let computed = !matches!(exposure.how, How::Direct | How::Mixed) || found.is_computed(&exposure.column);
                 let inside = written_path(output.kind.as_ref(), &exposure.at);
                 for (label, name) in found.of(&exposure.column).iter().flat_map(|label| names.iter().map(move |name| (label, name))) {
                     let path = name.split('.').map(str::to_owned).chain(inside.iter().cloned()).collect();
