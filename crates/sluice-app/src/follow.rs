@@ -51,6 +51,8 @@ impl Gateway {
     }
 
     async fn until_done(&self, running: &Running, admission: &Admission, followed: &Followed) -> &'static str {
+        // Between the decision and here labels may have come onto what it reads.
+        self.carry_along(running, admission).await;
         let (mut failures, mut refusals) = (0, 0);
         while !running.state().done {
             let name = running.state().name;
@@ -64,6 +66,8 @@ impl Gateway {
                 Ok(state) => {
                     (failures, refusals) = (0, 0);
                     if state.done {
+                        // Before anybody is told that it is done.
+                        self.carry_along(running, admission).await;
                         self.settle(&running.known, &state).await;
                     }
                     running.set(state);
@@ -87,6 +91,11 @@ impl Gateway {
             }
         }
         "completed"
+    }
+
+    async fn carry_along(&self, running: &Running, admission: &Admission) {
+        // Whoever cannot keep labels has raised an alarm, and begins nothing more that needs it.
+        drop(self.carry_late(running.known.subject, admission.permit.value().request()).await);
     }
 
     /// What a job that is done changed.

@@ -80,6 +80,10 @@ impl RunningJobs {
         self.kept().jobs.get(&key(connection, job)).cloned()
     }
 
+    pub fn unfinished(&self) -> Vec<Arc<Running>> {
+        self.kept().jobs.values().filter(|running| !running.state.borrow().done).cloned().collect()
+    }
+
     /// Kept for a while: clients ask for a job that is done.
     pub fn done(&self, running: &Running) {
         let bytes = running.bytes();

@@ -198,6 +198,9 @@ pub fn shown_statements(request: &Request) -> Vec<(usize, &[Output])> {
 impl PolicySet {
     /// Labels that go with the data of a request, each with its source. Nobody is asked whether that is permitted.
     pub fn carried(&self, request: &Request, known: &Known) -> Vec<Carried> {
+        if !question::streams(request).iter().any(|(flow, _)| matches!(flow, Flow::ToTable(_))) {
+            return Vec::new();
+        }
         let columns = question::columns_read(request);
         let known = known_within(request, &self.labels, known, &columns);
         let mut all: Vec<Carried> = Vec::new();

@@ -214,3 +214,39 @@ fn a_person_labels_a_column_and_it_is_on_record() {
     let acts: Vec<String> = evidence.records.iter().map(|record| serde_json::to_string(&record.sections).unwrap()).collect();
     assert!(acts.iter().any(|act| act.contains("label columns") && act.contains("seen in a review")), "{acts:?}");
 }
+
+/// A job reads its tables when it runs: what came onto them after it was decided goes with what it writes, and with what is made of that meanwhile.
+#[test]
+fn a_label_that_comes_while_a_job_runs_goes_with_what_it_writes() {
+    let policy = starter_with(&[WITHOUT_APPROVAL]);
+    let world = World::start_with("late", &["--policy", policy.path().to_str().unwrap()]);
+    let etl = |statement: &str| {
+        let answer = query(&world, "etl-nightly", statement);
+        assert_eq!(answer.status, 200, "{statement}: {}", answer.text());
+    };
+    etl("CREATE TABLE staging.source (id INT64, c STRING); INSERT INTO staging.source VALUES (0, 'nothing to hide')");
+    // Waits until somebody has filled the table, and copies it then.
+    let waits = "WHILE (SELECT COUNT(*) FROM staging.source) < 2 DO SELECT 1; END WHILE;
+        CREATE TABLE staging.late AS SELECT id, c AS copied FROM staging.source;
+        CREATE TABLE staging.later AS SELECT id, REVERSE(copied) AS turned FROM staging.late";
+    let sent = json!({ "configuration": { "query": { "query": waits, "useLegacySql": false } } });
+    let sent = world.call("etl-nightly", "POST", &format!("{API}/jobs"), Some(&sent));
+    assert_eq!(sent.status, 200, "{}", sent.text());
+    let job = sent.json()["jobReference"]["jobId"].as_str().unwrap().to_owned();
+    let state = || world.call("etl-nightly", "GET", &format!("{API}/jobs/{job}?location=US"), None).json()["status"].clone();
+    assert_eq!(state()["state"], "RUNNING");
+    etl("INSERT INTO staging.source SELECT id, ssn FROM clinic.patients");
+    let until = Instant::now() + WITHIN;
+    loop {
+        let state = state();
+        if state["state"] == "DONE" {
+            assert_eq!(state.get("errorResult"), None, "{state}");
+            break;
+        }
+        assert!(Instant::now() < until, "{state}");
+    }
+    check(&world, "staging.source", "c");
+    check(&world, "staging.late", "copied");
+    check(&world, "staging.later", "turned");
+    world.finish();
+}
