@@ -3,7 +3,7 @@
 use crate::asked::Visit;
 use crate::decide::Admission;
 use crate::gateway::Gateway;
-use crate::job::{JobWork, KnownJob};
+use crate::job::{JobWork, KnownJob, QueryWork};
 use crate::labels::is_of_request;
 use crate::ports::{JobState, UpstreamFault, UpstreamFaultKind};
 use crate::record;
@@ -44,6 +44,7 @@ impl Gateway {
             outcome
         };
         let (_, outcome) = tokio::join!(self.record_dispatch(&running, followed.subject), done);
+        self.definitions.end(&running.known, self.parts.machine.now_ms());
         let state = running.state();
         let outcome = if state.error.is_some() { "failed" } else { outcome };
         self.end_job(&running, &followed, &state, outcome).await;
@@ -69,6 +70,7 @@ impl Gateway {
                         // Before anybody is told that it is done.
                         self.carry_along(running, admission).await;
                         self.settle(&running.known, &state).await;
+                        self.definitions.end(&running.known, self.parts.machine.now_ms());
                     }
                     running.set(state);
                 }
@@ -106,7 +108,14 @@ impl Gateway {
                 self.parts.catalog.forget(&known.connection, table);
             }
         }
-        if let Err(fault) = self.parts.jobs.settle(&known.connection, &state.name, state.destination.clone()).await {
+        // A result that is withheld is not read as a table either.
+        let is_held_to = |work: &QueryWork| self.hold_to(&known.connection, work, state).is_ok();
+        let is_shown = match &known.work {
+            JobWork::Query(work) => is_held_to(work),
+            JobWork::Other => true,
+        };
+        let destination = state.destination.clone().filter(|_| is_shown);
+        if let Err(fault) = self.parts.jobs.settle(&known.connection, &state.name, destination).await {
             self.parts.alarm.raise(&format!("the book of jobs does not take what became of one: {fault:?}"));
         }
     }
