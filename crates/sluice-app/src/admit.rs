@@ -97,6 +97,7 @@ impl Gateway {
             let found = self.parts.jobs.find_by_destination(&ask.connection, table).await?;
             let found = found.filter(|known| known.owner == owner);
             let known = found.ok_or_else(|| Why::NotFound { what: refusal::absent(table, false) })?;
+            self.hold_definitions(&known)?;
             let reads = matches!(ask.name.as_str(), "tables.get" | "tabledata.list");
             return match &known.work {
                 // Rows of a part of a script are told by the part's own name, if at all.

@@ -3,7 +3,7 @@
 use crate::asked::Visit;
 use crate::decide::Admission;
 use crate::gateway::Gateway;
-use crate::job::{JobWork, KnownJob};
+use crate::job::{JobWork, KnownJob, QueryWork};
 use crate::labels::is_of_request;
 use crate::ports::{JobState, UpstreamFault, UpstreamFaultKind};
 use crate::record;
@@ -46,6 +46,7 @@ impl Gateway {
             outcome
         };
         let (_, outcome) = tokio::join!(self.record_dispatch(&running, followed.subject), done);
+        self.definitions.end(&running.known, self.parts.machine.now_ms());
         let state = running.state();
         let outcome = if state.error.is_some() { "failed" } else { outcome };
         self.end_job((&running, &admission), &followed, &state, outcome).await;
@@ -67,7 +68,10 @@ impl Gateway {
                 Ok(state) => {
                     (failures, refusals) = (0, 0);
                     if state.done {
+                        // Before anybody is told that it is done.
+                        self.late_labels(admission).await;
                         self.settle(&running.known, &state).await;
+                        self.definitions.end(&running.known, self.parts.machine.now_ms());
                     }
                     running.set(state);
                 }
@@ -92,6 +96,14 @@ impl Gateway {
         "completed"
     }
 
+    /// What it was given beyond its permit. Whoever cannot keep labels has raised an alarm, and begins nothing more that needs it.
+    async fn late_labels(&self, admission: &Admission) -> Vec<String> {
+        match &admission.writing {
+            Some(writing) => self.carry_again(writing).await.unwrap_or_default(),
+            None => Vec::new(),
+        }
+    }
+
     /// What a job that is done changed.
     pub(crate) async fn settle(&self, known: &KnownJob, state: &JobState) {
         if let JobWork::Query(work) = &known.work {
@@ -100,7 +112,14 @@ impl Gateway {
                 self.parts.catalog.forget(&known.connection, table);
             }
         }
-        if let Err(fault) = self.parts.jobs.settle(&known.connection, &state.name, state.destination.clone()).await {
+        // A result that is withheld is not read as a table either.
+        let is_held_to = |work: &QueryWork| self.hold_to(&known.connection, work, state).is_ok();
+        let is_shown = match &known.work {
+            JobWork::Query(work) => is_held_to(work),
+            JobWork::Other => true,
+        };
+        let destination = state.destination.clone().filter(|_| is_shown);
+        if let Err(fault) = self.parts.jobs.settle(&known.connection, &state.name, destination).await {
             self.parts.alarm.raise(&format!("the book of jobs does not take what became of one: {fault:?}"));
         }
     }
@@ -116,10 +135,7 @@ impl Gateway {
         let mut meta = record::of_job(record::meta(&followed.visit, &followed.connection, outcome, None), &state.name);
         meta.reason = state.error.as_ref().map(|error| error.reason.clone());
         meta.counts.insert("polls".to_owned(), running.polls());
-        if let Some(writing) = &admission.writing {
-            // A fault has raised its alarm.
-            meta.resources = self.carry_again(writing).await.unwrap_or_default();
-        }
+        meta.resources = self.late_labels(admission).await;
         let totals = Totals::default();
         match (Steps { subject: followed.subject }).completed(&meta, &totals, &record::upstream(state)) {
             Ok(draft) => self.put_outcome_unhurried(draft).await,

@@ -1,6 +1,7 @@
 //! What a request's path works with, in one hand; and what each of its steps shares: detached work, sealing, the one exit.
 
 use crate::asked::Visit;
+use crate::definitions::Definitions;
 use crate::findings::Findings;
 use crate::follow::Followed;
 use crate::identify::{self, Strangers, TurnedAway};
@@ -66,6 +67,7 @@ pub struct Gateway {
     /// For work that nobody waits for.
     pub(crate) me: Weak<Gateway>,
     pub(crate) parts: Parts,
+    pub(crate) definitions: Definitions,
     pub(crate) findings: Findings,
     pub(crate) understanding: Understanding,
     pub(crate) owing: Owing,
@@ -115,6 +117,7 @@ impl Gateway {
         Arc::new_cyclic(|me| Gateway {
             me: me.clone(),
             parts,
+            definitions: Definitions::default(),
             findings: Findings::default(),
             understanding,
             owing: Owing::default(),

@@ -3,6 +3,7 @@
 mod admit;
 mod asked;
 mod decide;
+mod definitions;
 mod expression;
 mod findings;
 mod follow;

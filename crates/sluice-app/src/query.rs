@@ -134,6 +134,7 @@ impl Gateway {
     }
 
     async fn submit_now(self: &Arc<Self>, passage: &mut Passage, ask: QueryAsk) -> Result<Arc<Running>, Why> {
+        let begun_ms = self.parts.machine.now_ms();
         let (trail, who) = (&passage.visit.trail, passage.caller.principal().to_string());
         let understood = trail.walk(Stage::Understand, self.understand(trail, &who, &ask.connection, &ask.query)).await;
         let analysis = understood.as_ref().map(|understood| Arc::clone(&understood.analysis)).unwrap_or_default();
@@ -156,7 +157,7 @@ impl Gateway {
         all_nameable(&understood.analysis)?;
         let dry_run = ask.dry_run;
         let job = ask.job.clone();
-        let mut known = known_job(passage, &ask, &understood, self.parts.machine.now_ms());
+        let mut known = known_job(passage, &ask, &understood, begun_ms);
         let request = self.request(passage, ask, &understood)?;
         let background = Background { known: &understood.known, tables: &understood.tables };
         let admission = self.admit_request(passage, request, background).await?;
@@ -177,6 +178,9 @@ impl Gateway {
         job: JobName,
     ) -> Result<Arc<Running>, Why> {
         let mut arrived = true;
+        if !dry_run {
+            self.definitions.begin(&known);
+        }
         let sent = match self.send_job(passage, &admission, &known, upload, dry_run).await {
             // It may run: it is followed by its name until somebody knows.
             Err(Why::Upstream { fault, .. }) if fault.may_have_acted && !dry_run => {
@@ -187,6 +191,9 @@ impl Gateway {
         };
         if matches!(&sent, Err(Why::Upstream { .. })) && !dry_run {
             self.release_name(&known).await;
+        }
+        if sent.is_err() {
+            self.definitions.end(&known, self.parts.machine.now_ms());
         }
         let state = sent?;
         known.arrived = arrived;
@@ -294,6 +301,7 @@ impl Gateway {
             self.complete_later(passage, &state, &Left::default());
             return Ok(of_state(self.told(state, admission.may_tell)));
         }
+        self.hold_definitions(&known)?;
         self.hold_to(&passage.connection, work, &state)?;
         let rows = RowsAsk::OfJob(rows);
         passage.place = Some(self.places.take(&passage.caller.principal().to_string()).await?);
@@ -304,7 +312,7 @@ impl Gateway {
     }
 
     /// What was dispatched is what is judged: a job whose result is another is withheld.
-    fn hold_to(&self, connection: &str, work: &QueryWork, state: &JobState) -> Result<(), Why> {
+    pub(crate) fn hold_to(&self, connection: &str, work: &QueryWork, state: &JobState) -> Result<(), Why> {
         if self.parts.in_force.policy().settings.judge(connection) == JudgeMode::Analysis {
             return Ok(());
         }

@@ -110,8 +110,10 @@ pub struct Exposure {
 /// How a source reaches an output. Ordered: the later one tells less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum How {
-    /// The value itself, perhaps chosen among others.
+    /// The value itself, perhaps chosen among other values of columns.
     Direct,
+    /// The value itself, or something else that no column holds: what the text says or computes can stand in its place.
+    Mixed,
     /// Anything computed from it.
     Derived,
     /// A plain COUNT of it, nothing else.

@@ -62,6 +62,7 @@ words! { How {
     Counted "counted",
     Derived "derived",
     Direct "direct",
+    Mixed "mixed",
 } }
 
 words! { UseKind {

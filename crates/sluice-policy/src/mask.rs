@@ -126,7 +126,12 @@ impl Mask {
     /// A part of a computed value is no part of the source: the last four of a reversed number are its first. A hash of one
     /// letter of it is the letter. So whatever is computed shows nothing.
     pub fn on(&self, how: How, kind: Option<&Type>) -> Mask {
-        let mask = if how == How::Direct { self.clone() } else { self.clone().min(Mask::DefaultValue) };
+        let mask = match how {
+            How::Direct => self.clone(),
+            // Under one key a guess and what is hidden have the same hash.
+            How::Mixed if !matches!(self, Mask::KeyedHash | Mask::RandomHash) => self.clone(),
+            How::Mixed | How::Derived | How::Counted => self.clone().min(Mask::DefaultValue),
+        };
         match kind {
             None => mask.min(Mask::AlwaysNull),
             Some(kind) if mask.fits(kind) => mask,
@@ -357,6 +362,11 @@ mod tests {
         check("last_four", How::Direct, "STRUCT<a STRING>", "always_null");
         check("last_four", How::Direct, "?", "always_null");
         check("last_four", How::Derived, "STRING", "default_value");
+        check("last_four", How::Mixed, "STRING", "last_four");
+        check("sha256", How::Mixed, "STRING", "sha256");
+        check("keyed_hash", How::Mixed, "STRING", "default_value");
+        check("random_hash", How::Mixed, "ARRAY<BYTES>", "default_value");
+        check("always_null", How::Mixed, "STRING", "always_null");
         check("sha256", How::Derived, "STRING", "default_value");
         check("sha256", How::Direct, "BYTES", "sha256");
         check("sha256", How::Direct, "INT64", "default_value");

@@ -198,6 +198,9 @@ pub fn shown_statements(request: &Request) -> Vec<(usize, &[Output])> {
 impl PolicySet {
     /// Labels that go with the data of a request, each with its source. Nobody is asked whether that is permitted.
     pub fn carried(&self, request: &Request, known: &Known) -> Vec<Carried> {
+        if !question::streams(request).iter().any(|(flow, _)| matches!(flow, Flow::ToTable(_))) {
+            return Vec::new();
+        }
         let columns = question::columns_read(request);
         let known = known_within(request, &self.labels, known, &columns);
         let mut all: Vec<Carried> = Vec::new();
@@ -232,7 +235,7 @@ fn each_carried(request: &Request, found: &Found<'_>, mut take: impl FnMut(&Colu
         let Flow::ToTable(table) = flow else { continue };
         for (output, names) in outputs.iter().zip(written_names(outputs)) {
             for exposure in output.exposures.iter().filter(|exposure| exposure.how != How::Counted) {
-                let computed = exposure.how != How::Direct || found.is_computed(&exposure.column);
+                let computed = !matches!(exposure.how, How::Direct | How::Mixed) || found.is_computed(&exposure.column);
                 let inside = written_path(output.kind.as_ref(), &exposure.at);
                 for (label, name) in found.of(&exposure.column).iter().flat_map(|label| names.iter().map(move |name| (label, name))) {
                     let path = name.split('.').map(str::to_owned).chain(inside.iter().cloned()).collect();

@@ -12,8 +12,10 @@ pub(crate) struct Source(u32);
 pub(crate) enum Way {
     /// The column's own value.
     Same,
-    /// The column's own value, where something has chosen it: COALESCE, IF, an element, MAX ...
+    /// The column's own value, where something has chosen it: COALESCE, IF, an element ...
     Chosen,
+    /// The column's own value, or one that no column holds. Who sees both under a hash tries out what the hidden one is.
+    Mixed,
     Derived,
     Counted,
 }
@@ -22,6 +24,7 @@ impl Way {
     pub fn how(self) -> How {
         match self {
             Way::Same | Way::Chosen => How::Direct,
+            Way::Mixed => How::Mixed,
             Way::Derived => How::Derived,
             Way::Counted => How::Counted,
         }
@@ -42,6 +45,8 @@ pub(crate) struct Flow {
     pub shape: Taint,
     /// An array that was made here and may hold nulls, which BigQuery refuses in a result. Stored arrays hold none.
     pub holds_nulls: bool,
+    /// No value at all, or NULL: beside a column's value it is nothing that anybody made up.
+    pub absent: bool,
     pub parts: Parts,
 }
 
@@ -56,6 +61,11 @@ pub(crate) enum Parts {
 impl Flow {
     pub fn of(taint: Taint) -> Flow {
         Flow { whole: taint, ..Flow::default() }
+    }
+
+    /// Where no value is yet, and of NULL.
+    pub fn absent() -> Flow {
+        Flow { absent: true, ..Flow::default() }
     }
 
     /// A column of a table, its leaves as sources.
@@ -180,20 +190,33 @@ impl Flow {
             Parts::Element(element) => Parts::Element(Box::new(element.to_derived())),
             Parts::Fields(fields) => Parts::Fields(fields.iter().map(Flow::to_derived).collect()),
         };
-        Flow { whole: derived(&self.whole), shape: derived(&self.shape), holds_nulls: self.holds_nulls, parts }
+        Flow { whole: derived(&self.whole), shape: derived(&self.shape), holds_nulls: self.holds_nulls, absent: self.absent, parts }
     }
 
     /// The same values, chosen by something.
     pub fn to_chosen(&self) -> Flow {
-        let chosen = |taint: &Taint| -> Taint {
-            taint.iter().map(|(source, way)| (*source, if *way == Way::Same { Way::Chosen } else { *way })).collect()
-        };
+        self.at_least(Way::Chosen)
+    }
+
+    /// Each source of a value in a way that is no plainer than this. Shapes stay as they are.
+    fn at_least(&self, least: Way) -> Flow {
+        let whole = self.whole.iter().map(|(source, way)| (*source, (*way).max(least))).collect();
         let parts = match &self.parts {
             Parts::None => Parts::None,
-            Parts::Element(element) => Parts::Element(Box::new(element.to_chosen())),
-            Parts::Fields(fields) => Parts::Fields(fields.iter().map(Flow::to_chosen).collect()),
+            Parts::Element(element) => Parts::Element(Box::new(element.at_least(least))),
+            Parts::Fields(fields) => Parts::Fields(fields.iter().map(|field| field.at_least(least)).collect()),
         };
-        Flow { whole: chosen(&self.whole), shape: self.shape.clone(), holds_nulls: self.holds_nulls, parts }
+        Flow { whole, shape: self.shape.clone(), holds_nulls: self.holds_nulls, absent: self.absent, parts }
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.absent && self.whole.is_empty() && self.shape.is_empty() && matches!(self.parts, Parts::None)
+    }
+
+    /// Whether something stands there that is no column's own value. Of an array or a struct its parts say so.
+    fn is_made_up(&self) -> bool {
+        let stored = |way: &Way| matches!(way, Way::Same | Way::Chosen);
+        matches!(self.parts, Parts::None) && !self.absent && (self.whole.is_empty() || !self.whole.iter().all(|(_, way)| stored(way)))
     }
 
     /// What decides a shape beyond what is known already: the length of an array that was computed.
@@ -225,6 +248,21 @@ impl Flow {
 
     /// Either of two values.
     pub fn join(&mut self, other: &Flow) {
+        if other.is_nothing() {
+            return;
+        }
+        if self.is_nothing() {
+            self.clone_from(other);
+        } else if self.is_made_up() || other.is_made_up() {
+            *self = self.at_least(Way::Mixed);
+            self.join_plain(&other.at_least(Way::Mixed));
+        } else {
+            self.join_plain(other);
+        }
+    }
+
+    fn join_plain(&mut self, other: &Flow) {
+        self.absent &= other.absent;
         self.whole.extend(other.whole.iter().copied());
         self.shape.extend(other.shape.iter().copied());
         self.holds_nulls |= other.holds_nulls;
@@ -245,7 +283,7 @@ impl Flow {
     }
 
     pub fn joined(flows: impl IntoIterator<Item = Flow>) -> Flow {
-        flows.into_iter().fold(Flow::default(), |mut sum, flow| {
+        flows.into_iter().fold(Flow::absent(), |mut sum, flow| {
             sum.join(&flow);
             sum
         })

@@ -91,7 +91,7 @@ impl Scope {
         join_maps(&mut self.views, &other.views, |mine, view| mine.certain &= mine == view);
         for (name, columns) in &other.written {
             let mine = self.written.entry(name.clone()).or_default();
-            columns.iter().for_each(|(column, flow)| mine.entry(column.clone()).or_default().join(flow));
+            columns.iter().for_each(|(column, flow)| mine.entry(column.clone()).or_insert_with(Flow::absent).join(flow));
         }
         for (name, routine) in &other.functions {
             let mine = self.functions.entry(name.clone()).or_insert_with(|| routine.clone());

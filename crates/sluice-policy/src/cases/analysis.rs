@@ -158,7 +158,7 @@ fn used(text: &str) -> Result<Use, Fault> {
 }
 
 fn how(word: &str) -> Result<How, Fault> {
-    How::of_word(word).ok_or_else(|| format!("`{word}` is none of direct, derived, counted"))
+    How::of_word(word).ok_or_else(|| format!("`{word}` is none of direct, mixed, derived, counted"))
 }
 
 fn effect(word: &str) -> Result<Effect, Fault> {

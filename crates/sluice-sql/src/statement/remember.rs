@@ -115,7 +115,7 @@ fn remember_table(tree: &Tree, root: NodeId, done: &Understood, scope: &mut Scop
     if columns.is_empty() {
         for definition in tree.children(root, "column_definition_list") {
             let Some(kind) = kind::of(tree, definition) else { return };
-            columns.push((tree.text(definition, "name").unwrap_or_default().to_owned(), kind, Flow::default()));
+            columns.push((tree.text(definition, "name").unwrap_or_default().to_owned(), kind, Flow::absent()));
         }
     }
     let temporary = is_temporary_table(&write.table);
@@ -172,7 +172,7 @@ fn remember_rows(table: TableName, done: &Understood, scope: &mut Scope) {
             Some((column, _)) => (column, Flow::of(flow.all())),
             None => (name.as_str(), flow.clone()),
         };
-        written.entry(column.to_lowercase()).or_default().join(&whole);
+        written.entry(column.to_lowercase()).or_insert_with(Flow::absent).join(&whole);
     }
 }
 

@@ -21,6 +21,7 @@ impl Walker<'_> {
 
     fn expression_by_kind(&mut self, node: NodeId) -> Flow {
         match self.tree.kind(node) {
+            "ResolvedLiteral" if self.is_null(node) => Flow::absent(),
             "ResolvedLiteral" | "ResolvedArgumentRef" | "ResolvedDMLDefault" => Flow::default(),
             "ResolvedColumnRef" => match self.column_id(node, "column") {
                 Some(id) => {
@@ -59,6 +60,10 @@ impl Walker<'_> {
             Some(child) => self.expression(child),
             None => Flow::default(),
         }
+    }
+
+    fn is_null(&self, literal: NodeId) -> bool {
+        self.tree.path(literal, &["value", "value"]).is_some_and(|value| self.tree.node(value).fields.is_empty())
     }
 
     fn parameter(&mut self, node: NodeId) -> Flow {

@@ -294,7 +294,9 @@ fn builtin(call: &Call) -> Flow {
         "if" => Flow::joined([argument(1), argument(2)]).to_chosen().with_whole(&control(call)),
         "$case_no_value" | "$case_with_value" => case(call).to_chosen(),
         "array_agg" => {
-            let value = argument(0);
+            // DISTINCT compares, and the length tells the outcome: with a guess among them there is one less if it is right. A mask of each element
+            // would show how many there are, so all of it is computed.
+            let value = if call.distinct { argument(0).to_derived() } else { argument(0) };
             // The length of the array tells how many different values there were, or how many that are not null.
             let shape = match (call.distinct, call.ignores_nulls) {
                 (true, _) => value.derived(),
@@ -341,28 +343,30 @@ fn counted(argument: &Flow) -> Taint {
 
 /// Some arguments come through, the others only decide.
 fn kept_flow(call: &Call, kept: &builtin::Kept) -> Flow {
-    let mut flow = Flow::default();
+    let mut flow = Flow::absent();
+    let mut deciding = Taint::new();
     for (index, argument) in call.arguments.iter().enumerate() {
         if kept.keeps(index, call.arguments.len()) {
             flow.join(argument);
         } else {
-            flow.whole.extend(argument.derived());
+            deciding.extend(argument.derived());
         }
     }
-    flow
+    flow.with_whole(&deciding)
 }
 
 fn case(call: &Call) -> Flow {
     let count = call.arguments.len();
     let offset = usize::from(call.name == "$case_with_value");
     let result = |index: usize| index + 1 == count && (count - offset) % 2 == 1 || index >= offset && (index - offset) % 2 == 1;
-    let mut flow = Flow::default();
+    let mut flow = Flow::absent();
+    let mut deciding = Taint::new();
     for (index, argument) in call.arguments.iter().enumerate() {
         if result(index) {
             flow.join(argument);
         } else {
-            flow.whole.extend(argument.derived());
+            deciding.extend(argument.derived());
         }
     }
-    flow
+    flow.with_whole(&deciding)
 }

@@ -253,7 +253,7 @@ impl Walker<'_> {
     fn set_scan(&mut self, node: NodeId) -> UseSet {
         let operation = self.tree.enumerator(node, "op_type").unwrap_or_default();
         let outputs = self.column_ids(node, "column_list");
-        let mut flows = vec![(Flow::default(), Origins::new()); outputs.len()];
+        let mut flows = vec![(Flow::absent(), Origins::new()); outputs.len()];
         let mut rows = UseSet::new();
         for (position, item) in self.tree.children(node, "input_item_list").into_iter().enumerate() {
             let columns = self.set_item(item, &mut rows);

@@ -90,7 +90,7 @@ impl Walker<'_> {
     pub(super) fn unpivot_scan(&mut self, node: NodeId) -> UseSet {
         let mut rows = self.input(node);
         let values = self.column_ids(node, "value_column_list");
-        let mut flows = vec![Flow::default(); values.len()];
+        let mut flows = vec![Flow::absent(); values.len()];
         for argument in self.tree.children(node, "unpivot_arg_list") {
             for (sum, column) in flows.iter_mut().zip(self.tree.children(argument, "column_list")) {
                 let flow = self.expression(column);

@@ -118,7 +118,7 @@ words!(effect: Effect {
     Administration Alter Assert Branch Call Clone Copy Create Declare Delete Drop DynamicSql Export ExternalQuery Grant Identity Insert Load Merge
     Metadata Model OpaqueCode Raise Read RemoteFunction Replace Restore Revoke Session Set SignedUrl Transaction Truncate Update
 });
-words!(how: How { Counted Derived Direct });
+words!(how: How { Counted Derived Direct Mixed });
 words!(use_kind: UseKind { Assert Branch Error Filter Group Join Limit Order Pivot Rows Set Window });
 
 pub fn write(job: &KnownJob) -> Result<Vec<u8>, String> {

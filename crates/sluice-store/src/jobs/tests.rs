@@ -49,7 +49,7 @@ const EFFECTS: [Effect; 34] = [
     Effect::Truncate,
     Effect::Update,
 ];
-const HOWS: [How; 3] = [How::Direct, How::Derived, How::Counted];
+const HOWS: [How; 4] = [How::Direct, How::Mixed, How::Derived, How::Counted];
 const USE_KINDS: [UseKind; 12] = [
     UseKind::Assert,
     UseKind::Branch,

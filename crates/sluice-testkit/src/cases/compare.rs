@@ -146,6 +146,7 @@ fn exposure_text(exposure: &Exposure) -> String {
         How::Counted => "counted",
         How::Derived => "derived",
         How::Direct => "direct",
+        How::Mixed => "mixed",
     };
     let at = if exposure.at.is_empty() { String::new() } else { format!(" @{}", exposure.at.join(".")) };
     format!("{} {how}{at}", column_text(&exposure.column))

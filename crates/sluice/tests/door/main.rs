@@ -35,6 +35,8 @@ mod flows;
 #[cfg(test)]
 mod frames;
 #[cfg(test)]
+mod guesses;
+#[cfg(test)]
 mod h2;
 #[cfg(test)]
 mod hangup;
