@@ -76,8 +76,10 @@ impl Gateway {
         let fault = |fault| failed(fault, admission.may_tell);
         if ask.reads == Reads::Nothing {
             let asking = self.parts.upstream.send(&admission.permit);
+            self.definitions.begin_methods(passage.subject, &passage.connection, &ask.changes, self.parts.machine.now_ms());
             let answer = passage.visit.trail.upstream(Stage::UpstreamSend, asking).await;
             // Also after a fault: it may have acted.
+            self.definitions.end_methods(passage.subject, &passage.connection, &ask.changes, self.parts.machine.now_ms());
             self.forget(passage, &ask.changes);
             let answer = answer.map_err(fault)?;
             let answer = self.tell_of_table(passage, &admission, &known, answer).await;

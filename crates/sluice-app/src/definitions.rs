@@ -5,7 +5,7 @@ use crate::gateway::Gateway;
 use crate::job::{JobWork, KnownJob};
 use crate::refusal::Why;
 use sluice_ledger::record::Subject;
-use sluice_model::Effect;
+use sluice_model::{Effect, TableName};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -43,21 +43,7 @@ impl Gateway {
 impl Definitions {
     /// Before the job is sent.
     pub fn begin(&self, known: &KnownJob) {
-        let mut noted = self.noted();
-        let all = &mut noted.changes;
-        for name in changed(known) {
-            let changes = all.entry(name).or_default();
-            changes.push(Change { by: known.subject, ended_ms: None });
-            if changes.len() > CHANGES_MAX
-                && let Some(oldest) = changes.iter().position(|change| change.ended_ms.is_some())
-            {
-                changes.remove(oldest);
-            }
-        }
-        if all.len() > NAMES_MAX {
-            let since = known.created_ms.saturating_sub(REMEMBERED_MILLISECONDS);
-            all.retain(|_, changes| changes.iter().any(|change| change.ended_ms.is_none_or(|ended| ended >= since)));
-        }
+        self.begin_changes(known.subject, changed(known), known.created_ms);
     }
 
     /// When the job is over, and before anybody is told so.
@@ -69,10 +55,34 @@ impl Definitions {
             }
             noted.undisturbed.insert(known.subject.0);
         }
-        for name in changed(known) {
-            for change in noted.changes.get_mut(&name).into_iter().flatten().filter(|change| change.by == known.subject) {
-                change.ended_ms.get_or_insert(now_ms);
+        noted.end(known.subject, &changed(known), now_ms);
+    }
+
+    /// For a request that is no job.
+    pub fn begin_methods(&self, by: Subject, connection: &str, names: &[TableName], now_ms: u64) {
+        self.begin_changes(by, keys(connection, names), now_ms);
+    }
+
+    /// Whatever came of it: it may have acted.
+    pub fn end_methods(&self, by: Subject, connection: &str, names: &[TableName], now_ms: u64) {
+        self.noted().end(by, &keys(connection, names), now_ms);
+    }
+
+    fn begin_changes(&self, by: Subject, names: BTreeSet<String>, now_ms: u64) {
+        let mut noted = self.noted();
+        let all = &mut noted.changes;
+        for name in names {
+            let changes = all.entry(name).or_default();
+            changes.push(Change { by, ended_ms: None });
+            if changes.len() > CHANGES_MAX
+                && let Some(oldest) = changes.iter().position(|change| change.ended_ms.is_some())
+            {
+                changes.remove(oldest);
             }
+        }
+        if all.len() > NAMES_MAX {
+            let since = now_ms.saturating_sub(REMEMBERED_MILLISECONDS);
+            all.retain(|_, changes| changes.iter().any(|change| change.ended_ms.is_none_or(|ended| ended >= since)));
         }
     }
 
@@ -88,6 +98,14 @@ impl Definitions {
 }
 
 impl Noted {
+    fn end(&mut self, by: Subject, names: &BTreeSet<String>, now_ms: u64) {
+        for name in names {
+            for change in self.changes.get_mut(name).into_iter().flatten().filter(|change| change.by == by) {
+                change.ended_ms.get_or_insert(now_ms);
+            }
+        }
+    }
+
     /// Nothing of a job that opens nothing.
     fn has_changed(&self, known: &KnownJob) -> Option<bool> {
         let JobWork::Query(work) = &known.work else { return None };
@@ -106,6 +124,10 @@ fn changed(known: &KnownJob) -> BTreeSet<String> {
     defines.map(|write| key(&known.connection, &write.table.to_string())).collect()
 }
 
+fn keys(connection: &str, names: &[TableName]) -> BTreeSet<String> {
+    names.iter().map(|name| key(connection, &name.to_string())).collect()
+}
+
 fn key(connection: &str, name: &str) -> String {
     format!("{connection} {}", name.to_lowercase())
 }
@@ -114,7 +136,7 @@ fn key(connection: &str, name: &str) -> String {
 mod tests {
     use super::*;
     use crate::job::{JobName, Part, QueryWork};
-    use sluice_model::{Analysis, StatementAnalysis, TableName, Write};
+    use sluice_model::{Analysis, StatementAnalysis, Write};
     use std::sync::Arc;
 
     fn job(number: u8, created_ms: u64, opens: &[&str], creates: &[&str]) -> KnownJob {
@@ -181,6 +203,13 @@ mod tests {
         definitions.end(&maker, 2_000);
         check(&reader, true);
         check(&job(6, 1_101, &["p.d.view"], &[]), false);
+        // By a method.
+        let names = [TableName::parse("p.d.VIEW").unwrap()];
+        definitions.begin_methods(Subject([9; 16]), "c", &names, 1_150);
+        check(&job(6, 1_101, &["p.d.view"], &[]), true);
+        definitions.end_methods(Subject([9; 16]), "c", &names, 1_160);
+        check(&job(6, 1_101, &["p.d.view"], &[]), true);
+        check(&job(8, 1_161, &["p.d.view"], &[]), false);
     }
 
     #[test]
