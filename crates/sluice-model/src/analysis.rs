@@ -23,6 +23,9 @@ pub struct StatementAnalysis {
     pub writes: Vec<Write>,
     pub outputs: Vec<Output>,
     pub uses: Vec<Use>,
+    /// Of the columns in `uses` and `outputs`, structs and arrays of structs of which only this is looked at: whether it is NULL, how long it is. What their
+    /// fields hold stands there under the names of the fields.
+    pub shapes: Vec<ColumnPath>,
     /// Routines, models and connections that were opened or called, by canonical name.
     pub routines: Vec<String>,
     pub unresolved: Vec<Unresolved>,
@@ -147,6 +150,8 @@ pub enum UseKind {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Unresolved {
     pub what: String,
+    /// It speaks of the caller's own text alone: nothing that stands behind a name had a part in it.
+    pub own: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

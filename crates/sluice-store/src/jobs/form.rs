@@ -87,6 +87,9 @@ struct StatementText {
     writes: Vec<(Table, Vec<String>, String)>,
     outputs: Vec<OutputText>,
     uses: Vec<(Column, String)>,
+    /// Of a job that was written down before they were known there are none: then each path stands for what is in it too.
+    #[serde(default)]
+    shapes: Vec<Column>,
     routines: Vec<String>,
     unresolved: Vec<String>,
     locations: Vec<String>,
@@ -254,6 +257,7 @@ fn write_statement(statement: &StatementAnalysis) -> Option<StatementText> {
         writes: statement.writes.iter().map(write).collect(),
         outputs: statement.outputs.iter().map(write_output).collect::<Option<_>>()?,
         uses: statement.uses.iter().map(|used| (column(&used.column), used.how.word().to_owned())).collect(),
+        shapes: statement.shapes.iter().map(column).collect(),
         routines: statement.routines.clone(),
         unresolved: statement.unresolved.iter().map(|unresolved| unresolved.what.clone()).collect(),
         locations: statement.locations.clone(),
@@ -274,8 +278,9 @@ fn read_statement(text: StatementText) -> Option<StatementAnalysis> {
         writes: text.writes.into_iter().map(write).collect::<Option<_>>()?,
         outputs: text.outputs.into_iter().map(read_output).collect::<Option<_>>()?,
         uses: text.uses.into_iter().map(used).collect::<Option<_>>()?,
+        shapes: text.shapes.into_iter().map(read_column).collect(),
         routines: text.routines,
-        unresolved: text.unresolved.into_iter().map(|what| Unresolved { what }).collect(),
+        unresolved: text.unresolved.into_iter().map(|what| Unresolved { what, own: false }).collect(),
         locations: text.locations,
         child_job: text.child_job,
         span: text.span,
