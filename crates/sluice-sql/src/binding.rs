@@ -152,7 +152,11 @@ impl Analyzer<'_> {
             None => (scope.default_project.as_str(), None),
         };
         let (project, dataset, table) = match parts.as_slice() {
-            [table] if view.is_some() => (scope.default_project.as_str(), default_dataset.unwrap_or_default(), *table),
+            // One that no dataset has is the project's, whatever the default dataset is.
+            [table] if view.is_some() => {
+                let dataset = default_dataset.filter(|_| builtin::table().view(table).is_none_or(|view| view.is_of_dataset()));
+                (scope.default_project.as_str(), dataset.unwrap_or_default(), *table)
+            }
             [table] => (default_project, default_dataset?, *table),
             [dataset, table] => (scope.default_project.as_str(), *dataset, *table),
             [project, dataset, table] => (*project, *dataset, *table),

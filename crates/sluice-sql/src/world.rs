@@ -1,6 +1,7 @@
 //! What the names of one statement stand for while it is walked.
 
 use crate::flow::{Flow, SourceSet};
+use crate::places::Places;
 use crate::walk::{Billed, UseSet};
 use sluice_model::{Effect, TableName, Type};
 use std::collections::{BTreeSet, HashMap};
@@ -23,6 +24,8 @@ pub(crate) struct World {
     pub expanded: Vec<Traits>,
     /// Names whose meaning is not certain.
     pub unresolved: BTreeSet<String>,
+    /// Of what the engine was asked about, unless the text of a function was put into it: then places can be those of that text.
+    pub places: Option<Places>,
 }
 
 /// A table, view or temporary table that a scan may read.
@@ -36,6 +39,8 @@ pub(crate) struct Bound {
     pub errors: SourceSet,
     pub fails: bool,
     pub effects: BTreeSet<Effect>,
+    /// Columns, by index, that show texts of others.
+    pub telling: BTreeSet<usize>,
     pub routines: BTreeSet<String>,
     pub unresolved: BTreeSet<String>,
     /// A view or temporary table: what is read are the sources of its columns.

@@ -10,6 +10,7 @@ pub(crate) use expression::{cast_is_total, is_narrowing};
 
 use crate::engine::Engine;
 use crate::flow::{Flow, Source, SourceSet, Sources, Taint};
+use crate::text;
 use crate::tree::{NodeId, Tree};
 use crate::world::World;
 use sluice_model::{Effect, TableName, UseKind};
@@ -45,6 +46,8 @@ pub(crate) struct Walker<'a> {
     fallible: HashSet<i64>,
     /// Parameters and variables that a rule has looked at.
     looked_at: HashSet<NodeId>,
+    /// References to common table expressions that cannot have two rows.
+    single: HashSet<NodeId>,
     pub found: Found,
 }
 
@@ -133,6 +136,8 @@ struct WithEntry {
     rows: UseSet,
     /// Something in it can fail: whoever decides whether it is read decides that too.
     fails: bool,
+    /// It cannot have two rows.
+    single: bool,
 }
 
 impl<'a> Walker<'a> {
@@ -154,6 +159,7 @@ impl<'a> Walker<'a> {
             late: false,
             fallible: HashSet::new(),
             looked_at: HashSet::new(),
+            single: HashSet::new(),
             found: Found::default(),
         }
     }
@@ -206,6 +212,15 @@ impl<'a> Walker<'a> {
 
     pub fn unresolved(&mut self, what: String) {
         self.found.unresolved.insert(what);
+    }
+
+    /// The same, with the place of a node where it is known.
+    pub fn unresolved_at(&mut self, node: NodeId, what: String) {
+        let place = self.world.places.as_ref().zip(text::span(self.tree, node)).map(|(places, (start, _))| places.of_offset(start));
+        self.unresolved(match place {
+            Some((line, column)) => format!("{what} at [{line}:{column}]"),
+            None => what,
+        });
     }
 
     /// The expression in a field; nothing reaches one that is not there.
