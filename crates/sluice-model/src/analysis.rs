@@ -31,6 +31,8 @@ pub struct StatementAnalysis {
     pub unresolved: Vec<Unresolved>,
     /// URIs outside of the warehouse that it reads from or writes to.
     pub locations: Vec<String>,
+    /// It reads tables whose rows lie in files or elsewhere: what BigQuery says of those can hold any value in them, also of what is not read.
+    pub reads_files: bool,
     /// Whether BigQuery runs it as a child job of its script.
     pub child_job: bool,
     /// Where it stands in the text, in bytes. Nothing for statements out of a procedure's body.

@@ -162,25 +162,32 @@ pub fn columns_read(request: &Request) -> Vec<ColumnPath> {
     read.chain(shown).chain(uses(request).map(|used| used.column.clone())).collect()
 }
 
-/// The columns of which BigQuery's message could hold a value: those that are read and not only passed on as they are. Nothing where that is not
-/// certain: what views and routines do inside, and their text, is others'.
+/// Whether nothing but the caller's own text and the tables that it names had a part in what a statement is: no view, no routine, no model, whose texts
+/// are others'.
+pub fn is_all_own(request: &Request) -> bool {
+    let Work::Statement(statement) = &request.work else { return false };
+    let is_own = |statement: &StatementAnalysis| {
+        let is_others = |effect: &Effect| matches!(effect, Effect::Call | Effect::DynamicSql | Effect::OpaqueCode);
+        statement.routines.is_empty() && statement.unresolved.is_empty() && !statement.effects.iter().any(is_others)
+    };
+    statement.analysis.refused.is_none() && statement.analysis.statements.iter().all(is_own)
+}
+
+/// The columns of which BigQuery's message could hold a value: those that are read and not only passed on, as they are, to the client. Nothing where that is not
+/// certain: it is written somewhere, which can fail for many reasons, or it lies in files, which are read before anything is picked.
 pub fn columns_worked_on(request: &Request) -> Option<Vec<ColumnPath>> {
     let Work::Statement(statement) = &request.work else { return None };
     let statements = &statement.analysis.statements;
-    let is_open = |statement: &StatementAnalysis| {
-        statement.routines.is_empty()
-            && statement.unresolved.is_empty()
-            && !statement.effects.iter().any(|effect| matches!(effect, Effect::Call | Effect::DynamicSql | Effect::OpaqueCode))
-    };
-    if statement.analysis.refused.is_some() || !statements.iter().all(is_open) {
+    let only_reads =
+        |statement: &StatementAnalysis| statement.writes.is_empty() && statement.locations.is_empty() && !statement.reads_files;
+    if !is_all_own(request) || statement.destination.is_some() || !statements.iter().all(only_reads) {
         return None;
     }
     let exposures = || statements.iter().flat_map(|statement| &statement.outputs).flat_map(|output| &output.exposures);
-    let passed: HashSet<&ColumnPath> =
-        exposures().filter(|exposure| exposure.how == How::Direct).map(|exposure| &exposure.column).collect();
-    let computed = exposures().filter(|exposure| exposure.how != How::Direct).map(|exposure| &exposure.column);
+    let (direct, computed): (Vec<_>, Vec<_>) = exposures().partition(|exposure| exposure.how == How::Direct);
+    let passed: HashSet<&ColumnPath> = direct.into_iter().map(|exposure| &exposure.column).collect();
     let used = uses(request).map(|used| &used.column);
-    let worked_on: HashSet<&ColumnPath> = computed.chain(used).collect();
+    let worked_on: HashSet<&ColumnPath> = computed.into_iter().map(|exposure| &exposure.column).chain(used).collect();
     let is_worked_on = |column: &ColumnPath| worked_on.contains(column) || !passed.contains(column);
     Some(columns_read(request).into_iter().filter(is_worked_on).collect())
 }

@@ -153,9 +153,8 @@ impl PolicySet {
         let shows_all = |columns: &[ColumnPath]| self.shows_all(principal, request, circumstances, columns);
         let texts = shows_all(&question::columns_read(request));
         let sizes = texts && question::columns_billed(request).is_some_and(|columns| shows_all(&columns));
-        let worked_on = question::columns_worked_on(request);
-        let dry_runs = texts || worked_on.is_some();
-        let errors = texts || worked_on.is_some_and(|columns| shows_all(&columns));
+        let dry_runs = texts || question::is_all_own(request);
+        let errors = texts || question::columns_worked_on(request).is_some_and(|columns| shows_all(&columns));
         MayTell { texts, errors, dry_runs, sizes }
     }
 

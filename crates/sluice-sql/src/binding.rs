@@ -196,6 +196,7 @@ impl Analyzer<'_> {
         let mut bound = self.bound(vec![table.name.clone()], columns);
         bound.columns.iter_mut().for_each(|column| column.narrow = narrow.contains(column.name.as_str()));
         bound.billed.extend(whole);
+        bound.external = is_file;
         bound
     }
 
@@ -206,6 +207,7 @@ impl Analyzer<'_> {
         let first = *matching.first()?;
         let names: Vec<TableName> = matching.iter().map(|table| table.name.clone()).collect();
         let mut bound = self.bound(names.clone(), Vec::new());
+        bound.external = matching.iter().any(|table| matches!(table.kind, TableKind::External));
         for table in &matching {
             for column in &table.columns {
                 if bound.columns.iter().any(|known| known.name.eq_ignore_ascii_case(&column.name)) {

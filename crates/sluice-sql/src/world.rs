@@ -45,6 +45,8 @@ pub(crate) struct Bound {
     pub unresolved: BTreeSet<String>,
     /// A view or temporary table: what is read are the sources of its columns.
     pub opened: bool,
+    /// Its rows lie in files or elsewhere.
+    pub external: bool,
     /// Base tables behind a view, also those of which no column is read.
     pub base: BTreeSet<TableName>,
     /// What BigQuery may count as soon as it is read, whichever of its columns are looked at.

@@ -83,6 +83,7 @@ fn analysis(statement: &CaseStatement) -> Result<Analysis, Fault> {
         routines: statement.routines.clone(),
         unresolved: statement.unresolved.iter().map(|what| Unresolved { what: what.clone(), own: false }).collect(),
         locations: statement.locations.clone(),
+        reads_files: false,
         child_job: false,
         billed: None,
         span: None,

@@ -43,6 +43,7 @@ pub(super) fn report(mut done: Understood, own: bool, span: Option<(usize, usize
         routines: done.found.routines.into_iter().collect(),
         unresolved: done.found.unresolved.into_iter().map(|what| Unresolved { what: bounded(what), own }).collect(),
         locations: done.locations.into_iter().collect(),
+        reads_files: done.found.reads_files,
         child_job,
         span,
     }

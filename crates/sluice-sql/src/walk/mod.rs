@@ -58,6 +58,8 @@ pub(crate) struct Found {
     pub errors: SourceSet,
     /// Something can fail, be it on values that no column reaches.
     pub fails: bool,
+    /// Rows come from files or from elsewhere.
+    pub reads_files: bool,
     pub reads: Reads,
     pub billed: Billed,
     pub routines: BTreeSet<String>,
@@ -112,6 +114,7 @@ impl Found {
         self.errors.extend(other.errors);
         self.routines.extend(other.routines);
         self.unresolved.extend(other.unresolved);
+        self.reads_files |= other.reads_files;
         self.reads.compound.extend(other.reads.compound);
         for (table, columns) in other.reads.columns {
             self.reads.columns.entry(table).or_default().extend(columns);

@@ -82,6 +82,7 @@ impl Walker<'_> {
             self.found.reads.columns.entry(table.clone()).or_default();
         }
         self.found.errors.extend(bound.errors.iter().copied());
+        self.found.reads_files |= bound.external;
         if bound.fails {
             self.failures += 1;
             self.found.fails = true;

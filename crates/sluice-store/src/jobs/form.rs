@@ -93,6 +93,9 @@ struct StatementText {
     routines: Vec<String>,
     unresolved: Vec<String>,
     locations: Vec<String>,
+    /// Of a job that was written down before it was known, it may.
+    #[serde(default = "nobody_knows")]
+    reads_files: bool,
     child_job: bool,
     span: Option<(usize, usize)>,
 }
@@ -261,6 +264,7 @@ fn write_statement(statement: &StatementAnalysis) -> Option<StatementText> {
         routines: statement.routines.clone(),
         unresolved: statement.unresolved.iter().map(|unresolved| unresolved.what.clone()).collect(),
         locations: statement.locations.clone(),
+        reads_files: statement.reads_files,
         child_job: statement.child_job,
         span: statement.span,
     })
@@ -282,9 +286,14 @@ fn read_statement(text: StatementText) -> Option<StatementAnalysis> {
         routines: text.routines,
         unresolved: text.unresolved.into_iter().map(|what| Unresolved { what, own: false }).collect(),
         locations: text.locations,
+        reads_files: text.reads_files,
         child_job: text.child_job,
         span: text.span,
     })
+}
+
+fn nobody_knows() -> bool {
+    true
 }
 
 fn write_reads(reads: &[Read]) -> Vec<(Table, Vec<String>)> {

@@ -118,10 +118,15 @@ fn statement() -> impl Strategy<Value = StatementAnalysis> {
     let used = (column(), prop::sample::select(USE_KINDS.to_vec())).prop_map(|(column, how)| Use { column, how });
     let first = (name(), vec(effect(), 0..4), vec(read(), 0..3), vec(write, 0..3), vec(output(), 0..3), vec(used, 0..3));
     let rest = (vec(name(), 0..2), vec(name(), 0..2), vec(name(), 0..2), any::<bool>(), option::of(any::<(usize, usize)>()));
-    let shapes = vec(column(), 0..2);
+    let shapes = (vec(column(), 0..2), any::<bool>());
     let billed = option::of(vec(read(), 0..3));
     (first, billed, shapes, rest).prop_map(
-        |((kind, effects, reads, writes, outputs, uses), billed, shapes, (routines, unresolved, locations, child_job, span))| {
+        |(
+            (kind, effects, reads, writes, outputs, uses),
+            billed,
+            (shapes, reads_files),
+            (routines, unresolved, locations, child_job, span),
+        )| {
             let unresolved = unresolved.into_iter().map(|what| Unresolved { what, own: false }).collect();
             StatementAnalysis {
                 kind,
@@ -135,6 +140,7 @@ fn statement() -> impl Strategy<Value = StatementAnalysis> {
                 routines,
                 unresolved,
                 locations,
+                reads_files,
                 child_job,
                 span,
             }

@@ -83,6 +83,7 @@ fn statement(statement: &StatementAnalysis) -> Value {
         outputs,
         uses,
         shapes: _,
+        reads_files: _,
         routines,
         unresolved,
         locations,
