@@ -219,7 +219,10 @@ impl<'a> Walker<'a> {
 
     /// The same, with the place of a node where it is known.
     pub fn unresolved_at(&mut self, node: NodeId, what: String) {
-        let place = self.world.places.as_ref().zip(text::span(self.tree, node)).map(|(places, (start, _))| places.of_offset(start));
+        // A statement has no place of its own: the piece is the statement.
+        let whole = (self.tree.root == Some(node)).then_some(0);
+        let start = text::span(self.tree, node).map(|(start, _)| start).or(whole);
+        let place = self.world.places.as_ref().zip(start).map(|(places, start)| places.of_offset(start));
         self.unresolved(match place {
             Some((line, column)) => format!("{what} at [{line}:{column}]"),
             None => what,
