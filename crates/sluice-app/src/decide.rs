@@ -20,6 +20,9 @@ use std::time::Instant;
 /// BigQuery's reason where a query would bill more than it may: its text says how much.
 const BYTES_LIMITED: &str = "bytesBilledLimitExceeded";
 
+/// BigQuery's reasons where the statement itself is wrong.
+const MISTAKES: [&str; 2] = ["invalid", "invalidQuery"];
+
 /// A permit on record, with what the second judge said.
 pub(crate) struct Admission {
     pub permit: Arc<Recorded<Permit>>,
@@ -67,7 +70,7 @@ impl Gateway {
             passage.decision = Some(estimate.decision().clone());
             let estimate = self.recorded_estimate(passage, estimate).await?;
             let asking = self.parts.upstream.estimate(&estimate);
-            let said = passage.visit.trail.upstream(Stage::UpstreamDryRun, asking).await.map_err(|fault| failed(fault, may_tell))?;
+            let said = passage.visit.trail.upstream(Stage::UpstreamDryRun, asking).await.map_err(|fault| not_estimated(fault, may_tell))?;
             let (estimate, _) = estimate.into_parts();
             let begun = Instant::now();
             self.ask_shadows(passage, estimate.request(), Some(&said), background.known);
@@ -220,9 +223,23 @@ fn asks_anew(request: &Request) -> bool {
 /// A fault of BigQuery's, with its text only where that cannot hold what the caller may not see.
 pub(crate) fn failed(fault: UpstreamFault, may_tell: MayTell) -> Why {
     let refused = fault.kind == UpstreamFaultKind::Refused;
-    let may = |error: &&UpstreamError| refused && may_tell.texts && (may_tell.sizes || error.reason != BYTES_LIMITED);
+    let may = |error: &&UpstreamError| refused && tells_error(&error.reason, may_tell);
     let told = fault.error.as_ref().filter(may).map(|error| error.message.clone());
     Why::Upstream { fault: Box::new(fault), told }
+}
+
+/// The same of a dry run.
+fn not_estimated(fault: UpstreamFault, may_tell: MayTell) -> Why {
+    failed(fault, MayTell { errors: may_tell.dry_runs, ..may_tell })
+}
+
+/// Whether the text that goes with a reason of BigQuery's may be told.
+pub(crate) fn tells_error(reason: &str, may_tell: MayTell) -> bool {
+    match may_tell.texts {
+        true => may_tell.sizes || reason != BYTES_LIMITED,
+        // Of what a statement takes other texts speak, in numbers.
+        false => may_tell.errors && MISTAKES.contains(&reason),
+    }
 }
 
 fn word(verdict: &Verdict) -> &'static str {

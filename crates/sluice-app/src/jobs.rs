@@ -196,7 +196,7 @@ impl Gateway {
     /// What BigQuery says of a job, as far as it cannot hold what the caller may not see.
     pub(crate) fn may_tell(&self, passage: &Passage, known: &KnownJob) -> MayTell {
         match &known.work {
-            JobWork::Other => MayTell { texts: true, sizes: true },
+            JobWork::Other => MayTell { texts: true, errors: true, dry_runs: true, sizes: true },
             JobWork::Query(work) => self.whole_may_tell(passage, &self.page(known, work, Sends::default()), &self.parts.in_force.known()),
         }
     }

@@ -1,5 +1,6 @@
 //! What the owner of a job is told of it: all, or all that cannot hold what it may not see.
 
+use crate::decide::tells_error;
 use crate::gateway::{Gateway, Passage};
 use crate::job::{JobName, JobWork, KnownJob, Part};
 use crate::ports::{JobState, UpstreamError};
@@ -73,7 +74,18 @@ impl Gateway {
 
     /// A job as it may be told: without its texts and without exact sizes where they can hold what the caller may not see.
     pub(crate) fn told(&self, state: JobState, may_tell: MayTell) -> JobState {
-        if may_tell.texts { self.told_sizes(state, may_tell) } else { self.withheld(state, &[]) }
+        if may_tell.texts {
+            return self.told_sizes(state, may_tell);
+        }
+        let error = state.error.clone().filter(|error| tells_error(&error.reason, may_tell));
+        let told = self.withheld(state, &[]);
+        match error {
+            Some(error) => {
+                let error = UpstreamError { location: told.error.as_ref().and_then(|withheld| withheld.location.clone()), ..error };
+                JobState { error: Some(error.clone()), errors: vec![error], ..told }
+            }
+            None => told,
+        }
     }
 
     fn withheld(&self, state: JobState, columns: &[String]) -> JobState {

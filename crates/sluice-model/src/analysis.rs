@@ -23,11 +23,16 @@ pub struct StatementAnalysis {
     pub writes: Vec<Write>,
     pub outputs: Vec<Output>,
     pub uses: Vec<Use>,
+    /// Of the columns in `uses` and `outputs`, structs and arrays of structs of which only this is looked at: whether it is NULL, how long it is. What their
+    /// fields hold stands there under the names of the fields.
+    pub shapes: Vec<ColumnPath>,
     /// Routines, models and connections that were opened or called, by canonical name.
     pub routines: Vec<String>,
     pub unresolved: Vec<Unresolved>,
     /// URIs outside of the warehouse that it reads from or writes to.
     pub locations: Vec<String>,
+    /// It reads tables whose rows lie in files or elsewhere: what BigQuery says of those can hold any value in them, also of what is not read.
+    pub reads_files: bool,
     /// Whether BigQuery runs it as a child job of its script.
     pub child_job: bool,
     /// Where it stands in the text, in bytes. Nothing for statements out of a procedure's body.
@@ -149,6 +154,8 @@ pub enum UseKind {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Unresolved {
     pub what: String,
+    /// It speaks of the caller's own text alone: nothing that stands behind a name had a part in it.
+    pub own: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -204,7 +204,8 @@ impl PolicySet {
         let columns = question::columns_read(request);
         let known = known_within(request, &self.labels, known, &columns);
         let mut all: Vec<Carried> = Vec::new();
-        each_carried(request, &Found::of_all(&self.labels, &known, columns.iter()), |source, inherited| {
+        let found = Found::of_all(&self.labels, &known, columns.iter(), &question::shapes(request));
+        each_carried(request, &found, |source, inherited| {
             let same = |known: &&mut Carried| known.source == *source && known.inherited.is_alike(&inherited);
             match all.iter_mut().find(same) {
                 Some(known) => known.inherited.computed |= inherited.computed,
@@ -291,8 +292,9 @@ pub(crate) fn known_within(request: &Request, labels: &Labels, known: &Known, co
     let mut known = known.clone();
     let Work::Statement(statement) = &request.work else { return known };
     // In each round a label, or that what has it was computed, goes one statement further.
+    let shapes = question::shapes(request);
     for _ in 1..statement.analysis.statements.len().saturating_mul(2) {
-        let carried = inherited(request, &Found::of_all(labels, &known, columns.iter()));
+        let carried = inherited(request, &Found::of_all(labels, &known, columns.iter(), &shapes));
         let mut is_new = false;
         for kept in carried {
             is_new |= known.take(&kept);

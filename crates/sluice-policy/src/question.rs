@@ -2,8 +2,8 @@
 
 use crate::labels::{Found, Label};
 use crate::request::{Method, Request, Resource, Statement, Work};
-use sluice_model::{ColumnPath, Effect, How, Output, StatementAnalysis, TableName};
-use std::collections::BTreeSet;
+use sluice_model::{ColumnPath, Effect, How, Output, StatementAnalysis, TableName, UseKind};
+use std::collections::{BTreeSet, HashSet};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Question {
@@ -33,6 +33,9 @@ pub enum Flow {
     /// A temporary table of the script: what goes in is followed to where it comes out.
     Within,
 }
+
+/// Of an operation that fails on some values: whether it did would tell of them.
+const WITHOUT_FAILING: &str = "what cannot fail on any value of that column (`SAFE_CAST`, `SAFE_DIVIDE`, `SAFE_OFFSET`, `SAFE.` before a function), or the same without it";
 
 /// The dataset that temporary tables of a script are in.
 const SESSION_DATASET: &str = "_SESSION";
@@ -71,6 +74,7 @@ impl Question {
     /// What the caller can do without, where that is plain.
     pub fn without(&self) -> Option<&'static str> {
         match (&self.about, self.action.as_str()) {
+            (About::Column(_), "decide_by") if self.how == Some(UseKind::Error.word()) => Some(WITHOUT_FAILING),
             (About::Column(_), "decide_by") => Some("the same without deciding rows by that column"),
             (About::Column(_), "write_elsewhere") => Some("the same without writing that column"),
             _ => None,
@@ -158,6 +162,36 @@ pub fn columns_read(request: &Request) -> Vec<ColumnPath> {
     read.chain(shown).chain(uses(request).map(|used| used.column.clone())).collect()
 }
 
+/// Whether nothing but the caller's own text and the tables that it names had a part in what a statement is: no view, no routine, no model, whose texts
+/// are others'.
+pub fn is_all_own(request: &Request) -> bool {
+    let Work::Statement(statement) = &request.work else { return false };
+    let is_own = |statement: &StatementAnalysis| {
+        let is_others = |effect: &Effect| matches!(effect, Effect::Call | Effect::DynamicSql | Effect::OpaqueCode);
+        statement.routines.is_empty() && statement.unresolved.is_empty() && !statement.effects.iter().any(is_others)
+    };
+    statement.analysis.refused.is_none() && statement.analysis.statements.iter().all(is_own)
+}
+
+/// The columns of which BigQuery's message could hold a value: those that are read and not only passed on, as they are, to the client. Nothing where that is not
+/// certain: it is written somewhere, which can fail for many reasons, or it lies in files, which are read before anything is picked.
+pub fn columns_worked_on(request: &Request) -> Option<Vec<ColumnPath>> {
+    let Work::Statement(statement) = &request.work else { return None };
+    let statements = &statement.analysis.statements;
+    let only_reads =
+        |statement: &StatementAnalysis| statement.writes.is_empty() && statement.locations.is_empty() && !statement.reads_files;
+    if !is_all_own(request) || statement.destination.is_some() || !statements.iter().all(only_reads) {
+        return None;
+    }
+    let exposures = || statements.iter().flat_map(|statement| &statement.outputs).flat_map(|output| &output.exposures);
+    let (direct, computed): (Vec<_>, Vec<_>) = exposures().partition(|exposure| exposure.how == How::Direct);
+    let passed: HashSet<&ColumnPath> = direct.into_iter().map(|exposure| &exposure.column).collect();
+    let used = uses(request).map(|used| &used.column);
+    let worked_on: HashSet<&ColumnPath> = computed.into_iter().map(|exposure| &exposure.column).chain(used).collect();
+    let is_worked_on = |column: &ColumnPath| worked_on.contains(column) || !passed.contains(column);
+    Some(columns_read(request).into_iter().filter(is_worked_on).collect())
+}
+
 /// The columns whose bytes BigQuery may count, each whole: of a record it may count more than the field that is read. Nothing where nobody knows.
 pub fn columns_billed(request: &Request) -> Option<Vec<ColumnPath>> {
     let statements = request.analysis().map(|analysis| analysis.statements.as_slice()).unwrap_or_default();
@@ -169,6 +203,27 @@ pub fn columns_billed(request: &Request) -> Option<Vec<ColumnPath>> {
         }
     }
     Some(columns.into_iter().collect())
+}
+
+/// Structs and arrays of structs of which a request looks at nothing but the shape: in none of its statements at more.
+pub fn shapes(request: &Request) -> HashSet<&ColumnPath> {
+    let statements = || request.analysis().into_iter().flat_map(|analysis| &analysis.statements);
+    let mut shapes: HashSet<&ColumnPath> = statements().flat_map(|statement| &statement.shapes).collect();
+    for statement in statements() {
+        let own: HashSet<&ColumnPath> = statement.shapes.iter().collect();
+        let exposed = statement.outputs.iter().flat_map(|output| &output.exposures).map(|exposure| &exposure.column);
+        let used = statement.uses.iter().map(|used| &used.column);
+        exposed.chain(used).filter(|column| !own.contains(column)).for_each(|column| {
+            shapes.remove(column);
+        });
+    }
+    // What a method shows, it shows whole.
+    if let Work::Method(method) = &request.work {
+        for exposure in method.columns.iter().flat_map(|output| &output.exposures) {
+            shapes.remove(&exposure.column);
+        }
+    }
+    shapes
 }
 
 fn uses(request: &Request) -> impl Iterator<Item = &sluice_model::Use> {

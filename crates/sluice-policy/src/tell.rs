@@ -54,7 +54,9 @@ fn told(reason: &Reason) -> String {
         }
         ReasonKind::Ceiling | ReasonKind::Halted | ReasonKind::Limit | ReasonKind::Pace => vec![reason.fact.clone()],
         ReasonKind::NotPermitted => vec!["no rule permits it".to_owned()],
-        ReasonKind::Unresolved if reason.fact == TOLD_UNRESOLVED || is_foreign(&reason.fact) => vec![reason.fact.clone()],
+        ReasonKind::Unresolved if reason.told.is_none() && (reason.fact == TOLD_UNRESOLVED || is_foreign(&reason.fact)) => {
+            vec![reason.fact.clone()]
+        }
         // What these found may name what the caller does not know.
         ReasonKind::Analysis | ReasonKind::Disagreement | ReasonKind::Error | ReasonKind::Unresolved => Vec::new(),
     };

@@ -15,11 +15,14 @@ use crate::set::{PolicySet, Rule};
 use crate::settings::JudgeMode;
 use sluice_model::ColumnPath;
 use sluice_model::principal::Principal;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// Permits that nearly applied, in one refusal: more would be read by nobody.
 pub const NEAR_MISSES_MAX: usize = 5;
+
+/// How a text begins to say what does the same.
+const ACCEPTED: &str = "accepted: ";
 
 /// What would happen. For people, for the record, for shadows; no permission.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +71,10 @@ pub enum Outcome {
 pub struct MayTell {
     /// Texts, plans and the like: they can hold a value of any column that is read.
     pub texts: bool,
+    /// Why a statement failed. With `texts`, and where what may not be seen is passed on as it is and nothing is done with it that could fail.
+    pub errors: bool,
+    /// Why BigQuery would not run it. A dry run looks at no row, so this is made of the statement's text and of what stands behind its names.
+    pub dry_runs: bool,
     /// Exact counts of bytes: BigQuery may count columns that nothing looks at.
     pub sizes: bool,
 }
@@ -146,13 +153,16 @@ impl PolicySet {
         let shows_all = |columns: &[ColumnPath]| self.shows_all(principal, request, circumstances, columns);
         let texts = shows_all(&question::columns_read(request));
         let sizes = texts && question::columns_billed(request).is_some_and(|columns| shows_all(&columns));
-        MayTell { texts, sizes }
+        let dry_runs = texts || question::is_all_own(request);
+        let errors = texts || question::columns_worked_on(request).is_some_and(|columns| shows_all(&columns));
+        MayTell { texts, errors, dry_runs, sizes }
     }
 
     /// Whether of these columns nothing is labelled, or nothing that is not shown to this principal as it is.
     fn shows_all(&self, principal: &Principal, request: &Request, circumstances: &Circumstances<'_>, columns: &[ColumnPath]) -> bool {
         let known = plan::known_within(request, &self.labels, circumstances.known, columns);
-        let found = Found::of_all(&self.labels, &known, columns.iter());
+        // Not by shapes: of what may be billed each column counts whole.
+        let found = Found::of_all(&self.labels, &known, columns.iter(), &HashSet::new());
         let questions = question::to_see(columns, &found);
         if questions.is_empty() {
             return true;
@@ -197,10 +207,14 @@ impl<'a> Weighing<'a> {
         } else if analysis.statements.is_empty() {
             self.refuse(Reason::plain(ReasonKind::Analysis, "there is no statement"));
         }
-        let unresolved: Vec<String> =
-            analysis.statements.iter().flat_map(|statement| &statement.unresolved).map(|part| part.what.clone()).collect();
-        for what in unresolved {
-            self.refuse(Reason::plain(ReasonKind::Unresolved, what));
+        for part in analysis.statements.iter().flat_map(|statement| &statement.unresolved) {
+            let mut reason = Reason::plain(ReasonKind::Unresolved, part.what.clone());
+            // What stands behind a name is not told.
+            if part.own {
+                reason.told = Some(format!("{}: {}", ReasonKind::Unresolved.words(), part.what));
+                reason.accepted.extend((!part.what.contains(ACCEPTED)).then(|| "the same without it".to_owned()));
+            }
+            self.refuse(reason);
         }
     }
 
@@ -226,7 +240,7 @@ impl<'a> Weighing<'a> {
         let columns = question::columns_read(request);
         let known = plan::known_within(request, &set.labels, circumstances.known, &columns);
         let circumstances = &Circumstances { known: &known, ..*circumstances };
-        let found = Found::of_all(&set.labels, &known, columns.iter());
+        let found = Found::of_all(&set.labels, &known, columns.iter(), &question::shapes(request));
         questions.extend(question::column_questions(request, &found));
         let to_see = plan::questions(request, &found);
         questions.extend(to_see.iter().cloned());

@@ -90,6 +90,8 @@ fn analyze_here(analyzer: &mut Analyzer<'_>, request: &Request) -> Result<Analys
     let mut script = Script::new(analyzer, prepared);
     script.run(&mut scope)?;
     let mut statements = script.statements;
+    // What was a shape when it was looked at may be the path of a value further on.
+    statements.iter_mut().for_each(|statement| statement.shapes.retain(|path| analyzer.sources.is_shape(path)));
     if statements.is_empty() {
         return Err(Refusal::new("there is no statement"));
     }
@@ -98,7 +100,7 @@ fn analyze_here(analyzer: &mut Analyzer<'_>, request: &Request) -> Result<Analys
     }
     for setting in &request.opaque_settings {
         let what = bounded(format!("the job setting `{setting}`"));
-        statements.iter_mut().for_each(|statement| statement.unresolved.push(Unresolved { what: what.clone() }));
+        statements.iter_mut().for_each(|statement| statement.unresolved.push(Unresolved { what: what.clone(), own: true }));
     }
     if let (Some(destination), Some(last)) = (&request.destination, statements.last_mut()) {
         let columns = last.outputs.iter().map(|output| output.name.clone()).collect();

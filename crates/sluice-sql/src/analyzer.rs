@@ -1,9 +1,11 @@
 //! One analysis under way: the engine, what is known of the warehouse, and what has been opened on the way.
 
 use crate::catalog::Snapshot;
-use crate::engine::{Engine, Fault, Parameters, Question, Target};
+use crate::engine::{Engine, Fault, Parameters, Question, TableResult, Target};
 use crate::flow::{Flow, Source, SourceSet, Sources};
 use crate::lookup::Lookup;
+use crate::opening::TEMPORARY_PREFIX;
+use crate::places::Places;
 use crate::scope::Scope;
 use crate::text::{self, Prepared};
 use crate::tree::{NodeId, Tree};
@@ -12,6 +14,7 @@ use crate::world::{Bound, BoundColumn};
 use crate::{binding::Binding, kind};
 use sluice_model::{TableName, Type};
 use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 
 /// How the engine begins to say that a table is not there.
 const TABLE_ABSENT: &str = "Table not found: ";
@@ -57,6 +60,16 @@ impl From<Fault> for Refusal {
             Fault::Memory { bytes } => format!("the analysis needed more than {bytes} bytes of memory"),
             Fault::Oversized { bytes, bytes_max } => format!("the text has {bytes} bytes, more than {bytes_max}"),
         })
+    }
+}
+
+/// What is wrong stands in the caller's text, and under the names that it has there.
+fn placed(fault: Fault, places: &Places) -> Fault {
+    let Fault::Invalid { message, line, column } = fault else { return fault };
+    let message = message.replace(&format!("TEMPLATED_SQL_FUNCTION:{}", TEMPORARY_PREFIX.to_uppercase()), "");
+    match line.zip(column).map(|(line, column)| places.of_place(line, column)) {
+        Some((line, column)) => Fault::Invalid { message, line: Some(line), column: Some(column) },
+        None => Fault::Invalid { message, line, column },
     }
 }
 
@@ -111,14 +124,20 @@ impl<'a> Analyzer<'a> {
         let names = text::names(&prepared.tree, node);
         let mut binding = self.bind(&names, scope)?;
         self.engine.still_time()?;
-        let piece = self.open_calls(prepared, node, scope, &mut binding)?;
+        let (piece, edits) = self.open_calls(prepared, node, scope, &mut binding)?;
+        let start = text::span(&prepared.tree, node).map_or(0, |(start, _)| start);
+        let places = Places::new(piece, start, edits, Rc::clone(&prepared.written));
         let question_marks =
             || text::nodes(&prepared.tree, Some(node)).into_iter().any(|node| text::is_question_mark(&prepared.tree, node));
         let parameters = match parameters(scope) {
             Parameters::None if question_marks() => Parameters::Positional(Vec::new()),
             parameters => parameters,
         };
-        let tree = self.engine.analyze(&Question { text: &piece, target, parameters: &parameters, catalog: &binding.catalog })?;
+        let question = Question { text: places.piece(), target, parameters: &parameters, catalog: &binding.catalog };
+        let tree = self.engine.analyze(&question).map_err(|fault| placed(fault, &places))?;
+        let has_bodies = binding.catalog.functions.iter().any(|function| function.body.is_some())
+            || binding.catalog.table_functions.iter().any(|function| matches!(function.result, TableResult::Query(_)));
+        binding.world.places = Some(places).filter(|_| !has_bodies);
         Ok((tree, binding))
     }
 
@@ -241,6 +260,7 @@ fn view_bound(name: &TableName, walked: Walked) -> Bound {
     bound.base = walked.found.reads.columns.into_keys().chain(walked.found.reads.compound.into_iter().map(|(table, _)| table)).collect();
     bound.billed = walked.found.billed;
     bound.effects = walked.found.effects;
+    bound.external = walked.found.reads_files;
     bound.routines = walked.found.routines;
     bound.routines.insert(name.to_string());
     bound.unresolved.extend(walked.found.unresolved);

@@ -152,7 +152,11 @@ impl Analyzer<'_> {
             None => (scope.default_project.as_str(), None),
         };
         let (project, dataset, table) = match parts.as_slice() {
-            [table] if view.is_some() => (scope.default_project.as_str(), default_dataset.unwrap_or_default(), *table),
+            // One that no dataset has is the project's, whatever the default dataset is.
+            [table] if view.is_some() => {
+                let dataset = default_dataset.filter(|_| builtin::table().view(table).is_none_or(|view| view.is_of_dataset()));
+                (scope.default_project.as_str(), dataset.unwrap_or_default(), *table)
+            }
             [table] => (default_project, default_dataset?, *table),
             [dataset, table] => (scope.default_project.as_str(), *dataset, *table),
             [project, dataset, table] => (*project, *dataset, *table),
@@ -192,6 +196,7 @@ impl Analyzer<'_> {
         let mut bound = self.bound(vec![table.name.clone()], columns);
         bound.columns.iter_mut().for_each(|column| column.narrow = narrow.contains(column.name.as_str()));
         bound.billed.extend(whole);
+        bound.external = is_file;
         bound
     }
 
@@ -202,6 +207,7 @@ impl Analyzer<'_> {
         let first = *matching.first()?;
         let names: Vec<TableName> = matching.iter().map(|table| table.name.clone()).collect();
         let mut bound = self.bound(names.clone(), Vec::new());
+        bound.external = matching.iter().any(|table| matches!(table.kind, TableKind::External));
         for table in &matching {
             for column in &table.columns {
                 if bound.columns.iter().any(|known| known.name.eq_ignore_ascii_case(&column.name)) {

@@ -34,11 +34,15 @@ impl Analyzer<'_> {
         }
         let columns = view.columns.iter().map(|column| (column.name.clone(), column.kind.clone(), column.pseudo)).collect();
         let mut bound = self.bound(vec![name.clone()], columns);
+        bound.telling =
+            view.columns.iter().enumerate().filter(|(_, column)| view.sql.contains(&column.name)).map(|(index, _)| index).collect();
         for flag in &view.flags {
-            bound.effects.insert(match flag {
-                Flag::ByCaller => Effect::Identity,
-                Flag::ShowsOthers | Flag::ShowsSql | Flag::ShowsValues => Effect::Metadata,
-            });
+            match flag {
+                Flag::ByCaller => bound.effects.insert(Effect::Identity),
+                // Only where one of those columns is looked at.
+                Flag::ShowsSql if !bound.telling.is_empty() => false,
+                Flag::ShowsOthers | Flag::ShowsSql | Flag::ShowsValues => bound.effects.insert(Effect::Metadata),
+            };
         }
         Some(bound)
     }

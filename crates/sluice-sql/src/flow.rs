@@ -1,7 +1,7 @@
 //! The abstract value that stands for a column or an expression: which source columns reach it, path by path.
 
 use sluice_model::{ColumnPath, How, TableName, Type, place};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// A source column, interned for the time of one analysis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,17 +70,17 @@ impl Flow {
 
     /// A column of a table, its leaves as sources.
     pub fn column(sources: &mut Sources, tables: &[TableName], path: &mut Vec<String>, kind: &Type) -> Flow {
-        let here = |sources: &mut Sources, path: &[String]| -> Taint {
-            tables.iter().map(|table| (sources.intern(table, path), Way::Same)).collect()
+        let here = |sources: &mut Sources, path: &[String], what: Holds| -> Taint {
+            tables.iter().map(|table| (sources.intern(table, path, what), Way::Same)).collect()
         };
         match kind {
             Type::Array(element) => {
-                let shape = here(sources, path);
+                let shape = here(sources, path, Holds::Shape);
                 let element = Flow::column(sources, tables, path, element);
                 Flow { shape, parts: Parts::Element(Box::new(element)), ..Flow::default() }
             }
             Type::Struct(fields) => {
-                let shape = here(sources, path);
+                let shape = here(sources, path, Holds::Shape);
                 let mut flows = Vec::with_capacity(fields.len());
                 for field in fields {
                     path.push(field.name.clone());
@@ -89,7 +89,7 @@ impl Flow {
                 }
                 Flow { shape, parts: Parts::Fields(flows), ..Flow::default() }
             }
-            _ => Flow::of(here(sources, path)),
+            _ => Flow::of(here(sources, path, Holds::Value)),
         }
     }
 
@@ -323,16 +323,29 @@ pub(crate) fn derived(taint: &Taint) -> Taint {
     taint.iter().map(|(source, _)| (*source, Way::Derived)).collect()
 }
 
+/// What a source stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holds {
+    /// Whether a struct is NULL, how long an array is: never what is in it.
+    Shape,
+    Value,
+}
+
 /// The source columns of one analysis.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
     paths: Vec<ColumnPath>,
     known: HashMap<ColumnPath, Source>,
+    /// Those that stand for a value somewhere. An array of plain values has one path for both, and a script may make a table anew with another type.
+    values: HashSet<ColumnPath>,
 }
 
 impl Sources {
-    pub fn intern(&mut self, table: &TableName, path: &[String]) -> Source {
+    pub fn intern(&mut self, table: &TableName, path: &[String], holds: Holds) -> Source {
         let path = ColumnPath { table: table.clone(), path: path.to_vec() };
+        if holds == Holds::Value && !self.values.contains(&path) {
+            self.values.insert(path.clone());
+        }
         if let Some(source) = self.known.get(&path) {
             return *source;
         }
@@ -344,5 +357,10 @@ impl Sources {
 
     pub fn path(&self, source: Source) -> Option<&ColumnPath> {
         self.paths.get(source.0 as usize)
+    }
+
+    /// Whether a path stands for a shape, and nowhere for a value.
+    pub fn is_shape(&self, path: &ColumnPath) -> bool {
+        self.known.contains_key(path) && !self.values.contains(path)
     }
 }

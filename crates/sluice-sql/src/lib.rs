@@ -16,6 +16,7 @@ pub mod kind;
 mod lookup;
 mod naming;
 mod opening;
+mod places;
 mod required;
 mod routine;
 mod scope;

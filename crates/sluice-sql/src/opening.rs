@@ -6,6 +6,7 @@ use crate::binding::Binding;
 use crate::builtin::{self, Call, Facts, Given, Literal, Shape};
 use crate::builtin_binding::traits_of;
 use crate::engine::Column;
+use crate::places::{Edits, edit};
 use crate::scope::Scope;
 use crate::text::{self, Prepared};
 use crate::tree::{NodeId, Tree};
@@ -24,7 +25,7 @@ impl Analyzer<'_> {
         node: NodeId,
         scope: &Scope,
         binding: &mut Binding,
-    ) -> Result<String, Refusal> {
+    ) -> Result<(String, Edits), Refusal> {
         self.open_within(prepared, node, scope, binding, 0)
     }
 
@@ -35,7 +36,7 @@ impl Analyzer<'_> {
         scope: &Scope,
         binding: &mut Binding,
         depth: usize,
-    ) -> Result<String, Refusal> {
+    ) -> Result<(String, Edits), Refusal> {
         let tree = &prepared.tree;
         let (start, end) = text::span(tree, node).ok_or_else(|| Refusal::new("the engine gave no place for a statement"))?;
         if depth > CALL_DEPTH_MAX {
@@ -53,7 +54,7 @@ impl Analyzer<'_> {
         }
         let whole = prepared.text.get(start..end).unwrap_or_default();
         let shifted = changes.into_iter().filter_map(|(from, to, new)| Some((from.checked_sub(start)?, to.checked_sub(start)?, new)));
-        Ok(text::replace(whole, shifted.collect()))
+        Ok(edit(whole, shifted.collect()))
     }
 
     fn opened_table_function(
@@ -113,7 +114,7 @@ impl Analyzer<'_> {
             (None, None, Some(value)) => (Shape::Value, value),
             (None, None, None) => return Err(Refusal::new("an argument of a kind that is not understood")),
         };
-        let text = self.open_within(prepared, node, scope, binding, depth + 1)?;
+        let (text, _) = self.open_within(prepared, node, scope, binding, depth + 1)?;
         Ok(OwnedGiven { name, shape, text, literal: literal(tree, node, 0) })
     }
 

@@ -5,6 +5,7 @@ use crate::binding::Binding;
 use crate::catalog::{Argument, Language, Routine, RoutineKind};
 use crate::engine::{self, ArgumentKind, Body, Cardinality};
 use crate::opening::{TEMPORARY_PREFIX, temporary_name};
+use crate::places::edit;
 use crate::scope::Scope;
 use crate::text;
 use crate::world::Traits;
@@ -123,9 +124,9 @@ impl Analyzer<'_> {
                 single_statement(&prepared.tree).ok_or_else(|| Refusal::new(format!("the body of `{name}` is not a single query")))?;
             let names = text::names(&prepared.tree, statement);
             this.bind_names(&names, &within, binding)?;
-            let opened = this.open_calls(&prepared, statement, &within, binding)?;
+            let (opened, _) = this.open_calls(&prepared, statement, &within, binding)?;
             let (start, end) = text::span(&prepared.tree, statement).unwrap_or((0, prepared.text.len()));
-            Ok(text::replace(&prepared.text, vec![(start, end, opened)]))
+            Ok(edit(&prepared.text, vec![(start, end, opened)]).0)
         })
     }
 }

@@ -1,7 +1,9 @@
 //! Puts a text into the form that the engine reads as BigQuery does, and finds the names that it uses.
 
 use crate::engine::{Engine, Fault};
+use crate::places::{Edits, Written, edit};
 use crate::tree::{NodeId, Tree};
+use std::rc::Rc;
 
 const ALTERED_TABLES: [&str; 3] = ["ASTAlterMaterializedViewStatement", "ASTAlterTableStatement", "ASTAlterViewStatement"];
 
@@ -9,6 +11,8 @@ const ALTERED_TABLES: [&str; 3] = ["ASTAlterMaterializedViewStatement", "ASTAlte
 pub(crate) struct Prepared {
     pub text: String,
     pub tree: Tree,
+    /// As its caller wrote it.
+    pub written: Rc<Written>,
 }
 
 /// Every name in a part of the syntax tree that the catalog may have to answer for.
@@ -40,11 +44,12 @@ pub(crate) fn prepare(engine: &dyn Engine, text: &str) -> Result<Prepared, Fault
         }
     }
     if splits.is_empty() {
-        return Ok(Prepared { text: text.to_owned(), tree });
+        let written = Rc::new(Written { text: text.to_owned(), edits: Edits::default() });
+        return Ok(Prepared { text: text.to_owned(), tree, written });
     }
-    let text = replace(text, splits);
-    let tree = engine.parse(&text)?;
-    Ok(Prepared { text, tree })
+    let (split, edits) = edit(text, splits);
+    let tree = engine.parse(&split)?;
+    Ok(Prepared { text: split, tree, written: Rc::new(Written { text: text.to_owned(), edits }) })
 }
 
 impl Prepared {
@@ -137,22 +142,4 @@ fn split(tree: &Tree, name: NodeId, text: &str) -> Option<(usize, usize, String)
     let quoted: Vec<String> =
         std::iter::once(first.as_str()).chain(parts).map(|part| format!("`{}`", part.replace('\\', "\\\\"))).collect();
     Some((start, end, quoted.join(".")))
-}
-
-/// Puts new texts in place of byte ranges.
-pub(crate) fn replace(text: &str, mut changes: Vec<(usize, usize, String)>) -> String {
-    changes.sort();
-    changes.dedup();
-    let mut result = String::with_capacity(text.len() + 64);
-    let mut from = 0;
-    for (start, end, new) in changes {
-        if start < from {
-            continue;
-        }
-        result.push_str(text.get(from..start).unwrap_or_default());
-        result.push_str(&new);
-        from = end;
-    }
-    result.push_str(text.get(from..).unwrap_or_default());
-    result
 }

@@ -14,6 +14,22 @@ pub(crate) fn bounded(mut text: String) -> String {
     text
 }
 
+/// What a kind of the tree is called in SQL, as far as its name says so: `CREATE SEQUENCE`.
+pub(crate) fn spoken(kind: &str) -> String {
+    let bare = kind.strip_prefix("Resolved").unwrap_or(kind);
+    let bare = ["Stmt", "Scan", "Expr"].iter().find_map(|end| bare.strip_suffix(end)).unwrap_or(bare);
+    let mut words = String::with_capacity(bare.len() + 8);
+    let mut after_small = false;
+    for letter in bare.chars() {
+        if after_small && letter.is_uppercase() {
+            words.push(' ');
+        }
+        after_small = letter.is_lowercase();
+        words.extend(letter.to_uppercase());
+    }
+    words
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -22,6 +38,16 @@ mod tests {
         let found = bounded(text.to_owned());
         assert_eq!((found.len(), found.ends_with(CUT)), (bytes, cut), "{found}");
         assert!(text.starts_with(found.trim_end_matches(CUT)));
+    }
+
+    #[test]
+    fn kinds_have_words() {
+        let check = |kind: &str, expect: &str| assert_eq!(spoken(kind), expect);
+        check("ResolvedCreateSequenceStmt", "CREATE SEQUENCE");
+        check("ResolvedGraphTableScan", "GRAPH TABLE");
+        check("ResolvedFlatten", "FLATTEN");
+        check("ResolvedDMLValue", "DMLVALUE");
+        check("", "");
     }
 
     #[test]

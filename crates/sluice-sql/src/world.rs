@@ -1,6 +1,7 @@
 //! What the names of one statement stand for while it is walked.
 
 use crate::flow::{Flow, SourceSet};
+use crate::places::Places;
 use crate::walk::{Billed, UseSet};
 use sluice_model::{Effect, TableName, Type};
 use std::collections::{BTreeSet, HashMap};
@@ -25,6 +26,8 @@ pub(crate) struct World {
     pub unresolved: BTreeSet<String>,
     /// Whether something goes on behind a failure.
     pub guarded: bool,
+    /// Of what the engine was asked about, unless the text of a function was put into it: then places can be those of that text.
+    pub places: Option<Places>,
 }
 
 /// A table, view or temporary table that a scan may read.
@@ -38,10 +41,14 @@ pub(crate) struct Bound {
     pub errors: SourceSet,
     pub fails: bool,
     pub effects: BTreeSet<Effect>,
+    /// Columns, by index, that show texts of others.
+    pub telling: BTreeSet<usize>,
     pub routines: BTreeSet<String>,
     pub unresolved: BTreeSet<String>,
     /// A view or temporary table: what is read are the sources of its columns.
     pub opened: bool,
+    /// Its rows lie in files or elsewhere.
+    pub external: bool,
     /// Base tables behind a view, also those of which no column is read.
     pub base: BTreeSet<TableName>,
     /// What BigQuery may count as soon as it is read, whichever of its columns are looked at.

@@ -148,7 +148,7 @@ mod tests {
         check(same(), None, "");
         check(same(), Some(Refused { reason: "no".to_owned() }), "  + refused: no\n");
         let mut unresolved = same();
-        unresolved[0].unresolved.push(Unresolved { what: "x".to_owned() });
+        unresolved[0].unresolved.push(Unresolved { what: "x".to_owned(), own: true });
         check(unresolved, None, "  + unresolved: x\n");
         let reads = vec![read("p.d.t", &["a", "c"]), read("p.d.new", &[])];
         let other = vec![StatementAnalysis { reads, ..StatementAnalysis::default() }];

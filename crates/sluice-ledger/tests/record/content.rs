@@ -61,7 +61,7 @@ fn analysis() -> Analysis {
         reads: vec![Read { table: patients, columns: vec!["ssn".to_owned()] }],
         outputs: vec![Output { name: "s".to_owned(), kind: None, exposures: vec![exposure] }],
         uses: vec![Use { column: ssn, how: UseKind::Filter }],
-        unresolved: vec![Unresolved { what: "an opaque thing".to_owned() }],
+        unresolved: vec![Unresolved { what: "an opaque thing".to_owned(), own: true }],
         span: Some((0, 9)),
         ..StatementAnalysis::default()
     };

@@ -90,6 +90,9 @@ pub struct CaseStatement {
     /// `filter acme.d.t.column`.
     #[serde(default)]
     pub uses: Vec<String>,
+    /// `acme.d.t.column`: of which only the length is looked at, or whether it is NULL.
+    #[serde(default)]
+    pub shapes: Vec<String>,
     #[serde(default)]
     pub routines: Vec<String>,
     #[serde(default)]

@@ -1,8 +1,8 @@
 //! The labels of every column of one request, looked up once.
 
-use super::{Known, Label, Labels, Pattern, canonical_table};
+use super::{Extent, Known, Label, Labels, Pattern, canonical_table};
 use sluice_model::{ColumnPath, TableName};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 #[derive(Debug)]
 pub struct Found<'a> {
@@ -15,7 +15,13 @@ pub struct Found<'a> {
 type Patterns<'a> = Vec<(&'a Pattern, &'a str)>;
 
 impl<'a> Found<'a> {
-    pub fn of_all<'b>(labels: &'a Labels, known: &'a Known, columns: impl Iterator<Item = &'b ColumnPath>) -> Found<'a> {
+    /// Of `shapes` nothing but the shape is looked at: a label on a part of them says nothing of that.
+    pub fn of_all<'b>(
+        labels: &'a Labels,
+        known: &'a Known,
+        columns: impl Iterator<Item = &'b ColumnPath>,
+        shapes: &HashSet<&ColumnPath>,
+    ) -> Found<'a> {
         let mut tables: HashMap<&TableName, (TableName, Patterns<'a>)> = HashMap::new();
         let mut found: HashMap<ColumnPath, Vec<&'a Label>> = HashMap::new();
         for column in columns {
@@ -27,7 +33,8 @@ impl<'a> Found<'a> {
                 let patterns = labels.touching(&table);
                 (table, patterns)
             });
-            found.insert(column.clone(), labels.among(table, patterns, column, known));
+            let extent = if shapes.contains(column) { Extent::Shape } else { Extent::Whole };
+            found.insert(column.clone(), labels.among(table, patterns, column, extent, known));
         }
         Found { labels, known, columns: found }
     }

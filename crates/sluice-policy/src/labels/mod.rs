@@ -61,6 +61,15 @@ pub struct Known {
     computed: Arc<Names>,
 }
 
+/// How much of a column is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// Whether a struct is NULL, how long an array is. Whoever is shown the struct without a field of it sees that all the same, so a label on a field
+    /// does not hide it; one on the struct itself, or around it, does.
+    Shape,
+    Whole,
+}
+
 /// By canonical column.
 type Names = BTreeMap<String, BTreeSet<String>>;
 
@@ -73,7 +82,7 @@ impl Labels {
     /// The labels of a column, each once, in the order of their names.
     pub fn of<'a>(&'a self, column: &ColumnPath, known: &'a Known) -> Vec<&'a Label> {
         let table = canonical_table(&column.table);
-        self.among(&table, &self.touching(&table), column, known)
+        self.among(&table, &self.touching(&table), column, Extent::Whole, known)
     }
 
     /// The patterns that mean columns of a table, whose name is canonical.
@@ -90,6 +99,7 @@ impl Labels {
         table: &TableName,
         patterns: &[(&'a Pattern, &'a str)],
         column: &ColumnPath,
+        extent: Extent,
         known: &'a Known,
     ) -> Vec<&'a Label> {
         if patterns.is_empty() && known.is_empty() {
@@ -107,9 +117,13 @@ impl Labels {
                 names.extend(within(&known.inherited, project).map(String::as_str));
             }
             None => {
-                names.extend(patterns.iter().filter(|(pattern, _)| pattern.covers_path(&column.path)).map(|(_, label)| *label));
-                names.extend(known.policy_tags_of(&column).map(&mut tagged));
-                names.extend(known.inherited_by(&column));
+                let means = |pattern: &Pattern| match extent {
+                    Extent::Whole => pattern.covers_path(&column.path),
+                    Extent::Shape => pattern.covers_whole_path(&column.path),
+                };
+                names.extend(patterns.iter().filter(|(pattern, _)| means(pattern)).map(|(_, label)| *label));
+                names.extend(names_of(&known.policy_tags, &column, extent).into_iter().map(&mut tagged));
+                names.extend(names_of(&known.inherited, &column, extent).into_iter().map(String::as_str));
             }
         }
         names.retain(|name| !self.is_released(&column, name));
@@ -218,14 +232,6 @@ impl Known {
     fn is_empty(&self) -> bool {
         self.policy_tags.is_empty() && self.inherited.is_empty()
     }
-
-    fn policy_tags_of<'a>(&'a self, column: &ColumnPath) -> impl Iterator<Item = &'a String> {
-        around(&self.policy_tags, column)
-    }
-
-    fn inherited_by<'a>(&'a self, column: &ColumnPath) -> impl Iterator<Item = &'a str> {
-        around(&self.inherited, column).map(String::as_str)
-    }
 }
 
 fn add(known: &mut Arc<Names>, column: &ColumnPath, name: &str) -> bool {
@@ -242,6 +248,14 @@ fn around<'a>(known: &'a Names, column: &ColumnPath) -> impl Iterator<Item = &'a
     let prefix = format!("{column}.");
     let inside = known.range(prefix.clone()..).take_while(move |(name, _)| name.starts_with(&prefix)).map(|(_, names)| names);
     above(column).into_iter().filter_map(|name| known.get(&name)).chain(inside).flatten()
+}
+
+/// The same, as far as it is asked about.
+fn names_of<'a>(known: &'a Names, column: &ColumnPath, extent: Extent) -> Vec<&'a String> {
+    match extent {
+        Extent::Whole => around(known, column).collect(),
+        Extent::Shape => above(column).into_iter().filter_map(|name| known.get(&name)).flatten().collect(),
+    }
 }
 
 /// Of every column in a project.

@@ -39,19 +39,19 @@ impl Pattern {
         Ok(Pattern { table, path })
     }
 
-    /// Whether it means the column, a struct around it or a part of it. The column's name is canonical.
-    pub fn covers(&self, column: &ColumnPath) -> bool {
-        self.touches(&column.table) && self.covers_path(&column.path)
-    }
-
-    /// The same for a column of a table that it touches. Whoever has a struct, or JSON, has its fields.
+    /// Whether it means the column, a struct around it or a part of it, of a table that it touches. The column's name is canonical. Whoever has a struct, or JSON, has its fields.
     pub fn covers_path(&self, path: &[String]) -> bool {
         self.path.iter().zip(path).all(|(pattern, name)| matches(pattern, name))
     }
 
     /// Whether it means the column itself or a struct around it: a release of a part releases nothing else.
     pub fn covers_whole(&self, column: &ColumnPath) -> bool {
-        self.path.len() <= column.path.len() && self.covers(column)
+        self.touches(&column.table) && self.covers_whole_path(&column.path)
+    }
+
+    /// The same for a column of a table that it touches.
+    pub fn covers_whole_path(&self, path: &[String]) -> bool {
+        self.path.len() <= path.len() && self.covers_path(path)
     }
 
     /// Whether it means columns of the table. A name that is itself a wildcard may stand for any table that it matches.

@@ -1,4 +1,5 @@
 use super::*;
+use std::collections::HashSet;
 
 const FILE: &str = r#"
 format = 1
@@ -166,4 +167,37 @@ fn every_problem_of_the_file_is_said_at_once() {
         assert_eq!(of(column), 1, "{column}");
     }
     assert_eq!(problems("format = 1\n[[released]]\ncolumn = \"a.b\"\nlabel = \"x\"\nby = \"\"\nreason = \"r\""), 3);
+}
+
+/// A label on a part of a struct says nothing of its shape; one on the struct, or around it, does.
+#[test]
+fn shapes_have_the_labels_of_the_whole() {
+    let mut known = Known::default();
+    known.tag(&column("p.d.t.list.phone"), "taxonomies/1/policyTags/2");
+    known.inherit(&column("p.d.t.copy.ssn"), "national_id");
+    known.inherit(&column("p.d.t.made"), "national_id");
+    let file =
+        FILE.replace("\"*.*.*.email\"", "\"*.*.*.email\", \"p.d.t.people.phone\", \"p.d.t.*.inner\", \"p.d.t.whole\", \"p.d.t.outer\"");
+    let labels = Labels::read(&file).unwrap();
+    let check = |name: &str, whole: &[&str], shape: &[&str]| {
+        let column = column(name);
+        for (shapes, expect) in [(HashSet::new(), whole), (HashSet::from([&column]), shape)] {
+            let found = Found::of_all(&labels, &known, std::iter::once(&column), &shapes);
+            let names: Vec<&str> = found.of(&column).into_iter().map(|label| label.name.as_str()).collect();
+            assert_eq!(names, expect, "{name} {shapes:?}");
+        }
+    };
+    check("p.d.t.people", &["contact"], &[]);
+    check("p.d.t.PEOPLE", &["contact"], &[]);
+    check("p.d.t.people.phone", &["contact"], &["contact"]);
+    check("p.d.t.any", &["contact"], &[]);
+    check("p.d.t.any.inner", &["contact"], &["contact"]);
+    check("p.d.t.any.inner.deep", &["contact"], &["contact"]);
+    check("p.d.t.whole", &["contact"], &["contact"]);
+    check("p.d.t.outer.list", &["contact"], &["contact"]);
+    check("p.d.t.list", &["contact"], &[]);
+    check("p.d.t.copy", &["contact", "national_id"], &[]);
+    check("p.d.t.made", &["contact", "national_id"], &["national_id"]);
+    check("p.d.t.made.list", &["national_id"], &["national_id"]);
+    check("acme-prod.clinic.patients.address", &["contact"], &["contact"]);
 }

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 const COUNT_MAX: i64 = 1_000;
 const PRECISIONS: std::ops::RangeInclusive<i64> = 10..=24;
 const PATTERN_BYTES_MAX: usize = 1_000;
+/// Of a place in an array of JSON.
+const SPOT_DIGITS_MAX: usize = 2;
 
 /// A literal as the analyzer has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +35,8 @@ pub enum Demand {
     Fraction,
     /// A regular expression with one group at most.
     Group,
+    /// Any literal.
+    Known,
     Like,
     /// Elements of FORMAT_DATE and the like.
     Moment,
@@ -54,6 +58,8 @@ pub enum Demand {
     Rewrite,
     /// Parts from hours down.
     Seconds,
+    /// A path into JSON to which something can be put: no far place in an array, before which all places would be filled.
+    Spot,
     /// Parts whose start lies within the calendar for each date. The first week that begins on a Sunday began before the first day.
     Start,
     Text,
@@ -70,6 +76,7 @@ impl Demand {
             "filled" => Demand::Filled,
             "fraction" => Demand::Fraction,
             "group" => Demand::Group,
+            "known" => Demand::Known,
             "like" => Demand::Like,
             "member" => Demand::Member,
             "moment" => Demand::Moment,
@@ -83,6 +90,7 @@ impl Demand {
             "regex" => Demand::Regex,
             "rewrite" => Demand::Rewrite,
             "seconds" => Demand::Seconds,
+            "spot" => Demand::Spot,
             "start" => Demand::Start,
             "text" => Demand::Text,
             "utc" => Demand::Utc,
@@ -110,6 +118,7 @@ impl Demand {
             Demand::Positive => number >= 1,
             Demand::Ordinal => (1..=COUNT_MAX).contains(&number),
             Demand::Position => number != 0 && (-COUNT_MAX..=COUNT_MAX).contains(&number),
+            Demand::Known => true,
             Demand::Precision => PRECISIONS.contains(&number),
             _ => false,
         }
@@ -125,9 +134,13 @@ impl Demand {
             Demand::Member => is_json_path(text) && text != "$",
             Demand::Path => is_json_path(text),
             Demand::Printf => is_printf_format(text),
+            Demand::Known => true,
             Demand::Regex => is_plain_pattern(text),
             // `\1` is good where the pattern has that many groups. Only the whole match is always there.
             Demand::Rewrite => !text.replace("\\0", "").contains('\\'),
+            Demand::Spot => {
+                is_json_path(text) && text.split(|letter: char| !letter.is_ascii_digit()).all(|digits| digits.len() <= SPOT_DIGITS_MAX)
+            }
             Demand::Text => true,
             Demand::Utc => text == "UTC",
             _ => false,

@@ -10,6 +10,8 @@ pub struct View {
     pub columns: Vec<Column>,
     pub qualifiers: Vec<Qualifier>,
     pub flags: Vec<Flag>,
+    /// The columns that show SQL. None: where the view does, each of them may.
+    pub sql: Vec<String>,
 }
 
 /// What may stand before `INFORMATION_SCHEMA`.
@@ -32,6 +34,9 @@ pub enum Flag {
     /// Values of columns, as the names of partitions.
     ShowsValues,
 }
+
+/// Before the columns that show SQL.
+const SOME_SHOW_SQL: &str = "shows_sql(";
 
 /// The views by name in capitals, and what could not be read.
 pub(super) fn views(text: &str) -> (BTreeMap<String, View>, Vec<String>) {
@@ -77,11 +82,18 @@ impl Reader {
     fn view(&mut self, text: &str, rest: &str) -> Result<(), String> {
         let parts = split(text, '|');
         let [names, qualifiers, flags] = parts.as_slice() else { return Err("not three parts".to_owned()) };
-        let view = View {
-            columns: self.columns(rest.trim())?,
-            qualifiers: split(qualifiers, ',').into_iter().map(Qualifier::read).collect::<Result<_, _>>()?,
-            flags: split(flags, ',').into_iter().map(Flag::read).collect::<Result<_, _>>()?,
-        };
+        let columns = self.columns(rest.trim())?;
+        let (mut read, mut sql) = (Vec::new(), Vec::new());
+        for flag in split(flags, ',') {
+            let some = flag.strip_prefix(SOME_SHOW_SQL).and_then(|names| names.strip_suffix(')'));
+            read.push(if some.is_some() { Flag::ShowsSql } else { Flag::read(flag)? });
+            sql.extend(some.into_iter().flat_map(str::split_whitespace).map(str::to_owned));
+        }
+        if let Some(name) = sql.iter().find(|name| !columns.iter().any(|column| column.name == **name)) {
+            return Err(format!("no column `{name}`"));
+        }
+        let qualifiers = split(qualifiers, ',').into_iter().map(Qualifier::read).collect::<Result<_, _>>()?;
+        let view = View { columns, qualifiers, flags: read, sql };
         for name in split(names, ',') {
             if self.views.insert(name.to_owned(), view.clone()).is_some() {
                 return Err(format!("`{name}` stands twice"));
@@ -107,6 +119,13 @@ impl Reader {
             None if columns.is_empty() => Err("no columns".to_owned()),
             None => Ok(columns),
         }
+    }
+}
+
+impl View {
+    /// Whether each dataset has one.
+    pub fn is_of_dataset(&self) -> bool {
+        self.qualifiers.contains(&Qualifier::Dataset)
     }
 }
 

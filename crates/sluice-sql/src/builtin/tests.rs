@@ -291,6 +291,16 @@ fn views_carry_columns_and_flags() {
         .map(|(name, _)| name)
         .collect();
     assert_eq!(silent, Vec::<&str>::new());
+    let unnamed: Vec<&str> = table()
+        .views()
+        .filter(|(_, view)| !view.sql.is_empty())
+        .filter(|(_, view)| view.columns.iter().any(|column| texts.contains(&column.name.as_str()) && !view.sql.contains(&column.name)))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(unnamed, Vec::<&str>::new());
+    let sql = |view: &str| table().view(&format!("INFORMATION_SCHEMA.{view}")).map(|view| view.sql.clone()).unwrap_or_default();
+    assert_eq!(sql("COLUMNS"), ["generation_expression", "async_generation_status", "column_default"]);
+    assert_eq!((sql("VIEWS"), sql("JOBS")), (vec!["view_definition".to_owned()], Vec::new()));
     assert_eq!(table().view("INFORMATION_SCHEMA.NO_SUCH_VIEW"), None);
 }
 

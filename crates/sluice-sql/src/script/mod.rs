@@ -235,7 +235,7 @@ impl<'s, 'a> Script<'s, 'a> {
         };
         self.failing.extend(rows_taint(&error_uses(&done.found.errors)));
         self.failing.extend(rows_taint(&done.rows));
-        let report = report::report(done, span, &self.analyzer.sources);
+        let report = report::report(done, self.span.is_none(), span, &self.analyzer.sources);
         self.statements.push(report);
     }
 }

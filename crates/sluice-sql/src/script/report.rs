@@ -4,10 +4,11 @@ use crate::analyzer::error_uses;
 use crate::flow::{Sources, Way};
 use crate::statement::Understood;
 use crate::wording::bounded;
-use sluice_model::{Effect, Exposure, Output, Read, StatementAnalysis, TableName, Unresolved, Use, Write};
+use sluice_model::{ColumnPath, Effect, Exposure, Output, Read, StatementAnalysis, TableName, Unresolved, Use, Write};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) fn report(mut done: Understood, span: Option<(usize, usize)>, sources: &Sources) -> StatementAnalysis {
+/// `own`: the statement stands in the caller's own text.
+pub(super) fn report(mut done: Understood, own: bool, span: Option<(usize, usize)>, sources: &Sources) -> StatementAnalysis {
     let outputs: Vec<Output> = done.outputs.iter().map(|output| exposures(output, sources)).collect();
     let mut uses: BTreeSet<Use> = BTreeSet::new();
     for (source, how) in done.rows.iter().chain(&error_uses(&done.found.errors)) {
@@ -17,6 +18,11 @@ pub(super) fn report(mut done: Understood, span: Option<(usize, usize)>, sources
         }
     }
     let reads = reads(&done, &outputs, &uses);
+    let exposed = outputs.iter().flat_map(|output| output.exposures.iter().map(|exposure| &exposure.column));
+    let shapes: BTreeSet<&ColumnPath> = exposed.chain(uses.iter().map(|used| &used.column)).filter(|path| sources.is_shape(path)).collect();
+    let shapes = shapes.into_iter().cloned().collect();
+    // Views, functions and models that lie in a dataset are others' text.
+    let own = own && done.found.routines.iter().all(|name| TableName::parse(name).is_none());
     let billed = done.found.billed.iter().map(|(table, columns)| Read { table: table.clone(), columns: columns.iter().cloned().collect() });
     let billed = Some(billed.collect());
     if !reads.is_empty() {
@@ -33,9 +39,11 @@ pub(super) fn report(mut done: Understood, span: Option<(usize, usize)>, sources
         writes: done.writes.into_iter().map(|write| Write { table: write.table, columns: write.columns, effect: write.effect }).collect(),
         outputs,
         uses: uses.into_iter().collect(),
+        shapes,
         routines: done.found.routines.into_iter().collect(),
-        unresolved: done.found.unresolved.into_iter().map(|what| Unresolved { what: bounded(what) }).collect(),
+        unresolved: done.found.unresolved.into_iter().map(|what| Unresolved { what: bounded(what), own }).collect(),
         locations: done.locations.into_iter().collect(),
+        reads_files: done.found.reads_files,
         child_job,
         span,
     }

@@ -12,6 +12,7 @@ use crate::flow::Flow;
 use crate::scope::Scope;
 use crate::tree::{NodeId, Tree};
 use crate::walk::{Found, UseSet, Walker, uses};
+use crate::wording::spoken;
 use sluice_model::{Effect, FOREIGN_STATEMENTS, TableName, Type, UseKind};
 use std::collections::BTreeSet;
 
@@ -90,8 +91,10 @@ impl Reader<'_, '_> {
     fn statement(&mut self, root: NodeId) {
         let kind = self.tree.kind(root);
         let Some((name, effects)) = statement_type(self.tree, root) else {
-            let foreign = FOREIGN_STATEMENTS.iter().find(|(known, _)| *known == kind).map(|(_, text)| (*text).to_owned());
-            self.walker.unresolved(foreign.unwrap_or_else(|| format!("{kind} is not understood")));
+            match FOREIGN_STATEMENTS.iter().find(|(known, _)| *known == kind) {
+                Some((_, text)) => self.walker.unresolved((*text).to_owned()),
+                None => self.walker.unresolved_at(root, format!("`{}` is no statement that is known here", spoken(kind))),
+            }
             self.done.kind = kind.to_owned();
             return;
         };

@@ -4,6 +4,7 @@ use super::{UseSet, Walker, rows_taint};
 use crate::flow::{Flow, Parts, Taint};
 use crate::kind;
 use crate::tree::{NodeId, Tree};
+use crate::wording::spoken;
 use sluice_model::Type;
 
 impl Walker<'_> {
@@ -172,8 +173,8 @@ impl Walker<'_> {
         flow
     }
 
-    /// Whether a query cannot have two rows, whatever the data.
-    fn single_row(&self, query: NodeId) -> bool {
+    /// Whether a query cannot have two rows, whatever the data. It has been walked.
+    pub(super) fn single_row(&self, query: NodeId) -> bool {
         match self.tree.kind(query) {
             "ResolvedSingleRowScan" => true,
             "ResolvedAggregateScan" => {
@@ -187,6 +188,12 @@ impl Walker<'_> {
             "ResolvedProjectScan" | "ResolvedFilterScan" | "ResolvedOrderByScan" | "ResolvedAnalyticScan" | "ResolvedBarrierScan" => {
                 self.tree.child(query, "input_scan").is_some_and(|input| self.single_row(input))
             }
+            // Unmatched rows of both sides stand apart.
+            "ResolvedJoinScan" if self.tree.enumerator(query, "join_type") != Some("FULL") => {
+                let sides = ["left_scan", "right_scan"].map(|side| self.tree.child(query, side));
+                sides.into_iter().all(|side| side.is_some_and(|side| self.single_row(side)))
+            }
+            "ResolvedWithRefScan" => self.single.contains(&query),
             "ResolvedWithScan" => self.tree.child(query, "query").is_some_and(|inner| self.single_row(inner)),
             _ => false,
         }
@@ -204,7 +211,7 @@ impl Walker<'_> {
 
     /// Not known: everything below reaches the value, and the statement is marked.
     fn unknown_expression(&mut self, node: NodeId) -> Flow {
-        self.unresolved(format!("{} is not understood", self.tree.kind(node)));
+        self.unresolved_at(node, format!("`{}` is nothing that is known here", spoken(self.tree.kind(node))));
         Flow::default()
     }
 

@@ -1,7 +1,7 @@
 //! Function calls: which arguments pass through, which only decide, which can make the statement fail.
 
 use super::Walker;
-use crate::builtin::{self, Failing, Written};
+use crate::builtin::{self, Demand, Failing, Written};
 use crate::builtin_binding::effect_of;
 use crate::flow::{Flow, Taint, Way};
 use crate::tree::{NodeId, Tree, Value};
@@ -43,13 +43,13 @@ impl Walker<'_> {
             }
             return builtin(&call);
         }
-        self.registered(&name, safe, &call)
+        self.registered(node, &name, safe, &call)
     }
 
     /// A function that the engine knows by signature only: everything reaches its result.
-    fn registered(&mut self, name: &str, safe: bool, call: &Call) -> Flow {
+    fn registered(&mut self, node: NodeId, name: &str, safe: bool, call: &Call) -> Flow {
         let Some(traits) = self.world.functions.get(name).cloned() else {
-            self.unresolved(format!("function `{name}`"));
+            self.unresolved_at(node, format!("what the function `{name}` gives is not known"));
             return Flow::default();
         };
         self.found.effects.extend(traits.effects.iter().copied());
@@ -57,7 +57,7 @@ impl Walker<'_> {
             self.found.routines.insert(traits.canonical.clone());
         }
         if traits.reads_beyond {
-            self.unresolved(format!("`{}` reads more than its arguments", traits.canonical));
+            self.unresolved_at(node, format!("`{}` reads more than its arguments", traits.canonical));
         }
         if !safe && !traits.total {
             self.can_fail(&everything(call));
@@ -138,7 +138,7 @@ impl Walker<'_> {
             return self.child_expression(lambda, "body");
         }
         if self.tree.child(argument, "model").is_some() || self.tree.child(argument, "sequence").is_some() {
-            self.unresolved("a model or sequence as an argument".to_owned());
+            self.unresolved_at(argument, "a model or sequence as an argument".to_owned());
         }
         Flow::default()
     }
@@ -202,6 +202,7 @@ impl Walker<'_> {
             "avg" if matches!(self.first_kind(node), Some(Type::Float64 | Type::Int64 | Type::Numeric)) => return None,
             "bit_and" | "bit_or" | "bit_xor" if self.first_kind(node) == Some(Type::Int64) => return None,
             "date" | "datetime" | "time" | "$extract_date" | "$extract_datetime" if self.is_within_calendar(node, call) => return None,
+            "timestamp_trunc" if is_truncated_in_utc(call) => return None,
             _ => {}
         }
         match builtin::table().failing(&call.name) {
@@ -219,18 +220,30 @@ impl Walker<'_> {
 
     /// A first or last moment can lie on a day outside of the calendar in another time zone, and which one is the default nobody tells us.
     fn is_within_calendar(&self, node: NodeId, call: &Call) -> bool {
-        call.arguments.len() == 1
-            && match self.first_kind(node) {
-                Some(Type::Date | Type::Datetime) => true,
-                Some(Type::Timestamp) => call.name == "time",
-                _ => false,
-            }
+        match (self.first_kind(node), call.literals.get(1)) {
+            (Some(Type::Date | Type::Datetime), None) => true,
+            (Some(Type::Timestamp), None) => call.name == "time",
+            (Some(Type::Timestamp), Some(zone)) => call.arguments.len() == 2 && is_utc(zone.as_ref()),
+            _ => false,
+        }
     }
 
     fn first_kind(&self, node: NodeId) -> Option<Type> {
         let first = self.tree.children(node, "argument_list").first().copied()?;
         crate::kind::of(self.tree, first)
     }
+}
+
+fn is_utc(zone: Option<&Written>) -> bool {
+    zone.is_some_and(|zone| Demand::Utc.is_met_by(zone))
+}
+
+/// The same: without a zone it is the default one that the start of the first day is looked for in.
+fn is_truncated_in_utc(call: &Call) -> bool {
+    let part = call.literals.get(1).and_then(Option::as_ref);
+    call.arguments.len() == 3
+        && part.is_some_and(|part| Demand::Start.is_met_by(part))
+        && is_utc(call.literals.get(2).and_then(Option::as_ref))
 }
 
 /// Whether each argument that could make a call fail is a good literal.

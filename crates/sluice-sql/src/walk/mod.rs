@@ -10,6 +10,7 @@ pub(crate) use expression::{cast_is_total, is_narrowing};
 
 use crate::engine::Engine;
 use crate::flow::{Flow, Source, SourceSet, Sources, Taint};
+use crate::text;
 use crate::tree::{NodeId, Tree};
 use crate::world::World;
 use sluice_model::{Effect, TableName, UseKind};
@@ -45,6 +46,8 @@ pub(crate) struct Walker<'a> {
     fallible: HashSet<i64>,
     /// Parameters and variables that a rule has looked at.
     looked_at: HashSet<NodeId>,
+    /// References to common table expressions that cannot have two rows.
+    single: HashSet<NodeId>,
     pub found: Found,
 }
 
@@ -55,6 +58,8 @@ pub(crate) struct Found {
     pub errors: SourceSet,
     /// Something can fail, be it on values that no column reaches.
     pub fails: bool,
+    /// Rows come from files or from elsewhere.
+    pub reads_files: bool,
     pub reads: Reads,
     pub billed: Billed,
     pub routines: BTreeSet<String>,
@@ -109,6 +114,7 @@ impl Found {
         self.errors.extend(other.errors);
         self.routines.extend(other.routines);
         self.unresolved.extend(other.unresolved);
+        self.reads_files |= other.reads_files;
         self.reads.compound.extend(other.reads.compound);
         for (table, columns) in other.reads.columns {
             self.reads.columns.entry(table).or_default().extend(columns);
@@ -133,6 +139,8 @@ struct WithEntry {
     rows: UseSet,
     /// Something in it can fail: whoever decides whether it is read decides that too.
     fails: bool,
+    /// It cannot have two rows.
+    single: bool,
 }
 
 impl<'a> Walker<'a> {
@@ -154,6 +162,7 @@ impl<'a> Walker<'a> {
             late: false,
             fallible: HashSet::new(),
             looked_at: HashSet::new(),
+            single: HashSet::new(),
             found: Found::default(),
         }
     }
@@ -206,6 +215,18 @@ impl<'a> Walker<'a> {
 
     pub fn unresolved(&mut self, what: String) {
         self.found.unresolved.insert(what);
+    }
+
+    /// The same, with the place of a node where it is known.
+    pub fn unresolved_at(&mut self, node: NodeId, what: String) {
+        // A statement has no place of its own: the piece is the statement.
+        let whole = (self.tree.root == Some(node)).then_some(0);
+        let start = text::span(self.tree, node).map(|(start, _)| start).or(whole);
+        let place = self.world.places.as_ref().zip(start).map(|(places, start)| places.of_offset(start));
+        self.unresolved(match place {
+            Some((line, column)) => format!("{what} at [{line}:{column}]"),
+            None => what,
+        });
     }
 
     /// The expression in a field; nothing reaches one that is not there.

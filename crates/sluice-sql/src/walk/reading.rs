@@ -4,7 +4,7 @@ use super::{Origin, Walker};
 use crate::flow::Taint;
 use crate::tree::NodeId;
 use crate::world::{Bound, BoundColumn};
-use sluice_model::Type;
+use sluice_model::{Effect, Type};
 
 impl Walker<'_> {
     /// BigQuery may count what is listed, also where nothing looks at it, and of a record all of its fields. One column too few would be told.
@@ -36,6 +36,9 @@ impl Walker<'_> {
         }
         let Some(bound) = self.world.tables.get(&origin.table) else { return };
         let Some(column) = bound.columns.get(origin.index) else { return };
+        if bound.telling.contains(&origin.index) {
+            self.found.effects.insert(Effect::Metadata);
+        }
         let compound = !bound.opened && matches!(flat(&column.kind), Type::Struct(_));
         for table in &bound.names {
             if compound {

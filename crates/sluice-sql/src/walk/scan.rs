@@ -3,6 +3,7 @@
 use super::{Origin, Origins, UseSet, Walker, WithEntry, rows_taint, uses};
 use crate::flow::{Flow, Taint};
 use crate::tree::NodeId;
+use crate::wording::spoken;
 use sluice_model::UseKind;
 
 impl Walker<'_> {
@@ -81,6 +82,7 @@ impl Walker<'_> {
             self.found.reads.columns.entry(table.clone()).or_default();
         }
         self.found.errors.extend(bound.errors.iter().copied());
+        self.found.reads_files |= bound.external;
         if bound.fails {
             self.failures += 1;
             self.found.fails = true;
@@ -305,7 +307,7 @@ impl Walker<'_> {
         }
         loop {
             let before = (columns.clone(), rows.clone());
-            self.recursive.push(WithEntry { columns: columns.clone(), rows: rows.clone(), fails: false });
+            self.recursive.push(WithEntry { columns: columns.clone(), rows: rows.clone(), ..WithEntry::default() });
             if let Some(term) = self.tree.child(node, "recursive_term") {
                 let again = self.set_item(term, &mut rows);
                 for ((sum, read), (flow, origins)) in columns.iter_mut().zip(again) {
@@ -353,7 +355,8 @@ impl Walker<'_> {
             let before = self.failures;
             let rows = self.scan(query);
             let columns = self.column_ids(query, "column_list").into_iter().map(|id| self.unread_column(id)).collect();
-            self.with.insert(name, WithEntry { columns, rows, fails: self.failures != before });
+            let single = self.single_row(query);
+            self.with.insert(name, WithEntry { columns, rows, fails: self.failures != before, single });
         }
         match self.tree.child(node, "query") {
             Some(query) => self.scan(query),
@@ -367,6 +370,9 @@ impl Walker<'_> {
             self.unresolved(format!("common table expression `{name}`"));
             return UseSet::new();
         };
+        if entry.single {
+            self.single.insert(node);
+        }
         self.bind_entry(node, entry)
     }
 
@@ -419,7 +425,7 @@ impl Walker<'_> {
         }
         all.extend(rows_taint(&rows));
         let Some(traits) = traits else {
-            self.unresolved(format!("table function `{name}`"));
+            self.unresolved_at(node, format!("what the table function `{name}` gives is not known"));
             return rows;
         };
         self.found.effects.extend(traits.effects.iter().copied());
@@ -441,7 +447,7 @@ impl Walker<'_> {
 
     /// Nothing is known of this kind: everything below it reaches each of its columns, and the statement is marked.
     fn unknown_scan(&mut self, node: NodeId, kind: &str) -> UseSet {
-        self.unresolved(format!("{kind} is not understood"));
+        self.unresolved_at(node, format!("`{}` is nothing that is known here", spoken(kind)));
         for id in self.column_ids(node, "column_list") {
             self.bind(id, Flow::default());
         }

@@ -87,9 +87,15 @@ struct StatementText {
     writes: Vec<(Table, Vec<String>, String)>,
     outputs: Vec<OutputText>,
     uses: Vec<(Column, String)>,
+    /// Of a job that was written down before they were known there are none: then each path stands for what is in it too.
+    #[serde(default)]
+    shapes: Vec<Column>,
     routines: Vec<String>,
     unresolved: Vec<String>,
     locations: Vec<String>,
+    /// Of a job that was written down before it was known, it may.
+    #[serde(default = "nobody_knows")]
+    reads_files: bool,
     child_job: bool,
     span: Option<(usize, usize)>,
 }
@@ -254,9 +260,11 @@ fn write_statement(statement: &StatementAnalysis) -> Option<StatementText> {
         writes: statement.writes.iter().map(write).collect(),
         outputs: statement.outputs.iter().map(write_output).collect::<Option<_>>()?,
         uses: statement.uses.iter().map(|used| (column(&used.column), used.how.word().to_owned())).collect(),
+        shapes: statement.shapes.iter().map(column).collect(),
         routines: statement.routines.clone(),
         unresolved: statement.unresolved.iter().map(|unresolved| unresolved.what.clone()).collect(),
         locations: statement.locations.clone(),
+        reads_files: statement.reads_files,
         child_job: statement.child_job,
         span: statement.span,
     })
@@ -274,12 +282,18 @@ fn read_statement(text: StatementText) -> Option<StatementAnalysis> {
         writes: text.writes.into_iter().map(write).collect::<Option<_>>()?,
         outputs: text.outputs.into_iter().map(read_output).collect::<Option<_>>()?,
         uses: text.uses.into_iter().map(used).collect::<Option<_>>()?,
+        shapes: text.shapes.into_iter().map(read_column).collect(),
         routines: text.routines,
-        unresolved: text.unresolved.into_iter().map(|what| Unresolved { what }).collect(),
+        unresolved: text.unresolved.into_iter().map(|what| Unresolved { what, own: false }).collect(),
         locations: text.locations,
+        reads_files: text.reads_files,
         child_job: text.child_job,
         span: text.span,
     })
+}
+
+fn nobody_knows() -> bool {
+    true
 }
 
 fn write_reads(reads: &[Read]) -> Vec<(Table, Vec<String>)> {

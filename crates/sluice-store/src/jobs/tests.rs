@@ -118,11 +118,32 @@ fn statement() -> impl Strategy<Value = StatementAnalysis> {
     let used = (column(), prop::sample::select(USE_KINDS.to_vec())).prop_map(|(column, how)| Use { column, how });
     let first = (name(), vec(effect(), 0..4), vec(read(), 0..3), vec(write, 0..3), vec(output(), 0..3), vec(used, 0..3));
     let rest = (vec(name(), 0..2), vec(name(), 0..2), vec(name(), 0..2), any::<bool>(), option::of(any::<(usize, usize)>()));
+    let shapes = (vec(column(), 0..2), any::<bool>());
     let billed = option::of(vec(read(), 0..3));
-    (first, billed, rest).prop_map(
-        |((kind, effects, reads, writes, outputs, uses), billed, (routines, unresolved, locations, child_job, span))| {
-            let unresolved = unresolved.into_iter().map(|what| Unresolved { what }).collect();
-            StatementAnalysis { kind, effects, reads, billed, writes, outputs, uses, routines, unresolved, locations, child_job, span }
+    (first, billed, shapes, rest).prop_map(
+        |(
+            (kind, effects, reads, writes, outputs, uses),
+            billed,
+            (shapes, reads_files),
+            (routines, unresolved, locations, child_job, span),
+        )| {
+            let unresolved = unresolved.into_iter().map(|what| Unresolved { what, own: false }).collect();
+            StatementAnalysis {
+                kind,
+                effects,
+                reads,
+                billed,
+                writes,
+                outputs,
+                uses,
+                shapes,
+                routines,
+                unresolved,
+                locations,
+                reads_files,
+                child_job,
+                span,
+            }
         },
     )
 }

@@ -128,7 +128,7 @@ fn refusals_and_the_unresolved_are_never_passed_over() {
     assert_eq!(differs("refused: type", &refused), "  - refused: type\n  + refused: syntax error: x\n");
     assert_eq!(differs("x: -", &refused), "  - refused: not refused\n  + refused: syntax error: x\n");
     let mut statement = selected(&[("x", &[])], &[]);
-    statement.unresolved.push(sluice_model::Unresolved { what: "remote function `f`".to_owned() });
+    statement.unresolved.push(sluice_model::Unresolved { what: "remote function `f`".to_owned(), own: true });
     let unresolved = Analysis { statements: vec![statement], refused: None };
     assert_eq!(differs("x: -\nunresolved: remote", &unresolved), "");
     assert_eq!(differs("x: -\nunresolved:", &unresolved), "");

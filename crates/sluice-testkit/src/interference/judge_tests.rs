@@ -132,7 +132,7 @@ fn a_refusal_promises_nothing() {
     let refused = Analysis { refused: Some(Refused { reason: "too deep".to_owned() }), ..Analysis::default() };
     assert!(judge(&refused, &[], &[], Shape::default()).refused);
     let mut unresolved = analysis(Vec::new(), &[]);
-    unresolved.statements[0].unresolved.push(Unresolved { what: "a call".to_owned() });
+    unresolved.statements[0].unresolved.push(Unresolved { what: "a call".to_owned(), own: true });
     assert!(judge(&unresolved, &[], &[], Shape::default()).refused);
 }
 

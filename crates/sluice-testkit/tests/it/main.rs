@@ -22,3 +22,5 @@ mod recorded;
 mod required;
 #[cfg(test)]
 mod robustness;
+#[cfg(test)]
+mod shapes;

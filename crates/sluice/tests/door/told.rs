@@ -162,6 +162,20 @@ fn a_refusal_says_what_it_would_take() {
         "CREATE TABLE shop.mine AS SELECT 1 AS one",
         &["create on table acme-prod.shop.mine: no rule permits it", "permits you `create`", ask],
     );
+    check(
+        "report-job",
+        "SELECT 1; CREATE SEQUENCE shop.s",
+        &["`CREATE SEQUENCE` is no statement that is known here at [1:11]; accepted: the same"],
+    );
+    check("report-job", "SELECT CAST(ssn AS INT64) FROM clinic.patients", &["patients.ssn (error): no rule permits it", "`SAFE_CAST`"]);
+    check("report-job", "SELECT 1;\nSELECT nam FROM `acme-prod.clinic.patients`", &["Unrecognized name: nam; Did you mean name? at [2:8]"]);
+    // What is only passed on cannot stand in a message; what something was done with could.
+    check("report-job", "SELECT ssn, 1 / 0 AS x FROM clinic.patients", &["division by zero: 1 / 0"]);
+    check("report-job", "SELECT ssn, contacts FROM clinic.patients LIMIT -1", &["Limit requires non-negative count"]);
+    check("report-job", "SELECT UPPER(ssn) AS a, email AS a FROM clinic.patients", &["Found duplicate(s): a"]);
+    check("report-job", "SELECT UPPER(ssn) AS u, 1 / 0 AS x FROM clinic.patients", &["withheld"]);
+    check("report-job", "SELECT national_id, 1 / 0 AS x FROM clinic.v_patients", &["withheld"]);
+    check("report-job", "CREATE TEMP TABLE t AS SELECT ssn FROM clinic.patients; SELECT ssn, 1 / 0 AS x FROM t", &["withheld"]);
     // Lines of the analyzer's stay lines.
     check("report-job", "SELECT SUBSTR(1)", &["No matching signature for function SUBSTR\n  Argument types: INT64\n"]);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

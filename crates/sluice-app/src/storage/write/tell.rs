@@ -56,7 +56,8 @@ impl Telling {
         if let Some(error) = &mut fault.error {
             error.message = names.renamed(&error.message);
         }
-        crate::decide::failed(fault, MayTell { texts: self.texts, sizes: self.texts })
+        let Telling { texts, .. } = self;
+        crate::decide::failed(fault, MayTell { texts, errors: texts, dry_runs: texts, sizes: texts })
     }
 }
 

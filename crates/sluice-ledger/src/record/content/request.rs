@@ -74,8 +74,22 @@ fn written(analysis: &Analysis) -> Value {
 
 fn statement(statement: &StatementAnalysis) -> Value {
     // What is billed decides how exactly sizes are told, and nothing else.
-    let StatementAnalysis { kind, effects, reads, billed: _, writes, outputs, uses, routines, unresolved, locations, child_job, span } =
-        statement;
+    let StatementAnalysis {
+        kind,
+        effects,
+        reads,
+        billed: _,
+        writes,
+        outputs,
+        uses,
+        shapes: _,
+        reads_files: _,
+        routines,
+        unresolved,
+        locations,
+        child_job,
+        span,
+    } = statement;
     json!({
         "kind": kind,
         "effects": effects.iter().map(|effect| effect.word()).collect::<Vec<_>>(),
