@@ -47,6 +47,8 @@ mod interference;
 #[cfg(test)]
 mod invariants;
 #[cfg(test)]
+mod kept;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod labelling;
@@ -62,6 +64,8 @@ mod masks;
 mod numbers;
 #[cfg(test)]
 mod ownership;
+#[cfg(test)]
+mod pair;
 #[cfg(test)]
 mod partitions;
 #[cfg(test)]
