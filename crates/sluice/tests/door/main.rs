@@ -61,6 +61,8 @@ mod malformed;
 #[cfg(test)]
 mod masks;
 #[cfg(test)]
+mod measured;
+#[cfg(test)]
 mod numbers;
 #[cfg(test)]
 mod ownership;
