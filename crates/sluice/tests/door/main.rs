@@ -109,6 +109,8 @@ mod streams;
 #[cfg(test)]
 mod talk;
 #[cfg(test)]
+mod tokens;
+#[cfg(test)]
 mod told;
 #[cfg(test)]
 mod twins;
