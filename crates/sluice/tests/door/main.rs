@@ -11,6 +11,8 @@ mod beside;
 #[cfg(test)]
 mod bulk;
 #[cfg(test)]
+mod by_place;
+#[cfg(test)]
 mod canaries;
 #[cfg(test)]
 mod carried;
