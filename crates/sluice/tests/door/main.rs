@@ -9,6 +9,8 @@ mod attempts;
 #[cfg(test)]
 mod beside;
 #[cfg(test)]
+mod between;
+#[cfg(test)]
 mod bulk;
 #[cfg(test)]
 mod by_place;
@@ -36,6 +38,8 @@ mod findings;
 mod flows;
 #[cfg(test)]
 mod frames;
+#[cfg(test)]
+mod gate;
 #[cfg(test)]
 mod h2;
 #[cfg(test)]
