@@ -41,6 +41,8 @@ mod frames;
 #[cfg(test)]
 mod gate;
 #[cfg(test)]
+mod grown;
+#[cfg(test)]
 mod h2;
 #[cfg(test)]
 mod hangup;
