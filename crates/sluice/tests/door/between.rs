@@ -2,7 +2,6 @@
 //! record; and there is an end to it.
 
 use crate::apart::{Apart, SEEN_WITHIN};
-use crate::collector::wait;
 use crate::evidence::Evidence;
 use crate::gate::Gate;
 use crate::masks::on_record;
@@ -15,13 +14,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 const CALLER: &str = "report-job";
 const ROWS: usize = 40;
-/// Ten rows of so many letters are more than a page of the warehouse's.
-const HIDDEN_LETTERS: usize = 800_000;
-/// With so many beside them eight are; and eight are more than what leaves whole.
-const SHOWN_LETTERS: usize = 300_000;
+/// Nineteen rows of so many letters are more than a page of the warehouse's.
+const HIDDEN_LETTERS: usize = 450_000;
+/// With so many beside them thirteen are; and what is shown of thirteen is more than what leaves whole.
+const SHOWN_LETTERS: usize = 220_000;
+/// On a machine that does much else.
+const PLANTED_WITHIN: Duration = Duration::from_secs(180);
 const NO_ROWS: &str = "
 @id(\"no-rows\")
 @reason(\"no table is read any more\")
@@ -48,7 +50,12 @@ fn plant(direct: &dyn Fn(&str, &str, Option<&Value>) -> Answer, table: &str, sho
     let body = json!({ "query": create(table, shown), "useLegacySql": false, "timeoutMs": 10_000 });
     let made = direct("POST", &format!("{API}/queries"), Some(&body));
     assert_eq!(made.status, 200, "{}", made.text());
-    wait("the table", || direct("GET", &format!("{API}/datasets/staging/tables/{table}"), None).json()["numRows"] == ROWS.to_string());
+    let started = Instant::now();
+    let path = format!("{API}/datasets/staging/tables/{table}");
+    while direct("GET", &path, None).json()["numRows"] != ROWS.to_string() {
+        assert!(started.elapsed() < PLANTED_WITHIN, "{table} is not there");
+        pause(Duration::from_millis(100));
+    }
 }
 
 fn data(table: &str) -> String {
@@ -202,7 +209,7 @@ fn each_page_of_an_answer_is_decided_anew() {
     let evidence = scene.apart.finish();
     let counted = ["wide", "long"].map(|table| pages(&evidence, &format!("{}-{table}", same.mark)));
     assert_eq!(counted, same.asked.map(|asked| Some(asked as u64)));
-    assert!(same.asked.iter().all(|asked| *asked > 3), "{:?}", same.asked);
+    assert!(same.asked.iter().all(|asked| *asked > 2), "{:?}", same.asked);
     for (ended, why) in [(&forbidden, "policy"), (&halted, "policy"), (&revoked, "unproven"), (&hidden, "drift")] {
         ended.is_on_record(&evidence, why);
     }
@@ -343,7 +350,7 @@ fn further_pages_of_a_table_are_asked_for_as_the_first() {
             );
         }
         let picked_little = more == "?selectedFields=id" || expect.is_empty();
-        assert!(asked.len() > 2 || picked_little, "{more}: {asked:?}");
+        assert!(asked.len() > 1 || picked_little, "{more}: {asked:?}");
         marks.push((more, answer.mark, asked.len()));
     }
     let evidence = world.finish();
