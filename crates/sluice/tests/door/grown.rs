@@ -5,19 +5,19 @@
 
 use crate::amplified::{pages, told};
 use crate::interference::CLEAR_SIGHTED_ONES;
-use crate::pair::{Case, Hidden, Pair, Twins, ask, ended};
+use crate::pair::{Case, Hidden, Pair, Twins};
 use crate::pool::each;
 use crate::storage_wire::{FORMS, Form, Storage, bytes, session};
 use crate::streamed::table_of;
 use crate::talk::Answer;
 use crate::world::{API, World};
 use aws_lc_rs::digest::{SHA256, digest};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sluice_testkit::interference::amplify::statement;
 use sluice_testkit::interference::variants::{VARIANTS, content};
 
 const MASKS: [(&str, &str); 2] = [("void", "always_null"), ("blank", "default_value")];
-const COUNT: u64 = 18;
+const COUNT: u64 = 14;
 const CALLER: &str = "support-agent";
 const CLEAR_SIGHTED: &str = "analyst";
 const ANSWERED_PERCENT_MIN: usize = 50;
@@ -36,9 +36,22 @@ fn count(body: &Value) -> usize {
     body["rows"].as_array().map_or(0, Vec::len)
 }
 
+/// The same request again is the same job: it is asked until its rows are there, so that how long it takes changes nothing.
+fn asked(world: &World, caller: &str, case: &Case) -> Answer {
+    let body = json!({
+        "query": case.text, "useLegacySql": false, "timeoutMs": 10_000, "requestId": format!("{caller}-{}", case.seed),
+        "defaultDataset": { "projectId": "acme-prod", "datasetId": case.dataset },
+    });
+    loop {
+        let answer = world.call(caller, "POST", &format!("{API}/queries"), Some(&body));
+        if answer.status != 200 || answer.json()["jobComplete"] != false {
+            return answer;
+        }
+    }
+}
+
 fn look(world: &World, caller: &str, case: &Case) -> Told {
-    let begun = ask(world, caller, case);
-    let answer = if begun.status == 200 && begun.json()["jobComplete"] == false { ended(world, caller, &begun) } else { begun };
+    let answer = asked(world, caller, case);
     if answer.status != 200 {
         return Told { status: answer.status, all: vec![("refusal", vec![without_ids(&answer)])], first_page: 0 };
     }
@@ -51,12 +64,12 @@ fn look(world: &World, caller: &str, case: &Case) -> Told {
         ("jobs.query", vec![told(&answer, &id, &name)]),
         ("jobs.get", vec![told(&described, &id, &name)]),
         ("all rows", pages(world, caller, &rows, &id, &name)),
-        ("three at a time", pages(world, caller, &format!("{rows}&maxResults=3"), &id, &name)),
+        ("some at a time", pages(world, caller, &format!("{rows}&maxResults=20"), &id, &name)),
     ];
     if let Some((dataset, table)) = &place {
         let path = format!("{API}/datasets/{dataset}/tables/{table}");
         all.push(("the table", pages(world, caller, &format!("{path}/data?prettyPrint=false"), &id, &name)));
-        all.push(("a column of it", pages(world, caller, &format!("{path}/data?selectedFields=id&maxResults=5"), &id, &name)));
+        all.push(("a column of it", pages(world, caller, &format!("{path}/data?selectedFields=id&maxResults=30"), &id, &name)));
         all.push(("tables.get", vec![told(&world.call(caller, "GET", &path, None), &id, &name)]));
         let form = FORMS[usize::try_from(case.seed).unwrap() % FORMS.len()];
         all.push(("streams", messages(&Storage::of(world, caller), dataset, table, form)));

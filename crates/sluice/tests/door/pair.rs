@@ -117,7 +117,7 @@ fn clear_sight(hidden: &[Hidden], who: &str) -> String {
     )
 }
 
-pub fn ask(world: &World, caller: &str, case: &Case) -> Answer {
+fn ask(world: &World, caller: &str, case: &Case) -> Answer {
     let body = json!({
         "query": case.text,
         "useLegacySql": false,
@@ -128,7 +128,7 @@ pub fn ask(world: &World, caller: &str, case: &Case) -> Answer {
 }
 
 /// The rows of a job that was begun, when they are there.
-pub fn ended(world: &World, caller: &str, begun: &Answer) -> Answer {
+fn ended(world: &World, caller: &str, begun: &Answer) -> Answer {
     let Some(job) = begun.json()["jobReference"]["jobId"].as_str().map(str::to_owned) else { return begun.clone() };
     loop {
         let answer = world.call(caller, "GET", &format!("{API}/queries/{job}?location=US"), None);
