@@ -19,7 +19,6 @@ use sluice_testkit::interference::variants::{VARIANTS, content};
 const MASKS: [(&str, &str); 2] = [("void", "always_null"), ("blank", "default_value")];
 const COUNT: u64 = 14;
 const CALLER: &str = "support-agent";
-const CLEAR_SIGHTED: &str = "analyst";
 const ANSWERED_PERCENT_MIN: usize = 50;
 /// Where pages of the two warehouses end alike, there is nothing to see.
 const DIFFERENT_PERCENT_MIN: usize = 25;
@@ -142,10 +141,6 @@ fn what_grows_with_a_hidden_value_is_told_to_nobody() {
     assert!(wrong.is_empty(), "{} differ\n{}", wrong.len(), wrong.join("\n"));
     assert!(answered * 100 >= cases.len() * ANSWERED_PERCENT_MIN, "{answered} of {}", cases.len());
     assert!(different * 100 >= cases.len() * DIFFERENT_PERCENT_MIN, "the comparison does not bite: {different} of {}", cases.len());
-    // Whoever sees clear is told other pages by each.
-    let one = cases.iter().zip(&looked).find(|(_, [base, variant])| base.first_page != variant.first_page).unwrap().0;
-    let [base, variant] = pair.worlds.each_ref().map(|world| look(world, CLEAR_SIGHTED, one));
-    assert!(base.all.iter().zip(&variant.all).any(|(one, other)| one.1 != other.1), "{}", shortened(&one.text));
 }
 
 fn shortened(text: &str) -> String {
