@@ -18,7 +18,7 @@ use crate::trail::{Ended, Stage};
 use crate::understand::Understanding;
 use crate::writers::Writers;
 use sluice_identity::{Caller, Identity, ReplayStore};
-use sluice_ledger::record::content::{self, Steps, Totals};
+use sluice_ledger::record::content::{self, Meta, Steps, Totals};
 use sluice_ledger::record::{Draft, DraftError, Subject};
 use sluice_ledger::{AppendFault, DurableLog, Receipt};
 use sluice_mask::{MaskKeys, Sampling};
@@ -27,6 +27,7 @@ use sluice_sql::engine::Engine;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -109,6 +110,8 @@ pub(crate) struct Passage {
     pub sampling: Option<Sampling>,
     /// For rows, until the last of them has left.
     pub place: Option<Place>,
+    /// How many pages of rows BigQuery was asked for: one answer can be of several.
+    pub pages: AtomicU64,
 }
 
 impl Gateway {
@@ -191,6 +194,7 @@ impl Gateway {
             appending: None,
             sampling: None,
             place: None,
+            pages: AtomicU64::new(0),
         };
         let gateway = Arc::clone(self);
         let passing = self.owed(async move {
@@ -264,7 +268,7 @@ impl Gateway {
     }
 
     async fn end_refused(&self, passage: &Passage, why: &Why) {
-        let meta = record::refused(&passage.visit, Some(&passage.connection), why);
+        let meta = passage.with_pages(record::refused(&passage.visit, Some(&passage.connection), why));
         let identity = record::identity(&passage.caller);
         let steps = Steps { subject: passage.subject };
         let draft = match (why, &passage.asked, &passage.decision) {
@@ -349,6 +353,15 @@ impl Passage {
     /// It was permitted and went wrong at BigQuery's.
     fn has_failed(&self, why: &Why) -> bool {
         self.admitted && matches!(why, Why::Upstream { .. })
+    }
+
+    /// What its end says of it: how many pages of BigQuery's it was made of, where there were several.
+    pub fn with_pages(&self, mut meta: Meta) -> Meta {
+        let pages = self.pages.load(Ordering::Relaxed);
+        if pages > 1 {
+            meta.counts.insert("pages".to_owned(), pages);
+        }
+        meta
     }
 
     pub fn of_job(&self, arrived: bool) -> Followed {

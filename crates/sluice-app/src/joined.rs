@@ -11,6 +11,7 @@ use crate::trail::Stage;
 use sluice_mask::{Head, JOINED_BYTES_MAX, Joining, MaskedRows, Masker};
 use sluice_policy::{Known, Purpose, Request, Resource, Work};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Of BigQuery's, for one answer: hidden values can be much longer than what is shown of them.
@@ -189,6 +190,7 @@ impl Joined {
     async fn read_page(&mut self, gateway: &Gateway, passage: &Passage, ask: &RowsAsk) -> Result<(), Why> {
         let (admission, trail) = (Arc::clone(&self.admission), &passage.visit.trail);
         let asking = gateway.parts.upstream.rows(&admission.permit, ask);
+        passage.pages.fetch_add(1, Ordering::Relaxed);
         let page = trail.upstream(Stage::UpstreamRows, asking).await.map_err(|fault| failed(fault, admission.may_tell))?;
         let begun = Instant::now();
         let opened = self.open(page);

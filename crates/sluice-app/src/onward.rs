@@ -105,8 +105,8 @@ impl Gateway {
         let ending = self.send_recorded(&passage, from, &to, &mut left, sizes).await;
         reading.abort();
         sealing.abort();
-        // No piece goes on record behind the end of its request.
-        drop(sealing.await);
+        // No piece goes on record behind the end of its request, and no page is asked for.
+        drop((sealing.await, reading.await));
         let draft = self.ended(&passage, &state, &left, &ending);
         // What broke off is on record before its client sees it.
         self.put_completed(draft).await;
@@ -204,7 +204,7 @@ impl Gateway {
             Ok(Ending::Abandoned) => return self.completed(passage, state, "abandoned", left),
             Err(why) => ("failed", why),
         };
-        let mut meta = record::of_job(record::meta(&passage.visit, &passage.connection, outcome, None), &state.name);
+        let mut meta = record::of_job(passage.with_pages(record::meta(&passage.visit, &passage.connection, outcome, None)), &state.name);
         meta.reason = Some(why.word().to_owned());
         let upstream = match why {
             Why::Upstream { fault, .. } => record::upstream_failed(&state.name.to_string(), fault),

@@ -207,7 +207,7 @@ impl Gateway {
     }
 
     pub(crate) fn completed(&self, passage: &Passage, state: &JobState, outcome: &str, left: &Left) -> Result<Draft, DraftError> {
-        let mut meta = record::meta(&passage.visit, &passage.connection, outcome, None);
+        let mut meta = passage.with_pages(record::meta(&passage.visit, &passage.connection, outcome, None));
         if !state.name.id.is_empty() {
             meta = record::of_job(meta, &state.name);
         }

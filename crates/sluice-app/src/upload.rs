@@ -16,6 +16,7 @@ use sluice_identity::Caller;
 use sluice_policy::{Amount, Circumstances, Counters, Decision, Exceeded, Limit, Verdict};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
@@ -127,6 +128,7 @@ impl Passage {
             appending: None,
             sampling: None,
             place: None,
+            pages: AtomicU64::new(0),
         }
     }
 }

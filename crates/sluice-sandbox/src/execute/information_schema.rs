@@ -30,6 +30,10 @@ const MATERIALIZED_VIEWS: &str = "table_catalog STRING, table_schema STRING, tab
     refresh_watermark TIMESTAMP, last_refresh_status STRUCT<reason STRING, location STRING, message STRING>";
 const SUMMARY: &str = "project_id STRING, dataset_id STRING, table_id STRING, creation_time INT64, last_modified_time INT64, row_count INT64, \
     size_bytes INT64, type INT64";
+/// Nothing here is packed, and nothing stays of what was deleted.
+const STORAGE: &str = "project_id STRING, project_number INT64, table_catalog STRING, table_schema STRING, table_name STRING, creation_time TIMESTAMP, \
+    total_rows INT64, total_partitions INT64, total_logical_bytes INT64, active_logical_bytes INT64, long_term_logical_bytes INT64, \
+    total_physical_bytes INT64, deleted BOOL, table_type STRING";
 const JOBS: &str = "creation_time TIMESTAMP, project_id STRING, user_email STRING, job_id STRING, job_type STRING, statement_type STRING, priority STRING, \
     start_time TIMESTAMP, end_time TIMESTAMP, query STRING, state STRING, total_bytes_processed INT64, total_bytes_billed INT64, total_slot_ms INT64, \
     cache_hit BOOL, error_result STRUCT<reason STRING, location STRING, message STRING>, \
@@ -78,6 +82,7 @@ pub fn rows(world: &World<'_>, project: &str, qualifier: Option<&str>, view: &st
         "MATERIALIZED_VIEWS" => (MATERIALIZED_VIEWS, Vec::new()),
         "TABLE_OPTIONS" => (TABLE_OPTIONS, tables().flat_map(|table| option_rows(table)).collect()),
         TABLES_SUMMARY => (SUMMARY, tables().map(|table| summary_row(table)).collect()),
+        "TABLE_STORAGE" if region || qualifier.is_none() => (STORAGE, tables().filter_map(|table| storage_row(table)).collect()),
         "VIEWS" => (VIEWS, tables().filter_map(|table| view_row(table)).collect()),
         "SCHEMATA" => (SCHEMATA, datasets.iter().map(|dataset| schema_row(dataset)).collect()),
         "ROUTINES" => (ROUTINES, routine_rows(&datasets)),
@@ -168,6 +173,31 @@ fn summary_row(table: &Table) -> Row {
     let (rows, bytes) = if is_view { (Datum::Null, Datum::Null) } else { (count(table.rows.count()), count(table.rows.bytes())) };
     let (created, modified) = (Datum::Int64(table.created_milliseconds), Datum::Int64(table.modified_milliseconds));
     vec![project, dataset, name, created, modified, rows, bytes, Datum::Int64(if is_view { 2 } else { 1 })]
+}
+
+fn storage_row(table: &Table) -> Option<Row> {
+    if matches!(table.kind, TableKind::View { .. }) {
+        return None;
+    }
+    let [project, dataset, name] = parts(&table.name);
+    let count = |value: u64| Datum::Int64(i64::try_from(value).unwrap_or(i64::MAX));
+    let (bytes, none) = (table.rows.bytes(), Datum::Int64(0));
+    Some(vec![
+        project.clone(),
+        Datum::Null,
+        project,
+        dataset,
+        name,
+        time(table.created_milliseconds),
+        count(table.rows.count()),
+        none.clone(),
+        count(bytes),
+        count(bytes),
+        none,
+        count(bytes),
+        Datum::Bool(false),
+        text("BASE TABLE"),
+    ])
 }
 
 fn view_row(table: &Table) -> Option<Row> {

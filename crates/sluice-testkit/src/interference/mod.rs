@@ -4,6 +4,7 @@
 //! of one. A difference that the analysis does not tell is a miss, and a miss is a leak.
 
 pub mod adapters;
+pub mod amplify;
 pub mod campaign;
 pub mod clinic;
 pub mod datum;

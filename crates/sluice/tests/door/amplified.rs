@@ -35,7 +35,7 @@ fn query(world: &World, statement: &str, condition: &str) -> Answer {
 }
 
 /// All that is told of a job's rows, without its names and times; and the job's name.
-fn told(answer: &Answer, job: &str, table: &str) -> String {
+pub fn told(answer: &Answer, job: &str, table: &str) -> String {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let mut body = answer.json();
     strip(&mut body);
@@ -77,10 +77,10 @@ fn strip(value: &mut Value) {
 }
 
 /// Page by page, by the tokens that come with them.
-fn pages(world: &World, path: &str, job: &str, table: &str) -> Vec<String> {
+pub fn pages(world: &World, caller: &str, path: &str, job: &str, table: &str) -> Vec<String> {
     let (mut found, mut token) = (Vec::new(), String::new());
     for _ in 0..ENOUGH_PAGES {
-        let answer = world.call(CALLER, "GET", &format!("{path}{token}"), None);
+        let answer = world.call(caller, "GET", &format!("{path}{token}"), None);
         found.push(told(&answer, job, table));
         let Some(next) = answer.json()["pageToken"].as_str().map(str::to_owned) else { return found };
         token = format!("&pageToken={next}");
@@ -121,12 +121,12 @@ fn pages_do_not_tell_how_long_hidden_values_are() {
         let get = |path: &str| vec![told(&world.call(CALLER, "GET", path, None), &job.id, &name)];
         [
             ("jobs.query", vec![job.first.clone()]),
-            ("all rows", pages(&world, &rows, &job.id, &name)),
-            ("seven at a time", pages(&world, &format!("{rows}&maxResults=7"), &job.id, &name)),
-            ("from the 35th", pages(&world, &format!("{rows}&startIndex=35&maxResults=3"), &job.id, &name)),
-            ("the table", pages(&world, &format!("{table}/data?prettyPrint=false"), &job.id, &name)),
-            ("nine of the table", pages(&world, &format!("{table}/data?maxResults=9"), &job.id, &name)),
-            ("what is clear of it", pages(&world, &format!("{table}/data?selectedFields=id"), &job.id, &name)),
+            ("all rows", pages(&world, CALLER, &rows, &job.id, &name)),
+            ("seven at a time", pages(&world, CALLER, &format!("{rows}&maxResults=7"), &job.id, &name)),
+            ("from the 35th", pages(&world, CALLER, &format!("{rows}&startIndex=35&maxResults=3"), &job.id, &name)),
+            ("the table", pages(&world, CALLER, &format!("{table}/data?prettyPrint=false"), &job.id, &name)),
+            ("nine of the table", pages(&world, CALLER, &format!("{table}/data?maxResults=9"), &job.id, &name)),
+            ("what is clear of it", pages(&world, CALLER, &format!("{table}/data?selectedFields=id"), &job.id, &name)),
             ("tables.get", get(&table)),
             ("jobs.get", get(&format!("{API}/jobs/{}?location=US", job.id))),
         ]
@@ -152,7 +152,7 @@ fn long_answers_end_by_what_is_shown() {
             format!("SELECT id, n, {hidden} AS x, {shown} AS pad FROM clinic.patients, UNNEST(GENERATE_ARRAY(1, 10)) AS n ORDER BY id, n");
         let job = run(&world, &statement, condition);
         let path = format!("{API}/queries/{}?location=US", job.id);
-        (job.first.clone(), pages(&world, &path, &job.id, ""))
+        (job.first.clone(), pages(&world, CALLER, &path, &job.id, ""))
     });
     let [first, second] = both;
     assert!(first == second, "long answers differ: {} and {} pages", first.1.len(), second.1.len());

@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ pub struct Apart {
     pub plain: SocketAddr,
     pub gateway: Option<Program>,
     pub warehouse_storage: SocketAddr,
-    warehouse_rest: SocketAddr,
+    pub warehouse_rest: SocketAddr,
     tokens: BTreeMap<String, String>,
     warehouse: Program,
 }
@@ -102,12 +102,19 @@ impl Apart {
         query(self.warehouse_rest, WAREHOUSE_TOKEN, statement)
     }
 
+    /// What an administrator of the warehouse may do: plan faults.
+    pub fn administer(&self, verb: &str, path: &str, body: Option<&Value>) -> Answer {
+        let bearer = format!("Bearer {WAREHOUSE_TOKEN}");
+        let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+        ask(self.warehouse_rest, &talk::request(verb, path, &headers, body.map(|body| body.to_string().into_bytes()).as_deref()))
+    }
+
     pub fn direct(&self) -> Storage<'static> {
         Storage::at(self.warehouse_storage, WAREHOUSE_TOKEN, "door/direct")
     }
 
     /// One line of the configuration.
-    fn set(&self, name: &str, value: &str) {
+    pub fn set(&self, name: &str, value: &str) {
         let text = std::fs::read_to_string(self.folder.join("sluice.toml")).unwrap();
         let before = text.lines().find(|line| line.starts_with(&format!("{name} = "))).unwrap().to_owned();
         self.configure(&before, &format!("{name} = {value}"));

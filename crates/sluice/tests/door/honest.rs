@@ -10,6 +10,7 @@ use crate::world::{API, World};
 use serde_json::{Map, Value, json};
 use sluice_testkit::honest;
 use sluice_testkit::interference::generate::statement;
+use sluice_testkit::interference::variants::content;
 use std::collections::BTreeMap;
 
 const WRITTEN: &str = include_str!("data/honest.txt");
@@ -55,7 +56,7 @@ fn ordinary_work_comes_through_as_it_is() {
     let policy = starter_with(&[OF_THE_DEMO, WITHOUT_LIMITS].concat());
     let world = World::start_unpaced("honest", policy.path());
     make_models(&world);
-    fill(&world, SMALL, 0);
+    fill(&world, SMALL, &content(0));
     let work: Vec<Work> = of_models().into_iter().chain(written()).chain(generated()).collect();
     let numbered: Vec<(usize, &Work)> = work.iter().enumerate().collect();
     let judged = each(&numbered, |(number, work)| judge(&world, *number, work));

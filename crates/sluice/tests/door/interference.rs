@@ -2,190 +2,43 @@
 //!
 //! `SLUICE_DOOR_INTERFERENCE_COUNT` asks for more statements.
 
-use crate::policies::{Change, WITHOUT_LIMITS, starter_with};
+use crate::pair::{Case, Hidden, Pair, STREAMED_STEP, Twins};
 use crate::pool::each;
-use crate::storage_wire::{FORMS, Storage, bytes, rows, session};
-use crate::streamed::table_of;
-use crate::talk::Answer;
-use crate::twins::fill;
-use crate::world::{API, World};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value as Json, json};
+use crate::world::World;
+use serde_json::Value as Json;
 use sluice_mask::COARSE_BYTES;
-use sluice_testkit::interference::clinic::{TABLES, VIEW};
 use sluice_testkit::interference::generate::{Statement, statement};
 use sluice_testkit::interference::handmade;
-use sluice_testkit::interference::variants::{VARIANTS, varied};
+use sluice_testkit::interference::variants::{VARIANTS, content, varied};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 /// Masks that leave nothing of a value, and the begin of the names of the datasets in which they lie on every labelled column.
 const MASKS: [(&str, &str); 3] = [("void", "always_null"), ("blank", "default_value"), ("fixed", "constant(withheld)")];
 const FIXED_COUNT: u64 = 3_000;
 const CALLER: &str = "support-agent";
 const CLEAR_SIGHTED: &str = "analyst";
-const CLEAR_SIGHT: &str = r#"
-@id("clear-sight")
-@reason("sees what the masks of this test hide, so that it is known to differ")
-permit (
-    principal is Person in Group::"clinical-analysts",
-    action in [Action::"see", Action::"decide_by"],
-    resource
-)
-when { resource in [Label::"void", Label::"blank", Label::"fixed"] };
-"#;
+pub const CLEAR_SIGHTED_ONES: &str = "principal is Person in Group::\"clinical-analysts\"";
 const CLEAR_COUNT: usize = 150;
-/// What policy permits of a labelled column, a masked caller may learn: agents count values.
-const WITHOUT_COUNTS: Change = (
-    "permit (principal is Agent, action == Action::\"count\", resource);",
-    "permit (principal is Agent, action == Action::\"connect\", resource);",
-);
 /// Below these it would be a test of refusals.
 const ANSWERED_PERCENT_MIN: usize = 40;
 const CLEAR_DIFFERENT_PERCENT_MIN: usize = 25;
 /// Where all counts of bytes are told by steps, nothing is compared.
 const EXACT_PERCENT_MIN: usize = 1;
-/// Of one statement in so many the rows are read as streams, too.
-const STREAMED_STEP: u64 = 8;
 const STREAMED_PERCENT_MIN: usize = 4;
 /// Between two looks at the warehouse's log, which is bounded.
 const PART: usize = 600;
 
-struct Case {
-    seed: u64,
-    /// Its rows are read as streams, too.
-    is_streamed: bool,
-    mask: &'static str,
-    dataset: String,
-    text: String,
-}
-
-impl Case {
-    /// Statements over the same tables come one behind the other: the engine builds all of its functions anew for tables that it does not remember,
-    /// which takes longer than a statement.
-    fn neighbours(&self) -> (String, Vec<bool>, u64) {
-        let names = TABLES.iter().map(|table| self.text.contains(&format!("{}.{}", self.dataset, table.name)));
-        (self.dataset.clone(), names.collect(), self.seed)
-    }
-}
-
 /// The first warehouse holds the base in every dataset, the second one a variant in each.
-struct Pair {
-    worlds: [World; 2],
-}
-
-impl Pair {
-    fn start() -> Pair {
-        let policy = starter_with(&[&[WITHOUT_COUNTS], &WITHOUT_LIMITS[..]].concat());
-        let labels = policy.path().join("labels.toml");
-        let text = std::fs::read_to_string(&labels).unwrap() + &labels_of_masks();
-        std::fs::write(&labels, text).unwrap();
-        std::fs::write(policy.path().join("clear.cedar"), CLEAR_SIGHT).unwrap();
-        let worlds = ["base", "variant"].map(|side| World::start_unpaced(&format!("interference-{side}"), policy.path()));
-        for (position, world) in worlds.iter().enumerate() {
-            for (dataset, variant) in datasets() {
-                fill(world, &dataset, variant * position);
-            }
-        }
-        Pair { worlds }
-    }
-
-    /// What both say, as far as it may be compared.
-    fn ask(&self, caller: &str, case: &Case) -> [Json; 2] {
-        let mut answers = self.worlds.each_ref().map(|world| ask(world, caller, case));
-        // A call is held for ten seconds at most: what took longer in one of them is asked for in both.
-        if answers.iter().any(|answer| answer.status == 200 && answer.json()["jobComplete"] == false) {
-            answers = [0, 1].map(|side| ended(&self.worlds[side], caller, &answers[side]));
-        }
-        [0, 1].map(|side| {
-            let (world, answer) = (&self.worlds[side], &answers[side]);
-            let mut said = told(answer);
-            if case.is_streamed && answer.status == 200 {
-                said["streams"] = streamed(world, caller, case, answer);
-            }
-            said
-        })
-    }
-}
-
-fn datasets() -> Vec<(String, usize)> {
-    MASKS.iter().flat_map(|(name, _)| (1..VARIANTS).map(move |variant| (format!("{name}_{variant}"), variant))).collect()
-}
-
-fn labels_of_masks() -> String {
-    let mut text = String::new();
-    for (name, mask) in MASKS {
-        let columns = TABLES
-            .iter()
-            .filter(|table| table.name != VIEW.0)
-            .flat_map(|table| table.labelled.iter().map(move |path| format!("\"acme-prod.{name}_*.{}.{path}\"", table.name)));
-        let columns = columns.collect::<Vec<_>>().join(", ");
-        write!(text, "\n[labels.{name}]\nmask = \"{mask}\"\nreason = \"leaves nothing\"\ncolumns = [{columns}]\n").unwrap();
-    }
-    text
-}
-
-fn ask(world: &World, caller: &str, case: &Case) -> Answer {
-    let body = json!({
-        "query": case.text,
-        "useLegacySql": false,
-        "timeoutMs": 20_000,
-        "defaultDataset": { "projectId": "acme-prod", "datasetId": case.dataset },
-    });
-    world.call(caller, "POST", &format!("{API}/queries"), Some(&body))
-}
-
-/// The rows of a job that was begun, when they are there.
-fn ended(world: &World, caller: &str, begun: &Answer) -> Answer {
-    let Some(job) = begun.json()["jobReference"]["jobId"].as_str().map(str::to_owned) else { return begun.clone() };
-    loop {
-        let answer = world.call(caller, "GET", &format!("{API}/queries/{job}?location=US"), None);
-        if answer.status != 200 || answer.json()["jobComplete"] != false {
-            return answer;
-        }
-    }
-}
-
-/// What a client is told that reads the result by the Storage API: its schema, its messages as they came, and its cells.
-fn streamed(world: &World, caller: &str, case: &Case, answer: &Answer) -> Json {
-    let job = answer.json()["jobReference"]["jobId"].as_str().unwrap_or_default().to_owned();
-    let described = world.call(caller, "GET", &format!("{API}/jobs/{job}?location=US"), None);
-    let Some((dataset, table)) = table_of(&described.json()) else { return Json::Null };
-    let (storage, form) = (Storage::of(world, caller), FORMS[usize::try_from(case.seed / STREAMED_STEP).unwrap() % FORMS.len()]);
-    let read = storage.create(session(&dataset, &table, form)).and_then(|opened| {
-        let messages = opened.streams.iter().map(|stream| storage.messages(&stream.name, 0)).collect::<Result<Vec<_>, _>>()?.concat();
-        Ok((opened, messages))
-    });
-    let (opened, messages) = match read {
-        Ok(read) => read,
-        Err(status) => return json!({ "code": format!("{:?}", status.code()), "message": without_ids(status.message()) }),
-    };
-    let cells = json!(rows(&opened, &messages));
-    let packed: Vec<String> = messages.iter().map(|message| STANDARD.encode(bytes(message))).collect();
-    json!({ "rows": cells, "schema": format!("{:?}", opened.schema), "count": opened.estimated_row_count,
-        "bytes": opened.estimated_total_bytes_scanned, "messages": packed })
-}
-
-/// Without ids and times. Every count of bytes stays: where a labelled column can be counted it is told by steps, and elsewhere exactly.
-fn told(answer: &Answer) -> Json {
-    let mut body = answer.json();
-    for name in ["jobReference", "queryId", "creationTime", "startTime", "endTime", "totalSlotMs"] {
-        body.as_object_mut().unwrap().remove(name);
-    }
-    json!({ "status": answer.status, "body": without_ids(&body.to_string()) })
+fn pair() -> Pair {
+    let hidden = MASKS.map(|(name, mask)| Hidden::everywhere(name, mask));
+    let datasets = MASKS.iter().flat_map(|(name, _)| (1..VARIANTS).map(move |variant| (format!("{name}_{variant}"), variant)));
+    let twins: Vec<Twins> = datasets.map(|(dataset, variant)| Twins { dataset, contents: [0, variant].map(content) }).collect();
+    Pair::start("interference", &[], &hidden, &twins, CLEAR_SIGHTED_ONES)
 }
 
 fn is_exact(told: &Json) -> bool {
     let body: Json = told["body"].as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     body["totalBytesProcessed"].as_str().and_then(|text| text.parse::<u64>().ok()).is_some_and(|bytes| bytes % COARSE_BYTES != 0)
-}
-
-fn without_ids(told: &str) -> String {
-    let mut parts = told.split("Quote `");
-    let first = parts.next().unwrap_or_default().to_owned();
-    let rest = parts.map(|part| part.split_once('`').map_or(part, |(_, rest)| rest));
-    rest.fold(first, |all, part| all + "Quote it" + part)
 }
 
 /// Masks by turns, and variants by turns among those that change most of the labelled columns that the statement names.
@@ -208,7 +61,7 @@ fn count() -> u64 {
 
 #[test]
 fn a_masked_caller_learns_nothing_of_labelled_values() {
-    let pair = Pair::start();
+    let pair = pair();
     let written = handmade::statements();
     let generated = (1..=count()).map(|seed| case(seed, &statement(seed, true)));
     let mut cases: Vec<Case> = generated.chain(written.iter().zip(1_000_000..).map(|(made, seed)| case(seed, made))).collect();

@@ -21,7 +21,7 @@ pub fn of_warehouse_log(log: &[Value], records: &[Record]) -> Vec<String> {
     let mut jobs = BTreeSet::new();
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut last: BTreeMap<&str, u64> = BTreeMap::new();
-    let mut tables = BTreeSet::new();
+    let pages = pages(records);
     let mut wrong = Vec::new();
     for entry in log {
         let target = entry["target"].as_str().unwrap_or_default();
@@ -52,9 +52,10 @@ pub fn of_warehouse_log(log: &[Value], records: &[Record]) -> Vec<String> {
                     &format!("bigquery.{method}")
                 };
                 let count = seen.entry(api.to_owned()).or_default();
-                *count += usize::from(!is_repeated && !is_further_page(target, &mut tables));
+                *count += usize::from(!is_repeated);
                 let before = admitted.iter().filter(|record| record.api().starts_with(api) && record.time_ms <= at_ms);
-                before.count() >= *count
+                let asked = before.map(|record| record.subject.as_deref().and_then(|subject| pages.get(subject)).copied().unwrap_or(1));
+                asked.sum::<usize>() >= *count
             }
         };
         if !is_fine {
@@ -64,10 +65,11 @@ pub fn of_warehouse_log(log: &[Value], records: &[Record]) -> Vec<String> {
     wrong
 }
 
-/// Of a table whose rows were asked for before: one answer can be of several pages.
-fn is_further_page<'a>(target: &'a str, tables: &mut BTreeSet<&'a str>) -> bool {
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    path.ends_with("/data") && !tables.insert(path) && query.contains("startIndex=")
+/// How many pages of BigQuery's an answer was made of, by its request: its end says so where there were several.
+fn pages(records: &[Record]) -> BTreeMap<&str, usize> {
+    let ends = records.iter().filter(|record| record.kind.is_terminal());
+    let counted = ends.filter_map(|end| Some((end.subject.as_deref()?, end.sections.get("meta")?["counts"]["pages"].as_u64()?)));
+    counted.map(|(subject, pages)| (subject, usize::try_from(pages).unwrap())).collect()
 }
 
 /// No statement was taken twice. Each INSERT of the test writes a row of its own.

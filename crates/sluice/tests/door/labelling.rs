@@ -137,3 +137,64 @@ fn columns_are_suggested_by_their_names() {
     });
     drop(world.finish());
 }
+
+/// Of a column that holds what was computed from labelled values no part is shown, whoever says so and however. A plain label after that lifts nothing.
+#[test]
+fn what_a_person_says_was_computed_shows_no_part() {
+    let world = World::start("labels-computed");
+    let folder = path(&world.folder);
+    let columns = ["by_hand", "by_list", "by_json", "plain"];
+    let direct = |statement: &str| {
+        let answer = world.direct("POST", &format!("{API}/queries"), Some(&json!({ "query": statement, "useLegacySql": false })));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    };
+    direct(&format!("CREATE TABLE staging.told AS SELECT 1 AS id, {}", columns.map(|name| format!("'waits' AS {name}")).join(", ")));
+    let ssn = world.direct_cell("SELECT ssn FROM clinic.patients WHERE id = 1");
+    let full = |column: &str| format!("acme-prod.staging.told.{column}");
+    let by = ["--config", &folder, "--by", "ana", "--reason", "they are reversed"];
+    let lists = tempfile::tempdir().unwrap();
+    let import = |name: &str, text: &str, more: &[&str]| {
+        let list = lists.path().join(name);
+        std::fs::write(&list, text).unwrap();
+        said(&[&["labels", "import", list.to_str().unwrap()], &by[..], more].concat())
+    };
+    // What is secret comes after the labels.
+    let csv = |names: &[&str]| names.iter().fold("column,label\n".to_owned(), |all, name| format!("{all}{},national_id\n", full(name)));
+    assert!(import("plain.csv", &csv(&columns), &[]).starts_with("4 labels imported"));
+    let ask = |column: &str| {
+        let rest = query(&world, "report-job", &format!("SELECT {column} FROM staging.told WHERE id = 1"));
+        let listed = world.call("report-job", "GET", &format!("{API}/datasets/staging/tables/told/data?selectedFields={column}"), None);
+        let listed = listed.json()["rows"][0]["f"][0]["v"].clone();
+        (cells(&rest)[0].clone(), listed)
+    };
+    let shows = |last: &str| {
+        let shown = json!(format!("XXXXX{}", &last[last.len() - 4..]));
+        move |pair: (Value, Value)| pair == (shown.clone(), shown.clone())
+    };
+    wait_for("they are masked", || columns.iter().all(|column| shows("waits")(ask(column))));
+    direct(&format!("UPDATE staging.told SET {} WHERE TRUE", columns.map(|name| format!("{name} = '{ssn}'")).join(", ")));
+    said(&[&["labels", "set", "--computed", "--label", "national_id"], &by[..], &[&full("by_hand")]].concat());
+    let told = import("computed.csv", &csv(&["by_list"]), &["--computed"]);
+    assert!(told.starts_with("1 labels imported, 0 were there already"), "{told}");
+    let list = json!([{ "column": full("by_json"), "label": "national_id" }]).to_string();
+    let told = import("computed.json", &list, &["--computed"]);
+    assert!(told.starts_with("1 labels imported, 0 were there already"), "{told}");
+    let told = import("computed.csv", &csv(&["by_list"]), &["--computed"]);
+    assert!(told.starts_with("0 labels imported, 1 were there already"), "{told}");
+    let hidden = ["by_hand", "by_list", "by_json"];
+    let nothing = || hidden.iter().all(|column| ask(column) == (json!(""), json!("")));
+    wait_for("no part is shown", nothing);
+    assert!(shows(&ssn)(ask("plain")));
+    // What it is said to be without a word of that comes after it and takes nothing back.
+    said(&[&["labels", "set", "--label", "national_id"], &by[..], &[&full("by_hand")]].concat());
+    import("again.csv", &csv(&hidden), &[]);
+    let told = import("other.csv", &format!("column,label\n{},home\n", full("plain")), &[]);
+    assert!(told.starts_with("1 labels imported"), "{told}");
+    wait_for("the last one is in force", || ask("plain") == (json!(""), json!("")));
+    assert!(nothing());
+    let listed = said(&["labels", "list", "--config", &folder, "--table", "acme-prod.staging.told"]);
+    for column in hidden {
+        assert!(listed.contains(&format!("{}  national_id, computed  since ", full(column))), "{listed}");
+    }
+    drop(world.finish());
+}

@@ -9,7 +9,11 @@ mod attempts;
 #[cfg(test)]
 mod beside;
 #[cfg(test)]
+mod between;
+#[cfg(test)]
 mod bulk;
+#[cfg(test)]
+mod by_place;
 #[cfg(test)]
 mod canaries;
 #[cfg(test)]
@@ -35,6 +39,10 @@ mod flows;
 #[cfg(test)]
 mod frames;
 #[cfg(test)]
+mod gate;
+#[cfg(test)]
+mod grown;
+#[cfg(test)]
 mod guesses;
 #[cfg(test)]
 mod h2;
@@ -49,6 +57,8 @@ mod interference;
 #[cfg(test)]
 mod invariants;
 #[cfg(test)]
+mod kept;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod labelling;
@@ -60,11 +70,16 @@ mod long;
 mod malformed;
 #[cfg(test)]
 mod masks;
+#[cfg(test)]
 mod meanwhile;
+#[cfg(test)]
+mod measured;
 #[cfg(test)]
 mod numbers;
 #[cfg(test)]
 mod ownership;
+#[cfg(test)]
+mod pair;
 #[cfg(test)]
 mod partitions;
 #[cfg(test)]
@@ -105,6 +120,8 @@ mod streamed;
 mod streams;
 #[cfg(test)]
 mod talk;
+#[cfg(test)]
+mod tokens;
 #[cfg(test)]
 mod told;
 #[cfg(test)]

@@ -6,15 +6,18 @@ use serde_json::{Map, Value as Json, json};
 use sluice_model::Type;
 use sluice_testkit::interference::clinic::{ClinicTable, TABLES, VIEW};
 use sluice_testkit::interference::value::Value;
-use sluice_testkit::interference::variants::content;
+use sluice_testkit::interference::variants::Rows;
+
+/// Rows by the name of their table, in the order of the clinic's tables.
+pub type Tables = Vec<(&'static str, Rows)>;
 
 /// Makes the dataset at the warehouse itself.
-pub fn fill(world: &World, dataset: &str, variant: usize) {
+pub fn fill(world: &World, dataset: &str, tables: &Tables) {
     let made =
         |answer: Answer| assert!(answer.status == 200 && answer.json().get("insertErrors").is_none(), "{dataset}: {}", answer.text());
     let body = json!({ "datasetReference": { "projectId": "acme-prod", "datasetId": dataset }, "location": "US" });
     made(world.direct("POST", &format!("{API}/datasets"), Some(&body)));
-    for (table, (_, rows)) in TABLES.iter().zip(content(variant)) {
+    for (table, (_, rows)) in TABLES.iter().zip(tables) {
         let columns: Vec<String> = table.columns.iter().map(|(name, kind)| format!("`{name}` {kind}")).collect();
         let create = match table.name == VIEW.0 {
             true => format!("CREATE VIEW {dataset}.{} AS {}", table.name, VIEW.1.replace(".clinic.", &format!(".{dataset}."))),
