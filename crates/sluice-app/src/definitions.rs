@@ -154,6 +154,8 @@ mod tests {
             locations: Vec::new(),
             child_job: true,
             span: None,
+            reads_files: false,
+            shapes: Vec::new(),
         };
         let work = QueryWork {
             text: String::new(),
