@@ -1,6 +1,7 @@
 //! From a request to a permit that is on record: policy, a dry run where anybody asks for it, policy again.
 
 use crate::gateway::{Gateway, Passage};
+use crate::plain::plain;
 use crate::ports::{InForce, UpstreamError, UpstreamFault, UpstreamFaultKind};
 use crate::probing::Probe;
 use crate::record;
@@ -224,7 +225,7 @@ fn asks_anew(request: &Request) -> bool {
 pub(crate) fn failed(fault: UpstreamFault, may_tell: MayTell) -> Why {
     let refused = fault.kind == UpstreamFaultKind::Refused;
     let may = |error: &&UpstreamError| refused && tells_error(&error.reason, may_tell);
-    let told = fault.error.as_ref().filter(may).map(|error| error.message.clone());
+    let told = fault.error.as_ref().filter(may).map(|error| error_text(&error.message, may_tell));
     Why::Upstream { fault: Box::new(fault), told }
 }
 
@@ -240,6 +241,11 @@ pub(crate) fn tells_error(reason: &str, may_tell: MayTell) -> bool {
         // Of what a statement takes other texts speak, in numbers.
         false => may_tell.errors && MISTAKES.contains(&reason),
     }
+}
+
+/// Whole to whoever may see all that the statement reads. To others without what no word of BigQuery's is.
+pub(crate) fn error_text(message: &str, may_tell: MayTell) -> String {
+    if may_tell.texts { message.to_owned() } else { plain(message) }
 }
 
 fn word(verdict: &Verdict) -> &'static str {

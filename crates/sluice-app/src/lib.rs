@@ -16,6 +16,7 @@ mod labels;
 mod onward;
 mod partition;
 mod places;
+mod plain;
 mod ports;
 mod probing;
 mod query;

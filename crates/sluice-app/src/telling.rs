@@ -1,6 +1,6 @@
 //! What the owner of a job is told of it: all, or all that cannot hold what it may not see.
 
-use crate::decide::tells_error;
+use crate::decide::{error_text, tells_error};
 use crate::gateway::{Gateway, Passage};
 use crate::job::{JobName, JobWork, KnownJob, Part};
 use crate::ports::{JobState, UpstreamError};
@@ -81,7 +81,8 @@ impl Gateway {
         let told = self.withheld(state, &[]);
         match error {
             Some(error) => {
-                let error = UpstreamError { location: told.error.as_ref().and_then(|withheld| withheld.location.clone()), ..error };
+                let location = told.error.as_ref().and_then(|withheld| withheld.location.clone());
+                let error = UpstreamError { location, message: error_text(&error.message, may_tell), ..error };
                 JobState { error: Some(error.clone()), errors: vec![error], ..told }
             }
             None => told,

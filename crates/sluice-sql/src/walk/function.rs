@@ -20,6 +20,27 @@ struct Call {
     ignores_nulls: bool,
 }
 
+/// What these give is no longer than what one of their arguments is.
+const NO_LONGER_THAN_AN_ARGUMENT: [&str; 17] = [
+    "$case_no_value",
+    "$case_with_value",
+    "any_value",
+    "greatest",
+    "if",
+    "least",
+    "left",
+    "ltrim",
+    "max",
+    "min",
+    "nullif",
+    "regexp_extract",
+    "reverse",
+    "right",
+    "rtrim",
+    "substr",
+    "trim",
+];
+
 impl Walker<'_> {
     pub(super) fn call(&mut self, node: NodeId) -> Flow {
         let full = self.tree.child(node, "function").and_then(|function| self.tree.text(function, "name")).unwrap_or_default();
@@ -213,7 +234,7 @@ impl Walker<'_> {
 
     /// BigQuery fails for values that are too big. By itself that is one failure a job; under a handler it is as many as the script has statements.
     fn makes_size(&self, node: NodeId, name: &str) -> bool {
-        let chooses = matches!(name, "if" | "$case_no_value" | "$case_with_value" | "nullif") || builtin::table().kept(name).is_some();
+        let chooses = NO_LONGER_THAN_AN_ARGUMENT.contains(&name) || builtin::table().kept(name).is_some();
         let kind = crate::kind::of(self.tree, node);
         !chooses && kind.is_none_or(|kind| matches!(kind, Type::String | Type::Bytes | Type::Json | Type::Array(_)))
     }

@@ -40,7 +40,7 @@ const HELD: &str = "
 1 unresolved: ML.ADVANCED_WEIGHTS
 1 unresolved: ML.ARIMA_COEFFICIENTS
 1 unresolved: ML.CENTROIDS
-2 unresolved: ML.DECODE_IMAGE
+3 unresolved: ML.DECODE_IMAGE
 5 unresolved: ML.EVALUATE
 1 unresolved: ML.FEATURE_IMPORTANCE
 1 unresolved: ML.FEATURE_INFO

@@ -19,8 +19,8 @@ const FILES: [&str; 3] = ["shop", "tpch", "tpcds"];
 /// The labels of the demo, on the tables of the demo alone: those of the models and of the small clinic hold nobody's secrets.
 const OF_THE_DEMO: [Change; 2] = [
     (
-        "columns = [\"*.*.*.email\",",
-        "columns = [\"acme-prod.clinic.*.email\", \"acme-prod.shop.*.email\", \"acme-prod.staging.raw_patients.email\",",
+        "columns = [\"*.*.*.email\"]",
+        "columns = [\"acme-prod.clinic.*.email\", \"acme-prod.shop.*.email\", \"acme-prod.staging.raw_patients.email\"]",
     ),
     ("columns = [\"*.*.*.ssn\", \"*.*.*.national_id\"]", "columns = [\"acme-prod.clinic.*.ssn\", \"acme-prod.staging.raw_patients.ssn\"]"),
 ];

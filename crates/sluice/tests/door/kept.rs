@@ -21,8 +21,8 @@ use std::collections::BTreeMap;
 const WITHOUT_PATTERNS: [Change; 2] = [
     ("columns = [\"*.*.*.ssn\", \"*.*.*.national_id\"]", "columns = [\"acme-prod.clinic.*.ssn\", \"acme-prod.staging.*.ssn\"]"),
     (
-        "columns = [\"*.*.*.email\", ",
-        "columns = [\"acme-prod.clinic.*.email\", \"acme-prod.shop.*.email\", \"acme-prod.staging.*.email\", \"acme-prod.bench.*.email\", ",
+        "columns = [\"*.*.*.email\"]",
+        "columns = [\"acme-prod.clinic.*.email\", \"acme-prod.shop.*.email\", \"acme-prod.staging.*.email\", \"acme-prod.bench.*.email\"]",
     ),
 ];
 /// What hides text, and what leaves the year of a moment.

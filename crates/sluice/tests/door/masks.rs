@@ -275,7 +275,7 @@ fn statements_of_a_script_are_not_mixed_up() {
 fn a_long_page_is_masked_on_its_way() {
     let world = World::start("masks-long");
     let statement = "SELECT p.id, p.ssn, REPEAT('größer ', 30) AS filler, p.phones FROM clinic.patients AS p, clinic.logins AS a, clinic.measurements AS b, \
-                     (SELECT number FROM UNNEST([1, 2, 3]) AS number) WHERE p.id < 4 ORDER BY p.id";
+                     (SELECT number FROM UNNEST([1, 2, 3, 4]) AS number) WHERE p.id < 4 ORDER BY p.id";
     let body = json!({ "query": statement, "useLegacySql": false, "maxResults": 0 });
     let answer = world.call("report-job", "POST", &format!("{API}/queries"), Some(&body)).json();
     let path = format!("{API}/queries/{}?location=US", answer["jobReference"]["jobId"].as_str().unwrap_or_else(|| panic!("{answer}")));

@@ -59,6 +59,11 @@ fn a_label_that_comes_onto_a_source_while_a_job_runs_goes_on_with_it() {
     }
     labels(&world, &["set", "--label", "health", "--by", "ana", "--reason", "seen in a review", "acme-prod.staging.by_hand.a"]);
     assert!(!is_done(&world, &set), "it waits for rows");
+    // A running gateway holds to it within a second.
+    let until = Instant::now() + WITHIN;
+    while query(&world, "support-agent", "SELECT a FROM staging.by_hand").text().contains("plain") {
+        assert!(Instant::now() < until, "the label is not heard of");
+    }
     let filled = query(&world, "etl-nightly", "INSERT INTO staging.by_hand VALUES ('plain too')");
     assert_eq!(filled.status, 200, "{}", filled.text());
     let until = Instant::now() + WITHIN;

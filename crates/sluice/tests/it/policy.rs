@@ -8,7 +8,7 @@ const CATALOG: [&str; 2] = ["--catalog", "examples/clinic"];
 
 #[test]
 fn a_sound_set_is_summed_up() {
-    run(&["policy", "check", STARTER]).check(0, &["starter: 33 rules, 5 labels, 2 limits, ", "sha256:"]);
+    run(&["policy", "check", STARTER]).check(0, &["starter: 33 rules, 6 labels, 2 limits, ", "sha256:"]);
     let said = run(&["policy", "check", STARTER, "--json"]).json();
     assert_eq!((said["problems"].as_array().unwrap().len(), said["set"]["rules"].as_u64()), (0, Some(33)));
 }
