@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 /// Stands for what is left out.
-const LEFT_OUT: &str = "...";
+const LEFT_OUT: &str = "(...)";
 /// Of the line and of the column in `at [12:34]`.
 const PLACE_DIGITS_MAX: usize = 5;
 
@@ -67,17 +67,17 @@ mod tests {
     #[test]
     fn nothing_but_known_words_is_told() {
         let check = |message: &str, expect: &str| assert_eq!(plain(message), expect);
-        check("division by zero: 1 / 0", "division by zero: ...");
-        check("Bad int64 value: 995-76-0013", "Bad int64 value: ...");
-        check("Bad int64 value: 995-76-0013; error in SUM at [12:34]", "Bad int64 value: ...; error in SUM at [12:34]");
-        check("Bad value: Ines Ito, ines@x.example; at [1:2] and more", "Bad value: ...; at [...] and more");
+        check("division by zero: 1 / 0", "division by zero: (...)");
+        check("Bad int64 value: 995-76-0013", "Bad int64 value: (...)");
+        check("Bad int64 value: 995-76-0013; error in SUM at [12:34]", "Bad int64 value: (...); error in SUM at [12:34]");
+        check("Bad value: Ines Ito, ines@x.example; at [1:2] and more", "Bad value: (...); at [(...)] and more");
         check("LIMIT expects a non-negative integer at [1:8]", "LIMIT expects a non-negative integer at [1:8]");
         check(
             "Cannot query over table 'p.d.t' without a filter over column(s) 'day' that can be used for partition elimination",
-            "Cannot query over table '...' without a filter over column(s) '...' that can be used for partition elimination",
+            "Cannot query over table '(...)' without a filter over column(s) '(...)' that can be used for partition elimination",
         );
-        check("größer als 5", "...");
-        check(" at [1:999999]", " at [...]");
+        check("größer als 5", "(...)");
+        check(" at [1:999999]", " at [(...)]");
         check("", "");
         check("\u{7f}\n\0 value", " value");
     }

@@ -137,8 +137,7 @@ mod tests {
             for (form, schema) in
                 [RowForm::Avro, RowForm::Arrow(Compression::None)].into_iter().flat_map(|form| schemas.clone().map(|schema| (form, schema)))
             {
-                for (stats, throttle_percent) in stats.clone().into_iter().flat_map(|stats| [0, 7].map(|percent| (stats.clone(), percent)))
-                {
+                for (stats, throttle_percent) in stats.into_iter().flat_map(|stats| [0, 7].map(|percent| (stats, percent))) {
                     let throttle_state = Some(ThrottleState { throttle_percent });
                     let around =
                         ReadRowsResponse { row_count, stats, throttle_state, schema: schema.clone(), ..ReadRowsResponse::default() };

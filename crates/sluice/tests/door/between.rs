@@ -52,7 +52,7 @@ fn plant(direct: &dyn Fn(&str, &str, Option<&Value>) -> Answer, table: &str, sho
     assert_eq!(made.status, 200, "{}", made.text());
     let started = Instant::now();
     let path = format!("{API}/datasets/staging/tables/{table}");
-    while direct("GET", &path, None).json()["numRows"] != ROWS.to_string() {
+    while direct("GET", &path, None).json()["numRows"] != json!(ROWS.to_string()) {
         assert!(started.elapsed() < PLANTED_WITHIN, "{table} is not there");
         pause(Duration::from_millis(100));
     }

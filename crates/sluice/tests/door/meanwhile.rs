@@ -1,6 +1,7 @@
 //! A job reads a table when it comes to it. A label that came onto the table since the job was decided on goes with what the job writes.
 
 use crate::policies::{WITHOUT_APPROVAL, starter_with};
+use crate::program::pause;
 use crate::talk::Answer;
 use crate::world::{API, World, of_mark};
 use serde_json::json;
@@ -69,7 +70,7 @@ fn a_label_that_comes_onto_a_source_while_a_job_runs_goes_on_with_it() {
     let until = Instant::now() + WITHIN;
     while ![&copies, &again, &set].iter().all(|job| is_done(&world, job)) {
         assert!(Instant::now() < until, "the scripts do not end");
-        std::thread::sleep(Duration::from_millis(200));
+        pause(Duration::from_millis(200));
     }
     let clear = world.direct_cell("SELECT MIN(a) FROM staging.w");
     assert!(clear.starts_with('9'), "{clear}");

@@ -159,7 +159,7 @@ fn sizes_of_tables_that_carry_labels_are_told_to_who_may_see_them() {
     for name in names {
         let [_, real] = table(&world, "etl-nightly", "measured", name);
         let bytes: u64 = real["numBytes"].as_str().unwrap().parse().unwrap();
-        assert!(bytes > 0 && bytes % COARSE_BYTES != 0, "{name}: {bytes}");
+        assert!(bytes > 0 && !bytes.is_multiple_of(COARSE_BYTES), "{name}: {bytes}");
         let callers = SEES_NOTHING.map(|caller| (caller, false)).into_iter().chain([(SEES_HEALTH, true), ("etl-nightly", true)]);
         for (caller, is_exact) in callers {
             let [told, real] = table(&world, caller, "measured", name);

@@ -113,8 +113,10 @@ fn nothing_of_a_token_can_be_changed() {
         let mut changed: Vec<String> = (0..token.len())
             .step_by(step)
             .map(|place| {
-                let other = if &token[place..=place] == "0" { "1" } else { "0" };
-                format!("{}{other}{}", &token[..place], &token[place + 1..])
+                let (before, from) = token.split_at(place);
+                let (letter, behind) = from.split_at(1);
+                let other = if letter == "0" { "1" } else { "0" };
+                format!("{before}{other}{behind}")
             })
             .collect();
         let (row, tag) = token.rsplit_once('.').unwrap();
@@ -126,7 +128,7 @@ fn nothing_of_a_token_can_be_changed() {
             format!("{token}0"),
             format!("{token}%20"),
             format!("%20{token}"),
-            token[..token.len() - 1].to_owned(),
+            token.split_at(token.len() - 1).0.to_owned(),
             format!("{row}."),
             row.to_owned(),
             "sluice.".to_owned(),
