@@ -3,22 +3,28 @@
 use crate::talk::Answer;
 use crate::world::{API, World};
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use sluice_sandbox::data::clinic::ClinicSettings;
 use std::collections::{BTreeSet, HashMap};
 
 /// A run of letters and digits this long is made for its one value, and stands for it.
 const CORE_LETTERS: usize = 10;
-/// A part of such a run that no other text of a test holds by chance.
+/// A part of such a run that no other text of a test holds by chance, where it is no number to quote and no hash.
 const PART_LETTERS: usize = 7;
+/// A number to quote, and a hash as a mask gives it: nobody who asks chooses a letter of them.
+const REFERENCE_LETTERS: usize = 32;
+const HASH_LETTERS: usize = 44;
+const BEFORE_REFERENCE: &str = "Quote `";
+/// Of a text in which something was found, so much is shown around it.
+const AROUND_LETTERS: usize = 40;
 /// What needles are found by. Every one of them is longer.
 const HEAD_BYTES: usize = 4;
 /// Labelled columns beside those that the clinic declares.
 const BESIDE: [(&str, &str); 4] =
     [("staging.raw_patients", "ssn"), ("staging.raw_patients", "email"), ("staging.raw_visits", "diagnosis"), ("shop.customers", "email")];
 
-/// Four ways to look at a text, with what must not be seen in each.
+/// Five ways to look at a text, with what must not be seen in each.
 #[derive(Default)]
 pub struct Canaries {
     /// As it is.
@@ -29,6 +35,8 @@ pub struct Canaries {
     numbers: Needles,
     /// Letters and digits of cells and messages alone, in small letters, one behind the other.
     letters: Needles,
+    /// The same without numbers to quote and hashes, for parts of values.
+    parts: Needles,
 }
 
 impl Canaries {
@@ -61,8 +69,8 @@ impl Canaries {
             }
             // Numbers alone occur by chance.
             if core.len() == CORE_LETTERS && core.bytes().any(|byte| byte.is_ascii_alphabetic()) {
-                canaries.letters.add(core.get(..PART_LETTERS).unwrap(), &format!("the begin of `{value}` of {column}"));
-                canaries.letters.add(core.get(CORE_LETTERS - PART_LETTERS..).unwrap(), &format!("the end of `{value}` of {column}"));
+                canaries.parts.add(core.get(..PART_LETTERS).unwrap(), &format!("the begin of `{value}` of {column}"));
+                canaries.parts.add(core.get(CORE_LETTERS - PART_LETTERS..).unwrap(), &format!("the end of `{value}` of {column}"));
             }
         }
         canaries
@@ -93,7 +101,7 @@ impl Canaries {
     /// In whatever was written somewhere.
     pub fn find(&self, text: &str) -> Option<String> {
         let found = self.exact.find(text).or_else(|| self.lowered.find(&text.to_lowercase()));
-        found.or_else(|| self.numbers.find(&numbers(text))).map(str::to_owned)
+        found.or_else(|| self.numbers.find(&numbers(text)))
     }
 
     /// In status, headers and body, and in what its cells say together, row by row and column by column.
@@ -103,12 +111,10 @@ impl Canaries {
             return Some(found);
         }
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let rows = body["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let width = rows.iter().filter_map(|row| row["f"].as_array()).map(Vec::len).max().unwrap_or_default();
-        let mut views = vec![texts(&body["error"]), texts(&body["errors"]), texts(&body["status"]), rows.iter().map(texts).collect()];
-        views.extend((0..width).map(|column| rows.iter().map(|row| texts(&row["f"][column])).collect::<String>()));
-        let views = views.iter().map(|view| view.to_lowercase());
-        views.into_iter().find_map(|view| self.lowered.find(&view).or_else(|| self.letters.find(&letters(&view)))).map(str::to_owned)
+        let found = views(&body, &str::to_owned)
+            .into_iter()
+            .find_map(|view| self.lowered.find(&view).or_else(|| self.letters.find(&letters(&view))));
+        found.or_else(|| views(&body, &chosen).into_iter().find_map(|view| self.parts.find(&letters(&view))))
     }
 }
 
@@ -149,7 +155,8 @@ impl Needles {
         }
     }
 
-    fn find(&self, text: &str) -> Option<&str> {
+    /// What it is, and what stands around it.
+    fn find(&self, text: &str) -> Option<String> {
         let bytes = text.as_bytes();
         bytes.windows(HEAD_BYTES).enumerate().find_map(|(position, head)| {
             if !self.pairs[0].hold(head[0], head[1]) || !self.pairs[1].hold(head[2], head[3]) {
@@ -157,7 +164,10 @@ impl Needles {
             }
             let known = self.by_head.get(head)?;
             let found = known.iter().find(|(needle, _)| bytes[position..].starts_with(needle.as_bytes()));
-            found.map(|(_, what)| what.as_str())
+            found.map(|(needle, what)| {
+                let around = position.saturating_sub(AROUND_LETTERS)..bytes.len().min(position + needle.len() + AROUND_LETTERS);
+                format!("{what}, in `{}`", String::from_utf8_lossy(&bytes[around]))
+            })
         })
     }
 }
@@ -202,13 +212,39 @@ fn numbers(text: &str) -> String {
     format!(" {} ", parts.collect::<Vec<_>>().join(" "))
 }
 
+/// What an answer says in small letters: its error, its rows one by one and its columns one by one, each text told by `told`.
+fn views(body: &Value, told: &impl Fn(&str) -> String) -> Vec<String> {
+    let rows = body["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let width = rows.iter().filter_map(|row| row["f"].as_array()).map(Vec::len).max().unwrap_or_default();
+    let mut views = ["error", "errors", "status"].map(|field| texts(&body[field], told)).to_vec();
+    views.push(rows.iter().map(|row| texts(row, told)).collect());
+    views.extend((0..width).map(|column| rows.iter().map(|row| texts(&row["f"][column], told)).collect::<String>()));
+    views.iter().map(|view| view.to_lowercase()).collect()
+}
+
 /// Every text in a value, one behind the other.
-fn texts(value: &Value) -> String {
+fn texts(value: &Value, told: &impl Fn(&str) -> String) -> String {
     match value {
-        Value::String(text) => text.clone(),
-        Value::Array(values) => values.iter().map(texts).collect(),
-        Value::Object(fields) => fields.values().map(texts).collect(),
+        Value::String(text) => told(text),
+        Value::Array(values) => values.iter().map(|value| texts(value, told)).collect(),
+        Value::Object(fields) => fields.values().map(|value| texts(value, told)).collect(),
         _ => String::new(),
+    }
+}
+
+/// A text without what the gateway itself draws or computes: the number to quote, and all of a cell that is a hash.
+fn chosen(text: &str) -> String {
+    if text.len() == HASH_LETTERS && STANDARD.decode(text).is_ok_and(|bytes| bytes.len() == REFERENCE_LETTERS) {
+        return String::new();
+    }
+    let reference = |begin: usize| {
+        let end = begin + REFERENCE_LETTERS;
+        let is_number = text.get(begin..end).is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        (is_number && text.get(end..).is_some_and(|rest| rest.starts_with('`'))).then_some(begin..end)
+    };
+    match text.rfind(BEFORE_REFERENCE).and_then(|place| reference(place + BEFORE_REFERENCE.len())) {
+        Some(number) => [text.get(..number.start), text.get(number.end..)].into_iter().flatten().collect(),
+        None => text.to_owned(),
     }
 }
 
@@ -257,6 +293,19 @@ mod tests {
         check(&json!({ "rows": rows }), true);
         check(&json!({ "error": { "message": "Bad int64 value: 995-76-0013" } }), true);
         check(&json!({ "rows": [{ "f": [{ "v": "9\u{39}5\u{2d}76-0013" }] }] }), true);
+    }
+
+    #[test]
+    fn parts_of_a_value_are_not_looked_for_in_what_nobody_chooses() {
+        let message = |text: &str| json!({ "error": { "message": text } });
+        check(&message("Not found. Quote `77770a1b2c37777777777777777777aa` to the operator of this gateway"), false);
+        check(&message("Not found: 0a1b2c3. Quote `77777777777777777777777777777777` to the operator of this gateway"), true);
+        check(&message("Quote `77770a1b2c37777777777777777777aa"), true);
+        check(&message("Quote `77770a1b2c377` to"), true);
+        // All of a value is no chance.
+        check(&message("Quote `770a1b2c3d4e77777777777777777777` to the operator"), true);
+        check(&cell("AA0A1B2C3AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), false);
+        check(&cell("AA0A1B2C3AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), true);
     }
 
     #[test]
