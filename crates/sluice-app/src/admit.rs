@@ -1,6 +1,7 @@
 //! Everything that is no statement: descriptions, tables read whole, changes, loads, copies.
 
 use crate::asked::{MethodAsk, Reads, Visit};
+use crate::changes::Changing;
 use crate::decide::{Background, failed};
 use crate::gateway::{Gateway, Passage};
 use crate::job::{JobName, JobWork, KnownJob, Part, owner_of};
@@ -9,6 +10,7 @@ use crate::labels::with_labels;
 use crate::ports::{JobState, Resource, RowsAsk, Upload};
 use crate::query::Results;
 use crate::refusal::{self, Refused, Why};
+use crate::shapes::{Reading, Rest};
 use crate::storage::narrowed;
 use crate::trail::{Stage, Trail};
 use crate::understand::Columns;
@@ -16,6 +18,7 @@ use sluice_identity::Caller;
 use sluice_model::TableName;
 use sluice_policy::{self as policy, Known, Method, Outcome, Request, Work};
 use sluice_sql::Required;
+use sluice_sql::catalog::Snapshot;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -48,10 +51,24 @@ impl Gateway {
             ask.sends = with_labels(ask.sends, &self.job_labels(passage))?;
         }
         self.understand_expressions(&passage.visit.trail, &passage.caller.principal().to_string(), &ask).await?;
-        let (mut request, known) = self.method_request(passage, &ask).await?;
+        let reads_rows = ask.reads != Reads::Nothing && ask.begins.is_none();
+        if reads_rows {
+            // Before the decision: whoever waits here does not wait between it and the rows.
+            passage.place = Some(self.places.take(&passage.caller.principal().to_string()).await?);
+        }
+        let (since_ms, known_before) = (self.parts.machine.now_ms(), self.parts.in_force.known());
+        let (mut request, known, snapshot) = self.method_request(passage, &ask).await?;
         if ask.reads != Reads::Nothing {
             self.resume(passage, &mut request)?;
         }
+        let rest = Rest::new(&ask.connection, since_ms, &snapshot, &BTreeSet::new());
+        if reads_rows {
+            let resting = self.changes.rest_while(passage.subject, rest);
+            passage.reading = Some(Reading { resting, known: known_before });
+        } else {
+            passage.rest = rest;
+        }
+        passage.changes.clone_from(&ask.changes);
         let background = Background { known: &known, tables: &[] };
         let admission = self.admit_request(passage, request, background).await?;
         if let Some(name) = ask.begins.clone() {
@@ -70,36 +87,34 @@ impl Gateway {
                 Some(upload) => self.begin_with_file(passage, &ask, admission, job, upload).await?,
                 None => self.begin(passage, admission, job, None, false, name).await?,
             };
-            self.forget(passage, &ask.changes);
             return Ok(Admitted::Job(Box::new(self.tell_of(passage, &running.known, running.as_begun().await).await)));
         }
         let fault = |fault| failed(fault, admission.may_tell);
         if ask.reads == Reads::Nothing {
             let asking = self.parts.upstream.send(&admission.permit);
-            self.definitions.begin_methods(passage.subject, &passage.connection, &ask.changes, self.parts.machine.now_ms());
+            let changing = ask.changes.iter().map(|name| Changing { name: name.clone(), often: false });
+            self.changes.begin(passage.subject, &passage.connection, changing.collect(), self.parts.machine.now_ms());
             let answer = passage.visit.trail.upstream(Stage::UpstreamSend, asking).await;
             // Also after a fault: it may have acted.
-            self.definitions.end_methods(passage.subject, &passage.connection, &ask.changes, self.parts.machine.now_ms());
-            self.forget(passage, &ask.changes);
+            self.end_changes(passage.subject, &passage.connection).await;
             let answer = answer.map_err(fault)?;
             let answer = self.tell_of_table(passage, &admission, &known, answer).await;
             self.complete(passage, &JobState::default(), "completed").await;
             return Ok(Admitted::Resource(answer));
         }
-        passage.place = Some(self.places.take(&passage.caller.principal().to_string()).await?);
         let released = self.release(passage, admission, RowsAsk::AsSent, None).await?;
         self.complete_later(passage, &JobState::default(), &released.left());
         Ok(Admitted::Rows(Box::new(released.results())))
     }
 
     /// A table that a job of the caller's made is read as a page of that job; another's is not there.
-    pub(crate) async fn method_request(&self, passage: &Passage, ask: &MethodAsk) -> Result<(Request, Known), Why> {
+    pub(crate) async fn method_request(&self, passage: &Passage, ask: &MethodAsk) -> Result<(Request, Known, Snapshot), Why> {
         if let Some(table) = anonymous(&ask.resource) {
             let owner = owner_of(&passage.caller);
             let found = self.parts.jobs.find_by_destination(&ask.connection, table).await?;
             let found = found.filter(|known| known.owner == owner);
             let known = found.ok_or_else(|| Why::NotFound { what: refusal::absent(table, false) })?;
-            self.hold_definitions(&known)?;
+            self.hold_to_shapes(&known)?;
             let reads = matches!(ask.name.as_str(), "tables.get" | "tabledata.list");
             return match &known.work {
                 // Rows of a part of a script are told by the part's own name, if at all.
@@ -108,7 +123,7 @@ impl Gateway {
                         Reads::Some(_, fields) => self.page(&known, &narrowed(work, fields)?, ask.sends.clone()),
                         Reads::All(_) | Reads::Nothing => self.page(&known, work, ask.sends.clone()),
                     };
-                    Ok((request, (*self.parts.in_force.known()).clone()))
+                    Ok((request, (*self.parts.in_force.known()).clone(), Snapshot::default()))
                 }
                 _ => Err(Why::NotFound { what: refusal::absent(table, false) }),
             };
@@ -128,8 +143,8 @@ impl Gateway {
             *mine = true;
         }
         let trail = &passage.visit.trail;
-        let Columns { outputs: columns, required, known } = match &ask.reads {
-            Reads::Nothing => Columns { outputs: Vec::new(), required: BTreeSet::new(), known: (*self.parts.in_force.known()).clone() },
+        let Columns { outputs: columns, required, known, snapshot } = match &ask.reads {
+            Reads::Nothing => Columns { known: (*self.parts.in_force.known()).clone(), ..Columns::default() },
             Reads::All(tables) => self.columns_or_absent(passage, &ask.connection, &ask.project, tables, None).await?,
             Reads::Some(table, paths) => {
                 self.columns_or_absent(passage, &ask.connection, &ask.project, std::slice::from_ref(table), Some(paths)).await?
@@ -143,7 +158,7 @@ impl Gateway {
         {
             also.push(("administration".to_owned(), policy::Resource::Table(table.clone())));
         }
-        Ok((Request { connection, project, work, also, sends: ask.sends.clone() }, known))
+        Ok((Request { connection, project, work, also, sends: ask.sends.clone() }, known, snapshot))
     }
 
     /// That even the dataset is not there is told to whoever may describe what is in it.
@@ -175,12 +190,6 @@ impl Gateway {
         self.parts.catalog.forget(connection, table);
         let wanted = Required { tables: vec![table.clone()], ..Required::default() };
         Ok(!trail.walk(Stage::Catalog, self.parts.catalog.fetch(connection, &wanted)).await?.tags.is_empty())
-    }
-
-    fn forget(&self, passage: &Passage, changes: &[TableName]) {
-        for changed in changes {
-            self.parts.catalog.forget(&passage.connection, changed);
-        }
     }
 }
 

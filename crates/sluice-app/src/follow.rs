@@ -46,7 +46,7 @@ impl Gateway {
             outcome
         };
         let (_, outcome) = tokio::join!(self.record_dispatch(&running, followed.subject), done);
-        self.definitions.end(&running.known, self.parts.machine.now_ms());
+        self.end_changes(running.known.subject, &running.known.connection).await;
         let state = running.state();
         let outcome = if state.error.is_some() { "failed" } else { outcome };
         self.end_job((&running, &admission), &followed, &state, outcome).await;
@@ -69,9 +69,10 @@ impl Gateway {
                     (failures, refusals) = (0, 0);
                     if state.done {
                         // Before anybody is told that it is done.
+                        self.look_back(&running.known).await;
                         self.late_labels(admission).await;
                         self.settle(&running.known, &state).await;
-                        self.definitions.end(&running.known, self.parts.machine.now_ms());
+                        self.end_changes(running.known.subject, &running.known.connection).await;
                     }
                     running.set(state);
                 }
@@ -113,7 +114,7 @@ impl Gateway {
             }
         }
         // A result that is withheld is not read as a table either.
-        let is_held_to = |work: &QueryWork| self.hold_to(&known.connection, work, state).is_ok();
+        let is_held_to = |work: &QueryWork| self.hold_to(&known.connection, work, state).is_ok() && self.hold_to_shapes(known).is_ok();
         let is_shown = match &known.work {
             JobWork::Query(work) => is_held_to(work),
             JobWork::Other => true,

@@ -1,7 +1,7 @@
 //! What a request's path works with, in one hand; and what each of its steps shares: detached work, sealing, the one exit.
 
 use crate::asked::Visit;
-use crate::definitions::Definitions;
+use crate::changes::Changes;
 use crate::findings::Findings;
 use crate::follow::Followed;
 use crate::identify::{self, Strangers, TurnedAway};
@@ -13,6 +13,7 @@ use crate::record;
 use crate::refusal::{Refused, Why};
 use crate::running::{Owing, RunningJobs};
 use crate::session::Sessions;
+use crate::shapes::{Reading, Rest};
 use crate::storage::{Appending, ReadSessions, Streaming, WriteStreams};
 use crate::trail::{Ended, Stage};
 use crate::understand::Understanding;
@@ -22,6 +23,7 @@ use sluice_ledger::record::content::{self, Meta, Steps, Totals};
 use sluice_ledger::record::{Draft, DraftError, Subject};
 use sluice_ledger::{AppendFault, DurableLog, Receipt};
 use sluice_mask::{MaskKeys, Sampling};
+use sluice_model::TableName;
 use sluice_policy::Decision;
 use sluice_sql::engine::Engine;
 use std::borrow::Cow;
@@ -68,7 +70,7 @@ pub struct Gateway {
     /// For work that nobody waits for.
     pub(crate) me: Weak<Gateway>,
     pub(crate) parts: Parts,
-    pub(crate) definitions: Definitions,
+    pub(crate) changes: Arc<Changes>,
     pub(crate) findings: Findings,
     pub(crate) understanding: Understanding,
     pub(crate) owing: Owing,
@@ -112,6 +114,11 @@ pub(crate) struct Passage {
     pub place: Option<Place>,
     /// How many pages of rows BigQuery was asked for: one answer can be of several.
     pub pages: AtomicU64,
+    /// For a job: what it was understood by, and what is another thing afterwards that its text does not say.
+    pub rest: Rest,
+    pub changes: Vec<TableName>,
+    /// For rows that are read of a table itself.
+    pub reading: Option<Reading>,
 }
 
 impl Gateway {
@@ -120,7 +127,7 @@ impl Gateway {
         Arc::new_cyclic(|me| Gateway {
             me: me.clone(),
             parts,
-            definitions: Definitions::default(),
+            changes: Arc::default(),
             findings: Findings::default(),
             understanding,
             owing: Owing::default(),
@@ -195,6 +202,9 @@ impl Gateway {
             sampling: None,
             place: None,
             pages: AtomicU64::new(0),
+            rest: Rest::default(),
+            changes: Vec::new(),
+            reading: None,
         };
         let gateway = Arc::clone(self);
         let passing = self.owed(async move {

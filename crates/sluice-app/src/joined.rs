@@ -192,6 +192,7 @@ impl Joined {
         let asking = gateway.parts.upstream.rows(&admission.permit, ask);
         passage.pages.fetch_add(1, Ordering::Relaxed);
         let page = trail.upstream(Stage::UpstreamRows, asking).await.map_err(|fault| failed(fault, admission.may_tell))?;
+        gateway.still_read(passage, admission.permit.value()).await?;
         let begun = Instant::now();
         let opened = self.open(page);
         trail.note_result(Stage::Mask, begun, &opened);

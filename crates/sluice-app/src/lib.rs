@@ -2,8 +2,8 @@
 
 mod admit;
 mod asked;
+mod changes;
 mod decide;
-mod definitions;
 mod expression;
 mod findings;
 mod follow;
@@ -27,6 +27,7 @@ mod repeat;
 mod running;
 mod script;
 mod session;
+mod shapes;
 mod sizes;
 mod sticky;
 mod storage;

@@ -2,6 +2,7 @@
 //! `Gateway::pass`, so whatever ends a request is on record, and a client that hangs up stops nothing.
 
 use crate::asked::{QueryAsk, Visit};
+use crate::changes::{Changing, changed};
 use crate::decide::{Admission, Background, failed};
 use crate::gateway::{Gateway, Passage};
 use crate::job::{JobName, JobWork, KnownJob, Part, QueryWork, owner_of};
@@ -14,6 +15,7 @@ use crate::refusal::{self, FormReason, Refused, Why};
 use crate::release::Left;
 use crate::repeat;
 use crate::running::Running;
+use crate::shapes::{Rest, written_only};
 use crate::trail::Stage;
 use crate::understand::{Understood, all_nameable, depends_on_who_asks, tells_of_others};
 use sluice_identity::Caller;
@@ -158,6 +160,10 @@ impl Gateway {
         let dry_run = ask.dry_run;
         let job = ask.job.clone();
         let mut known = known_job(passage, &ask, &understood, begun_ms);
+        if !dry_run {
+            let written = written_only(&understood.analysis);
+            passage.rest = Rest::new(&ask.connection, begun_ms, &understood.snapshot, &written);
+        }
         let request = self.request(passage, ask, &understood)?;
         let background = Background { known: &understood.known, tables: &understood.tables };
         let admission = self.admit_request(passage, request, background).await?;
@@ -179,7 +185,10 @@ impl Gateway {
     ) -> Result<Arc<Running>, Why> {
         let mut arrived = true;
         if !dry_run {
-            self.definitions.begin(&known);
+            let more = passage.changes.drain(..).map(|name| Changing { name, often: false });
+            let names = changed(&known).into_iter().chain(more).collect();
+            self.changes.begin(known.subject, &known.connection, names, known.created_ms);
+            self.changes.rest(known.subject, std::mem::take(&mut passage.rest));
         }
         let sent = match self.send_job(passage, &admission, &known, upload, dry_run).await {
             // It may run: it is followed by its name until somebody knows.
@@ -193,7 +202,7 @@ impl Gateway {
             self.release_name(&known).await;
         }
         if sent.is_err() {
-            self.definitions.end(&known, self.parts.machine.now_ms());
+            self.end_changes(known.subject, &known.connection).await;
         }
         let state = sent?;
         known.arrived = arrived;
@@ -301,7 +310,7 @@ impl Gateway {
             self.complete_later(passage, &state, &Left::default());
             return Ok(of_state(self.told(state, admission.may_tell)));
         }
-        self.hold_definitions(&known)?;
+        self.hold_to_shapes(&known)?;
         self.hold_to(&passage.connection, work, &state)?;
         let rows = RowsAsk::OfJob(rows);
         passage.place = Some(self.places.take(&passage.caller.principal().to_string()).await?);

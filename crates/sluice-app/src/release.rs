@@ -88,6 +88,7 @@ impl Gateway {
         let asking = self.parts.upstream.rows(&admission.permit, &ask);
         let fault = |fault| failed(fault, admission.may_tell);
         let raw = passage.visit.trail.upstream(Stage::UpstreamRows, asking).await.map_err(fault)?;
+        self.still_read(passage, admission.permit.value()).await?;
         let masker = Masker::new(admission.permit.value(), &self.parts.mask_keys);
         let begun = Instant::now();
         let (head, masked, onward) = match raw {

@@ -55,6 +55,8 @@ pub(crate) struct Understood {
     pub absent_datasets: BTreeSet<(String, String)>,
     /// The refusal's text comes from the words of the statement alone.
     pub by_syntax: bool,
+    /// All that was looked up.
+    pub snapshot: Snapshot,
 }
 
 impl Gateway {
@@ -72,21 +74,21 @@ impl Gateway {
                 Err(refused) => {
                     let analysis = Analysis { statements: Vec::new(), refused: Some(refused) };
                     let by_syntax = all == Required::default();
-                    return Ok(Understood { absent_datasets, ..understood(Arc::new(analysis), &snapshot, known, by_syntax) });
+                    return Ok(Understood { absent_datasets, ..understood(Arc::new(analysis), snapshot, known, by_syntax) });
                 }
             };
             let missing = names.missing_in(&snapshot);
             if missing == Required::default() {
                 self.understanding.remember(connection, query, all);
                 let analysis = trail.walk(Stage::Analyze, self.analysis(who, query, snapshot.clone())).await?;
-                return Ok(Understood { absent_datasets, ..understood(analysis, &snapshot, known, false) });
+                return Ok(Understood { absent_datasets, ..understood(analysis, snapshot, known, false) });
             }
             add(&mut all, &missing);
             absent_datasets.extend(self.look_up(trail, connection, &missing, &mut snapshot, &mut known).await?);
         }
         let reason = format!("views and functions open each other more than {ROUNDS_MAX} times");
         let analysis = Analysis { statements: Vec::new(), refused: Some(Refused { reason }) };
-        Ok(understood(Arc::new(analysis), &snapshot, known, true))
+        Ok(understood(Arc::new(analysis), snapshot, known, true))
     }
 
     /// By the names that it took the last time. Where one of them cannot be looked up now, or means something else, the names are found anew: what
@@ -96,7 +98,7 @@ impl Gateway {
         let (mut snapshot, mut known) = (Snapshot::default(), (*self.parts.in_force.known()).clone());
         let absent_datasets = self.look_up(trail, connection, &names, &mut snapshot, &mut known).await.ok()?;
         let analysis = self.understanding.analyses.find(query, &snapshot)?;
-        Some(Understood { absent_datasets, ..understood(analysis, &snapshot, known, false) })
+        Some(Understood { absent_datasets, ..understood(analysis, snapshot, known, false) })
     }
 
     /// The columns of whole tables, or some of one, as outputs that show them.
@@ -124,7 +126,7 @@ impl Gateway {
             outputs.extend(table.columns.iter().filter_map(|column| column_of(column, paths)).map(|column| shown(name, &column)));
             required.extend(table.columns.iter().filter(|column| column.required).map(|column| column.name.clone()));
         }
-        Ok(Columns { outputs, required, known })
+        Ok(Columns { outputs, required, known, snapshot })
     }
 
     pub(crate) async fn look_up(
@@ -139,7 +141,11 @@ impl Gateway {
             return Ok(BTreeSet::new());
         }
         let names = wanted.tables.iter().chain(&wanted.routines).chain(&wanted.models);
-        names.into_iter().try_for_each(nameable)?;
+        names.clone().try_for_each(nameable)?;
+        self.forget_changing(connection, wanted);
+        for label in self.carry_into(connection, &names.cloned().collect::<Vec<_>>()).await? {
+            known.take(&label);
+        }
         let part = trail.walk(Stage::Catalog, self.parts.catalog.fetch(connection, wanted)).await?;
         self.remember_tags(known, &part.tags).await?;
         if let Some(table) = part.row_policies.first()
@@ -195,11 +201,14 @@ impl Understood {
     }
 }
 
+#[derive(Default)]
 pub(crate) struct Columns {
     pub outputs: Vec<Output>,
     /// Those in which NULL may not stand.
     pub required: BTreeSet<String>,
     pub known: Known,
+    /// All that was looked up.
+    pub snapshot: Snapshot,
 }
 
 impl Understanding {
@@ -268,15 +277,16 @@ pub(crate) fn tells_of_others(analysis: &Analysis) -> Option<&TableName> {
     reads.find(|table| builtin::table().view(&table.table).is_some_and(|view| view.flags.iter().any(tells)))
 }
 
-fn understood(analysis: Arc<Analysis>, snapshot: &Snapshot, known: Known, by_syntax: bool) -> Understood {
+fn understood(analysis: Arc<Analysis>, snapshot: Snapshot, known: Known, by_syntax: bool) -> Understood {
     let tables = snapshot.tables.values().map(|table| (&table.name, &table.etag));
     let routines = snapshot.routines.values().map(|routine| (&routine.name, &routine.etag));
     let models = snapshot.models.values().map(|model| (&model.name, &model.etag));
     let opened = tables.chain(routines).chain(models);
     let tables: Vec<Table> = opened.map(|(name, etag)| Table { name: name.to_string(), etag: etag.clone() }).collect();
-    let named = snapshot.tables.keys().chain(snapshot.routines.keys()).chain(snapshot.models.keys()).chain(&snapshot.absent).cloned();
+    let names = snapshot.tables.keys().chain(snapshot.routines.keys()).chain(snapshot.models.keys()).chain(&snapshot.absent);
+    let named = names.cloned().collect();
     let absent = snapshot.absent.iter().cloned().collect();
-    Understood { analysis, tables, known, named: named.collect(), absent, absent_datasets: BTreeSet::new(), by_syntax }
+    Understood { analysis, tables, known, named, absent, absent_datasets: BTreeSet::new(), by_syntax, snapshot }
 }
 
 /// Each round names only what the rounds before have not looked up.
@@ -386,7 +396,7 @@ mod tests {
         let names = ["p.a.first", "p.d.events_*", "p.d.none", "q.d.none"].map(|name| TableName::parse(name).unwrap());
         let snapshot = Snapshot { absent: names.into(), ..Snapshot::default() };
         let analysis = Arc::new(Analysis { statements: Vec::new(), refused: None });
-        let understood = understood(analysis, &snapshot, Known::default(), false);
+        let understood = understood(analysis, snapshot, Known::default(), false);
         let check = |named: &str, expect: Option<&str>| {
             assert_eq!(understood.absent_table(named).map(ToString::to_string).as_deref(), expect, "{named}");
         };

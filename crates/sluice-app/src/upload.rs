@@ -11,6 +11,7 @@ use crate::ports::Upload;
 use crate::record;
 use crate::refusal::{Refused, Why};
 use crate::running::Running;
+use crate::shapes::Rest;
 use crate::trail::Stage;
 use sluice_identity::Caller;
 use sluice_policy::{Amount, Circumstances, Counters, Decision, Exceeded, Limit, Verdict};
@@ -90,7 +91,7 @@ impl Gateway {
     }
 
     async fn decide_again(&self, passage: &mut Passage, ask: &MethodAsk) -> Result<(), Why> {
-        let (request, known) = self.method_request(passage, ask).await?;
+        let (request, known, _) = self.method_request(passage, ask).await?;
         passage.asked = Some(record::request(&request, &[]));
         let (now, halt, begun) = (self.decided_at(), self.parts.in_force.halt(), Instant::now());
         let circumstances = Circumstances { now, door: passage.visit.door, address: passage.visit.address, halt: &halt, known: &known };
@@ -129,6 +130,9 @@ impl Passage {
             sampling: None,
             place: None,
             pages: AtomicU64::new(0),
+            rest: Rest::default(),
+            changes: Vec::new(),
+            reading: None,
         }
     }
 }

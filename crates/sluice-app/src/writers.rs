@@ -1,11 +1,14 @@
 //! Jobs that write while they run. BigQuery reads a table when it comes to it, so a label that comes onto one of its sources in the meantime goes on with it.
 
+use crate::changes::is_about;
 use crate::gateway::Gateway;
 use crate::refusal::Why;
 use sluice_ledger::Recorded;
 use sluice_ledger::record::Subject;
-use sluice_policy::{Inherited, Permit, writes_columns};
-use std::collections::BTreeMap;
+use sluice_model::{ColumnPath, TableName};
+use sluice_policy::{Inherited, Permit, destinations, writes_columns};
+use sluice_sql::Required;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Columns that one record names.
@@ -27,6 +30,8 @@ struct Running {
 struct Writer {
     subject: Subject,
     permit: Arc<Recorded<Permit>>,
+    /// With the paths that it names.
+    destinations: BTreeMap<TableName, BTreeSet<Vec<String>>>,
     /// What came after its permit was on record.
     late: Mutex<Vec<String>>,
 }
@@ -56,7 +61,58 @@ impl Gateway {
     pub(crate) async fn carry_again(&self, writing: &Writing) -> Result<Vec<String>, Why> {
         let _alone = self.writers.gate.lock().await;
         self.carry(writing.writer.subject, Vec::new(), Some(&writing.writer)).await?;
+        self.carry_reshaped(&writing.writer).await?;
         Ok(writing.writer.late())
+    }
+
+    /// For whoever is about to read these: a job that writes one of them may have read what it was not understood by.
+    pub(crate) async fn carry_into(&self, connection: &str, names: &[TableName]) -> Result<Vec<Inherited>, Why> {
+        let is_meant = |table: &TableName| names.iter().any(|name| is_about(table, name));
+        let is_disturbed = |writer: &Writer| {
+            let is_there = writer.permit.value().request().connection == connection && writer.destinations.keys().any(is_meant);
+            let rest = self.changes.rest_of(writer.subject).filter(|_| is_there);
+            rest.is_some_and(|rest| !self.changes.disturbed(&rest, writer.subject).is_empty())
+        };
+        let writers: Vec<Arc<Writer>> = self.writers.all().into_iter().filter(|writer| is_disturbed(writer)).collect();
+        let mut carried = Vec::new();
+        if !writers.is_empty() {
+            let _alone = self.writers.gate.lock().await;
+            for writer in writers {
+                carried.extend(self.carry_reshaped(&writer).await?);
+            }
+        }
+        Ok(carried)
+    }
+
+    /// Its source became another while it ran. Nobody knows what it read of it, so all that it writes has all labels of that source.
+    async fn carry_reshaped(&self, writer: &Arc<Writer>) -> Result<Vec<Inherited>, Why> {
+        let Some(rest) = self.changes.rest_of(writer.subject) else { return Ok(Vec::new()) };
+        let reshaped = self.reshaped(writer.subject, &rest).await;
+        if reshaped.is_empty() {
+            return Ok(Vec::new());
+        }
+        let destinations = writer.destinations.clone();
+        let wanted = Required { tables: reshaped.iter().chain(destinations.keys()).cloned().collect(), ..Required::default() };
+        let found = self.look_anew(&rest.connection, &wanted).await.unwrap_or_default();
+        let (policy, known) = (self.parts.in_force.policy(), self.parts.in_force.known());
+        let behind =
+            |name: &TableName| found.matching(name).into_iter().map(|table| table.name.clone()).chain([name.clone()]).collect::<Vec<_>>();
+        let sources: Vec<TableName> = reshaped.iter().flat_map(behind).collect();
+        let labels: BTreeSet<&str> = sources.iter().flat_map(|table| policy.labels.of_table(table, &known)).collect();
+        let mut carried = Vec::new();
+        for (table, mut names) in destinations {
+            let columns = found.tables.get(&table).into_iter().flat_map(|table| &table.columns);
+            names.extend(columns.map(|column| vec![column.name.clone()]));
+            for path in names {
+                let column = ColumnPath { table: table.clone(), path };
+                carried.extend(labels.iter().map(|label| Inherited { column: column.clone(), label: (*label).to_owned(), computed: true }));
+            }
+        }
+        let mut now = (*known).clone();
+        let new: Vec<Inherited> = carried.iter().filter(|label| now.take(label)).cloned().collect();
+        writer.note(&new);
+        self.carry(writer.subject, new, None).await?;
+        Ok(carried)
     }
 
     /// Labels of one request.
@@ -98,7 +154,8 @@ impl Gateway {
 
 impl Writers {
     fn begin(&self, subject: Subject, permit: Arc<Recorded<Permit>>) -> Writing {
-        let writer = Arc::new(Writer { subject, permit, late: Mutex::default() });
+        let destinations = destinations(permit.value().request());
+        let writer = Arc::new(Writer { subject, permit, destinations, late: Mutex::default() });
         let mut running = lock(&self.running);
         running.next += 1;
         let number = running.next;

@@ -28,7 +28,7 @@ pub struct Masker {
     /// What BigQuery said that the columns of the result would be, where it was asked.
     expected: Option<Vec<String>>,
     /// The columns that a table was permitted to be read for. A page of its rows does not name them, a stream does.
-    read: Option<Vec<String>>,
+    read: Option<Vec<Output>>,
     /// Nothing if the permit wants no masks: then rows pass as they came.
     wanted: Option<Wanted>,
 }
@@ -156,7 +156,9 @@ impl Masker {
         if let Some(wanted) = &self.wanted {
             return wanted.of_stream(&columns).map(|(columns, writer)| (columns, Some(writer)));
         }
-        let is_expected = self.expected.iter().chain(&self.read).all(|names| columns.are_named(names));
+        // Fields of records too: one that nobody knew of when it was decided has no mask.
+        let is_read = self.read.as_ref().is_none_or(|outputs| fits(outputs, &settled(&columns, outputs).fields()));
+        let is_expected = is_read && self.expected.iter().all(|names| columns.are_named(names));
         is_expected.then_some((columns, None)).ok_or(MaskFault::Shape)
     }
 
@@ -195,9 +197,9 @@ fn expected(request: &Request) -> Option<Vec<String>> {
     Some(fields.iter().map(|field| field.name.clone()).collect())
 }
 
-fn read(request: &Request) -> Option<Vec<String>> {
+fn read(request: &Request) -> Option<Vec<Output>> {
     match &request.work {
-        Work::Method(method) => Some(method.columns.iter().map(|output| output.name.clone()).collect()),
+        Work::Method(method) => Some(method.columns.clone()),
         Work::Statement(_) => None,
     }
 }

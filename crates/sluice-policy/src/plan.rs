@@ -8,7 +8,7 @@ use crate::reason::RuleNote;
 use crate::request::{Request, Work};
 use crate::set::PolicySet;
 use sluice_model::place::{field_at, written_name};
-use sluice_model::{ColumnPath, Exposure, How, Output, Type};
+use sluice_model::{ColumnPath, Exposure, How, Output, TableName, Type};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A path of an output, and what is left of it.
@@ -219,6 +219,17 @@ impl PolicySet {
 /// Whether anything that is read goes into a table that stays.
 pub fn writes_columns(request: &Request) -> bool {
     question::streams(request).iter().any(|(flow, outputs)| matches!(flow, Flow::ToTable(_)) && !outputs.is_empty())
+}
+
+/// The tables that something is written into, each with the paths that are named.
+pub fn destinations(request: &Request) -> BTreeMap<TableName, BTreeSet<Vec<String>>> {
+    let mut all: BTreeMap<TableName, BTreeSet<Vec<String>>> = BTreeMap::new();
+    for (flow, outputs) in question::streams(request) {
+        let Flow::ToTable(table) = flow else { continue };
+        let paths = written_names(outputs).flatten().map(|name| name.split('.').map(str::to_owned).collect());
+        all.entry(table).or_default().extend(paths);
+    }
+    all
 }
 
 /// Labels follow the data: what is written into a table, by the name that it has there.

@@ -10,6 +10,7 @@ use crate::job::{JobWork, KnownJob, Part, QueryWork, owner_of};
 use crate::ports::{JobState, RowShape};
 use crate::record;
 use crate::refusal::{FormReason, Refused, Why, absent};
+use crate::shapes::{Reading, Rest};
 use crate::trail::Stage;
 use crate::understand::Columns;
 use sluice_identity::Caller;
@@ -17,6 +18,8 @@ use sluice_ledger::record::content::Table;
 use sluice_mask::Masker;
 use sluice_model::{Analysis, StatementAnalysis};
 use sluice_policy::{DryRun, Known, Method, Permit, Request, Resource, Sends, Work};
+use sluice_sql::catalog::Snapshot;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a session is about, with what is known of it now.
@@ -24,6 +27,7 @@ struct About {
     matter: Matter,
     known: Known,
     tables: Vec<Table>,
+    snapshot: Snapshot,
 }
 
 impl Gateway {
@@ -54,7 +58,11 @@ impl Gateway {
     }
 
     async fn open_session_now(&self, passage: &mut Passage, mut ask: ReadSessionAsk) -> Result<OpenedSession, Why> {
-        let About { matter, known, tables } = self.about(passage, &ask).await?;
+        let (since_ms, known_before) = (self.parts.machine.now_ms(), self.parts.in_force.known());
+        let About { matter, known, tables, snapshot } = self.about(passage, &ask).await?;
+        let rest = Rest::new(&ask.connection, since_ms, &snapshot, &BTreeSet::new());
+        let resting = self.changes.rest_while(passage.subject, rest);
+        passage.reading = Some(Reading { resting, known: known_before });
         let tells_by_size = self.tells_by_size(passage, &matter, &ask.project, &known).await;
         if tells_by_size {
             (ask.streams_max, ask.streams_preferred) = (1, 0);
@@ -65,6 +73,7 @@ impl Gateway {
         let opened = passage.visit.trail.upstream(Stage::UpstreamSend, asking).await;
         let opened = opened.map_err(|fault| failed(fault, admission.may_tell))?;
         let permit = admission.permit.value();
+        self.still_read(passage, permit).await?;
         let shape = self.masked_shape(permit, &opened.shape)?;
         // How long masked values are is a thing to know of them.
         let bytes_estimated =
@@ -164,11 +173,12 @@ impl Gateway {
         // Results of queries lie in hidden datasets.
         if ask.table.dataset.starts_with('_') {
             let matter = Matter::Job(self.result_of(passage, ask).await?, ask.fields.clone());
-            return Ok(About { matter, known: (*self.parts.in_force.known()).clone(), tables: Vec::new() });
+            return Ok(About { matter, known: (*self.parts.in_force.known()).clone(), tables: Vec::new(), snapshot: Snapshot::default() });
         }
         let understood = self.understand_restriction(passage, ask).await?;
         let tables = std::slice::from_ref(&ask.table);
-        let Columns { outputs, required, known } = self.columns_or_absent(passage, &ask.connection, &ask.project, tables, None).await?;
+        let Columns { outputs, required, known, snapshot } =
+            self.columns_or_absent(passage, &ask.connection, &ask.project, tables, None).await?;
         // A field that has gone since then would come along, and what is read is what is there now.
         if ask.snapshot.is_some() && !self.parts.in_force.policy().labels.of_table(&ask.table, &known).is_empty() {
             let text = "`snapshot_time` is not served for a table that can have labelled columns: ask by a query, `FOR SYSTEM_TIME AS OF`";
@@ -177,7 +187,7 @@ impl Gateway {
         let (restriction, tables) = understood.map(|(restriction, understood)| (restriction, understood.tables)).unzip();
         let columns = picked(outputs, &ask.fields);
         let matter = Matter::Table { table: ask.table.clone(), columns, required, restriction };
-        Ok(About { matter, known, tables: tables.unwrap_or_default() })
+        Ok(About { matter, known, tables: tables.unwrap_or_default(), snapshot })
     }
 
     /// Read as a page of the job that made it; another's is not there.
@@ -189,7 +199,7 @@ impl Gateway {
             known.owner == owner && matches!(&known.work, JobWork::Query(work) if work.part == Part::Whole)
         };
         let known = found.filter(is_shown).ok_or_else(|| Why::NotFound { what: absent(&ask.table, false) })?;
-        self.hold_definitions(&known)?;
+        self.hold_to_shapes(&known)?;
         if !ask.restriction.is_empty() || ask.snapshot.is_some() {
             let text = "the result of a query is read without `row_restriction` and `snapshot_time`: put the condition into the query";
             return Err(Why::Form { reason: FormReason::Unsupported, text: text.to_owned() });

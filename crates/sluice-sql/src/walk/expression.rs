@@ -160,17 +160,28 @@ impl Walker<'_> {
             }
             Some("ARRAY") => Flow::array(column),
             Some("EXISTS") => Flow::default(),
-            _ => {
-                let mut taint = column.derived();
-                taint.extend(self.child_expression(node, "in_expr").derived());
+            Some("IN") => Flow::of(self.compared(node, &column)),
+            // A pattern can end with a backslash, and fails then. Whether it is come to, what matched before it decides.
+            Some("LIKE_ANY" | "LIKE_ALL" | "NOT_LIKE_ANY" | "NOT_LIKE_ALL") => {
+                let taint = self.compared(node, &column);
+                self.can_fail(&taint);
+                self.can_fail(&decided);
                 Flow::of(taint)
             }
+            _ => return self.unknown_expression(node),
         };
         flow.whole.extend(decided.iter().copied());
         if self.failures != before {
             self.found.errors.extend(decided.iter().map(|(source, _)| *source));
         }
         flow
+    }
+
+    /// What a subquery is compared with, and its column.
+    fn compared(&mut self, node: NodeId, column: &Flow) -> Taint {
+        let mut taint = column.derived();
+        taint.extend(self.child_expression(node, "in_expr").derived());
+        taint
     }
 
     /// Whether a query cannot have two rows, whatever the data. It has been walked.

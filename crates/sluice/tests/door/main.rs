@@ -95,6 +95,8 @@ mod replicas;
 #[cfg(test)]
 mod report;
 #[cfg(test)]
+mod reshaped;
+#[cfg(test)]
 mod scanned;
 #[cfg(test)]
 mod sizes;

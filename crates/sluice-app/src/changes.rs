@@ -1,0 +1,392 @@
+//! What stands under a name becomes something else while requests go on: a table has other columns, a view or a function another text. BigQuery reads
+//! things as they are when it comes to them, and what was understood of a request is how they were before.
+
+use crate::job::{JobWork, KnownJob};
+use crate::shapes::{Rest, Shape};
+use sluice_ledger::record::Subject;
+use sluice_model::{Effect, TableName};
+use sluice_policy::canonical_table;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Names of which changes are remembered before old ones are looked for.
+const NAMES_MAX: usize = 50_000;
+/// Of one name. Of those that are over the last ones say all that is asked.
+const CHANGES_MAX: usize = 16;
+/// BigQuery keeps a result for a day.
+const REMEMBERED_MILLISECONDS: u64 = 26 * 3_600_000;
+
+#[derive(Default)]
+pub(crate) struct Changes(Mutex<Noted>);
+
+/// A request that rests on something, until it is dropped.
+pub(crate) struct Resting {
+    changes: Arc<Changes>,
+    subject: Subject,
+    pub rest: Arc<Rest>,
+}
+
+#[derive(Default)]
+struct Noted {
+    changes: BTreeMap<String, Vec<Change>>,
+    /// What goes on, with what it changes.
+    open: HashMap<[u8; 16], Vec<Changing>>,
+    /// What jobs that run were understood by.
+    resting: HashMap<[u8; 16], Arc<Rest>>,
+    /// Jobs that were over before anything changed. What is forgotten here is withheld if something changes later.
+    undisturbed: HashSet<[u8; 16]>,
+    /// Jobs that read something else than what they were understood by, also under names that nobody knew of.
+    overtaken: HashSet<[u8; 16]>,
+}
+
+/// One name that a request changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Changing {
+    pub name: TableName,
+    /// More than once: what stood there in between nobody sees at the end.
+    pub often: bool,
+}
+
+struct Change {
+    by: Subject,
+    name: TableName,
+    often: bool,
+    /// Nothing while it is on its way.
+    ended_ms: Option<u64>,
+    /// What stood there when it was over, where somebody looked.
+    left: Option<Shape>,
+}
+
+/// What others did to a name since something was understood by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Disturbed {
+    pub name: TableName,
+    /// All that was left there by those that are over. Nothing where that is not known.
+    pub left: Option<Vec<Shape>>,
+}
+
+impl Changes {
+    /// Before a job is sent, or a request that is none.
+    pub fn begin(&self, by: Subject, connection: &str, names: Vec<Changing>, now_ms: u64) {
+        if names.is_empty() {
+            return;
+        }
+        let mut noted = self.noted();
+        for Changing { name, often } in &names {
+            let changes = noted.changes.entry(key(connection, name)).or_default();
+            changes.push(Change { by, name: name.clone(), often: *often, ended_ms: None, left: None });
+            if changes.len() > CHANGES_MAX
+                && let Some(oldest) = changes.iter().position(|change| change.ended_ms.is_some())
+            {
+                changes.remove(oldest);
+            }
+        }
+        noted.open.entry(by.0).or_default().extend(names);
+        if noted.changes.len() > NAMES_MAX {
+            let since = now_ms.saturating_sub(REMEMBERED_MILLISECONDS);
+            noted.changes.retain(|_, changes| changes.iter().any(|change| change.ended_ms.is_none_or(|ended| ended >= since)));
+        }
+    }
+
+    /// What a request rests on that is no job.
+    pub fn rest_while(self: &Arc<Self>, subject: Subject, rest: Rest) -> Resting {
+        let rest = Arc::new(rest);
+        self.noted().resting.insert(subject.0, Arc::clone(&rest));
+        Resting { changes: Arc::clone(self), subject, rest }
+    }
+
+    /// What a job that is sent rests on.
+    pub fn rest(&self, job: Subject, rest: Rest) {
+        if !rest.is_empty() {
+            self.noted().resting.insert(job.0, Arc::new(rest));
+        }
+    }
+
+    pub fn rest_of(&self, job: Subject) -> Option<Arc<Rest>> {
+        self.noted().resting.get(&job.0).cloned()
+    }
+
+    /// What a request changes that goes on.
+    pub fn of(&self, by: Subject) -> Vec<TableName> {
+        self.noted().open.get(&by.0).into_iter().flatten().map(|changing| changing.name.clone()).collect()
+    }
+
+    /// Of these names those that a job which runs rests on: when their change is over somebody has to look what was left there.
+    pub fn rested_on(&self, by: Subject, connection: &str, names: Vec<TableName>) -> Vec<TableName> {
+        let noted = self.noted();
+        let others = || noted.resting.iter().filter(|(job, rest)| **job != by.0 && rest.connection == connection);
+        names.into_iter().filter(|name| others().any(|(_, rest)| rest.names().any(|other| is_about(name, other)))).collect()
+    }
+
+    /// When it is over, and before anybody is told so. Whatever came of it: it may have acted.
+    pub fn end(&self, by: Subject, connection: &str, left: &BTreeMap<TableName, Shape>, now_ms: u64) {
+        let mut noted = self.noted();
+        noted.resting.remove(&by.0);
+        for Changing { name, .. } in noted.open.remove(&by.0).unwrap_or_default() {
+            let changes = noted.changes.get_mut(&key(connection, &name)).into_iter().flatten();
+            for change in changes.filter(|change| change.by == by && change.ended_ms.is_none()) {
+                change.ended_ms = Some(now_ms);
+                change.left = left.get(&name).copied().filter(|_| !change.often);
+            }
+        }
+    }
+
+    /// Whether the job that is over read what it was understood by.
+    pub fn judge(&self, job: Subject, is_same: bool) {
+        let mut noted = self.noted();
+        let judged = if is_same { &mut noted.undisturbed } else { &mut noted.overtaken };
+        if judged.len() >= NAMES_MAX {
+            judged.clear();
+        }
+        judged.insert(job.0);
+    }
+
+    /// Whether another request was changing what the job opens, at any time since it was understood until it was over.
+    pub fn is_overtaken(&self, known: &KnownJob) -> bool {
+        let JobWork::Query(work) = &known.work else { return false };
+        let noted = self.noted();
+        if noted.undisturbed.contains(&known.subject.0) {
+            return false;
+        }
+        if noted.overtaken.contains(&known.subject.0) {
+            return true;
+        }
+        let statements = work.analysis.statements.iter();
+        let names = statements.flat_map(|statement| {
+            let routines = statement.routines.iter().filter_map(|name| TableName::parse(name));
+            routines.chain(statement.reads.iter().map(|read| read.table.clone()))
+        });
+        names.into_iter().any(|name| noted.since(&known.connection, &name, known.created_ms, known.subject).next().is_some())
+    }
+
+    /// Of what it rests on, all that others changed since.
+    pub fn disturbed(&self, rest: &Rest, but: Subject) -> Vec<Disturbed> {
+        let noted = self.noted();
+        let mut disturbed = Vec::new();
+        for name in rest.names() {
+            let mut changes = noted.since(&rest.connection, name, rest.since_ms, but).peekable();
+            if changes.peek().is_some() {
+                // A dataset that is described anew changes nothing in it; what went with it and came back is looked at.
+                let over = changes.filter(|change| !change.name.table.is_empty() && (change.ended_ms.is_some() || change.often));
+                disturbed.push(Disturbed { name: name.clone(), left: over.map(|change| change.left).collect() });
+            }
+        }
+        disturbed
+    }
+
+    /// What is being changed now, of that which a name means.
+    pub fn changing(&self, connection: &str, name: &TableName) -> Vec<TableName> {
+        let noted = self.noted();
+        let open = noted.about(connection, name).filter(|change| change.ended_ms.is_none());
+        open.map(|change| change.name.clone()).collect()
+    }
+
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Resting {
+    fn drop(&mut self) {
+        self.changes.noted().resting.remove(&self.subject.0);
+    }
+}
+
+impl Noted {
+    fn since(&self, connection: &str, name: &TableName, since_ms: u64, but: Subject) -> impl Iterator<Item = &Change> {
+        let since = move |change: &&Change| change.by != but && change.ended_ms.is_none_or(|ended| ended >= since_ms);
+        self.about(connection, name).filter(since)
+    }
+
+    /// Of the name itself, of its dataset as a whole, and where it ends with a star of all that it can mean.
+    fn about(&self, connection: &str, name: &TableName) -> impl Iterator<Item = &Change> {
+        let whole = [(name.dataset.as_str(), ""), ("", "")].map(|(dataset, table)| TableName::new(&name.project, dataset, table));
+        let own = key(connection, name);
+        let (from, is_star) = match own.strip_suffix('*') {
+            Some(prefix) => (prefix.to_owned(), true),
+            None => (own, false),
+        };
+        let meant = {
+            let from = from.clone();
+            self.changes.range(from.clone()..).take_while(move |(key, _)| if is_star { key.starts_with(&from) } else { **key == from })
+        };
+        let around = whole.into_iter().map(move |name| key(connection, &name)).filter(move |key| *key != from);
+        meant.map(|(_, changes)| changes).chain(around.filter_map(|key| self.changes.get(&key))).flatten()
+    }
+}
+
+/// What stands under these names can be another thing afterwards: what the statements of a job make, and where its rows go.
+pub(crate) fn changed(known: &KnownJob) -> Vec<Changing> {
+    let JobWork::Query(work) = &known.work else { return Vec::new() };
+    let writes = work.analysis.statements.iter().flat_map(|statement| &statement.writes);
+    let mut times: BTreeMap<&TableName, usize> = BTreeMap::new();
+    for write in writes.filter(|write| reshapes(write.effect)) {
+        // What is gone shows nothing.
+        *times.entry(&write.table).or_default() += usize::from(write.effect != Effect::Drop);
+    }
+    if let Some(destination) = &work.destination {
+        *times.entry(&destination.table).or_default() += 1;
+    }
+    times.into_iter().map(|(name, times)| Changing { name: name.clone(), often: times > 1 }).collect()
+}
+
+fn reshapes(effect: Effect) -> bool {
+    matches!(
+        effect,
+        Effect::Alter | Effect::Clone | Effect::Copy | Effect::Create | Effect::Drop | Effect::Load | Effect::Replace | Effect::Restore
+    )
+}
+
+/// Whether what one name stands for is of what the other does.
+pub(crate) fn is_about(changed: &TableName, read: &TableName) -> bool {
+    let (changed, read) = (canonical_table(changed), canonical_table(read));
+    let is_within = |part: &str, whole: &str| part.is_empty() || part == whole;
+    let is_table = changed.table.is_empty()
+        || match read.table.strip_suffix('*') {
+            Some(prefix) => changed.table.starts_with(prefix),
+            None => changed.table == read.table,
+        };
+    changed.project == read.project && is_within(&changed.dataset, &read.dataset) && is_table
+}
+
+fn key(connection: &str, name: &TableName) -> String {
+    let TableName { project, dataset, table } = canonical_table(name);
+    format!("{connection} {project}.{dataset}.{table}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{JobName, Part, QueryWork};
+    use sluice_model::{Analysis, StatementAnalysis, Write};
+
+    fn job(number: u8, created_ms: u64, opens: &[&str], creates: &[&str]) -> KnownJob {
+        let write = |name: &&str| Write { table: TableName::parse(name).unwrap(), columns: Vec::new(), effect: Effect::Create };
+        let statement = StatementAnalysis {
+            kind: "SELECT".to_owned(),
+            effects: Vec::new(),
+            reads: Vec::new(),
+            billed: None,
+            writes: creates.iter().map(write).collect(),
+            outputs: Vec::new(),
+            uses: Vec::new(),
+            routines: opens.iter().map(|name| (*name).to_owned()).collect(),
+            unresolved: Vec::new(),
+            locations: Vec::new(),
+            child_job: true,
+            span: None,
+            reads_files: false,
+            shapes: Vec::new(),
+        };
+        let work = QueryWork {
+            text: String::new(),
+            parameters: Vec::new(),
+            default_dataset: None,
+            destination: None,
+            analysis: Arc::new(Analysis { statements: vec![statement], refused: None }),
+            dry_run: None,
+            part: Part::Whole,
+        };
+        KnownJob {
+            connection: "c".to_owned(),
+            name: JobName { project: "p".to_owned(), id: number.to_string(), location: None },
+            owner: "o".to_owned(),
+            subject: Subject([number; 16]),
+            request_id: None,
+            created_ms,
+            work: JobWork::Query(Box::new(work)),
+            result_table: None,
+            arrived: true,
+        }
+    }
+
+    fn begin(changes: &Changes, job: &KnownJob) {
+        changes.begin(job.subject, "c", changed(job), job.created_ms);
+    }
+
+    fn end(changes: &Changes, job: &KnownJob, now_ms: u64) {
+        changes.end(job.subject, "c", &BTreeMap::new(), now_ms);
+    }
+
+    #[test]
+    fn a_job_is_overtaken_by_what_changes_since_it_was_understood() {
+        let changes = Changes::default();
+        let check = |job: &KnownJob, expect: bool| assert_eq!(changes.is_overtaken(job), expect, "{job:?}");
+        let (reader, other, before) = (job(1, 1_000, &["p.d.View"], &[]), job(2, 1_000, &["p.d.w"], &[]), job(3, 500, &["p.d.view"], &[]));
+        check(&reader, false);
+        let first = job(4, 900, &[], &["p.d.view"]);
+        begin(&changes, &first);
+        check(&reader, true);
+        check(&other, false);
+        end(&changes, &first, 999);
+        check(&reader, false);
+        check(&before, true);
+        // One that read what it was understood by stays as it was.
+        let early = job(7, 1_000, &["p.d.view"], &[]);
+        changes.judge(early.subject, true);
+        // What it makes itself it knows.
+        let maker = job(5, 1_100, &["p.d.view"], &["p.d.view"]);
+        begin(&changes, &maker);
+        check(&maker, false);
+        check(&reader, true);
+        check(&early, false);
+        end(&changes, &maker, 1_100);
+        end(&changes, &maker, 2_000);
+        check(&reader, true);
+        check(&job(6, 1_101, &["p.d.view"], &[]), false);
+        // By a method, of the whole dataset.
+        let whole = TableName::new("p", "D", "");
+        changes.begin(Subject([9; 16]), "c", vec![Changing { name: whole, often: false }], 1_150);
+        check(&job(6, 1_101, &["p.d.view"], &[]), true);
+        check(&job(6, 1_101, &["p.e.view"], &[]), false);
+        changes.end(Subject([9; 16]), "c", &BTreeMap::new(), 1_160);
+        check(&job(6, 1_101, &["p.d.view"], &[]), true);
+        check(&job(8, 1_161, &["p.d.view"], &[]), false);
+        changes.judge(Subject([8; 16]), false);
+        check(&job(8, 1_161, &["p.d.view"], &[]), true);
+    }
+
+    #[test]
+    fn what_is_being_changed_is_found_by_every_name_for_it() {
+        let changes = Changes::default();
+        begin(&changes, &job(1, 0, &[], &["p.d.events_2", "p.d.other"]));
+        let check = |name: (&str, &str, &str), expect: &[&str]| {
+            let found = changes.changing("c", &TableName::new(name.0, name.1, name.2));
+            assert_eq!(found.iter().map(|name| name.table.as_str()).collect::<Vec<_>>(), expect, "{name:?}");
+        };
+        check(("p", "d", "events_2"), &["events_2"]);
+        check(("P", "D", "EVENTS_2"), &["events_2"]);
+        check(("p", "d", "events_2$20240101"), &["events_2"]);
+        check(("p", "d", "events_*"), &["events_2"]);
+        check(("p", "d", "*"), &["events_2", "other"]);
+        check(("p", "d", "events_"), &[]);
+        check(("p", "e", "events_2"), &[]);
+        assert_eq!(changes.changing("another", &TableName::new("p", "d", "other")), []);
+        end(&changes, &job(1, 0, &[], &[]), 10);
+        check(("p", "d", "*"), &[]);
+    }
+
+    #[test]
+    fn what_is_made_more_than_once_is_told_apart() {
+        let check = |creates: &[&str], expect: &[(&str, bool)]| {
+            let found = changed(&job(1, 0, &[], creates));
+            let found: Vec<(String, bool)> = found.into_iter().map(|changing| (changing.name.to_string(), changing.often)).collect();
+            assert_eq!(found, expect.iter().map(|(name, often)| ((*name).to_owned(), *often)).collect::<Vec<_>>());
+        };
+        check(&["p.d.t"], &[("p.d.t", false)]);
+        check(&["p.d.u", "p.d.t", "p.d.t"], &[("p.d.t", true), ("p.d.u", false)]);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let changes = Changes::default();
+        for number in 0..=u8::MAX {
+            let made = job(number, u64::from(number), &[], &["p.d.view"]);
+            begin(&changes, &made);
+            end(&changes, &made, u64::from(number));
+        }
+        assert_eq!(changes.noted().changes.values().map(Vec::len).sum::<usize>(), CHANGES_MAX);
+        assert!(changes.noted().open.is_empty());
+        assert!(changes.is_overtaken(&job(1, 200, &["p.d.view"], &[])));
+    }
+}
