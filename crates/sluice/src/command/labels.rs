@@ -152,11 +152,11 @@ fn column(text: &str) -> Result<ColumnPath, String> {
         ));
     }
     let column = read().ok_or_else(|| format!("`{shown}` is no column: it is project.dataset.table.column"))?;
-    let mut parts = [&column.table.project, &column.table.dataset, &column.table.table].into_iter().chain(&column.path);
-    let is_none = |part: &str| {
-        part.is_empty() || part.trim() != part || part.contains(|letter: char| letter.is_control() || IN_NO_NAME.contains(letter))
+    let is_none = |part: &String| {
+        part.is_empty() || part.trim() != part.as_str() || part.contains(|letter: char| letter.is_control() || IN_NO_NAME.contains(letter))
     };
-    if parts.any(|part| is_none(part)) {
+    let ColumnPath { table: TableName { project, dataset, table }, path } = &column;
+    if [project, dataset, table].into_iter().chain(path).any(is_none) {
         return Err(format!("`{shown}` is no column: a part of it is no name. It is project.dataset.table.column, without quotes"));
     }
     Ok(column)
