@@ -163,6 +163,16 @@ pub struct Refused {
     pub reason: String,
 }
 
+/// Of views of BigQuery's own that hold more than texts of statements: the columns that hold those, and so the values in them. Of any other view that
+/// shows such texts every column counts.
+pub const COLUMNS_OF_TEXTS: [(&str, &[&str]); 5] = [
+    ("COLUMNS", &["generation_expression", "async_generation_status", "column_default"]),
+    ("ROUTINES", &["routine_definition", "ddl"]),
+    ("SCHEMATA", &["ddl", "sync_status"]),
+    ("TABLES", &["replication_error", "ddl", "sync_status"]),
+    ("VIEWS", &["view_definition"]),
+];
+
 /// Statements that other engines have and the grammar knows, by their kind in the tree: why each is unresolved, and what BigQuery takes instead.
 pub const FOREIGN_STATEMENTS: [(&str, &str); 3] = [
     (

@@ -9,7 +9,8 @@ pub mod types;
 mod word;
 
 pub use analysis::{
-    Analysis, Effect, Exposure, FOREIGN_STATEMENTS, How, Output, Read, Refused, StatementAnalysis, Unresolved, Use, UseKind, Write,
+    Analysis, COLUMNS_OF_TEXTS, Effect, Exposure, FOREIGN_STATEMENTS, How, Output, Read, Refused, StatementAnalysis, Unresolved, Use,
+    UseKind, Write,
 };
 pub use name::{ColumnPath, RoutineName, TableName};
 pub use principal::{Actor, Asserted, CallerKind, DELEGATION_DEPTH_MAX, Delegation, Delegator, Grant, Principal, Run};

@@ -127,11 +127,23 @@ impl<'a> Asker<'a> {
 
     /// A question in words that its caller may read: what the request names, or what the caller may read anyway.
     pub fn told(&self, question: &Question) -> String {
-        let may_read = |table: &TableName| {
-            let read = Question::new("read", Resource::Table(table.clone()));
-            self.answer(&read).is_some_and(|answer| !answer.permits.is_empty() && answer.forbids.is_empty() && answer.errors.is_empty())
-        };
-        tell::question(question, &|table| tell::names(self.request, table) || may_read(table))
+        tell::question(question, self.request, &|table| self.knows(table))
+    }
+
+    /// The column alone that a question is about, in such words.
+    pub fn named(&self, column: &ColumnPath) -> String {
+        if self.knows(&column.table) { format!("column {column}") } else { "a column that it reaches".to_owned() }
+    }
+
+    /// What the caller can do without.
+    pub fn without(&self, question: &Question) -> Option<&'static str> {
+        tell::without(question, self.request)
+    }
+
+    fn knows(&self, table: &TableName) -> bool {
+        let read = Question::new("read", Resource::Table(table.clone()));
+        let may_read = |answer: &Answer| !answer.permits.is_empty() && answer.forbids.is_empty() && answer.errors.is_empty();
+        tell::names(self.request, table) || self.answer(&read).is_some_and(may_read)
     }
 
     /// Why a question is asked at all: what makes the column sensitive.

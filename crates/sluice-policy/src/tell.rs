@@ -1,6 +1,8 @@
 //! What a refused caller is told. It names what the caller named, or may read, and nothing else: the catalog is read with the gateway's own
 //! identity, so what stands behind a view must not be learned from a refusal.
 
+mod unplaced;
+
 use crate::labels::canonical_table;
 use crate::question::{About, Question};
 use crate::reason::{Missing, Reason, ReasonKind};
@@ -84,8 +86,11 @@ fn is_foreign(fact: &str) -> bool {
 }
 
 /// A question in words that its caller may read.
-pub(crate) fn question(question: &Question, knows: &dyn Fn(&TableName) -> bool) -> String {
+pub(crate) fn question(question: &Question, request: &Request, knows: &dyn Fn(&TableName) -> bool) -> String {
     let (table, hidden) = match &question.about {
+        About::Resource(Resource::Connection) => {
+            return unplaced::told(&question.action, request).unwrap_or_else(|| question.to_string());
+        }
         About::Column(column) => (&column.table, "a column that it reaches"),
         About::Resource(Resource::Table(table)) => (table, "a table that it reaches"),
         About::Resource(Resource::Routine(name)) => (name, "a view or function that it reaches"),
@@ -93,6 +98,14 @@ pub(crate) fn question(question: &Question, knows: &dyn Fn(&TableName) -> bool) 
         About::Resource(_) => return question.to_string(),
     };
     if knows(table) { question.to_string() } else { format!("{} on {hidden}", question.action) }
+}
+
+/// What the caller can do without, where that is plain.
+pub(crate) fn without(question: &Question, request: &Request) -> Option<&'static str> {
+    match &question.about {
+        About::Resource(Resource::Connection) => unplaced::without(&question.action, request),
+        _ => question.without(),
+    }
 }
 
 /// Whether a request names a table itself: a method is about what it names, a statement has it in its text or as its destination.
@@ -106,7 +119,9 @@ pub(crate) fn names(request: &Request, table: &TableName) -> bool {
     let own_project = default.as_ref().map_or_else(|| request.project.to_lowercase(), |(project, _)| project.clone());
     let mut spellings = vec![table.to_string()];
     if own_project == table.project {
-        spellings.push(format!("{}.{}", table.dataset, table.table));
+        // A view of the project's own has no dataset.
+        let parts = [table.dataset.as_str(), table.table.as_str()].into_iter().filter(|part| !part.is_empty());
+        spellings.push(parts.collect::<Vec<_>>().join("."));
     }
     if default.is_some_and(|default| default == (table.project, table.dataset)) {
         spellings.push(table.table);

@@ -303,7 +303,7 @@ impl<'a> Weighing<'a> {
                 rules: Vec::new(),
                 fact: self.not_permitted(asker.labels(question)),
                 accepted,
-                without: question.without(),
+                without: asker.without(question),
                 missing: missing(question, &told, missed),
             });
         }
@@ -412,14 +412,19 @@ impl<'a> Weighing<'a> {
 
     /// Whoever wrote the label said why. The column is named as in every question.
     fn never_shown(&self, path: &MaskedPath, asker: &Asker<'_>) -> String {
-        let about = |question: &&Question| matches!(&question.about, About::Column(column) if path.columns.contains(&column.to_string()));
         let asked = asker.asked().iter().map(|asked| &asked.question);
-        let seen = asked.filter(|question| matches!(question.action.as_str(), "count" | "see")).filter(about);
-        let named: BTreeSet<String> = seen.map(|question| asker.told(question)).collect();
+        let seen = asked.filter(|question| matches!(question.action.as_str(), "count" | "see"));
+        let named: BTreeSet<String> = seen
+            .filter_map(|question| match &question.about {
+                About::Column(column) if path.columns.contains(&column.to_string()) => Some(asker.named(column)),
+                _ => None,
+            })
+            .collect();
         let hides = |label: &&Label| path.labels.contains(&label.name) && label.mask == Mask::Refuse;
         let why: Vec<&str> = self.set.labels.names().filter(hides).map(|label| label.reason.as_str()).collect();
         let why = if why.is_empty() { String::new() } else { format!(": {}", why.join("; ")) };
-        format!("{} may not be shown{why}", named.into_iter().collect::<Vec<_>>().join(", "))
+        let named = if named.is_empty() { "a column".to_owned() } else { named.into_iter().collect::<Vec<_>>().join(", ") };
+        format!("{named} may not be shown to anybody{why}")
     }
 
     fn conclude(mut self) -> Evaluation {
@@ -448,7 +453,8 @@ impl<'a> Weighing<'a> {
 
 /// Rules say what a thing is in: whoever is not told what it is, is not told of them. Those about a column say what it is labelled.
 fn missing(question: &Question, told: &str, missed: Vec<RuleNote>) -> Option<Missing> {
-    let is_known = matches!(question.about, About::Resource(_)) && question.to_string() == told;
+    let is_connection = matches!(question.about, About::Resource(Resource::Connection));
+    let is_known = is_connection || (matches!(question.about, About::Resource(_)) && question.to_string() == told);
     let near = missed.into_iter().map(|note| RuleNote { facts: Vec::new(), ..note }).collect();
     is_known.then(|| Missing { action: question.action.clone(), near })
 }

@@ -158,6 +158,7 @@ impl Analyzer<'_> {
                 (scope.default_project.as_str(), dataset.unwrap_or_default(), *table)
             }
             [table] => (default_project, default_dataset?, *table),
+            [project, table] if is_of_project(project, table) => (*project, "", *table),
             [dataset, table] => (scope.default_project.as_str(), *dataset, *table),
             [project, dataset, table] => (*project, *dataset, *table),
             _ => return None,
@@ -263,6 +264,12 @@ fn temporary_name(path: &[String]) -> Option<String> {
         [session, name] if session.eq_ignore_ascii_case("_SESSION") => Some(name.to_lowercase()),
         _ => None,
     }
+}
+
+/// `project.INFORMATION_SCHEMA.SCHEMATA`: what stands before a view that projects have and no dataset has is a project, unless it is a region.
+fn is_of_project(before: &str, table: &str) -> bool {
+    let is_region = before.to_ascii_lowercase().starts_with(builtin::REGION_PREFIX);
+    !is_region && builtin::table().view(table).is_some_and(|view| view.is_of_project() && !view.is_of_dataset())
 }
 
 fn bind_variables(scope: &Scope, binding: &mut Binding) {

@@ -21,12 +21,12 @@ impl Analyzer<'_> {
         }
     }
 
-    /// `[project.]dataset-or-region.INFORMATION_SCHEMA.VIEW`, `dataset.__TABLES__`.
+    /// `[project.]dataset-or-region.INFORMATION_SCHEMA.VIEW`, `[project.]INFORMATION_SCHEMA.VIEW`, `dataset.__TABLES__`.
     pub(crate) fn information_schema(&mut self, name: &TableName) -> Option<Bound> {
         let view = builtin::table().view(&name.table)?;
         let qualifier = match name.dataset.as_str() {
             "" => Qualifier::Project,
-            dataset if dataset.to_ascii_lowercase().starts_with("region-") => Qualifier::Region,
+            dataset if dataset.to_ascii_lowercase().starts_with(builtin::REGION_PREFIX) => Qualifier::Region,
             _ => Qualifier::Dataset,
         };
         if !view.qualifiers.contains(&qualifier) {

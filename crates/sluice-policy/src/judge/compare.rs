@@ -42,8 +42,19 @@ pub enum Difference {
     },
 }
 
+/// How what is said of columns begins.
+const OF_COLUMN: &str = "column ";
+const OF_COLUMNS: &str = "the analysis finds ";
+
 /// BigQuery's list may be cut off at this length.
 const REFERENCED_TABLES_WHOLE_MAX: usize = 50;
+
+impl Difference {
+    /// Whether the words of a difference, as they stand on record, speak of the result's columns: how many there are, their names or their types.
+    pub fn is_of_columns(words: &str) -> bool {
+        [OF_COLUMN, OF_COLUMNS].iter().any(|start| words.starts_with(start))
+    }
+}
 
 pub fn compare(analysis: &Analysis, dry_run: &DryRun) -> Vec<Difference> {
     let kind = whole_kind(analysis);
@@ -175,14 +186,34 @@ impl fmt::Display for Difference {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Difference::Column { position, ours, theirs } => {
-                write!(formatter, "column {} is `{ours}` to the analysis, `{theirs}` to the dry run", position + 1)
+                write!(formatter, "{OF_COLUMN}{} is `{ours}` to the analysis, `{theirs}` to the dry run", position + 1)
             }
-            Difference::Columns { ours, theirs } => write!(formatter, "the analysis finds {ours} columns, the dry run {theirs}"),
+            Difference::Columns { ours, theirs } => write!(formatter, "{OF_COLUMNS}{ours} columns, the dry run {theirs}"),
             Difference::Kind { ours, theirs } => write!(formatter, "the analysis says `{ours}`, the dry run `{theirs}`"),
             Difference::NotComparable { kind } => write!(formatter, "nothing says what a dry run of `{kind}` has to agree on"),
             Difference::RoutineUnknown { routine } => write!(formatter, "the dry run names routine `{routine}`, the analysis does not"),
             Difference::TableMissing { table } => write!(formatter, "the analysis reads `{table}`, the dry run does not name it"),
             Difference::TableUnknown { table } => write!(formatter, "the dry run names `{table}`, the analysis does not"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Difference;
+
+    #[test]
+    fn words_say_whether_they_are_of_columns() {
+        let text = || "CANARY".to_owned();
+        let check = |difference: &Difference, expect: bool| {
+            assert_eq!(Difference::is_of_columns(&difference.to_string()), expect, "{difference}");
+        };
+        check(&Difference::Column { position: 0, ours: text(), theirs: text() }, true);
+        check(&Difference::Columns { ours: 1, theirs: 2 }, true);
+        check(&Difference::Kind { ours: text(), theirs: text() }, false);
+        check(&Difference::NotComparable { kind: text() }, false);
+        check(&Difference::RoutineUnknown { routine: text() }, false);
+        check(&Difference::TableMissing { table: text() }, false);
+        check(&Difference::TableUnknown { table: text() }, false);
     }
 }

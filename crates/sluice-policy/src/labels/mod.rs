@@ -61,6 +61,16 @@ pub struct Known {
     computed: Arc<Names>,
 }
 
+/// A line of the labels file that speaks of columns.
+#[derive(Clone, Copy, Debug)]
+pub struct Written<'a> {
+    pub pattern: &'a Pattern,
+    pub label: &'a str,
+    pub reason: &'a str,
+    /// It takes the label off: who says so.
+    pub released_by: Option<&'a str>,
+}
+
 /// How much of a column is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Extent {
@@ -158,6 +168,24 @@ impl Labels {
 
     pub fn names(&self) -> impl Iterator<Item = &Label> {
         self.labels.values()
+    }
+
+    /// The lines of the labels file that speak of columns, or of those of one table: patterns first, then what was taken off.
+    pub fn written(&self, table: Option<&TableName>) -> Vec<Written<'_>> {
+        let touching = match table.map(canonical_table) {
+            Some(table) => self.touching(&table),
+            None => self.patterns.iter().map(|(pattern, label)| (pattern, label.as_str())).collect(),
+        };
+        let given =
+            touching.into_iter().map(|(pattern, label)| Written { pattern, label, reason: &self.called(label).reason, released_by: None });
+        let is_meant = |release: &&Release| table.is_none_or(|table| release.column.touches(&canonical_table(table)));
+        let released = self.released.iter().filter(is_meant).map(|release| Written {
+            pattern: &release.column,
+            label: &release.label,
+            reason: &release.reason,
+            released_by: Some(release.by.as_str()),
+        });
+        given.chain(released).collect()
     }
 
     /// A label and what it is for, in words.

@@ -201,3 +201,26 @@ fn shapes_have_the_labels_of_the_whole() {
     check("p.d.t.made.list", &["national_id"], &["national_id"]);
     check("acme-prod.clinic.patients.address", &["contact"], &["contact"]);
 }
+
+/// `(table, what the file says of its columns)`.
+#[test]
+fn the_lines_of_a_table_are_listed() {
+    let labels = Labels::read(FILE).unwrap();
+    let check = |table: Option<&str>, expect: &[&str]| {
+        let table = table.map(|table| TableName::parse(table).unwrap());
+        let told: Vec<String> = labels
+            .written(table.as_ref())
+            .iter()
+            .map(|one| format!("{} {} {}", one.pattern, one.label, one.released_by.unwrap_or("-")))
+            .collect();
+        assert_eq!(told, expect, "{table:?}");
+    };
+    let everywhere = "*.*.*.email contact -";
+    check(
+        Some("acme-prod.clinic.Patients"),
+        &[everywhere, "acme-prod.clinic.patients.address contact -", "acme-prod.clinic.patients.ssn national_id -"],
+    );
+    check(Some("acme-prod.shop.suppliers"), &[everywhere, "acme-prod.shop.suppliers.email contact ana@acme.example"]);
+    assert_eq!(labels.written(None).len(), 5);
+    assert!(Labels::none().written(None).is_empty());
+}

@@ -10,7 +10,7 @@ use sluice_app::{CatalogFault, FormReason, JobsFault, Refused, UpstreamFault, Up
 use sluice_identity::Fault;
 use sluice_ledger::AppendFault;
 use sluice_mask::MaskFault;
-use sluice_policy::{Decision, ReasonKind};
+use sluice_policy::{Decision, Difference, ReasonKind};
 
 /// How BigQuery says one kind of error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +103,10 @@ fn of(why: &Why) -> (u16, String, &'static str, String) {
         Why::Catalog(CatalogFault::UnknownConnection) => (NOT_FOUND, "this project is none that the gateway serves".to_owned()),
         // Nothing is said of what is there.
         Why::Catalog(CatalogFault::Denied(_)) => (ACCESS_DENIED, "a name of the statement cannot be looked up by the gateway".to_owned()),
+        Why::Drift(found) if Difference::is_of_columns(found) => (
+            ACCESS_DENIED,
+            "rows are withheld: the result has other columns, or columns of other types, than what was decided on says. The operator finds which on record".to_owned(),
+        ),
         Why::Drift(_) => (
             ACCESS_DENIED,
             "rows are withheld: what was decided on is not what is so now, because a table, view or routine, a label or a rule changed meanwhile. Send the statement again, or open the stream again".to_owned(),

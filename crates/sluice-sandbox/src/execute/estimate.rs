@@ -54,7 +54,7 @@ fn reads(tree: &Tree) -> Reads {
 }
 
 /// The columns that a statement gives back; none for a statement that gives none.
-fn output(tree: &Tree) -> Result<Vec<crate::values::Column>, Problem> {
+pub fn output(tree: &Tree) -> Result<Vec<crate::values::Column>, Problem> {
     let Some(root) = tree.root else { return Ok(Vec::new()) };
     let mut columns = Vec::new();
     for output in tree.children(root, "output_column_list") {

@@ -1,6 +1,6 @@
 //! `INFORMATION_SCHEMA` views and `__TABLES__`, made anew whenever they are asked for.
 
-use super::names::TABLES_SUMMARY;
+use super::names::{REGION_PREFIX, TABLES_SUMMARY};
 use super::world::World;
 use crate::problem::Problem;
 use crate::store::{Dataset, DatasetName, Row, Rows, Table, TableKind};
@@ -69,7 +69,7 @@ pub struct JobFacts {
 }
 
 pub fn rows(world: &World<'_>, project: &str, qualifier: Option<&str>, view: &str) -> Result<(Vec<Column>, Rows), Problem> {
-    let region = qualifier.is_some_and(|qualifier| qualifier.to_ascii_lowercase().starts_with("region-"));
+    let region = qualifier.is_some_and(|qualifier| qualifier.to_ascii_lowercase().starts_with(REGION_PREFIX));
     let datasets: Vec<&Arc<Dataset>> = match qualifier.filter(|_| !region) {
         Some(dataset) => vec![world.state.dataset(&DatasetName::new(project, dataset))?],
         None => world.state.datasets.values().filter(|dataset| dataset.name.project == project && !dataset.name.is_hidden()).collect(),

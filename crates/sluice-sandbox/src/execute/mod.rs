@@ -10,6 +10,7 @@ mod define_routine;
 mod driver;
 mod estimate;
 pub mod evaluator;
+mod geography;
 mod information_schema;
 mod insert;
 mod kinds;

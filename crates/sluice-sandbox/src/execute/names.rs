@@ -28,6 +28,10 @@ pub enum Target {
 /// What was there before `INFORMATION_SCHEMA.TABLES`, and still is.
 pub const TABLES_SUMMARY: &str = "__TABLES__";
 
+/// Views that a project has, or a region of it, and no dataset.
+const OF_PROJECT: [&str; 1] = ["SCHEMATA"];
+pub const REGION_PREFIX: &str = "region-";
+
 impl Defaults {
     /// `None` for a path with too many parts: an array of an alias, or nothing at all.
     pub fn table(&self, path: &[String]) -> Option<Target> {
@@ -72,7 +76,12 @@ impl Defaults {
     fn information_schema(&self, path: &[String], position: usize) -> Option<Target> {
         let (before, after) = path.split_at_checked(position)?;
         let [_, view] = after else { return None };
+        let is_of_project = OF_PROJECT.iter().any(|known| view.eq_ignore_ascii_case(known));
+        let is_region = |name: &str| name.to_ascii_lowercase().starts_with(REGION_PREFIX);
         let (project, qualifier) = match before {
+            [] if is_of_project => (self.project.clone(), None),
+            [project] if is_of_project && !is_region(project) => (project.clone(), None),
+            [_, qualifier] if is_of_project && !is_region(qualifier) => return None,
             [] => (self.project.clone(), self.dataset.as_ref().map(|default| default.dataset.clone())),
             [qualifier] => (self.project.clone(), Some(qualifier.clone())),
             [project, qualifier] => (project.clone(), Some(qualifier.clone())),
@@ -107,6 +116,16 @@ mod tests {
         check(&bare, "INFORMATION_SCHEMA.tables", Some(schema(None)));
         check(&bare, "p.region-us.information_schema.TABLES", Some(schema(Some("region-us"))));
         check(&bare, "d.INFORMATION_SCHEMA", None);
+        let schemata = |project: &str, qualifier: Option<&str>| Target::InformationSchema {
+            project: project.to_owned(),
+            qualifier: qualifier.map(str::to_owned),
+            view: "SCHEMATA".to_owned(),
+        };
+        check(&within, "INFORMATION_SCHEMA.SCHEMATA", Some(schemata("p", None)));
+        check(&bare, "q.information_schema.schemata", Some(schemata("q", None)));
+        check(&bare, "region-us.INFORMATION_SCHEMA.SCHEMATA", Some(schemata("p", Some("region-us"))));
+        check(&bare, "q.region-us.INFORMATION_SCHEMA.SCHEMATA", Some(schemata("q", Some("region-us"))));
+        check(&bare, "q.d.INFORMATION_SCHEMA.SCHEMATA", None);
         let summary =
             Target::InformationSchema { project: "p".to_owned(), qualifier: Some("d".to_owned()), view: TABLES_SUMMARY.to_owned() };
         check(&bare, "d.__tables__", Some(summary));

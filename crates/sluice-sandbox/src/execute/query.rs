@@ -4,7 +4,7 @@ use super::bind::{Binder, Binding, Purpose, Source};
 use super::evaluator::{Answer, Content, Evaluation};
 use super::text::{Edited, Script, Span};
 use super::world::World;
-use super::{estimate, scan};
+use super::{estimate, geography, scan};
 use crate::problem::Problem;
 use crate::store::{Row, Rows};
 use crate::values::{Column, ColumnMode, Datum, Scalar};
@@ -41,7 +41,12 @@ pub fn run(world: &World<'_>, script: &Script, span: Span) -> Result<Found, Prob
         return scan::run(script, top_select(script, span), &table);
     }
     let answer = evaluate(world, script, &text, &binding)?;
-    let (columns, rows) = shape(answer.columns, answer.rows, selects_struct(script, span))?;
+    let (mut columns, mut rows) = shape(answer.columns, answer.rows, selects_struct(script, span))?;
+    if geography::is_named(&binding.catalog)
+        && let Ok(tree) = analyze(world, script, &text, &binding, Target::Statement)
+    {
+        geography::restore(&mut columns, &mut rows, &estimate::output(&tree)?);
+    }
     Ok(Found { columns, rows: Arc::new(Rows::held(rows)), dependencies: binding.dependencies })
 }
 

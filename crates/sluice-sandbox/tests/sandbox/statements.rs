@@ -288,6 +288,9 @@ fn the_schema_can_be_asked_for() {
     );
     check("SELECT COUNT(*) FROM `region-us`.INFORMATION_SCHEMA.JOBS", "0");
     check("SELECT schema_name FROM INFORMATION_SCHEMA.SCHEMATA ORDER BY 1", "bench|clinic|shop|staging");
+    for place in ["`acme-prod`.INFORMATION_SCHEMA.SCHEMATA", "`acme-prod.INFORMATION_SCHEMA.SCHEMATA`"] {
+        check(&format!("SELECT COUNT(*) FROM {place}"), "4");
+    }
     check("SELECT routine_name, routine_body FROM clinic.INFORMATION_SCHEMA.ROUTINES WHERE routine_name = 'badge'", "badge,SQL");
     check(
         "SELECT field_path, data_type FROM clinic.INFORMATION_SCHEMA.COLUMN_FIELD_PATHS WHERE table_name = 'patients' AND column_name = 'address' ORDER BY 1",

@@ -26,6 +26,9 @@ pub use table::Table;
 
 use std::sync::LazyLock;
 
+/// What a region's name begins with where it qualifies a view.
+pub(crate) const REGION_PREFIX: &str = "region-";
+
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     Table::read(&table::Texts {
         functions: include_str!("../../data/functions.txt"),

@@ -127,6 +127,11 @@ impl View {
     pub fn is_of_dataset(&self) -> bool {
         self.qualifiers.contains(&Qualifier::Dataset)
     }
+
+    /// Whether each project has one, which is asked for without a region.
+    pub fn is_of_project(&self) -> bool {
+        self.qualifiers.contains(&Qualifier::Project)
+    }
 }
 
 impl Qualifier {

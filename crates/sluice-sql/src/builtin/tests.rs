@@ -1,7 +1,7 @@
 use super::lines::entries;
 use super::*;
 use crate::engine::{ArgumentKind, Cardinality, Column, Mode};
-use sluice_model::Type;
+use sluice_model::{COLUMNS_OF_TEXTS, Type};
 use std::collections::BTreeSet;
 
 const EXAMPLES: &str = include_str!("../../data/examples.txt");
@@ -302,6 +302,13 @@ fn views_carry_columns_and_flags() {
     assert_eq!(sql("COLUMNS"), ["generation_expression", "async_generation_status", "column_default"]);
     assert_eq!((sql("VIEWS"), sql("JOBS")), (vec!["view_definition".to_owned()], Vec::new()));
     assert_eq!(table().view("INFORMATION_SCHEMA.NO_SUCH_VIEW"), None);
+    // Refusals name those columns.
+    let named: Vec<(&str, Vec<&str>)> = table()
+        .views()
+        .filter(|(_, view)| !view.sql.is_empty())
+        .map(|(name, view)| (name, view.sql.iter().map(String::as_str).collect()))
+        .collect();
+    assert_eq!(named, COLUMNS_OF_TEXTS.map(|(name, columns)| (name, columns.to_vec())));
 }
 
 #[test]

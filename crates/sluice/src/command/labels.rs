@@ -2,6 +2,7 @@
 //! the policy set, which is signed.
 
 mod import;
+mod list;
 mod scan;
 mod suggest;
 
@@ -11,45 +12,35 @@ use super::{EXIT_REFUSED, Failure};
 use crate::configuration::{self, Configuration};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use sluice_app::hex;
+use sluice_model::plain::printable;
 use sluice_model::{ColumnPath, TableName};
 use sluice_policy::{ActivationLog, PolicySet};
-use sluice_store::{KeptLabels, KeptLabelsFile, Labelling, Ledger, Origin, StoreFault};
+use sluice_store::{KeptLabelsFile, Labelling, Ledger, Origin, StoreFault};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What stands in the name of no project, dataset, table or column.
+const IN_NO_NAME: &str = "!\"$()*,/;?@[\\]^`{}~";
+const UNCHECKED: &str = "whether these columns are there was not checked: a misspelt one labels nothing";
 
 /// Labels follow data: what is written from a labelled column has its label from then on. Policy tags that were seen once count from then on too.
 #[derive(Subcommand)]
 pub enum Labels {
     Import(import::Import),
-    List(List),
+    List(list::List),
     Scan(scan::Scan),
     Set(Set),
     Suggest(suggest::Suggest),
 }
 
-/// Say which columns got a label, when and why.
-///
-/// The patterns of labels.toml are not in the list: `sluice policy check` shows those.
-#[derive(Args)]
-#[command(after_help = "Example:
-  sluice labels list --config /etc/sluice --table acme-prod.clinic.patients_copy")]
-pub struct List {
-    /// The folder of sluice.toml
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    config: PathBuf,
-    /// Of this table alone
-    #[arg(long, value_name = "PROJECT.DATASET.TABLE")]
-    table: Option<String>,
-    /// Answer as JSON
-    #[arg(long)]
-    json: bool,
-}
-
 /// Put a label on columns, at once, until a release in the policy set takes it off.
 ///
-/// A running gateway holds to it within a second, and puts it on record. With --ledger this command does, where no gateway runs. Exit code 0: it is so. 2: the label is none. 1: it could not be done.
+/// A running gateway holds to it within a second, and puts it on record. With --ledger this command does, where no gateway runs.
+///
+/// Each column is named in full: patterns (`*`) stand in labels.toml. Whether a column is there is not checked, for it may come later.
+///
+/// Exit code 0: it is so. 2: the label is none, or a column is none, and nothing has changed. 1: it could not be done.
 #[derive(Args)]
 #[command(after_help = "Example:
   sluice labels set --config /etc/sluice --label health --by ana --reason 'seen in a review' acme-prod.clinic.notes.text")]
@@ -80,72 +71,10 @@ struct Responsible {
 pub fn run(labels: &Labels) -> Result<ExitCode, Failure> {
     match labels {
         Labels::Import(asked) => import::run(asked),
-        Labels::List(asked) => list(asked),
+        Labels::List(asked) => list::run(asked),
         Labels::Scan(asked) => scan::run(asked),
         Labels::Set(asked) => set(asked),
         Labels::Suggest(asked) => suggest::run(asked),
-    }
-}
-
-fn list(asked: &List) -> Result<ExitCode, Failure> {
-    let configuration = configuration::read_sound(&asked.config)?;
-    let kept = open(&configuration)?.current().map_err(|fault| failure(&fault))?;
-    let table = asked.table.as_deref().map(|text| TableName::parse(text).ok_or_else(|| Failure::new(format!("`{text}` is no table"))));
-    let table = table.transpose()?.map(|table| table.to_string().to_lowercase());
-    let wanted = |column: &ColumnPath| table.as_ref().is_none_or(|table| column.table.to_string().to_lowercase() == *table);
-    let entries: Vec<Entry<'_>> = entries(&kept).filter(|entry| wanted(entry.column)).collect();
-    let waiting = kept.unrecorded().count();
-    let lines: Vec<String> = entries.iter().map(Entry::line).collect();
-    let text = if lines.is_empty() { "no column has one".to_owned() } else { lines.join("\n") };
-    let more = if waiting == 0 { String::new() } else { format!("\n{waiting} not on record yet") };
-    let values: Vec<Value> = entries.iter().map(Entry::value).collect();
-    say(asked.json, &json!({ "labels": values, "not_on_record": waiting }), &format!("{text}{more}"));
-    Ok(ExitCode::SUCCESS)
-}
-
-/// A column, what it has, and why.
-struct Entry<'a> {
-    column: &'a ColumnPath,
-    label: &'a str,
-    labelling: &'a Labelling,
-}
-
-fn entries(kept: &KeptLabels) -> impl Iterator<Item = Entry<'_>> {
-    kept.labellings().iter().flat_map(|labelling| labelling.columns.iter().map(move |(column, label)| Entry { column, label, labelling }))
-}
-
-impl Entry<'_> {
-    fn origin(&self) -> String {
-        match &self.labelling.origin {
-            Origin::Carried(request) => format!("with the data of request {}", hex(&request.0)),
-            Origin::Set { by, reason } => format!("by {by}: {reason}"),
-            Origin::Found(record) => format!("found by detectors, record {record}"),
-            Origin::Imported { by, reason } => format!("imported by {by}: {reason}"),
-            Origin::Tagged => "a policy tag of BigQuery's".to_owned(),
-            Origin::TagsImported { by, reason } => format!("a policy tag of BigQuery's, imported by {by}: {reason}"),
-        }
-    }
-
-    fn line(&self) -> String {
-        let computed = if self.labelling.computed { ", computed" } else { "" };
-        format!("{}  {}{computed}  since {}, {}", self.column, self.label, self.labelling.at, self.origin())
-    }
-
-    fn value(&self) -> Value {
-        let Labelling { at, computed, .. } = self.labelling;
-        let mut value = json!({ "column": self.column.to_string(), "label": self.label, "computed": computed, "at": at });
-        let more = match &self.labelling.origin {
-            Origin::Carried(request) => json!({ "origin": "carried", "request": hex(&request.0) }),
-            Origin::Found(record) => json!({ "origin": "found", "record": record }),
-            Origin::Imported { by, reason } => json!({ "origin": "imported", "by": by, "reason": reason }),
-            Origin::Set { by, reason } => json!({ "origin": "set", "by": by, "reason": reason }),
-            Origin::Tagged => json!({ "origin": "policy_tag" }),
-            Origin::TagsImported { by, reason } => json!({ "origin": "policy_tag_imported", "by": by, "reason": reason }),
-        };
-        if let (Value::Object(value), Value::Object(more)) = (&mut value, more) {
-            value.extend(more);
-        }
-        value
     }
 }
 
@@ -158,22 +87,35 @@ fn set(asked: &Set) -> Result<ExitCode, Failure> {
         say(responsible.said.json, &json!({ "refused": text }), &format!("refused: {text}"));
         return Ok(ExitCode::from(EXIT_REFUSED));
     }
-    let columns = asked.columns.iter().map(|text| Ok((column(text)?, asked.label.clone()))).collect::<Result<Vec<_>, Failure>>()?;
+    let read: Result<Vec<ColumnPath>, String> = asked.columns.iter().map(|text| column(text)).collect();
+    let columns: Vec<(ColumnPath, String)> = match read {
+        Ok(columns) => columns.into_iter().map(|column| (column, asked.label.clone())).collect(),
+        Err(text) => {
+            say(responsible.said.json, &json!({ "refused": text }), &format!("refused: {text}"));
+            return Ok(ExitCode::from(EXIT_REFUSED));
+        }
+    };
     let (at, by, reason) = (now(), responsible.said.by.clone(), responsible.said.reason.clone());
     let file = open(&configuration)?;
     let computed = asked.computed;
     file.add(&Labelling { origin: Origin::Set { by, reason }, computed, at, columns }).map_err(|fault| failure(&fault))?;
     // It is so from here on, whatever becomes of the record.
-    let (record, code) = responsible.record(&file);
+    let (record, code) = responsible.record(&file, true);
     let Said { by, reason, json, .. } = &responsible.said;
-    let value = json!({ "label": asked.label, "columns": asked.columns, "computed": computed, "by": by, "reason": reason, "at": at, "record": record });
-    say(*json, &value, &format!("{}: {}, by {by}: {reason}\n{record}", asked.label, asked.columns.join(", ")));
+    let value = json!({
+        "label": asked.label, "columns": asked.columns, "columns_checked": false, "computed": computed, "by": by, "reason": reason, "at": at,
+        "record": record,
+    });
+    say(*json, &value, &format!("{}: {}, by {by}: {reason}\n{UNCHECKED}\n{record}", asked.label, asked.columns.join(", ")));
     Ok(code)
 }
 
 impl Responsible {
-    /// What to tell of the record, which a gateway makes where one runs.
-    fn record(&self, file: &KeptLabelsFile) -> (String, ExitCode) {
+    /// What to tell of the record, which a gateway makes where one runs; of what earlier commands did too, where this one has the ledger.
+    fn record(&self, file: &KeptLabelsFile, is_new: bool) -> (String, ExitCode) {
+        if !is_new && self.said.ledger.is_none() {
+            return ("nothing is new, so nothing goes on record".to_owned(), ExitCode::SUCCESS);
+        }
         on_record::told((self.said.ledger.as_deref(), self.said.keys.as_deref()), "labels", |ledger| record_all(file, ledger))
     }
 }
@@ -195,15 +137,29 @@ fn set_in_force(configuration: &Configuration) -> Result<PolicySet, Failure> {
     log.set(digest).map_err(|error| Failure::new(error.to_string()))
 }
 
-fn column(text: &str) -> Result<ColumnPath, Failure> {
+/// One column by its full name. What holds letters that no name of BigQuery's may hold would label nothing.
+fn column(text: &str) -> Result<ColumnPath, String> {
     let read = || {
         let name = TableName::parse(text)?;
         let (table, path) = name.table.split_once('.')?;
         let path: Vec<String> = path.split('.').map(str::to_owned).collect();
-        let whole = !table.is_empty() && path.iter().all(|part| !part.is_empty());
-        whole.then(|| ColumnPath { table: TableName::new(&name.project, &name.dataset, table), path })
+        Some(ColumnPath { table: TableName::new(&name.project, &name.dataset, table), path })
     };
-    read().ok_or_else(|| Failure::new(format!("`{text}` is no column: it is project.dataset.table.column")))
+    let shown = printable(text);
+    if text.contains('*') {
+        return Err(format!(
+            "`{shown}` is a pattern: patterns stand in labels.toml, as `columns` of a label; here each column is named in full"
+        ));
+    }
+    let column = read().ok_or_else(|| format!("`{shown}` is no column: it is project.dataset.table.column"))?;
+    let is_none = |part: &String| {
+        part.is_empty() || part.trim() != part.as_str() || part.contains(|letter: char| letter.is_control() || IN_NO_NAME.contains(letter))
+    };
+    let ColumnPath { table: TableName { project, dataset, table }, path } = &column;
+    if [project, dataset, table].into_iter().chain(path).any(is_none) {
+        return Err(format!("`{shown}` is no column: a part of it is no name. It is project.dataset.table.column, without quotes"));
+    }
+    Ok(column)
 }
 
 fn record_all(file: &KeptLabelsFile, ledger: &mut Ledger) -> Result<Vec<u64>, Failure> {
@@ -231,5 +187,28 @@ fn say(as_json: bool, value: &Value, text: &str) {
         println!("{value}");
     } else {
         println!("{text}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_is_named_in_full() {
+        let check = |text: &str, expect: Result<&str, &str>| match (column(text), expect) {
+            (Ok(column), Ok(name)) => assert_eq!(column.to_string(), name, "{text}"),
+            (Err(why), Err(part)) => assert!(why.contains(part), "{text}: {why}"),
+            (found, _) => panic!("{text}: {found:?}"),
+        };
+        check("p.d.t.a", Ok("p.d.t.a"));
+        check("example.com:p.d.t.a.b", Ok("example.com:p.d.t.a.b"));
+        check("p.d.t.straße & co", Ok("p.d.t.straße & co"));
+        check("p.d.events-2024.a", Ok("p.d.events-2024.a"));
+        check("acme-prod.shop.*.name", Err("patterns stand in labels.toml"));
+        check("p.d.t.na*", Err("patterns stand in labels.toml"));
+        for none in ["", "p.d.t", "p.d.t.", "p.d..a", "`p.d.t.a`", "p.d.t. a", "p.d.t.a\n", "p.d.t$20240101.a", "p.d.t.a;b", "p.d.t.[a]"] {
+            check(none, Err("is no column"));
+        }
     }
 }

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+const NOT_YET: &str =
+    "not on record yet: a gateway that runs records it within a second, and so does this command with --ledger where none runs";
+
 /// Who does it, why, and where it is put on record.
 #[derive(Args)]
 pub struct Said {
@@ -38,7 +41,7 @@ pub fn told(
 ) -> (String, ExitCode) {
     let recorded = match (ledger, keys) {
         (Some(ledger), Some(keys)) => put(ledger, keys, why, write),
-        _ => Ok("not on record yet: whoever holds the ledger records it".to_owned()),
+        _ => Ok(NOT_YET.to_owned()),
     };
     match recorded {
         Ok(said) => (said, ExitCode::SUCCESS),
@@ -76,5 +79,5 @@ fn put(folder: &Path, keys: &Path, why: &str, write: impl FnOnce(&mut Ledger) ->
     let written = write(&mut ledger).map_err(|failure| failed(failure.to_string()));
     let shut = ledger.shut().map_err(fault);
     let records: Vec<String> = written.and_then(|records| shut.map(|()| records))?.iter().map(u64::to_string).collect();
-    Ok(format!("on record: {}", records.join(", ")))
+    Ok(if records.is_empty() { "nothing was left to put on record".to_owned() } else { format!("on record: {}", records.join(", ")) })
 }

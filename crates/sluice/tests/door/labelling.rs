@@ -37,15 +37,91 @@ fn a_list_is_imported_and_findings_suggest_labels() {
     assert!(String::from_utf8_lossy(&right.stdout).starts_with("2 labels imported, 0 were there already"), "{right:?}");
     let again = import("acme-prod.staging.listed.reach,contact\n");
     assert!(String::from_utf8_lossy(&again.stdout).starts_with("0 labels imported, 1 were there already"), "{again:?}");
+    assert!(String::from_utf8_lossy(&again.stdout).contains("nothing is new"), "{again:?}");
+    let other = import("acme-prod.staging.listed.reach;contact\n");
+    assert_eq!(other.status.code(), Some(2), "{other:?}");
     wait_for("they are masked", || cells(&ask("reach")).iter().all(|cell| cell == "XXXXX@canary.example"));
     let text = suggest();
     assert!(text.contains("listed.remark") && !text.contains("listed.reach"), "{text}");
     let listed = said(&["labels", "list", "--config", &folder, "--table", "acme-prod.staging.listed"]);
-    assert!(listed.contains("imported by ana: from the catalogue"), "{listed}");
+    assert!(listed.contains("Z, imported by ana: from the catalogue") && listed.contains("  since 2"), "{listed}");
     let evidence = world.finish();
     let acts: Vec<_> = evidence.records.iter().filter(|record| record.text("meta/what") == Some("import labels")).collect();
     assert_eq!(acts.len(), 1);
     assert_eq!(acts[0].text("meta/reason"), Some("from the catalogue"));
+}
+
+/// `(column, how it ends, what it says)`.
+#[test]
+fn what_labels_nothing_is_refused_and_what_is_not_known_is_said() {
+    let world = World::start("labels-told");
+    let folder = path(&world.folder);
+    let list = |table: &str, more: &[&str]| said(&[&["labels", "list", "--config", &folder, "--table", table], more].concat());
+    let before = list("acme-prod.shop.customers", &["--json"]);
+    let check = |column: &str, code: i32, parts: &[&str]| {
+        let ran = sluice(&["labels", "set", "--label", "contact", "--config", &folder, "--by", "ana", "--reason", "seen", column]);
+        let told = String::from_utf8_lossy(&ran.stdout).into_owned();
+        assert_eq!(ran.status.code(), Some(code), "{column}: {told}{}", String::from_utf8_lossy(&ran.stderr));
+        assert!(parts.iter().all(|part| told.contains(part)), "{column}: {told}");
+    };
+    check("acme-prod.shop.*.name", 2, &["refused: ", "is a pattern: patterns stand in labels.toml"]);
+    check("acme-prod.shop.customers", 2, &["is no column"]);
+    check("`acme-prod.shop.customers.name`", 2, &["without quotes"]);
+    assert_eq!(list("acme-prod.shop.customers", &["--json"]), before, "nothing has changed");
+    check("acme-prod.shop.customers.nmae", 0, &["whether these columns are there was not checked", "a gateway that runs records it"]);
+    // Patterns are in the list, and said to be.
+    let listed = list("acme-prod.clinic.patients", &[]);
+    for line in [
+        "acme-prod.clinic.patients.notes  health  a pattern of labels.toml: says how somebody is",
+        "*.*.*.ssn  national_id  a pattern of labels.toml: identifies a person for life",
+    ] {
+        assert!(listed.lines().any(|told| told == line), "{line}: {listed}");
+    }
+    assert!(!listed.contains("diagnosis") && !listed.contains("no column has one"), "{listed}");
+    let listed: Value = serde_json::from_str(&list("acme-prod.shop.customers", &["--json"])).unwrap();
+    assert_eq!(listed["labels"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        listed["patterns"][0],
+        json!({
+            "pattern": "*.*.*.email", "label": "contact", "origin": "pattern", "by": null, "reason": "reaches a person",
+        })
+    );
+    world.finish();
+}
+
+/// A type that few know is masked like any other.
+#[test]
+fn a_labelled_place_is_masked() {
+    let world = World::start("labels-place");
+    let folder = path(&world.folder);
+    let made = json!({ "query": "CREATE TABLE staging.places (id INT64, place GEOGRAPHY)", "useLegacySql": false });
+    assert_eq!(world.direct("POST", &format!("{API}/queries"), Some(&made)).status, 200);
+    let rows = json!({ "rows": [{ "json": { "id": 1, "place": "POINT(4 7)" } }, { "json": { "id": 2, "place": null } }] });
+    let inserted = world.direct("POST", &format!("{API}/datasets/staging/tables/places/insertAll"), Some(&rows));
+    assert_eq!(inserted.status, 200, "{}", inserted.text());
+    let ask = || query(&world, "report-job", "SELECT place FROM staging.places ORDER BY id");
+    let open = ask().json();
+    assert_eq!(open["schema"]["fields"][0]["type"], "GEOGRAPHY", "{open}");
+    assert_eq!(open["rows"][0]["f"][0]["v"], "POINT(4 7)", "{open}");
+    said(&[
+        "labels",
+        "set",
+        "--label",
+        "contact",
+        "--config",
+        &folder,
+        "--by",
+        "ana",
+        "--reason",
+        "says where",
+        "acme-prod.staging.places.place",
+    ]);
+    wait_for("it is masked", || {
+        let answer = ask();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        cells(&answer).iter().all(|cell| cell == "POINT(0 0)")
+    });
+    world.finish();
 }
 
 /// As an export of another project's catalog has them: what BigQuery itself says of these columns is nothing.

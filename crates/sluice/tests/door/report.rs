@@ -70,6 +70,7 @@ fn the_report_says_what_left() {
     );
     let csv = said(&["masking", "report", &ledger, "--keys", &keys, "--format", "csv"]);
     assert_eq!(csv.lines().count(), 1 + all["masked"].as_array().unwrap().len() + 1, "{csv}");
+    of_wrong_questions(&ledger, &keys);
     of_a_damaged_copy(&world.folder);
     let evidence = world.finish();
     let ends =
@@ -79,6 +80,24 @@ fn the_report_says_what_left() {
 }
 
 /// One bit that is another one, wherever a report reads: there is none then.
+/// An empty report must not look like an answer.
+fn of_wrong_questions(ledger: &str, keys: &str) {
+    let check = |keys: &str, more: &[&str], code: i32, part: &str| {
+        let ran = sluice(&[&["masking", "report", ledger, "--keys", keys], more].concat());
+        let told = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert_eq!(ran.status.code(), Some(code), "{more:?}: {told}");
+        assert!(told.contains(part) && (part.is_empty() == told.is_empty()), "{more:?}: {told}");
+    };
+    check(keys, &["--since", "2026-02-01", "--until", "2026-01-01"], 2, "is not before --until");
+    check(keys, &["--since", "2026-02-01", "--until", "2026-02-01"], 2, "is not before --until");
+    check(keys, &["--caller", "https://nobody.example#x"], 0, "no record names the caller https://nobody.example#x");
+    check(keys, &["--caller", crate::beside::REPORT_JOB, "--until", "2020-01-01"], 0, "");
+    let other = tempfile::tempdir().unwrap();
+    let (others, keys) = (path(&other.path().join("ledger")), path(&other.path().join("keys")));
+    said(&["ledger", "init", &others, "--keys", &keys, "--origin", "ledger.example.com/other"]);
+    check(&keys, &[], 1, "the keys are not those of this ledger");
+}
+
 fn of_a_damaged_copy(folder: &Path) {
     for (part, at) in [("bodies", usize::MAX), ("tile/entries", 700), ("checkpoint", 60)] {
         let copy = tempfile::tempdir().unwrap();

@@ -156,7 +156,29 @@ fn a_refusal_says_what_it_would_take() {
     check("report-job", "DESCRIBE clinic.patients", &["no `DESCRIBE`", "INFORMATION_SCHEMA.COLUMNS"]);
     check("report-job", "SELECT * FROM `acme-prod`.clinic.patients.id", &["accepted: `project.dataset.table`"]);
     check("stranger", "SELECT 1", &["use of the connection: no rule permits it; what it takes is a rule that permits you `connect`", ask]);
-    check("report-job", "CALL clinic.list_ward('A')", &["call on the connection: no rule permits it", "permits you `call`", ask]);
+    check(
+        "report-job",
+        "CALL clinic.list_ward('A')",
+        &["call of procedure clinic.list_ward: no rule permits it", "permits you `call`", ask],
+    );
+    check("report-job", "SET @@time_zone = 'UTC'; SELECT 1", &["session: `@@time_zone`: no rule permits it", "permits you `session`", ask]);
+    let shown = "`generation_expression`, `async_generation_status`, `column_default` of acme-prod.shop.INFORMATION_SCHEMA.COLUMNS";
+    let others = "accepted: the other columns of that view, by their names";
+    check(
+        "support-agent",
+        "SELECT * FROM shop.INFORMATION_SCHEMA.COLUMNS",
+        &[shown, "no rule permits it", others, "permits you `metadata`"],
+    );
+    check(
+        "support-agent",
+        "SELECT view_definition FROM clinic.INFORMATION_SCHEMA.VIEWS",
+        &["metadata: `view_definition` of acme-prod.clinic", others],
+    );
+    check(
+        "report-job",
+        "SELECT credit_card FROM clinic.cards",
+        &["column acme-prod.clinic.cards.credit_card may not be shown to anybody: a card"],
+    );
     check(
         "etl-nightly",
         "CREATE TABLE shop.mine AS SELECT 1 AS one",

@@ -39,7 +39,17 @@ fn each_refusal_has_its_shape() {
     check(form(FormReason::NoMethod), 404, "notFound", "NOT_FOUND", "`x` is wrong");
     check(form(FormReason::TooLarge), 413, "requestTooLarge", "INVALID_ARGUMENT", "`x` is wrong");
     check(Why::NotFound { what: "job p:j".to_owned() }, 404, "notFound", "NOT_FOUND", "Not found: job p:j");
-    check(Why::Drift("CANARY".to_owned()), 403, "accessDenied", "PERMISSION_DENIED", "rows are withheld");
+    check(Why::Drift("CANARY".to_owned()), 403, "accessDenied", "PERMISSION_DENIED", "Send the statement again");
+    let other = |found: Difference| Why::Drift(found.to_string());
+    let typed = other(Difference::Column { position: 0, ours: "CANARY".to_owned(), theirs: "CANARY".to_owned() });
+    check(typed, 403, "accessDenied", "PERMISSION_DENIED", "columns of other types");
+    check(
+        other(Difference::Columns { ours: 1, theirs: 2 }),
+        403,
+        "accessDenied",
+        "PERMISSION_DENIED",
+        "The operator finds which on record",
+    );
     check(Why::Recording(AppendFault::Busy), 503, "backendError", "UNAVAILABLE", "not done");
     check(Why::Recording(AppendFault::Full), 503, "backendError", "UNAVAILABLE", "not done");
     check(Why::Recording(AppendFault::Refused("CANARY".to_owned())), 500, "invalidState", "INTERNAL", "not done");

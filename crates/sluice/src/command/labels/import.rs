@@ -1,6 +1,6 @@
 //! `sluice labels import`: a list of columns with their labels, or the policy tags of a catalog. One act of a person, on record.
 
-use super::{Responsible, column, failure, labels_in_force, open, say};
+use super::{Responsible, UNCHECKED, column, failure, labels_in_force, open, say};
 use crate::command::{EXIT_REFUSED, Failure};
 use crate::{catalog_folder, configuration};
 use clap::Args;
@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+const BYTE_ORDER_MARK: char = '\u{feff}';
 const LIST_BYTES_MAX: u64 = 4 << 20;
 /// In one act: its record names each of them.
 const COLUMNS_AT_ONCE_MAX: usize = 1_000;
@@ -20,6 +21,8 @@ const COLUMNS_AT_ONCE_MAX: usize = 1_000;
 /// A list is CSV (`column,label` in each line), JSON (`[{"column": .., "label": ..}]`) or TOML (`[[columns]]` with `column` and `label`), told by
 /// the end of its name. It is taken whole or not at all. What a column has already is left out. A running gateway holds to it within a second,
 /// and puts it on record.
+///
+/// Each column is named in full: patterns (`*`) stand in labels.toml. Whether a column is there is not checked, for it may come later.
 ///
 /// With --catalog the policy tags of the tables in a folder count from now on, as if the gateway had seen them.
 ///
@@ -67,11 +70,13 @@ pub fn run(asked: &Import) -> Result<ExitCode, Failure> {
         let origin = if is_tagged { Origin::TagsImported { by, reason } } else { Origin::Imported { by, reason } };
         file.add(&Labelling { origin, computed: asked.computed, at, columns: part.to_vec() }).map_err(|fault| failure(&fault))?;
     }
-    let (record, code) = responsible.record(&file);
+    let (record, code) = responsible.record(&file, !fresh.is_empty());
     let columns: Vec<Value> = fresh.iter().map(|(column, label)| json!({ "column": column.to_string(), "label": label })).collect();
-    let value = json!({ "imported": columns, "had_already": count - fresh.len(), "tags": is_tagged, "at": at, "record": record });
+    let value = json!({ "imported": columns, "had_already": count - fresh.len(), "tags": is_tagged, "columns_checked": is_tagged, "at": at, "record": record });
     let what = if is_tagged { "policy tags" } else { "labels" };
-    say(responsible.said.json, &value, &format!("{} {what} imported, {} were there already\n{record}", fresh.len(), count - fresh.len()));
+    let unchecked = if is_tagged || fresh.is_empty() { String::new() } else { format!("\n{UNCHECKED}") };
+    let text = format!("{} {what} imported, {} were there already{unchecked}\n{record}", fresh.len(), count - fresh.len());
+    say(responsible.said.json, &value, &text);
     Ok(code)
 }
 
@@ -93,13 +98,18 @@ fn read(path: &Path, known: &[String]) -> Result<List, Failure> {
         return Err(failed(format!("the list has {size} bytes, more than {LIST_BYTES_MAX}")));
     }
     let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    // Spreadsheets begin a file so.
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
     let entries = match path.extension().and_then(|end| end.to_str()) {
-        Some("csv") => csv(&text),
-        Some("json") => json(&text),
-        Some("toml") => toml(&text),
+        Some("csv") => csv(text),
+        Some("json") => json(text),
+        Some("toml") => toml(text),
         _ => Err("a list ends in .csv, .json or .toml".to_owned()),
     };
-    let entries = entries.map_err(failed)?;
+    let entries = match entries {
+        Ok(entries) => entries,
+        Err(problem) => return Ok(Err(vec![format!("{}: {problem}", path.display())])),
+    };
     let (mut found, mut problems) = (Vec::new(), Vec::new());
     for (place, name, label) in entries {
         let said = column(&name);
@@ -108,7 +118,7 @@ fn read(path: &Path, known: &[String]) -> Result<List, Failure> {
         }
         match said {
             Ok(column) => found.push((column, label)),
-            Err(failure) => problems.push(format!("{place}: {failure}")),
+            Err(problem) => problems.push(format!("{place}: {problem}")),
         }
     }
     Ok(if problems.is_empty() { Ok(found) } else { Err(problems) })
@@ -153,6 +163,28 @@ fn listed(entries: &[Value]) -> Entries {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_is_read_from_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = |name: &str, text: &str, expect: Result<usize, &str>| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            match (read(&path, &["contact".to_owned()]).unwrap_or_else(|_| panic!("{name}")), expect) {
+                (Ok(found), Ok(count)) => assert_eq!(found.len(), count, "{text}"),
+                (Err(problems), Err(part)) => assert!(problems.iter().any(|problem| problem.contains(part)), "{problems:?}"),
+                (found, _) => panic!("{text}: {found:?}"),
+            }
+        };
+        check("a.csv", "column,label\np.d.t.a,contact\n", Ok(1));
+        check("a.csv", "\u{feff}column,label\r\np.d.t.a,contact\r\n", Ok(1));
+        check("a.json", "\u{feff}[]", Ok(0));
+        check("a.csv", "p.d.t.a;contact\n", Err("it is not `column,label`"));
+        check("a.csv", "p.d.*.a,contact\n", Err("line 1: `p.d.*.a` is a pattern"));
+        check("a.csv", "p.d.t.a,other\n", Err("is no label"));
+        check("a.json", "{}", Err("it is no list"));
+        check("a.txt", "p.d.t.a,contact\n", Err("ends in .csv"));
+    }
 
     #[test]
     fn three_forms_say_the_same() {

@@ -9,7 +9,7 @@ use self::reading::{Catalog, Lacking, Reading, Scanned};
 use super::{Responsible, failure, open, say, set_in_force};
 use crate::command::ledger::time;
 use crate::command::on_record::Said;
-use crate::command::{Failure, start_engine};
+use crate::command::{EXIT_FAILED, Failure, start_engine};
 use crate::{catalog_folder, configuration};
 use clap::Args;
 use serde_json::{Value, json};
@@ -33,6 +33,8 @@ const COLUMNS_AT_ONCE_MAX: usize = 1_000;
 /// Statements are analysed in the order in which they ran, so that a copy of a copy is found. Each column is named with the way that its values
 /// took. It changes nothing, unless --apply is given: then each column gets its label, on record. What cannot be understood is named, and is for a
 /// person to look at.
+///
+/// Exit code 0: it was read, whatever was found. 1: it could not be read, or no row of the file is a job that was understood.
 #[derive(Args)]
 #[command(after_help = "Examples:
   sluice labels scan --connection warehouse --config /etc/sluice
@@ -83,10 +85,10 @@ pub fn run(asked: &Scan) -> Result<ExitCode, Failure> {
     let known = file.current().map_err(|fault| failure(&fault))?.known().clone();
     let scanned = match (&asked.history, &asked.catalog, &asked.connection) {
         (Some(history), Some(catalog), _) => {
-            let (jobs, snapshot) = (exported::read(history)?, catalog_folder::read(catalog)?);
+            let (exported, snapshot) = (exported::read(history)?, catalog_folder::read(catalog)?);
             let mut reading = Reading::new(&set, start_engine()?, Catalog::Folder(snapshot), known);
-            reading.jobs(&jobs);
-            reading.done()
+            reading.jobs(&exported.jobs);
+            exported.with(reading.done())
         }
         (_, _, Some(connection)) => {
             let there = warehouse::Warehouse::connect(&asked.config, &configuration, connection)?;
@@ -98,8 +100,11 @@ pub fn run(asked: &Scan) -> Result<ExitCode, Failure> {
     let recorded =
         asked.responsible().filter(|_| !lacking.is_empty()).map(|responsible| apply(&file, &responsible, lacking)).transpose()?;
     let said = recorded.as_ref().map(|(said, _)| said);
-    say(asked.json, &value(&scanned, said), &lines(&scanned, said));
-    Ok(recorded.map_or(ExitCode::SUCCESS, |(_, code)| code))
+    let is_ground = asked.history.is_none() || scanned.understood > 0;
+    let nothing = if is_ground { "" } else { "\nno row is a job that was understood: this says nothing of what the warehouse holds" };
+    say(asked.json, &value(&scanned, said), &format!("{}{nothing}", lines(&scanned, said)));
+    let code = if is_ground { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) };
+    Ok(recorded.map_or(code, |(_, code)| code))
 }
 
 fn value(scanned: &Scanned, record: Option<&String>) -> Value {
@@ -154,7 +159,7 @@ fn apply(file: &sluice_store::KeptLabelsFile, responsible: &Responsible, lacking
             file.add(&Labelling { origin, computed, at: super::now(), columns }).map_err(|fault| failure(&fault))?;
         }
     }
-    Ok(responsible.record(file))
+    Ok(responsible.record(file, true))
 }
 
 impl Scan {

@@ -65,6 +65,8 @@ pub struct Counted {
     /// Requests whose rows were counted, and those rows.
     pub results: u64,
     pub rows: u64,
+    /// A caller was asked for, whom no record that can be read names.
+    pub is_of_nobody: bool,
 }
 
 /// The records of one request.
@@ -80,7 +82,9 @@ type Sections = Map<String, Value>;
 pub fn read(reader: &Reader, secrets: &Secrets, wanted: &Wanted) -> Result<(Ground, Counted), StoreFault> {
     let checkpoint = reader.checkpoint().checkpoint();
     if reader.facts().verifier_key != *secrets.signer().verifier_key() {
-        return Err(StoreFault::Damaged("the ledger says it is signed by another key than the one that is given".to_owned()));
+        return Err(StoreFault::Key(
+            "the keys are not those of this ledger, which is signed by another one: they may be another ledger's".to_owned(),
+        ));
     }
     let mut tree = Frontier::default();
     let mut asked: BTreeMap<Subject, Asked> = BTreeMap::new();
@@ -116,7 +120,33 @@ pub fn read(reader: &Reader, secrets: &Secrets, wanted: &Wanted) -> Result<(Grou
     for asked in asked.values().filter(|asked| !asked.pages.is_empty()) {
         count(reader, master.as_ref(), wanted, asked, &mut ground, &mut counted)?;
     }
+    if let Some(caller) = wanted.caller.as_ref().filter(|_| counted.results == 0) {
+        counted.is_of_nobody = !is_on_record(reader, master.as_ref(), caller)?;
+    }
     Ok((ground, counted))
+}
+
+/// Whether the caller ever asked for anything, at whatever time.
+fn is_on_record(reader: &Reader, master: &dyn MasterKey, caller: &str) -> Result<bool, StoreFault> {
+    let mut admitted = Vec::new();
+    reader.each_leaf(0, |index, leaf| {
+        admitted.extend((leaf.kind == Kind::RequestAdmitted || leaf.kind.is_terminal()).then_some(index));
+        Ok(())
+    })?;
+    for index in admitted {
+        let sections = sections(reader, master, index, &mut 0)?;
+        if names(&sections).any(|name| name == caller) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Who called, and on whose behalf.
+fn names(decided: &Sections) -> impl Iterator<Item = String> + '_ {
+    let identity = decided.get("identity");
+    let hands = identity.and_then(|identity| identity.get("on_behalf_of")).and_then(Value::as_array);
+    identity.into_iter().chain(hands.into_iter().flatten()).filter_map(principal)
 }
 
 fn count(

@@ -5,6 +5,7 @@ use crate::command::Failure;
 use crate::command::ledger::{Keys, Place, Stop, disk, request_id, say, secrets, time};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
+use sluice_ledger::date;
 use sluice_ledger::record::Subject;
 use sluice_model::plain::printable;
 use sluice_store::Reader;
@@ -24,7 +25,7 @@ pub enum Masking {
 /// is read; from a ledger that is damaged there is no report. Records of the last second may not be published
 /// yet, and are not in it. The answer names the records and the root that it rests on: `sluice-verify` checks those.
 ///
-/// Exit code 0: that is the report. 1: there is none.
+/// Exit code 0: that is the report. 2: --since is not before --until. 1: there is none.
 #[derive(Args)]
 #[command(
     verbatim_doc_comment,
@@ -78,6 +79,10 @@ pub fn run(masking: &Masking) -> Result<ExitCode, Failure> {
         Format::Json => format!("{}\n", value(&ground, &counted)),
         Format::Text => lines(&ground, &counted),
     };
+    if counted.is_of_nobody {
+        let caller = report.caller.as_deref().unwrap_or_default();
+        eprintln!("no record names the caller {}: it is ISSUER#SUBJECT, as records have it", printable(caller));
+    }
     // Whoever reads may have heard enough.
     drop(std::io::stdout().lock().write_all(text.as_bytes()));
     Ok(ExitCode::SUCCESS)
@@ -85,6 +90,12 @@ pub fn run(masking: &Masking) -> Result<ExitCode, Failure> {
 
 fn of(report: &Report) -> Result<(Ground, Counted), Stop> {
     let folder = &report.place.folder;
+    if let (Some(since), Some(until)) = (report.since, report.until)
+        && since >= until
+    {
+        let (since, until) = (date::text(since), date::text(until));
+        return Err(Stop::Refused(format!("--since {since} is not before --until {until}: no record is of such a time")));
+    }
     let wanted = Wanted {
         since_ms: report.since,
         until_ms: report.until,
@@ -113,6 +124,7 @@ fn value(ground: &Ground, counted: &Counted) -> Value {
         "clear_by_right": clear.collect::<Vec<_>>(),
         "results": counted.results,
         "rows": counted.rows,
+        "caller_is_on_record": !counted.is_of_nobody,
         "rests_on": {
             "origin": ground.origin, "records": ground.records, "root": format!("sha256:{}", ground.root),
             "first_of_rows": ground.rows.map(|(first, _)| first), "last_of_rows": ground.rows.map(|(_, last)| last), "erased": ground.erased,

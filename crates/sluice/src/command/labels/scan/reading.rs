@@ -30,6 +30,7 @@ pub struct Lacking {
 
 pub struct Scanned {
     pub jobs: usize,
+    pub understood: usize,
     pub lacking: Vec<Lacking>,
     /// What, and why.
     pub unread: Vec<(String, String)>,
@@ -60,7 +61,8 @@ pub struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     pub fn new(set: &'a PolicySet, engine: GoogleSql, catalog: Catalog, known: Known) -> Reading<'a> {
-        let scanned = Scanned { jobs: 0, lacking: Vec::new(), unread: Vec::new(), models: Vec::new(), untold: 0, is_whole: true };
+        let scanned =
+            Scanned { jobs: 0, understood: 0, lacking: Vec::new(), unread: Vec::new(), models: Vec::new(), untold: 0, is_whole: true };
         let (sources, written, seen) = (BTreeMap::new(), BTreeSet::new(), HashMap::new());
         Reading { set, engine, catalog, known, sources, written, seen, scanned }
     }
@@ -129,7 +131,10 @@ impl<'a> Reading<'a> {
                 self.query(job, &request, destination.as_ref())
             }
         };
-        let Err(why) = read else { return };
+        let Err(why) = read else {
+            self.scanned.understood += 1;
+            return;
+        };
         // What a script did can be seen in its statements, if it cannot be in its text.
         let children = match &self.catalog {
             Catalog::Warehouse(warehouse) if job.children > 0 => warehouse.children(job),
