@@ -68,7 +68,7 @@ fn quoted_names_are_those_of_their_tables() {
     check("SELECT `d.people`.ssn FROM `d.people`, (SELECT STRUCT(STRUCT('x' AS ssn) AS people) AS d)", &["d.ssn"]);
     check("SELECT d.people.ssn FROM `d.people`, (SELECT STRUCT(STRUCT('x' AS ssn) AS people) AS d)", &[""]);
     check("SELECT q.ssn FROM (SELECT [STRUCT('x' AS ssn)] AS people) AS d, `d.people` AS q", &["d.ssn"]);
-    check("SELECT `d.people` FROM `d.people`, (SELECT STRUCT('x' AS people) AS d)", &["d.id d.items d.items.name d.ssn"]);
+    check("SELECT `d.people` FROM `d.people`, (SELECT STRUCT('x' AS people) AS d)", &["d.id d.items.name d.ssn"]);
     check("DECLARE `d.people` STRUCT<ssn STRING>; SELECT `d.people`.ssn FROM `d.people`", &["d.ssn"]);
     check("SELECT `e.people`.ssn FROM d.people AS `e.people`", &["d.ssn"]);
     // Short names that something nearer has, or that are nowhere near.
@@ -113,10 +113,10 @@ fn other_names_are_none() {
     check("SELECT (SELECT people.ssn) FROM `d.people`, e.people", "Unrecognized name: people; the table is called `d.people` here");
     check("FROM `d.people` |> SELECT people.ssn", "Unrecognized name: people; the table is called `d.people` here");
     check("UPDATE `d.people` SET id = 1 WHERE people.ssn = 'x'", "Unrecognized name: people; the table is called `d.people` here");
-    check("SELECT `d.people`.ssn FROM d.people", "Unrecognized name: `d.people` at [1:8]");
+    check("SELECT `d.people`.ssn FROM d.people", "Unrecognized name: `d.people`");
     check("SELECT `p.d.people`.ssn FROM `d.people`", "Unrecognized name: `p.d.people`");
     check("SELECT `d.people`.ssn FROM `d.people` AS t", "Unrecognized name: `d.people`");
-    check("SELECT `d`.`people`.ssn FROM `d.people`", "Unrecognized name: d at [1:8]");
+    check("SELECT `d`.`people`.ssn FROM `d.people`", "Unrecognized name: d");
     check("SELECT id,\n `d.people`.nothing FROM `d.people`", "Name nothing not found inside `d.people` at [2:13]");
     check("SELECT 1 FROM `d.nowhere`", "Table not found: `d.nowhere`");
     check("SELECT s FROM d.unseen", "in `p.d.unseen`: Unrecognized name: people");
