@@ -159,9 +159,9 @@ fn copies_of_other_orders_are_labelled_by_name_and_by_place() {
         let answer = query(&world, "etl-nightly", statement);
         assert_eq!(answer.status, 200, "{statement}: {}", answer.text());
     };
-    etl("CREATE TABLE staging.o1 (p STRING, q STRING); INSERT INTO staging.o1 VALUES ('a', 'b')");
-    etl("CREATE TABLE staging.o2 AS SELECT ssn AS q, name AS p FROM clinic.patients");
-    etl("CREATE TABLE staging.o4 (p STRING, q STRING)");
+    etl("CREATE TABLE staging.o1 (p STRING, id INT64, q STRING); INSERT INTO staging.o1 VALUES ('a', 0, 'b')");
+    etl("CREATE TABLE staging.o2 AS SELECT ssn AS q, id, name AS p FROM clinic.patients");
+    etl("CREATE TABLE staging.o4 (p STRING, id INT64, q STRING)");
     let both = [table("o1"), table("o2")];
     insert(&world, "etl-nightly", &json!({ "copy": { "sourceTables": both, "destinationTable": table("o3") } }));
     let append = json!({ "sourceTable": table("o2"), "destinationTable": table("o4"), "writeDisposition": "WRITE_APPEND" });
