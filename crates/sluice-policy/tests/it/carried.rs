@@ -163,7 +163,7 @@ fn a_copy_of_other_orders_is_labelled_by_name_and_by_place() {
         let copy = Method { columns, kept, ..Method::plain("jobs.copy", Resource::Table(TableName::new("p", "e", "copy"))) };
         let mut found = carried(&evaluate_work(Work::Method(copy), &Known::default()));
         found.sort();
-        assert_eq!(found, expect, "{kept:?}", kept = expect);
+        assert_eq!(found, expect, "{expect:?}");
     };
     let t = || source("p.d.t", &["name STRING", "ssn STRING"]);
     let same = || source("p.d.u", &["Name STRING", "SSN STRING"]);
