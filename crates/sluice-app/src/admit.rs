@@ -15,7 +15,7 @@ use crate::storage::narrowed;
 use crate::trail::{Stage, Trail};
 use crate::understand::Columns;
 use sluice_identity::Caller;
-use sluice_model::TableName;
+use sluice_model::{Field, TableName};
 use sluice_policy::{self as policy, Known, Method, Outcome, Request, Work};
 use sluice_sql::Required;
 use sluice_sql::catalog::Snapshot;
@@ -151,7 +151,8 @@ impl Gateway {
             }
         };
         let (restriction, known) = self.named_partitions(trail, &ask.connection, &ask.partitions, known).await?;
-        let work = Work::Method(Method { name: ask.name.clone(), resource, columns, required, restriction });
+        let kept = self.kept_columns(trail, ask).await?;
+        let work = Work::Method(Method { name: ask.name.clone(), resource, columns, required, restriction, kept });
         let (connection, project, mut also) = (ask.connection.clone(), ask.project.clone(), ask.also.clone());
         if let Some(table) = &ask.untags
             && self.has_tags(trail, &ask.connection, table).await?
@@ -183,6 +184,19 @@ impl Gateway {
             (Why::NotFound { .. }, Some(hidden)) => Err(Why::NotFound { what: refusal::absent(hidden, false) }),
             _ => Err(why),
         }
+    }
+
+    /// Of a copy: what its destination has already, if it keeps that.
+    async fn kept_columns(&self, trail: &Trail, ask: &MethodAsk) -> Result<Vec<Field>, Why> {
+        let policy::Resource::Table(table) = &ask.resource else { return Ok(Vec::new()) };
+        let replaces = ask.also.iter().any(|(action, _)| action == "truncate");
+        if ask.name != "jobs.copy" || replaces {
+            return Ok(Vec::new());
+        }
+        let wanted = Required { tables: vec![table.clone()], ..Required::default() };
+        let found = trail.walk(Stage::Catalog, self.parts.catalog.fetch(&ask.connection, &wanted)).await?;
+        let columns = found.snapshot.tables.get(table).map(|table| table.columns.as_slice()).unwrap_or_default();
+        Ok(columns.iter().map(|column| Field { name: column.name.clone(), kind: column.kind.clone() }).collect())
     }
 
     /// As it is now: what the catalog remembers may be older than the tag.

@@ -21,6 +21,7 @@ mod hearing;
 mod index;
 mod judge;
 mod labels;
+mod layout;
 mod limit;
 mod mask;
 mod mention;

@@ -2,6 +2,7 @@
 
 use crate::ask::{Answer, Asker};
 use crate::labels::{Found, Known, Label, Labels, is_size_of_tables};
+use crate::layout;
 use crate::mask::{Mask, kind_at};
 use crate::question::{self, Flow, Question};
 use crate::reason::RuleNote;
@@ -245,13 +246,15 @@ pub(crate) fn inherited(request: &Request, found: &Found<'_>) -> Vec<Inherited> 
 fn each_carried(request: &Request, found: &Found<'_>, mut take: impl FnMut(&ColumnPath, Inherited)) {
     for (flow, outputs) in question::streams(request) {
         let Flow::ToTable(table) = flow else { continue };
-        for (output, names) in outputs.iter().zip(written_names(outputs)) {
+        let elsewhere = layout::elsewhere(request, outputs);
+        for ((output, names), elsewhere) in outputs.iter().zip(written_names(outputs)).zip(elsewhere) {
             for exposure in output.exposures.iter().filter(|exposure| exposure.how != How::Counted) {
                 let computed = !matches!(exposure.how, How::Direct | How::Mixed) || found.is_computed(&exposure.column);
                 let inside = written_path(output.kind.as_ref(), &exposure.at);
-                for (label, name) in found.of(&exposure.column).iter().flat_map(|label| names.iter().map(move |name| (label, name))) {
-                    let path = name.split('.').map(str::to_owned).chain(inside.iter().cloned()).collect();
-                    let column = ColumnPath { table: table.clone(), path };
+                let within = names.iter().map(|name| name.split('.').map(str::to_owned).chain(inside.iter().cloned()).collect());
+                let paths: Vec<Vec<String>> = within.chain(elsewhere.iter().map(|name| vec![name.clone()])).collect();
+                for (label, path) in found.of(&exposure.column).iter().flat_map(|label| paths.iter().map(move |path| (label, path))) {
+                    let column = ColumnPath { table: table.clone(), path: path.clone() };
                     take(&exposure.column, Inherited { column, label: label.name.clone(), computed });
                 }
             }

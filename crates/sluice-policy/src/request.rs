@@ -1,7 +1,7 @@
 //! What is asked for, whole: a permit owns it, so what is sent is what was decided.
 
 use crate::judge::DryRun;
-use sluice_model::{Analysis, Output, RoutineName, TableName};
+use sluice_model::{Analysis, Field, Output, RoutineName, TableName};
 use std::collections::BTreeSet;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -117,6 +117,8 @@ pub struct Method {
     pub required: BTreeSet<String>,
     /// Of a read session: what decides which rows it reads.
     pub restriction: Option<Box<Restriction>>,
+    /// Of a copy: the columns that its destination has already and keeps, in their order.
+    pub kept: Vec<Field>,
 }
 
 /// A condition that goes with a method, as the statement that it stands for.
@@ -130,7 +132,7 @@ pub struct Restriction {
 impl Method {
     /// One that reads no columns.
     pub fn plain(name: &str, resource: Resource) -> Method {
-        Method { name: name.to_owned(), resource, columns: Vec::new(), required: BTreeSet::new(), restriction: None }
+        Method { name: name.to_owned(), resource, columns: Vec::new(), required: BTreeSet::new(), restriction: None, kept: Vec::new() }
     }
 }
 

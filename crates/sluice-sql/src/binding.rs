@@ -6,6 +6,7 @@ use crate::builtin_binding::pseudo_columns;
 use crate::catalog::{Table, TableKind};
 use crate::engine;
 use crate::flow::{Flow, Taint};
+use crate::quoted::flat;
 use crate::scope::{Scope, temporary_table};
 use crate::text::Names;
 use crate::walk::uses;
@@ -81,6 +82,7 @@ impl Analyzer<'_> {
 
     /// The table that a path means here, with a key for the engine. Nothing where no such table is known: the engine will say so.
     pub(crate) fn find_table(&mut self, path: &[String], scope: &Scope) -> Result<Option<(String, Option<TableName>, Bound)>, Refusal> {
+        let path = &flat(path);
         let lasting = self.canonical(path, scope);
         if let Some(name) = temporary_name(path)
             && let Some(mut bound) = scope.temporary.get(&name).cloned()
@@ -139,6 +141,7 @@ impl Analyzer<'_> {
 
     /// `project.dataset.table` for a path of one to four parts.
     pub(crate) fn canonical(&self, path: &[String], scope: &Scope) -> Option<TableName> {
+        let path = flat(path);
         let mut parts: Vec<&str> = path.iter().map(String::as_str).collect();
         let view = parts.iter().position(|part| part.eq_ignore_ascii_case("INFORMATION_SCHEMA"));
         let joined;

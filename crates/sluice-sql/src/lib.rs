@@ -17,6 +17,7 @@ mod lookup;
 mod naming;
 mod opening;
 mod places;
+mod quoted;
 mod required;
 mod routine;
 mod scope;
@@ -30,4 +31,5 @@ mod world;
 
 pub use analyze::{Destination, Request, STATEMENT_BYTES_MAX, analyze};
 pub use cache::{CACHE_TEXT_BYTES_MAX, Cache};
+pub use quoted::is_naming;
 pub use required::{Required, required};

@@ -1,5 +1,6 @@
 //! What short names mean in a text before anything is looked up: its defaults, and the tables and functions that it makes for itself.
 
+use crate::quoted::flat;
 use crate::scope::Scope;
 use crate::text::{self, Prepared};
 use crate::tree::{NodeId, Tree};
@@ -33,7 +34,7 @@ impl Defaults {
 
 impl Own {
     pub fn hides_table(&self, path: &[String]) -> bool {
-        match path {
+        match flat(path).as_slice() {
             [name] => self.tables.contains(&name.to_lowercase()),
             [session, ..] => session.eq_ignore_ascii_case("_SESSION"),
             [] => false,

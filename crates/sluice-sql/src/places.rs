@@ -108,7 +108,7 @@ fn offset_of(text: &str, line: u32, column: u32) -> usize {
     places(text).find(|(_, place)| *place >= (line, column)).map_or(text.len(), |(byte, _)| byte)
 }
 
-fn place_of(text: &str, offset: usize) -> (u32, u32) {
+pub(crate) fn place_of(text: &str, offset: usize) -> (u32, u32) {
     places(text).take_while(|(byte, _)| *byte <= offset).last().map_or((1, 1), |(_, place)| place)
 }
 

@@ -2,6 +2,7 @@
 
 use crate::engine::{Engine, Fault};
 use crate::places::{Edits, Written, edit};
+use crate::quoted;
 use crate::tree::{NodeId, Tree};
 use std::rc::Rc;
 
@@ -32,17 +33,12 @@ pub(crate) struct Names {
     pub dynamic: Vec<String>,
 }
 
-/// BigQuery reads `` `project.dataset.table` `` as three names, the engine as one. Quoted names with dots are split before anything else.
+/// Quoted names with dots that name a thing of the catalog are split before anything else. Those of tables that are read from, and of expressions, stay
+/// whole: see `quoted`.
 pub(crate) fn prepare(engine: &dyn Engine, text: &str) -> Result<Prepared, Fault> {
     let tree = engine.parse(text)?;
-    let mut splits: Vec<(usize, usize, String)> = Vec::new();
-    for node in nodes(&tree, tree.root) {
-        if tree.kind(node) == "ASTPathExpression" {
-            for name in tree.children(node, "names") {
-                splits.extend(split(&tree, name, text));
-            }
-        }
-    }
+    quoted::refuse_ambiguous(&tree, text)?;
+    let splits = quoted::splits(&tree, text);
     if splits.is_empty() {
         let written = Rc::new(Written { text: text.to_owned(), edits: Edits::default() });
         return Ok(Prepared { text: text.to_owned(), tree, written });
@@ -126,20 +122,4 @@ pub(crate) fn names(tree: &Tree, root: NodeId) -> Names {
         }
     }
     found
-}
-
-fn split(tree: &Tree, name: NodeId, text: &str) -> Option<(usize, usize, String)> {
-    let whole = tree.text(name, "id_string")?;
-    let (start, end) = span(tree, name)?;
-    if !whole.contains('.') || !text.get(start..end)?.starts_with('`') {
-        return None;
-    }
-    // The project of an organisation's domain holds dots before its colon: `example.com:project`.
-    let domain = whole.rfind(':').unwrap_or(0);
-    let (head, tail) = whole.split_at_checked(domain)?;
-    let mut parts = tail.split('.');
-    let first = format!("{head}{}", parts.next()?);
-    let quoted: Vec<String> =
-        std::iter::once(first.as_str()).chain(parts).map(|part| format!("`{}`", part.replace('\\', "\\\\"))).collect();
-    Some((start, end, quoted.join(".")))
 }

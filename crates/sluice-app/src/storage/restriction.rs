@@ -53,7 +53,7 @@ impl Gateway {
 fn text(ask: &ReadSessionAsk, open: &str, close: &str) -> String {
     let TableName { project, dataset, table } = &ask.table;
     let moment = ask.snapshot.map(|moment| format!(" FOR SYSTEM_TIME AS OF TIMESTAMP_MICROS({})", microseconds(moment)));
-    format!("SELECT 1\nFROM `{project}.{dataset}.{table}`{}\nWHERE {open}\n{}\n{close}", moment.unwrap_or_default(), ask.restriction)
+    format!("SELECT 1\nFROM `{project}`.`{dataset}`.`{table}`{}\nWHERE {open}\n{}\n{close}", moment.unwrap_or_default(), ask.restriction)
 }
 
 fn microseconds(moment: Moment) -> i64 {

@@ -1,9 +1,11 @@
 //! Labels that go with data: by the place that they come to, and with whether it was computed.
 
 use sluice_model::{
-    Analysis, CallerKind, ColumnPath, Effect, Exposure, How, Output, Principal, Read, StatementAnalysis, TableName, Type, Write,
+    Analysis, CallerKind, ColumnPath, Effect, Exposure, Field, How, Output, Principal, Read, StatementAnalysis, TableName, Type, Write,
 };
-use sluice_policy::{Bundle, Circumstances, Evaluation, Halt, Known, PolicySet, Purpose, Request, Sends, Statement, Work};
+use sluice_policy::{
+    Bundle, Circumstances, Evaluation, Halt, Known, Method, PolicySet, Purpose, Request, Resource, Sends, Statement, Work,
+};
 
 const SETTINGS: &str = "format = 1\nname = \"x\"\n[cost]\nmicros_per_tib = 1\n";
 const RULES: &str = "@id(\"all\") @reason(\"r\") permit (principal, action in [Action::\"connect\", Action::\"Read\"], resource);";
@@ -36,6 +38,19 @@ fn statement(kind: &str, into: Option<&str>, outputs: Vec<Output>) -> StatementA
 }
 
 fn evaluate(statements: Vec<StatementAnalysis>, known: &Known) -> Evaluation {
+    let statement = Statement {
+        text: "SELECT 1".to_owned(),
+        parameters: Vec::new(),
+        default_dataset: None,
+        location: None,
+        destination: None,
+        purpose: Purpose::Dispatch,
+        analysis: Analysis { statements, refused: None },
+    };
+    evaluate_work(Work::Statement(Box::new(statement)), known)
+}
+
+fn evaluate_work(work: Work, known: &Known) -> Evaluation {
     let files = [("policy.toml", SETTINGS), ("labels.toml", LABELS), ("a.cedar", RULES)];
     let set = PolicySet::load(&Bundle::new(files.map(|(name, text)| (name.to_owned(), text.to_owned())))).unwrap();
     let principal = Principal {
@@ -49,16 +64,6 @@ fn evaluate(statements: Vec<StatementAnalysis>, known: &Known) -> Evaluation {
         delegation: None,
         grants: Vec::new(),
     };
-    let statement = Statement {
-        text: "SELECT 1".to_owned(),
-        parameters: Vec::new(),
-        default_dataset: None,
-        location: None,
-        destination: None,
-        purpose: Purpose::Dispatch,
-        analysis: Analysis { statements, refused: None },
-    };
-    let work = Work::Statement(Box::new(statement));
     let request = Request { connection: "c".to_owned(), project: "p".to_owned(), work, also: Vec::new(), sends: Sends::default() };
     let halt = Halt::default();
     set.evaluate(&principal, &request, None, &Circumstances { now: 0, door: "rest", address: None, halt: &halt, known })
@@ -140,4 +145,42 @@ fn within_a_script_a_copy_stays_computed() {
         vec![copy("p.e.two", "p.e.one.a", "direct"), copy("p.e.one", "p.e.one.a", "derived"), copy("p.e.one", "ssn", "direct"), shown()],
         "default_value",
     );
+}
+
+/// Nobody knows whether a copy goes by name or by place.
+#[test]
+fn a_copy_of_other_orders_is_labelled_by_name_and_by_place() {
+    let source = |table: &str, columns: &[&str]| -> Vec<Output> {
+        let column = |column: &&str| {
+            let (name, kind) = column.split_once(' ').unwrap();
+            output(name, kind, &[&format!("{table}.{name} direct")])
+        };
+        columns.iter().map(column).collect()
+    };
+    let check = |columns: Vec<Output>, kept: &[&str], expect: &[&str]| {
+        let kept = kept.iter().map(|column| column.split_once(' ').unwrap());
+        let kept = kept.map(|(name, kind)| Field { name: name.to_owned(), kind: Type::parse(kind).unwrap() }).collect();
+        let copy = Method { columns, kept, ..Method::plain("jobs.copy", Resource::Table(TableName::new("p", "e", "copy"))) };
+        let mut found = carried(&evaluate_work(Work::Method(copy), &Known::default()));
+        found.sort();
+        assert_eq!(found, expect, "{expect:?}");
+    };
+    let t = || source("p.d.t", &["name STRING", "ssn STRING"]);
+    let same = || source("p.d.u", &["Name STRING", "SSN STRING"]);
+    let turned = || source("p.d.u", &["ssn STRING", "name STRING"]);
+    check(t(), &[], &["ssn"]);
+    check(t(), &["name STRING", "ssn STRING"], &["ssn"]);
+    check(t(), &["ssn STRING", "name STRING"], &["name", "ssn"]);
+    check(t(), &["id INT64"], &["ssn"]);
+    check([t(), turned()].concat(), &[], &["name", "ssn"]);
+    check([turned(), t()].concat(), &[], &["name", "ssn", "ssn_1"]);
+    check([t(), same()].concat(), &[], &["ssn"]);
+    // One table twice.
+    check([t(), t()].concat(), &[], &["ssn", "ssn_1"]);
+    // Three orders: each place that the column could come to.
+    let third = source("p.d.v", &["id INT64", "name STRING", "ssn STRING"]);
+    check([t(), third].concat(), &[], &["name", "ssn"]);
+    // No copy: places do not matter.
+    let made = statement("CREATE_TABLE_AS_SELECT", Some("p.e.made"), [t(), turned()].concat());
+    assert_eq!(carried(&evaluate(vec![made], &Known::default())), ["ssn"]);
 }

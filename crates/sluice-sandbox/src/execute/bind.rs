@@ -120,7 +120,7 @@ impl<'a> Binder<'a> {
         let Some(name) = self.table(&path)? else { return Ok(None) };
         let mut text = quoted(&name);
         let bare = script.tree.child(node, "alias").is_none() && script.tree.child(node, "hint").is_none();
-        if let (true, "path_expr", Some(last)) = (bare, field, path.last()) {
+        if let (true, "path_expr", Some(last)) = (bare, field, script.written_path(written).last()) {
             text.push_str(" AS ");
             text.push_str(&quoted(last));
         }

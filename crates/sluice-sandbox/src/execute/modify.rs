@@ -51,11 +51,12 @@ pub fn target_edit(binder: &mut Binder<'_>, script: &Script, node: NodeId) -> Re
     let Some(name) = binder.table(&path)? else { return Ok(None) };
     let mut text = quoted(&name);
     let bare = script.tree.child(node, "alias").is_none() && script.tree.kind(node) != "ASTInsertStatement";
-    if let (true, Some(last)) = (bare, path.last()) {
+    let written = script.tree.child(node, "target_path");
+    if let (true, Some(last)) = (bare, written.and_then(|written| script.written_path(written).pop())) {
         text.push_str(" AS ");
-        text.push_str(&quoted(last));
+        text.push_str(&quoted(&last));
     }
-    let written = script.tree.child(node, "target_path").and_then(|written| script.span(written));
+    let written = written.and_then(|written| script.span(written));
     Ok(written.map(|span| Edit { span, text }))
 }
 
@@ -150,8 +151,9 @@ impl<'a> Change<'a> {
     /// The name by which the statement itself calls its table.
     pub fn alias(&self) -> String {
         let given = self.script.tree.child(self.node, "alias").and_then(|alias| self.script.identifier(alias, "identifier"));
-        let path = self.script.child_path(self.node, "target_path").unwrap_or_default();
-        given.map_or_else(|| path.last().cloned().unwrap_or_default(), str::to_owned)
+        let target = self.script.tree.child(self.node, "target_path");
+        let last = || target.and_then(|target| self.script.written_path(target).pop()).unwrap_or_default();
+        given.map_or_else(last, str::to_owned)
     }
 
     pub fn query(&self, text: &Edited) -> Result<Answer, Problem> {

@@ -2,6 +2,7 @@
 
 use crate::problem::Problem;
 use sluice_sql::engine::{Engine, Fault};
+use sluice_sql::is_naming;
 use sluice_sql::tree::{NodeId, Tree};
 
 /// A whole script. It is parsed once; statements are parts of it.
@@ -66,11 +67,15 @@ impl Script {
         self.tree.children(list, "statement_list")
     }
 
-    /// The names of a path expression.
+    /// The names of a path expression that leads to a thing of the warehouse.
     pub fn path(&self, node: NodeId) -> Vec<String> {
+        self.written_path(node).iter().flat_map(|name| split_dots(name)).collect()
+    }
+
+    /// The names of a path expression as they are looked up within a statement: what stands in one pair of quotes is one name.
+    pub fn written_path(&self, node: NodeId) -> Vec<String> {
         let names = self.tree.children(node, "names");
-        let parts = names.into_iter().filter_map(|name| self.tree.text(name, "id_string"));
-        parts.flat_map(split_dots).collect()
+        names.into_iter().filter_map(|name| self.tree.text(name, "id_string")).map(str::to_owned).collect()
     }
 
     pub fn child_path(&self, node: NodeId, field: &str) -> Option<Vec<String>> {
@@ -103,11 +108,16 @@ impl Script {
         position(&self.text, offset)
     }
 
-    /// The engine takes `` `p.d.t` `` for one name, BigQuery for three: such names are split.
+    /// The engine takes `` `p.d.t` `` for one name. BigQuery finds three in it where it looks for a thing of the warehouse: there such names are split.
     pub fn quoted_names(&self, span: Span) -> Vec<Edit> {
-        let paths = self.nodes_within(span).filter(|node| self.tree.kind(*node) == "ASTPathExpression");
-        let names = paths.flat_map(|path| self.tree.children(path, "names"));
-        names.filter_map(|name| self.quoted_name(name)).collect()
+        let mut edits = Vec::new();
+        for node in self.nodes_within(span) {
+            for (field, _) in self.tree.node(node).fields.iter().filter(|(field, _)| is_naming(self.tree.kind(node), field)) {
+                let paths = self.tree.children(node, field).into_iter().filter(|child| self.tree.kind(*child) == "ASTPathExpression");
+                edits.extend(paths.flat_map(|path| self.tree.children(path, "names")).filter_map(|name| self.quoted_name(name)));
+            }
+        }
+        edits
     }
 
     fn quoted_name(&self, name: NodeId) -> Option<Edit> {

@@ -67,7 +67,8 @@ pub fn assignments(change: &Change<'_>, list: NodeId) -> Result<Vec<Assignment>,
     let tree = &change.script.tree;
     let one = |item: NodeId| {
         let set = tree.child(item, "set_value").ok_or_else(|| Problem::not_implemented("nested DML inside UPDATE"))?;
-        let path = change.script.child_path(set, "path").ok_or_else(|| Problem::not_implemented("SET of an element of an array"))?;
+        let path = tree.child(set, "path").map(|path| change.script.written_path(path)).filter(|path| !path.is_empty());
+        let path = path.ok_or_else(|| Problem::not_implemented("SET of an element of an array"))?;
         let value = tree.child(set, "value").ok_or_else(|| Problem::internal("SET without a value"))?;
         let (place, column) = find(change, &path)?;
         let value = match tree.kind(value) {

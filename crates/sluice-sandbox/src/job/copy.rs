@@ -96,7 +96,12 @@ impl CopyRequest {
                 return Err(mismatch(&first.name, &difference));
             }
         }
-        let rows: Vec<Row> = tables.iter().flat_map(|table| table.rows.as_held().unwrap_or_default()).cloned().collect();
+        // Their columns may stand in different orders.
+        let arranged = |table: &Arc<Table>| -> Result<Vec<Row>, Problem> {
+            let held = table.rows.as_held().unwrap_or_default().iter();
+            held.map(|row| super::write::arranged(&first.columns, &table.columns, row)).collect()
+        };
+        let rows: Vec<Row> = tables.iter().map(arranged).collect::<Result<Vec<_>, Problem>>()?.concat();
         let moved = Moved::Copied { rows: rows.len() as u64, bytes: rows.iter().flatten().map(billed_bytes).sum() };
         let inherited = |field: &&str| first.extra.get(*field).map(|value| ((*field).to_owned(), value.clone()));
         let table_fields: Map<String, Value> = INHERITED.iter().filter_map(inherited).collect();

@@ -127,7 +127,7 @@ pub fn not_a_table(name: &TableName) -> Problem {
 }
 
 /// A row in the order of the table's columns, within their limits.
-fn arranged(table: &[Column], given: &[Column], row: &Row) -> Result<Row, Problem> {
+pub fn arranged(table: &[Column], given: &[Column], row: &Row) -> Result<Row, Problem> {
     let cell = |column: &Column| {
         let place = given.iter().position(|other| other.name.eq_ignore_ascii_case(&column.name));
         let mut cell = match place.and_then(|place| row.get(place)) {

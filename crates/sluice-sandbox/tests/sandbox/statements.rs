@@ -16,7 +16,16 @@ fn queries_are_answered() {
     check("SELECT 1, 'a' AS x, 2.5", "1,a,2.5");
     check("SELECT COUNT(*) FROM `acme-prod.clinic.patients`", "40");
     check("SELECT COUNT(*) FROM clinic.patients", "40");
-    check("SELECT patients.id FROM `acme-prod.clinic.patients` WHERE patients.id < 3 ORDER BY 1", "1|2");
+    check("SELECT patients.id FROM `acme-prod`.`clinic`.`patients` WHERE patients.id < 3 ORDER BY 1", "1|2");
+    check("SELECT patients.id FROM `acme-prod.clinic`.patients WHERE patients.id < 3 ORDER BY 1", "1|2");
+    // What is quoted as a whole is called so as a whole.
+    check("SELECT `clinic.patients`.`id` FROM `clinic.patients` WHERE `Clinic.Patients`.id < 3 ORDER BY `clinic.patients`.id", "1|2");
+    check("SELECT COUNT(*) FROM (SELECT `acme-prod.clinic.patients`.* FROM `acme-prod.clinic.patients`)", "40");
+    check("SELECT COUNT(c.name) > 0 FROM `clinic.patients`, UNNEST(`clinic.patients`.contacts) AS c", "true");
+    check(
+        "SELECT `shop.orders`.id FROM `shop.orders` JOIN `shop.customers` ON `shop.customers`.id = `shop.orders`.customer_id WHERE `shop.orders`.id = 1",
+        "1",
+    );
     check("SELECT COUNT(*) FROM acme-prod.clinic.visits v JOIN clinic.patients AS p ON p.id = v.patient_id", "120");
     check("SELECT COUNT(*) FROM clinic.patients p, p.contacts c", "40");
     check("FROM clinic.patients |> AGGREGATE COUNT(*) AS n", "40");
@@ -64,6 +73,8 @@ fn errors_are_bigquerys() {
     check("SELECT nope FROM `acme-prod.clinic.patients`", "invalidQuery: Unrecognized name: nope; Did you mean name? at [1:8]");
     check("SELECT 1,\n nope FROM `acme-prod.clinic.patients`", "invalidQuery: Unrecognized name: nope; Did you mean name? at [2:2]");
     check("SELECT * FROM clinic.nowhere", "notFound: Not found: Table acme-prod:clinic.nowhere was not found in location US at [1:15]");
+    check("SELECT patients.id FROM `acme-prod.clinic.patients`", "invalidQuery: Unrecognized name: patients at [1:8]");
+    check("SELECT `clinic.patients`.id FROM clinic.patients", "invalidQuery: Unrecognized name: `clinic.patients` at [1:8]");
     check("SELECT * FROM `other.place.t`", "notFound: Not found: Dataset other:place was not found in location US at [1:15]");
     check("SELECT * FROM nowhere", "invalid: Table \"nowhere\" must be qualified with a dataset (e.g. dataset.table).");
     check("SELECT 1 AS a, 2 AS a", "invalidQuery: Duplicate column names in the result are not supported. Found duplicate(s): a");
@@ -144,7 +155,11 @@ fn rows_are_updated_and_deleted() {
     check("DELETE shop.t WHERE id = 1", "");
     check("DELETE FROM `acme-prod.shop.t` AS q WHERE q.id = 2", "");
     check("SELECT COUNT(*) FROM shop.t", "1");
-    check("TRUNCATE TABLE shop.t", "");
+    check("UPDATE `shop.t` SET `shop.t`.n = 7 WHERE `shop.t`.id = 3", "");
+    check("SELECT n FROM shop.t", "7");
+    check("DELETE FROM `acme-prod.shop.t` WHERE `acme-prod.shop.t`.id = 4", "");
+    check("SELECT COUNT(*) FROM shop.t", "1");
+    check("TRUNCATE TABLE `shop.t`", "");
     check("SELECT COUNT(*) FROM shop.t", "0");
     check("DELETE FROM clinic.v_risk WHERE TRUE", "invalidQuery: Table acme-prod:clinic.v_risk is a view and cannot be modified");
 }

@@ -216,6 +216,19 @@ fn extracts_are_known_and_refused() {
 }
 
 #[test]
+fn tables_are_copied_by_the_names_of_their_columns() {
+    let bench = Bench::new();
+    bench.run("CREATE TABLE shop.one AS SELECT 'p1' AS p, 'q1' AS q");
+    bench.run("CREATE TABLE shop.two AS SELECT 'q2' AS q, 'p2' AS p");
+    bench.run("CREATE TABLE shop.turned (q STRING, p STRING)");
+    for destination in ["new", "turned"] {
+        check(bench.job(copy(&["one", "two"], destination, json!({ "writeDisposition": "WRITE_APPEND" })), None), None);
+    }
+    assert_eq!(bench.rows("new"), json!([["p1", "q1"], ["p2", "q2"]]));
+    assert_eq!(bench.rows("turned"), json!([["q1", "p1"], ["q2", "p2"]]));
+}
+
+#[test]
 fn tables_are_copied() {
     let bench = Bench::new();
     bench.run("CREATE TABLE shop.a (id INT64 NOT NULL, v STRING) CLUSTER BY id AS SELECT 1 AS id, 'x' AS v");

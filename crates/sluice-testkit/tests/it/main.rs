@@ -17,6 +17,8 @@ mod interference;
 #[cfg(test)]
 mod judges;
 #[cfg(test)]
+mod quoted;
+#[cfg(test)]
 mod recorded;
 #[cfg(test)]
 mod required;

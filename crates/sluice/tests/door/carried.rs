@@ -150,6 +150,35 @@ fn a_copy_of_what_was_computed_shows_no_part_of_it() {
     world.finish();
 }
 
+/// Nobody knows whether BigQuery puts the tables of one copy together by name or by place: the label is on both.
+#[test]
+fn copies_of_other_orders_are_labelled_by_name_and_by_place() {
+    let policy = starter_with(&[WITHOUT_APPROVAL]);
+    let world = World::start_with("orders", &["--policy", policy.path().to_str().unwrap()]);
+    let etl = |statement: &str| {
+        let answer = query(&world, "etl-nightly", statement);
+        assert_eq!(answer.status, 200, "{statement}: {}", answer.text());
+    };
+    etl("CREATE TABLE staging.o1 (p STRING, id INT64, q STRING); INSERT INTO staging.o1 VALUES ('a', 0, 'b')");
+    etl("CREATE TABLE staging.o2 AS SELECT ssn AS q, id, name AS p FROM clinic.patients");
+    etl("CREATE TABLE staging.o4 (p STRING, id INT64, q STRING)");
+    let both = [table("o1"), table("o2")];
+    insert(&world, "etl-nightly", &json!({ "copy": { "sourceTables": both, "destinationTable": table("o3") } }));
+    let append = json!({ "sourceTable": table("o2"), "destinationTable": table("o4"), "writeDisposition": "WRITE_APPEND" });
+    insert(&world, "etl-nightly", &json!({ "copy": append }));
+    insert(&world, "etl-nightly", &json!({ "copy": { "sourceTable": table("o2"), "destinationTable": table("o5") } }));
+    for name in ["o3", "o4", "o5"] {
+        check(&world, &format!("staging.{name}"), "q");
+    }
+    let labelled = |name: &str| labels(&world, &["list", "--table", &format!("acme-prod.staging.{name}")]);
+    for (name, by_place) in [("o3", true), ("o4", true), ("o5", false)] {
+        let listed = labelled(name);
+        assert!(listed.contains(&format!("staging.{name}.q  national_id  since ")), "{listed}");
+        assert_eq!(listed.contains(&format!("staging.{name}.p  national_id  since ")), by_place, "{listed}");
+    }
+    world.finish();
+}
+
 /// A label comes to the field that the warehouse makes, whatever the statement calls its fields.
 #[test]
 fn a_label_finds_its_field_by_place() {
