@@ -150,10 +150,7 @@ impl Gateway {
                 "the result depends on who asks (SESSION_USER, views by user), and this connection asks for everybody with one account";
             return Err(Why::Form { reason: FormReason::Unsupported, text: text.to_owned() });
         }
-        if let Some(view) = tells_of_others(&understood.analysis) {
-            let text = format!(
-                "`{view}` shows what others asked, or values that no label follows: the gateway shows each caller its own jobs by `jobs.list`"
-            );
+        if let Some(text) = tells_of_others(&understood.analysis) {
             return Err(Why::Form { reason: FormReason::Unsupported, text });
         }
         all_nameable(&understood.analysis)?;

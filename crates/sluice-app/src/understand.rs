@@ -271,10 +271,21 @@ pub(crate) fn depends_on_who_asks(analysis: &Analysis) -> bool {
 
 /// A view of BigQuery's that shows what others asked, with the values in their texts, or values as names of partitions. Jobs belong to who sent
 /// them, and labels do not follow a value into a text.
-pub(crate) fn tells_of_others(analysis: &Analysis) -> Option<&TableName> {
+pub(crate) fn tells_of_others(analysis: &Analysis) -> Option<String> {
     let mut reads = analysis.statements.iter().flat_map(|statement| &statement.reads).map(|read| &read.table);
-    let tells = |flag: &Flag| matches!(flag, Flag::ShowsOthers | Flag::ShowsValues);
-    reads.find(|table| builtin::table().view(&table.table).is_some_and(|view| view.flags.iter().any(tells)))
+    reads.find_map(|table| {
+        let view = builtin::table().view(&table.table)?;
+        let text = match view.flags.iter().find(|flag| matches!(flag, Flag::ShowsOthers | Flag::ShowsValues))? {
+            Flag::ShowsOthers => {
+                "shows what others asked, with the values in their texts; accepted: `jobs.list`, by which the gateway shows each caller its own jobs"
+            }
+            _ => {
+                "shows values as names of partitions, which no label follows; accepted: `INFORMATION_SCHEMA.TABLES` for the tables of a dataset, or \
+                 `COUNT(*)` with a GROUP BY over the column that the table is partitioned by, which is decided as any other statement"
+            }
+        };
+        Some(format!("`{table}` {text}"))
+    })
 }
 
 fn understood(analysis: Arc<Analysis>, snapshot: Snapshot, known: Known, by_syntax: bool) -> Understood {
