@@ -106,14 +106,26 @@ impl Flow {
 
     /// What decides whether an array in the value holds a null.
     pub fn null_elements(&self) -> Taint {
+        self.null_elements_in(&Taint::new())
+    }
+
+    /// Whatever chose the array, or something around it, chose whether it is the one with a null.
+    fn null_elements_in(&self, around: &Taint) -> Taint {
+        let mut here = around.clone();
+        here.extend(derived(&self.whole));
+        here.extend(derived(&self.shape));
         match &self.parts {
+            Parts::None if self.holds_nulls => here,
             Parts::None => Taint::new(),
             Parts::Element(element) => {
-                let mut taint = if self.holds_nulls { element.outline() } else { Taint::new() };
-                taint.extend(element.null_elements());
+                let mut taint = element.null_elements_in(&here);
+                if self.holds_nulls {
+                    taint.extend(element.outline());
+                    taint.extend(here);
+                }
                 taint
             }
-            Parts::Fields(fields) => fields.iter().flat_map(Flow::null_elements).collect(),
+            Parts::Fields(fields) => fields.iter().flat_map(|field| field.null_elements_in(&here)).collect(),
         }
     }
 
@@ -123,7 +135,7 @@ impl Flow {
             Parts::Fields(fields) => fields.get(index).cloned(),
             _ => None,
         };
-        inner.unwrap_or_else(|| Flow::of(self.all())).with_whole(&self.whole)
+        inner.unwrap_or_else(|| self.any_part()).with_whole(&self.whole)
     }
 
     /// The flow of any element. Where the element is not known, everything that reaches the array.
@@ -132,7 +144,12 @@ impl Flow {
             Parts::Element(element) => Some(element.as_ref().clone()),
             _ => None,
         };
-        inner.unwrap_or_else(|| Flow::of(self.all())).with_whole(&self.whole)
+        inner.unwrap_or_else(|| self.any_part()).with_whole(&self.whole)
+    }
+
+    /// A part of a value of which the parts are not known.
+    fn any_part(&self) -> Flow {
+        Flow { holds_nulls: self.holds_nulls, ..Flow::of(self.all()) }
     }
 
     /// One element by its place: whether there is one is the array's length, where that was computed.

@@ -3,6 +3,7 @@
 use super::{UseSet, Walker, rows_taint};
 use crate::flow::{Flow, Parts, Taint};
 use crate::kind;
+use crate::text::nodes;
 use crate::tree::{NodeId, Tree};
 use crate::wording::spoken;
 use sluice_model::Type;
@@ -23,7 +24,8 @@ impl Walker<'_> {
     fn expression_by_kind(&mut self, node: NodeId) -> Flow {
         match self.tree.kind(node) {
             "ResolvedLiteral" if self.is_null(node) => Flow::absent(),
-            "ResolvedLiteral" | "ResolvedArgumentRef" | "ResolvedDMLDefault" => Flow::default(),
+            "ResolvedLiteral" => Flow { holds_nulls: self.holds_null(node), ..Flow::default() },
+            "ResolvedArgumentRef" | "ResolvedDMLDefault" => Flow::default(),
             "ResolvedColumnRef" => match self.column_id(node, "column") {
                 Some(id) => {
                     // BigQuery may compute it where it is used: whoever decides whether it is used decides whether that fails.
@@ -32,9 +34,9 @@ impl Walker<'_> {
                 }
                 None => self.unknown_expression(node),
             },
-            "ResolvedParameter" => self.parameter(node),
-            "ResolvedConstant" => self.constant(node),
-            "ResolvedSystemVariable" => self.system_variable(node),
+            "ResolvedParameter" => self.from_outside(node, Walker::parameter),
+            "ResolvedConstant" => self.from_outside(node, Walker::constant),
+            "ResolvedSystemVariable" => self.from_outside(node, Walker::system_variable),
             "ResolvedGetStructField" => self.struct_field(node),
             "ResolvedMakeStruct" => {
                 let fields = self.tree.children(node, "field_list").into_iter().map(|field| self.expression(field)).collect();
@@ -65,6 +67,24 @@ impl Walker<'_> {
 
     fn is_null(&self, literal: NodeId) -> bool {
         self.tree.path(literal, &["value", "value"]).is_some_and(|value| self.tree.node(value).fields.is_empty())
+    }
+
+    /// An array that is written down with a null in it.
+    fn holds_null(&self, literal: NodeId) -> bool {
+        let Some(value) =
+            self.tree.path(literal, &["value", "value"]).filter(|_| kind::of(self.tree, literal).is_none_or(|kind| has_array(&kind)))
+        else {
+            return false;
+        };
+        let of_value = self.tree.kind(value);
+        nodes(self.tree, Some(value)).into_iter().any(|node| self.tree.kind(node) == of_value && self.tree.node(node).fields.is_empty())
+    }
+
+    /// A value that is not written in the text. Of an array nobody knows whether it holds a null.
+    fn from_outside(&mut self, node: NodeId, flow: impl Fn(&mut Self, NodeId) -> Flow) -> Flow {
+        let flow = flow(self, node);
+        let is_array = kind::of(self.tree, node).is_none_or(|kind| has_array(&kind));
+        Flow { holds_nulls: flow.holds_nulls || is_array, ..flow }
     }
 
     fn parameter(&mut self, node: NodeId) -> Flow {
@@ -291,4 +311,13 @@ pub(crate) fn cast_is_total(from: &Type, to: &Type) -> bool {
 fn struct_cast_is_total(from: &Type, to: &Type) -> bool {
     let (Type::Struct(from), Type::Struct(to)) = (from, to) else { return false };
     from.len() == to.len() && from.iter().zip(to).all(|(from, to)| cast_is_total(&from.kind, &to.kind))
+}
+
+/// Whether a value of this type is an array, or holds one.
+pub(super) fn has_array(kind: &Type) -> bool {
+    match kind {
+        Type::Array(_) => true,
+        Type::Struct(fields) => fields.iter().any(|field| has_array(&field.kind)),
+        _ => false,
+    }
 }

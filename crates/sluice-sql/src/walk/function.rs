@@ -1,9 +1,11 @@
 //! Function calls: which arguments pass through, which only decide, which can make the statement fail.
 
 use super::Walker;
+use super::expression::has_array;
 use crate::builtin::{self, Demand, Failing, Written};
 use crate::builtin_binding::effect_of;
-use crate::flow::{Flow, Taint, Way};
+use crate::flow::{Flow, Parts, Taint, Way};
+use crate::kind;
 use crate::tree::{NodeId, Tree, Value};
 use sluice_model::Type;
 
@@ -41,6 +43,23 @@ const NO_LONGER_THAN_AN_ARGUMENT: [&str; 17] = [
     "trim",
 ];
 
+/// The arrays that these give hold no nulls.
+const WITHOUT_NULL_ELEMENTS: [&str; 13] = [
+    "approx_quantiles",
+    "approx_top_count",
+    "approx_top_sum",
+    "array_zip",
+    "generate_array",
+    "generate_date_array",
+    "generate_range_array",
+    "generate_timestamp_array",
+    "json_extract_array",
+    "json_query_array",
+    "regexp_extract_all",
+    "split",
+    "to_code_points",
+];
+
 impl Walker<'_> {
     pub(super) fn call(&mut self, node: NodeId) -> Flow {
         let full = self.tree.child(node, "function").and_then(|function| self.tree.text(function, "name")).unwrap_or_default();
@@ -62,9 +81,19 @@ impl Walker<'_> {
             if !safe && let Some(inputs) = self.failing_inputs(node, &call) {
                 self.can_fail(&inputs);
             }
-            return builtin(&call);
+            let flow = builtin(&call);
+            let may_hold = matches!(flow.parts, Parts::None) && self.may_give_null_elements(node, &call.name);
+            return Flow { holds_nulls: flow.holds_nulls || may_hold, ..flow };
         }
         self.registered(node, &name, safe, &call)
+    }
+
+    fn may_give_null_elements(&self, node: NodeId, name: &str) -> bool {
+        let respects = self.tree.enumerator(node, "null_handling_modifier") == Some("RESPECT_NULLS");
+        let is_array = kind::of(self.tree, node).is_none_or(|kind| has_array(&kind));
+        // What is chosen among values is known of each of them.
+        let chooses = NO_LONGER_THAN_AN_ARGUMENT.contains(&name) || builtin::table().kept(name).is_some();
+        is_array && !chooses && (respects || !WITHOUT_NULL_ELEMENTS.contains(&name))
     }
 
     /// A function that the engine knows by signature only: everything reaches its result.
@@ -119,11 +148,7 @@ impl Walker<'_> {
         }
         for field in ["limit", "where_expr", "having_expr"] {
             if self.tree.child(node, field).is_some() {
-                let taint = self.child_expression(node, field).derived();
-                // A limit can be negative, or NULL.
-                if field == "limit" && !taint.is_empty() {
-                    self.can_fail(&taint);
-                }
+                let taint = if field == "limit" { self.number(node, field) } else { self.child_expression(node, field).derived() };
                 modifiers.extend(taint);
                 plain = false;
             }
@@ -132,11 +157,7 @@ impl Walker<'_> {
         if let Some(frame) = self.tree.child(node, "window_frame") {
             for bound in ["start_expr", "end_expr"] {
                 if let Some(bound) = self.tree.child(frame, bound) {
-                    let taint = self.child_expression(bound, "expression").derived();
-                    if !taint.is_empty() {
-                        self.can_fail(&taint);
-                    }
-                    modifiers.extend(taint);
+                    modifiers.extend(self.number(bound, "expression"));
                 }
             }
         }

@@ -151,9 +151,11 @@ impl Walker<'_> {
     fn array_scan(&mut self, node: NodeId) -> UseSet {
         let mut rows = self.input(node);
         let elements = self.column_ids(node, "element_column_list");
+        let mut lengths = Taint::new();
         for (position, array) in self.tree.children(node, "array_expr_list").into_iter().enumerate() {
             let flow = self.expression(array);
             rows.extend(uses(&flow.outline(), UseKind::Rows));
+            lengths.extend(flow.outline());
             if let Some(id) = elements.get(position) {
                 self.bind(*id, flow.element());
             }
@@ -166,6 +168,11 @@ impl Walker<'_> {
             if let Some(expression) = self.tree.child(node, field) {
                 let taint = self.expression(expression).derived();
                 rows.extend(uses(&taint, kind));
+                if field == "array_zip_mode" {
+                    // STRICT fails where one array is longer than another.
+                    lengths.extend(taint);
+                    self.can_fail(&lengths);
+                }
             }
         }
         rows
@@ -320,6 +327,10 @@ impl Walker<'_> {
                 break;
             }
         }
+        // Rounds without an end are ended by BigQuery, and whatever is in a row can be what ends them before.
+        let mut ends = rows_taint(&rows);
+        columns.iter().for_each(|(flow, _)| ends.extend(flow.derived()));
+        self.can_fail(&ends);
         if distinct {
             for (flow, origins) in &columns {
                 rows.extend(uses(&flow.derived(), UseKind::Set));

@@ -53,13 +53,20 @@ impl Walker<'_> {
         rows
     }
 
-    /// An expression that rows are decided by. A number there can be a bad one.
+    /// An expression that rows are decided by.
     pub(super) fn deciding(&mut self, node: NodeId, field: &str, kind: UseKind) -> UseSet {
-        let taint = self.child_expression(node, field).derived();
-        if !taint.is_empty() {
+        let taint = self.number(node, field);
+        uses(&taint, kind).collect()
+    }
+
+    /// A number that is written down was looked at before. Any other can be a bad one, and whoever decides whether it is come to is told.
+    pub(super) fn number(&mut self, node: NodeId, field: &str) -> Taint {
+        let Some(number) = self.tree.child(node, field) else { return Taint::new() };
+        let taint = self.expression(number).derived();
+        if self.tree.kind(number) != "ResolvedLiteral" {
             self.can_fail(&taint);
         }
-        uses(&taint, kind).collect()
+        taint
     }
 
     pub(super) fn pivot_scan(&mut self, node: NodeId) -> UseSet {
