@@ -34,9 +34,9 @@ impl Walker<'_> {
                 }
                 None => self.unknown_expression(node),
             },
-            "ResolvedParameter" => self.from_outside(node, Walker::parameter),
-            "ResolvedConstant" => self.from_outside(node, Walker::constant),
-            "ResolvedSystemVariable" => self.from_outside(node, Walker::system_variable),
+            "ResolvedParameter" => self.unwritten(node, Walker::parameter),
+            "ResolvedConstant" => self.unwritten(node, Walker::constant),
+            "ResolvedSystemVariable" => self.unwritten(node, Walker::system_variable),
             "ResolvedGetStructField" => self.struct_field(node),
             "ResolvedMakeStruct" => {
                 let fields = self.tree.children(node, "field_list").into_iter().map(|field| self.expression(field)).collect();
@@ -81,7 +81,7 @@ impl Walker<'_> {
     }
 
     /// A value that is not written in the text. Of an array nobody knows whether it holds a null.
-    fn from_outside(&mut self, node: NodeId, flow: impl Fn(&mut Self, NodeId) -> Flow) -> Flow {
+    fn unwritten(&mut self, node: NodeId, flow: impl Fn(&mut Self, NodeId) -> Flow) -> Flow {
         let flow = flow(self, node);
         let is_array = kind::of(self.tree, node).is_none_or(|kind| has_array(&kind));
         Flow { holds_nulls: flow.holds_nulls || is_array, ..flow }
