@@ -6,8 +6,8 @@ use crate::job::KnownJob;
 use crate::record;
 use crate::refusal::Why;
 use sluice_ledger::record::Subject;
-use sluice_model::{Analysis, TableName};
-use sluice_policy::{Known, Permit};
+use sluice_model::{Analysis, ColumnPath, TableName};
+use sluice_policy::{Known, Labels, Permit};
 use sluice_sql::Required;
 use sluice_sql::catalog::{Model, Routine, Snapshot, Table};
 use std::collections::{BTreeMap, BTreeSet};
@@ -161,7 +161,7 @@ impl Gateway {
         let (policy, known) = (self.parts.in_force.policy(), self.parts.in_force.known());
         let is_new = |table: &&Table| !rest.shapes.contains_key(&table.name);
         let mut new = snapshot.matching(name).into_iter().filter(is_new);
-        new.any(|table| !policy.labels.of_table(&table.name, &known).is_empty())
+        new.any(|table| !labels_of(&policy.labels, table, &known).is_empty())
     }
 
     pub(crate) async fn look_anew(&self, connection: &str, wanted: &Required) -> Option<Snapshot> {
@@ -180,6 +180,12 @@ pub(crate) fn written_only(analysis: &Analysis) -> BTreeSet<TableName> {
     let read: BTreeSet<&TableName> = statements().flat_map(|statement| &statement.reads).map(|read| &read.table).collect();
     let written = statements().flat_map(|statement| &statement.writes).map(|write| &write.table);
     written.filter(|table| !read.contains(table)).cloned().collect()
+}
+
+/// The labels that the columns of a table have, as it is.
+pub(crate) fn labels_of<'a>(labels: &'a Labels, table: &Table, known: &'a Known) -> BTreeSet<&'a str> {
+    let columns = table.columns.iter().map(|column| ColumnPath { table: table.name.clone(), path: vec![column.name.clone()] });
+    columns.flat_map(|column| labels.of(&column, known)).map(|label| label.name.as_str()).collect()
 }
 
 fn is_star(name: &TableName) -> bool {

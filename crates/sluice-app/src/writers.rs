@@ -3,6 +3,7 @@
 use crate::changes::is_about;
 use crate::gateway::Gateway;
 use crate::refusal::Why;
+use crate::shapes::labels_of;
 use sluice_ledger::Recorded;
 use sluice_ledger::record::Subject;
 use sluice_model::{ColumnPath, TableName};
@@ -95,10 +96,15 @@ impl Gateway {
         let wanted = Required { tables: reshaped.iter().chain(destinations.keys()).cloned().collect(), ..Required::default() };
         let found = self.look_anew(&rest.connection, &wanted).await.unwrap_or_default();
         let (policy, known) = (self.parts.in_force.policy(), self.parts.in_force.known());
-        let behind =
-            |name: &TableName| found.matching(name).into_iter().map(|table| table.name.clone()).chain([name.clone()]).collect::<Vec<_>>();
-        let sources: Vec<TableName> = reshaped.iter().flat_map(behind).collect();
-        let labels: BTreeSet<&str> = sources.iter().flat_map(|table| policy.labels.of_table(table, &known)).collect();
+        let mut labels: BTreeSet<&str> = BTreeSet::new();
+        for name in &reshaped {
+            // Also of columns that were there in between.
+            labels.extend(policy.labels.kept_of_table(name, &known));
+            for table in found.tables.get(name).into_iter().chain(found.matching(name)) {
+                labels.extend(policy.labels.kept_of_table(&table.name, &known));
+                labels.extend(labels_of(&policy.labels, table, &known));
+            }
+        }
         let mut carried = Vec::new();
         for (table, mut names) in destinations {
             let columns = found.tables.get(&table).into_iter().flat_map(|table| &table.columns);

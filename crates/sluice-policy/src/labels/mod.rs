@@ -155,10 +155,15 @@ impl Labels {
 
     /// The labels that columns of a table have. A table that might be behind a wildcard counts.
     pub fn of_table<'a>(&'a self, table: &TableName, known: &'a Known) -> BTreeSet<&'a str> {
-        let table = canonical_table(table);
-        let prefix = format!("{table}.");
+        let mut names = self.kept_of_table(table, known);
+        names.extend(self.touching(&canonical_table(table)).into_iter().map(|(_, label)| label));
+        names
+    }
+
+    /// Those of them that are known of a column by its name: what came with data, and BigQuery's tags.
+    pub fn kept_of_table<'a>(&'a self, table: &TableName, known: &'a Known) -> BTreeSet<&'a str> {
+        let prefix = format!("{}.", canonical_table(table));
         let mut names: BTreeSet<&str> = BTreeSet::new();
-        names.extend(self.touching(&table).into_iter().map(|(_, label)| label));
         let tags = known.policy_tags.range(prefix.clone()..).take_while(|(column, _)| column.starts_with(&prefix));
         names.extend(tags.flat_map(|(_, tags)| tags).map(|tag| self.tags.get(tag).map_or(UNMAPPED_TAG, String::as_str)));
         let inherited = known.inherited.range(prefix.clone()..).take_while(|(column, _)| column.starts_with(&prefix));

@@ -44,7 +44,7 @@ const NO_LONGER_THAN_AN_ARGUMENT: [&str; 17] = [
 ];
 
 /// The arrays that these give hold no nulls.
-const WITHOUT_NULL_ELEMENTS: [&str; 13] = [
+const WITHOUT_NULL_ELEMENTS: [&str; 14] = [
     "approx_quantiles",
     "approx_top_count",
     "approx_top_sum",
@@ -54,6 +54,7 @@ const WITHOUT_NULL_ELEMENTS: [&str; 13] = [
     "generate_range_array",
     "generate_timestamp_array",
     "json_extract_array",
+    "json_keys",
     "json_query_array",
     "regexp_extract_all",
     "split",

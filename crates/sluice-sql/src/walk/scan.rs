@@ -327,16 +327,14 @@ impl Walker<'_> {
                 break;
             }
         }
-        // Rounds without an end are ended by BigQuery, and whatever is in a row can be what ends them before.
-        let mut ends = rows_taint(&rows);
-        columns.iter().for_each(|(flow, _)| ends.extend(flow.derived()));
-        self.can_fail(&ends);
         if distinct {
             for (flow, origins) in &columns {
                 rows.extend(uses(&flow.derived(), UseKind::Set));
                 origins.iter().for_each(|origin| self.touch(origin));
             }
         }
+        // Rounds without an end are ended by BigQuery. What decides the rows decides whether they end before.
+        self.can_fail(&rows_taint(&rows));
         for (id, (flow, origins)) in outputs.into_iter().zip(columns) {
             self.bind_unread(id, flow, origins);
         }

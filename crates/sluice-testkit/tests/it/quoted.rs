@@ -117,7 +117,7 @@ fn other_names_are_none() {
     check("SELECT `p.d.people`.ssn FROM `d.people`", "Unrecognized name: `p.d.people`");
     check("SELECT `d.people`.ssn FROM `d.people` AS t", "Unrecognized name: `d.people`");
     check("SELECT `d`.`people`.ssn FROM `d.people`", "Unrecognized name: d");
-    check("SELECT id,\n `d.people`.nothing FROM `d.people`", "Name nothing not found inside `d.people` at [2:13]");
+    check("SELECT id,\n `d.people`.nothing FROM `d.people`", "Name nothing not found inside d.people at [2:13]");
     check("SELECT 1 FROM `d.nowhere`", "Table not found: `d.nowhere`");
     check("SELECT s FROM d.unseen", "in `p.d.unseen`: Unrecognized name: people");
     check(
