@@ -94,7 +94,11 @@ impl Gateway {
         }
         let destinations = writer.destinations.clone();
         let wanted = Required { tables: reshaped.iter().chain(destinations.keys()).cloned().collect(), ..Required::default() };
-        let found = self.look_anew(&rest.connection, &wanted).await.unwrap_or_default();
+        let found = self.look_anew(&rest.connection, &wanted).await;
+        if found.is_none() {
+            self.parts.alarm.raise("a copy of what became another cannot be looked at: columns that no text names may lack labels");
+        }
+        let found = found.unwrap_or_default();
         let (policy, known) = (self.parts.in_force.policy(), self.parts.in_force.known());
         let mut labels: BTreeSet<&str> = BTreeSet::new();
         for name in &reshaped {
