@@ -52,9 +52,10 @@ impl Rest {
             }
         };
         snapshot.absent.iter().for_each(|name| add(name, Kind::Absent));
+        snapshot.tables.keys().for_each(|name| add(name, Kind::Table));
+        // A function may be called as a table is: then it counts, of which less can be said.
         snapshot.models.keys().for_each(|name| add(name, Kind::Model));
         snapshot.routines.keys().for_each(|name| add(name, Kind::Routine));
-        snapshot.tables.keys().for_each(|name| add(name, Kind::Table));
         Rest { connection: connection.to_owned(), since_ms, shapes }
     }
 
@@ -64,6 +65,11 @@ impl Rest {
 
     pub fn names(&self) -> impl Iterator<Item = &TableName> {
         self.shapes.keys()
+    }
+
+    /// A function or a model.
+    pub fn is_code(&self, name: &TableName) -> bool {
+        self.shapes.get(name).is_some_and(|(kind, _)| matches!(kind, Kind::Model | Kind::Routine))
     }
 
     fn shape(&self, name: &TableName) -> Option<Shape> {
@@ -190,6 +196,14 @@ pub(crate) fn labels_of<'a>(labels: &'a Labels, table: &Table, known: &'a Known)
 
 fn is_star(name: &TableName) -> bool {
     name.table.ends_with('*')
+}
+
+impl Disturbed {
+    /// Whether nothing stood there since but what stands there now. Of a star nobody can say so.
+    pub fn is_as_left(&self, found: &Snapshot) -> bool {
+        let now = shape(found, &self.name);
+        now.is_some() && self.left.as_ref().is_some_and(|left| left.iter().all(|left| Some(*left) == now))
+    }
 }
 
 /// Nothing where nothing is. Data that comes and goes changes none. A star has the columns of the newest table behind it.

@@ -1,14 +1,15 @@
 //! Jobs that write while they run. BigQuery reads a table when it comes to it, so a label that comes onto one of its sources in the meantime goes on with it.
 
-use crate::changes::is_about;
+use crate::changes::{Disturbed, is_about};
 use crate::gateway::Gateway;
 use crate::refusal::Why;
-use crate::shapes::labels_of;
+use crate::shapes::{Rest, labels_of};
 use sluice_ledger::Recorded;
 use sluice_ledger::record::Subject;
 use sluice_model::{ColumnPath, TableName};
-use sluice_policy::{Inherited, Permit, destinations, writes_columns};
+use sluice_policy::{Inherited, Permit, destinations, whole, writes_columns};
 use sluice_sql::Required;
+use sluice_sql::catalog::Snapshot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -95,27 +96,13 @@ impl Gateway {
         let destinations = writer.destinations.clone();
         let wanted = Required { tables: reshaped.iter().chain(destinations.keys()).cloned().collect(), ..Required::default() };
         let found = self.look_anew(&rest.connection, &wanted).await;
-        if found.is_none() {
-            self.parts.alarm.raise("a copy of what became another cannot be looked at: columns that no text names may lack labels");
-        }
-        let found = found.unwrap_or_default();
-        let (policy, known) = (self.parts.in_force.policy(), self.parts.in_force.known());
-        let mut labels: BTreeSet<&str> = BTreeSet::new();
-        for name in &reshaped {
-            // Also of columns that were there in between.
-            labels.extend(policy.labels.kept_of_table(name, &known));
-            for table in found.tables.get(name).into_iter().chain(found.matching(name)) {
-                labels.extend(policy.labels.kept_of_table(&table.name, &known));
-                labels.extend(labels_of(&policy.labels, table, &known));
-            }
-        }
+        let known = self.parts.in_force.known();
+        let labels = self.labels_since(&rest, writer.subject, &reshaped, found.as_ref());
         let mut carried = Vec::new();
-        for (table, mut names) in destinations {
-            let columns = found.tables.get(&table).into_iter().flat_map(|table| &table.columns);
-            names.extend(columns.map(|column| vec![column.name.clone()]));
-            for path in names {
-                let column = ColumnPath { table: table.clone(), path };
-                carried.extend(labels.iter().map(|label| Inherited { column: column.clone(), label: (*label).to_owned(), computed: true }));
+        for (table, names) in destinations {
+            let columns = columns_of(table, names, found.as_ref());
+            for column in columns {
+                carried.extend(labels.iter().map(|label| Inherited { column: column.clone(), label: label.clone(), computed: true }));
             }
         }
         let mut now = (*known).clone();
@@ -123,6 +110,33 @@ impl Gateway {
         writer.note(&new);
         self.carry(writer.subject, new, None).await?;
         Ok(carried)
+    }
+
+    /// The labels of what became another, in all the shapes that somebody may have read.
+    fn labels_since(&self, rest: &Rest, by: Subject, reshaped: &[TableName], found: Option<&Snapshot>) -> BTreeSet<String> {
+        let (policy, known) = (self.parts.in_force.policy(), self.parts.in_force.known());
+        let disturbed = self.changes.disturbed(rest, by);
+        let mut labels: BTreeSet<&str> = BTreeSet::new();
+        for name in reshaped {
+            // Nobody looks what it is made of now, or was in between.
+            if rest.is_code(name) {
+                labels.extend(policy.labels.names().map(|label| label.name.as_str()));
+            }
+            // Also of columns that were there in between.
+            labels.extend(policy.labels.kept_of_table(name, &known));
+            let is_this = |disturbed: &&Disturbed| disturbed.name == *name;
+            match found.filter(|found| disturbed.iter().find(is_this).is_some_and(|disturbed| disturbed.is_as_left(found))) {
+                Some(found) => {
+                    for table in found.tables.get(name).into_iter().chain(found.matching(name)) {
+                        labels.extend(policy.labels.kept_of_table(&table.name, &known));
+                        labels.extend(labels_of(&policy.labels, table, &known));
+                    }
+                }
+                // Nobody can say which columns it had: it may have had any.
+                None => labels.extend(policy.labels.of_table(name, &known)),
+            }
+        }
+        labels.into_iter().map(str::to_owned).collect()
     }
 
     /// Labels of one request.
@@ -194,6 +208,13 @@ impl Drop for Writing {
     fn drop(&mut self) {
         lock(&self.running).writers.remove(&self.number);
     }
+}
+
+/// Those that its text names and those that are there. Where nobody can look, every column of it.
+fn columns_of(table: TableName, named: BTreeSet<Vec<String>>, found: Option<&Snapshot>) -> Vec<ColumnPath> {
+    let Some(found) = found else { return vec![whole(&table)] };
+    let there = found.tables.get(&table).into_iter().flat_map(|found| &found.columns).map(|column| vec![column.name.clone()]);
+    named.into_iter().chain(there).map(|path| ColumnPath { table: table.clone(), path }).collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

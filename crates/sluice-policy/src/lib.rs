@@ -49,7 +49,7 @@ pub use duty::{Assurance, Duties, HOLD_EXPIRY_SECONDS_MAX, HoldDuty, QUORUM_MAX}
 pub use explain::explain;
 pub use finding::{FindingAct, FindingKind, FindingRule, FindingRules};
 pub use judge::{Difference, DryRun, compare, fits};
-pub use labels::{FOUND_LABEL, Known, LABELS_FORMAT, Label, Labels, UNMAPPED_TAG, Written, canonical, canonical_table};
+pub use labels::{FOUND_LABEL, Known, LABELS_FORMAT, Label, Labels, UNMAPPED_TAG, Written, canonical, canonical_table, whole};
 pub use limit::{Amount, Counters, DayUse, Exceeded, Halt, Limit, LimitRule, MemoryCounters, Who};
 pub use mask::{CONSTANT_BYTES_MAX, Mask, PARTIAL_CHARACTERS_MAX, Partial, Side};
 pub use plan::{Carried, ClearPath, Inherited, MaskedPath, destinations, shown_statements, writes_columns};

@@ -297,10 +297,16 @@ fn within<'a>(known: &'a Names, project: &str) -> impl Iterator<Item = &'a Strin
     known.range(prefix.clone()..).take_while(move |(column, _)| column.starts_with(&prefix)).flat_map(|(_, names)| names)
 }
 
-/// The column and every struct around it: what labels a struct labels its fields.
+/// The column, every struct around it, and the whole table: what labels a struct labels its fields.
 fn above(column: &ColumnPath) -> Vec<String> {
     let ends = 1..=column.path.len();
-    ends.map(|end| ColumnPath { table: column.table.clone(), path: column.path.iter().take(end).cloned().collect() }.to_string()).collect()
+    let structs = ends.map(|end| ColumnPath { table: column.table.clone(), path: column.path.iter().take(end).cloned().collect() });
+    structs.chain([whole(&column.table)]).map(|column| column.to_string()).collect()
+}
+
+/// Every column of a table, also those that nobody has seen. No column has such a name.
+pub fn whole(table: &TableName) -> ColumnPath {
+    ColumnPath { table: table.clone(), path: vec!["*".to_owned()] }
 }
 
 /// `t$20240101`, `t@-3600000` and `T` are `t`.

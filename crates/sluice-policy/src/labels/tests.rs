@@ -150,6 +150,30 @@ fn a_table_has_the_labels_of_its_columns() {
 }
 
 #[test]
+fn a_label_of_a_whole_table_is_on_every_column_until_it_is_taken_off() {
+    let file = "format = 1\n[labels.id]\nmask = \"sha256\"\nreason = \"r\"\ncolumns = []\n";
+    let release = |column: &str| format!("[[released]]\ncolumn = \"{column}\"\nlabel = \"id\"\nby = \"ana\"\nreason = \"seen\"\n");
+    let mut known = Known::default();
+    known.inherit_computed(&whole(&TableName::new("p", "D", "T")), "id");
+    let check = |released: &str, name: &str, expect: bool| {
+        let labels = Labels::read(&format!("{file}{released}")).unwrap();
+        assert_eq!(!labels.of(&column(name), &known).is_empty(), expect, "{name} {released}");
+        assert_eq!(labels.is_computed(&column(name), &known), expect, "{name} {released}");
+        let found = Found::of_all(&labels, &known, [column(name)].iter(), &HashSet::from([&column(name)]));
+        assert_eq!(!found.of(&column(name)).is_empty(), expect, "the shape of {name} {released}");
+    };
+    for name in ["p.d.t.any", "P.D.t.any.inner", "p.d.t$20240101.other"] {
+        check("", name, true);
+        check(&release("p.d.t.*"), name, false);
+    }
+    check("", "p.d.t2.any", false);
+    check(&release("p.d.t.any"), "p.d.t.any.inner", false);
+    check(&release("p.d.t.any"), "p.d.t.other", true);
+    let labels = Labels::read(file).unwrap();
+    assert_eq!(labels.kept_of_table(&TableName::new("p", "d", "t"), &known), BTreeSet::from(["id"]));
+}
+
+#[test]
 fn every_problem_of_the_file_is_said_at_once() {
     let problems = |text: &str| Labels::read(text).map_or_else(|problems| problems.len(), |_| 0);
     assert_eq!(problems("format = 1"), 0);

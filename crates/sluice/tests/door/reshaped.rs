@@ -172,6 +172,81 @@ fn a_copy_of_a_table_that_gets_other_columns_meanwhile_has_its_labels() {
     world.finish();
 }
 
+/// What the source was while it was copied nobody can say any more, or nobody can look at the copy: it has every label that it may need.
+#[test]
+fn a_copy_of_what_nobody_can_look_at_has_every_label_that_its_source_may_have_had() {
+    let world = world("reshaped-unseen");
+    let canaries = Canaries::of(&world);
+    let own = "CREATE OR REPLACE TABLE staging.{t} AS SELECT 'own-number-77' AS ssn";
+    let check = |table: &str, change: &str, value: &str, then: &dyn Fn()| {
+        fresh(&world, table);
+        make(&world, &format!("CREATE OR REPLACE TABLE staging.first_{table} (a STRING)"));
+        let first = format!("WHILE (SELECT COUNT(*) FROM staging.first_{table}) < 1 DO SET i = i + 1; END WHILE;");
+        let copy = format!("CREATE TABLE staging.to_{table} AS SELECT TO_JSON_STRING(x) AS j, * FROM staging.{table} AS x;");
+        let job = begin(&world, PIPELINE, table, &format!("{first} {copy}"), "SELECT 1");
+        ran(&query(&world, PIPELINE, &change.replace("{t}", table)), change);
+        make(&world, &format!("INSERT INTO staging.first_{table} (a) VALUES ('now')"));
+        wait_for(&world, &format!("to_{table}"), "\"j\"");
+        then();
+        go_on(&world, table);
+        let until = Instant::now() + WITHIN;
+        while world.call(PIPELINE, "GET", &format!("{API}/jobs/{job}?location=US"), None).json()["status"]["state"] != "DONE" {
+            assert!(Instant::now() < until, "{job} does not end");
+            pause(Duration::from_millis(100));
+        }
+        world.clear_faults();
+        let clear = world.direct_cell(&format!("SELECT MIN(j) FROM staging.to_{table}"));
+        assert!(clear.contains(value), "the copy holds what it should not show: {clear}");
+        for statement in ["SELECT * FROM staging.to_{t}", "SELECT UPPER(j) AS k FROM staging.to_{t}"] {
+            let answer = query(&world, READER, &statement.replace("{t}", table));
+            ran(&answer, statement);
+            assert_eq!(canaries.find_in(&answer), None, "{statement}: {}", answer.text());
+            assert!(!answer.text().to_lowercase().contains("own-number-77"), "{statement}: {}", answer.text());
+        }
+    };
+    let away = json!({ "verb": "GET", "path": "/datasets/staging/tables", "count": 10_000,
+        "act": { "kind": "answer", "status": 503, "reason": "backendError", "message": "later" } });
+    check("unseen", WITH_SSN, "\"9", &|| world.fault(&away));
+    check("unseen_own", own, "own-number-77", &|| world.fault(&away));
+    check("gone", own, "own-number-77", &|| ran(&query(&world, PIPELINE, "DROP TABLE staging.gone"), "dropped"));
+    check("back", own, "own-number-77", &|| ran(&query(&world, PIPELINE, &SAME.replace("{t}", "back")), "back"));
+    world.finish();
+}
+
+/// A view or a function that is made another while somebody writes what it shows.
+#[test]
+fn a_copy_of_what_a_view_shows_that_becomes_another_has_its_labels() {
+    let world = world("reshaped-views");
+    let canaries = Canaries::of(&world);
+    let check = |table: &str, before: &[&str], copied: &str, change: &str, expect: u16| {
+        fresh(&world, table);
+        before.iter().for_each(|statement| make(&world, &statement.replace("{t}", table)));
+        let copy = format!("CREATE OR REPLACE TABLE staging.to_{table} AS {copied}");
+        let job = begin(&world, PIPELINE, table, "", &copy);
+        ran(&query(&world, PIPELINE, &change.replace("{t}", table)), change);
+        go_on(&world, table);
+        let ended = results(&world, PIPELINE, &job);
+        let whole = format!("SELECT * FROM staging.to_{table}");
+        let clear = world.direct("POST", &format!("{API}/queries"), Some(&json!({ "query": whole, "useLegacySql": false })));
+        assert_ne!(canaries.find_in(&clear), None, "the copy holds what it should not show: {} {}", clear.text(), ended.text());
+        for statement in ["SELECT * FROM staging.to_{t}", "SELECT TO_JSON_STRING(x) AS j FROM staging.to_{t} AS x"] {
+            let answer = query(&world, READER, &statement.replace("{t}", table));
+            assert_eq!(answer.status, expect, "{statement} of {copied} after {change}: {}", answer.text());
+            assert_eq!(canaries.find_in(&answer), None, "{statement} of {copied} after {change}");
+        }
+    };
+    let view = "CREATE OR REPLACE VIEW staging.v_{t} AS SELECT a FROM staging.{t}";
+    let other = "CREATE OR REPLACE VIEW staging.v_{t} AS SELECT diagnosis AS a FROM clinic.visits";
+    check("viewed", &[view], "SELECT * FROM staging.v_{t}", other, 200);
+    let over = "CREATE OR REPLACE VIEW staging.w_{t} AS SELECT a FROM staging.v_{t}";
+    check("viewed_over", &[view, over], "SELECT a AS c FROM staging.w_{t}", other, 200);
+    let function = "CREATE OR REPLACE FUNCTION staging.f_{t}(x STRING) AS (x)";
+    let tells = "CREATE OR REPLACE FUNCTION staging.f_{t}(x STRING) AS ((SELECT MIN(diagnosis) FROM clinic.visits))";
+    // Of a function nobody says what it is made of: each label of the set, and one of them shows nothing to anybody.
+    check("called", &[function], "SELECT staging.f_{t}(a) AS c FROM staging.{t}", tells, 403);
+    world.finish();
+}
+
 /// A copy job that BigQuery takes its time for.
 fn copied_by_a_job(world: &World, canaries: &Canaries) {
     fresh(world, "plain");
