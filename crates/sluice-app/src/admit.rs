@@ -9,9 +9,9 @@ use crate::jobs::absent;
 use crate::labels::with_labels;
 use crate::ports::{JobState, Resource, RowsAsk, Upload};
 use crate::query::Results;
-use crate::refusal::{self, Refused, Why};
+use crate::refusal::{self, FormReason, Refused, Why};
 use crate::shapes::{Reading, Rest};
-use crate::storage::narrowed;
+use crate::storage::{missing, narrowed};
 use crate::trail::{Stage, Trail};
 use crate::understand::Columns;
 use sluice_identity::Caller;
@@ -98,6 +98,9 @@ impl Gateway {
             // Also after a fault: it may have acted.
             self.end_changes(passage.subject, &passage.connection).await;
             let answer = answer.map_err(fault)?;
+            if let ("jobs.delete", policy::Resource::Job { project, id, .. }) = (ask.name.as_str(), &ask.resource) {
+                self.running.forget(&ask.connection, &JobName { project: project.clone(), id: id.clone(), location: None });
+            }
             let answer = self.tell_of_table(passage, &admission, &known, answer).await;
             self.complete(passage, &JobState::default(), "completed").await;
             return Ok(Admitted::Resource(answer));
@@ -162,7 +165,7 @@ impl Gateway {
         Ok((Request { connection, project, work, also, sends: ask.sends.clone() }, known, snapshot))
     }
 
-    /// That even the dataset is not there is told to whoever may describe what is in it.
+    /// That even the dataset, or a field, is not there is told to whoever may describe it.
     pub(crate) async fn columns_or_absent(
         &self,
         passage: &Passage,
@@ -171,14 +174,20 @@ impl Gateway {
         tables: &[TableName],
         paths: Option<&[Vec<String>]>,
     ) -> Result<Columns, Why> {
-        let why = match self.columns(&passage.visit.trail, connection, tables, paths).await {
-            Ok(found) => return Ok(found),
-            Err(why) => why,
-        };
         let known = self.parts.in_force.known();
         let may_describe = |table: &&TableName| {
             let evaluation = self.weigh_method(passage, project, ("tables.get", table, Vec::new()), &known);
             evaluation.outcome == Outcome::Permitted
+        };
+        let why = match self.columns(&passage.visit.trail, connection, tables, paths).await {
+            Ok(found) => match paths.and_then(|paths| missing(&found.outputs, paths)) {
+                Some(path) if tables.iter().all(|table| may_describe(&table)) => {
+                    let text = format!("No such field: {}.", path.join("."));
+                    return Err(Why::Form { reason: FormReason::Invalid, text });
+                }
+                _ => return Ok(found),
+            },
+            Err(why) => why,
         };
         match (&why, tables.iter().find(|table| !may_describe(table))) {
             (Why::NotFound { .. }, Some(hidden)) => Err(Why::NotFound { what: refusal::absent(hidden, false) }),

@@ -223,7 +223,7 @@ impl Joined {
         let text = format!(
             "the rows of one answer have more than {JOINED_READ_BYTES_MAX} bytes before they are masked: ask for fewer at a time (`maxResults`)"
         );
-        Err(Why::Form { reason: FormReason::TooLarge, text })
+        Err(Why::Form { reason: FormReason::AnswerTooLarge, text })
     }
 
     fn head(&self, gateway: &Gateway) -> Head {

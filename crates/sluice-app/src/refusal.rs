@@ -51,6 +51,8 @@ pub enum Why {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FormReason {
+    /// More than one answer may have.
+    AnswerTooLarge,
     /// A job id that is taken.
     Duplicate,
     Invalid,
@@ -71,6 +73,7 @@ impl Why {
             Why::Catalog(_) => "catalog",
             Why::Drift(_) => "drift",
             Why::Form { reason, .. } => match reason {
+                FormReason::AnswerTooLarge => "answer_too_large",
                 FormReason::Duplicate => "duplicate",
                 FormReason::Invalid => "invalid",
                 FormReason::InvalidQuery => "invalid_query",

@@ -93,6 +93,14 @@ impl RunningJobs {
         }
     }
 
+    /// What somebody had deleted.
+    pub fn forget(&self, connection: &str, job: &JobName) {
+        let (key, mut kept) = (key(connection, job), self.kept());
+        if kept.jobs.get(&key).is_some_and(|running| running.state().done) {
+            kept.jobs.remove(&key);
+        }
+    }
+
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }

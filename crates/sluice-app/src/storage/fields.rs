@@ -16,6 +16,19 @@ pub(crate) fn picked_fields(schema: Vec<Field>, paths: &[Vec<String>]) -> Vec<Fi
     schema.into_iter().filter_map(|field| of_field(field, &paths)).collect()
 }
 
+/// The first of these paths that leads nowhere.
+pub(crate) fn missing<'a>(columns: &[Output], paths: &'a [Vec<String>]) -> Option<&'a [String]> {
+    let fields: Vec<Field> =
+        columns.iter().filter_map(|column| Some(Field { name: column.name.clone(), kind: column.kind.clone()? })).collect();
+    paths.iter().map(Vec::as_slice).find(|path| !leads_somewhere(&fields, path))
+}
+
+fn leads_somewhere(fields: &[Field], path: &[String]) -> bool {
+    let Some((first, rest)) = path.split_first() else { return true };
+    let mut called = fields.iter().filter(|field| field.name.eq_ignore_ascii_case(first));
+    called.any(|field| rest.is_empty() || field.kind.fields().is_some_and(|inner| leads_somewhere(inner, rest)))
+}
+
 /// Whether these paths mean the same parts to the analysis and in the rows. What has no name of its own, or shares it, gets one from BigQuery: picked by
 /// that, it would come without what the analysis says of it.
 pub(crate) fn can_be_picked(outputs: &[Output], schema: Option<&[Field]>, paths: &[Vec<String>]) -> bool {
@@ -142,5 +155,19 @@ mod tests {
         check(&["address.at.x", "Address"], &["address.city", "address.at.x", "address.at.y"]);
         check(&["none"], &[]);
         check(&["id.none"], &["id"]);
+    }
+
+    #[test]
+    fn a_path_that_leads_nowhere_is_found() {
+        let check = |path: &str, expect: bool| {
+            let paths = [path.split('.').map(str::to_owned).collect::<Vec<_>>()];
+            assert_eq!(missing(&table(), &paths).is_some(), expect, "{path}");
+        };
+        for there in ["id", "ID", "address", "address.city", "Address.At.x"] {
+            check(there, false);
+        }
+        for nowhere in ["nope", "id.none", "address.none", "address.at.x.y", "city"] {
+            check(nowhere, true);
+        }
     }
 }

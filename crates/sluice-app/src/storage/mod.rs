@@ -19,6 +19,7 @@ pub use write::{
 };
 
 pub(crate) use book::ReadSessions;
+pub(crate) use fields::missing;
 pub(crate) use session::narrowed;
 pub(crate) use stream::Streaming;
 pub(crate) use write::{Appending, WriteStreams};

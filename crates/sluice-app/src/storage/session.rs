@@ -177,16 +177,16 @@ impl Gateway {
         }
         let understood = self.understand_restriction(passage, ask).await?;
         let tables = std::slice::from_ref(&ask.table);
+        let fields = Some(ask.fields.as_slice()).filter(|fields| !fields.is_empty());
         let Columns { outputs, required, known, snapshot } =
-            self.columns_or_absent(passage, &ask.connection, &ask.project, tables, None).await?;
+            self.columns_or_absent(passage, &ask.connection, &ask.project, tables, fields).await?;
         // A field that has gone since then would come along, and what is read is what is there now.
         if ask.snapshot.is_some() && !self.parts.in_force.policy().labels.of_table(&ask.table, &known).is_empty() {
             let text = "`snapshot_time` is not served for a table that can have labelled columns: ask by a query, `FOR SYSTEM_TIME AS OF`";
             return Err(Why::Form { reason: FormReason::Unsupported, text: text.to_owned() });
         }
         let (restriction, tables) = understood.map(|(restriction, understood)| (restriction, understood.tables)).unzip();
-        let columns = picked(outputs, &ask.fields);
-        let matter = Matter::Table { table: ask.table.clone(), columns, required, restriction };
+        let matter = Matter::Table { table: ask.table.clone(), columns: outputs, required, restriction };
         Ok(About { matter, known, tables: tables.unwrap_or_default(), snapshot })
     }
 

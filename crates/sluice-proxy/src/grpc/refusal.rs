@@ -54,7 +54,7 @@ impl Status {
         let told = rest::told(refused);
         let code = match &refused.why {
             Why::Form { reason: FormReason::NoMethod, .. } => UNIMPLEMENTED,
-            Why::Form { reason: FormReason::TooLarge, .. } => RESOURCE_EXHAUSTED,
+            Why::Form { reason: FormReason::AnswerTooLarge | FormReason::TooLarge, .. } => RESOURCE_EXHAUSTED,
             _ => CODES.iter().find(|(status, _)| *status == told.status).map_or(UNKNOWN, |(_, code)| *code),
         };
         Status { code, message: told.message }

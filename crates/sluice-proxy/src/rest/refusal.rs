@@ -134,6 +134,7 @@ fn of(why: &Why) -> (u16, String, &'static str, String) {
 
 fn of_form(reason: FormReason) -> (u16, &'static str, &'static str) {
     match reason {
+        FormReason::AnswerTooLarge => (403, "responseTooLarge", "RESOURCE_EXHAUSTED"),
         FormReason::Duplicate => (409, "duplicate", "ALREADY_EXISTS"),
         FormReason::InvalidQuery => (400, "invalidQuery", "INVALID_ARGUMENT"),
         // Not 501: clients try those again.

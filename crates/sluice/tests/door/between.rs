@@ -258,7 +258,7 @@ fn an_answer_reads_so_much_and_no_more() {
     let refused = ask("whole", "", "door/bound-whole");
     let broken = ask("begun", "", "door/bound-begun");
     let grown = apart.running().peak_bytes().saturating_sub(idle);
-    assert_eq!(refused.class(), "413 requestTooLarge", "{}", refused.text());
+    assert_eq!(refused.class(), "403 responseTooLarge", "{}", refused.text());
     assert!(refused.text().contains(&format!("more than {READ_BYTES_MAX} bytes before they are masked")), "{}", refused.text());
     assert!(refused.text().contains("`maxResults`"), "{}", refused.text());
     assert!(broken.status == 200 && !is_whole(&broken) && came(&broken) > 100, "{} rows", came(&broken));
@@ -268,8 +268,8 @@ fn an_answer_reads_so_much_and_no_more() {
     let pages_of = |page: &Value| READ_BYTES_MAX / page["rows"].to_string().len() + 1;
     assert_eq!((asked("whole"), asked("begun") - before), (pages_of(&whole), pages_of(&begun)));
     let evidence = apart.finish();
-    assert_eq!(evidence.ends("door/bound-whole"), ["refused too_large"]);
-    assert_eq!(evidence.ends("door/bound-begun"), ["failed too_large"]);
+    assert_eq!(evidence.ends("door/bound-whole"), ["refused answer_too_large"]);
+    assert_eq!(evidence.ends("door/bound-begun"), ["failed answer_too_large"]);
     assert_eq!(pages(&evidence, "door/bound-whole"), Some(pages_of(&whole) as u64));
     assert_eq!(pages(&evidence, "door/bound-begun"), Some(pages_of(&begun) as u64));
     let (pieces, ends) = on_record(&evidence, "door/bound-begun", "email");

@@ -225,4 +225,6 @@ fn pipelines_call_label_and_clear_away() {
     let delete = |caller: &str| world.call(caller, "DELETE", &format!("{API}/jobs/{id}/delete?location=US"), None).class();
     assert_eq!(delete("report-job"), "404 notFound");
     assert_eq!(delete("etl-nightly"), "204");
+    let after = world.call("etl-nightly", "GET", &format!("{API}/jobs/{id}?location=US"), None);
+    assert_eq!(after.class(), "404 notFound", "what is deleted is not told from memory: {}", after.text());
 }

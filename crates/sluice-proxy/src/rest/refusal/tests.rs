@@ -37,6 +37,7 @@ fn each_refusal_has_its_shape() {
     check(form(FormReason::Unsupported), 400, "invalid", "INVALID_ARGUMENT", "`x` is wrong");
     check(form(FormReason::Duplicate), 409, "duplicate", "ALREADY_EXISTS", "`x` is wrong");
     check(form(FormReason::NoMethod), 404, "notFound", "NOT_FOUND", "`x` is wrong");
+    check(form(FormReason::AnswerTooLarge), 403, "responseTooLarge", "RESOURCE_EXHAUSTED", "`x` is wrong");
     check(form(FormReason::TooLarge), 413, "requestTooLarge", "INVALID_ARGUMENT", "`x` is wrong");
     check(Why::NotFound { what: "job p:j".to_owned() }, 404, "notFound", "NOT_FOUND", "Not found: job p:j");
     check(Why::Drift("CANARY".to_owned()), 403, "accessDenied", "PERMISSION_DENIED", "Send the statement again");
@@ -135,6 +136,7 @@ fn refusals_are_not_repeated_by_clients() {
         form(FormReason::Invalid),
         form(FormReason::Unsupported),
         form(FormReason::NoMethod),
+        form(FormReason::AnswerTooLarge),
         form(FormReason::TooLarge),
         form(FormReason::Duplicate),
         Why::NotFound { what: "x".to_owned() },
