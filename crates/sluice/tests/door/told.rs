@@ -85,6 +85,9 @@ fn what_is_not_there_is_named_as_bigquery_names_it() {
     check("report-job", "GET", "datasets/nowhere/tables/none", None, dataset);
     check("report-job", "GET", "datasets/clinic/tables/none/data", None, table);
     check("report-job", "GET", "datasets/nowhere/tables/none/data", None, dataset);
+    check("report-job", "GET", "datasets/clinic/tables/logins/data?selectedFields=nope", None, "No such field: nope.");
+    check("report-job", "GET", "datasets/clinic/tables/patients/data?selectedFields=address.nope", None, "No such field: address.nope.");
+    check("stranger", "GET", "datasets/clinic/tables/logins/data?selectedFields=nope", None, "Access Denied");
     check("report-job", "POST", "queries", Some("SELECT * FROM clinic.none"), table);
     check("report-job", "POST", "queries", Some("SELECT * FROM `acme-prod.nowhere.none`"), dataset);
     check("report-job", "POST", "queries", Some("SELECT * FROM clinic.logins, clinic.none, nowhere.other"), "Not found: ");
