@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-const NOT_YET: &str =
+pub const NOT_YET: &str =
     "not on record yet: a gateway that runs records it within a second, and so does this command with --ledger where none runs";
 
 /// Who does it, why, and where it is put on record.

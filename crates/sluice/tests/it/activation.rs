@@ -196,7 +196,7 @@ fn what_a_gateway_kept_off_the_ledger_is_recorded_by_the_next() {
     gateway.shut().unwrap();
     assert_eq!(on_record(&ledger), []);
     desk.draft(&set, &["--by", "ben", "--reason", "without a ledger"]).check(0, &[]);
-    desk.activate(&set, 2).check(0, &["not on record yet: whoever holds the ledger records it"]);
+    desk.activate(&set, 2).check(0, &["not on record yet: a gateway that runs records it within a second"]);
     desk.draft(&set, &["--by", "ana", "--reason", "with one"]).check(0, &[]);
     desk.activate_with(&set, 1, &ledger).check(0, &["on record: 3, 4, 5\n"]);
     let reasons: Vec<Value> = on_record(&ledger).into_iter().map(|(meta, _)| meta["reason"].clone()).collect();

@@ -2,6 +2,7 @@
 
 use super::super::Failure;
 use super::super::ledger::{append, opening};
+use super::super::on_record::NOT_YET;
 use super::activations::{Entry, FolderLog};
 use super::show;
 use crate::configuration::{self, PolicyTable};
@@ -147,7 +148,7 @@ fn record(activate: &Activate, mut ground: Ground, text: &Path, signature: &Path
         (Some(ledger), Some(keys)) => record_and_append(&mut ground, &activated, ledger, keys)?,
         _ => {
             ground.log.append(&activated, &ground.changes).map_err(refused)?;
-            "not on record yet: whoever holds the ledger records it".to_owned()
+            NOT_YET.to_owned()
         }
     };
     let activation = activated.activation();
