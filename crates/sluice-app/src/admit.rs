@@ -1,7 +1,7 @@
 //! Everything that is no statement: descriptions, tables read whole, changes, loads, copies.
 
 use crate::asked::{MethodAsk, Reads, Visit};
-use crate::changes::Changing;
+use crate::changes::{Beginning, Changing};
 use crate::decide::{Background, failed};
 use crate::gateway::{Gateway, Passage};
 use crate::job::{JobName, JobWork, KnownJob, Part, owner_of};
@@ -15,7 +15,7 @@ use crate::storage::{missing, narrowed};
 use crate::trail::{Stage, Trail};
 use crate::understand::Columns;
 use sluice_identity::Caller;
-use sluice_model::{Field, TableName};
+use sluice_model::{Analysis, Field, TableName};
 use sluice_policy::{self as policy, Known, Method, Outcome, Request, Work};
 use sluice_sql::Required;
 use sluice_sql::catalog::Snapshot;
@@ -61,7 +61,7 @@ impl Gateway {
         if ask.reads != Reads::Nothing {
             self.resume(passage, &mut request)?;
         }
-        let rest = Rest::new(&ask.connection, since_ms, &snapshot, &BTreeSet::new());
+        let rest = Rest::new(&ask.connection, since_ms, &snapshot, &Analysis::default());
         if reads_rows {
             let resting = self.changes.rest_while(passage.subject, rest);
             passage.reading = Some(Reading { resting, known: known_before });
@@ -92,8 +92,15 @@ impl Gateway {
         let fault = |fault| failed(fault, admission.may_tell);
         if ask.reads == Reads::Nothing {
             let asking = self.parts.upstream.send(&admission.permit);
-            let changing = ask.changes.iter().map(|name| Changing { name: name.clone(), often: false });
-            self.changes.begin(passage.subject, &passage.connection, changing.collect(), self.parts.machine.now_ms());
+            let changes = ask.changes.iter().map(|name| Changing { name: name.clone(), often: false }).collect();
+            let beginning = Beginning {
+                by: passage.subject,
+                connection: &passage.connection,
+                changes,
+                routines: BTreeSet::new(),
+                since_ms: self.parts.machine.now_ms(),
+            };
+            self.changes.begin(beginning).map_err(|routine| Why::Concurrent { routine })?;
             let answer = passage.visit.trail.upstream(Stage::UpstreamSend, asking).await;
             // Also after a fault: it may have acted.
             self.end_changes(passage.subject, &passage.connection).await;

@@ -2,17 +2,19 @@
 //! things as they are when it comes to them, and what was understood of a request is how they were before.
 
 use crate::job::{JobWork, KnownJob};
-use crate::shapes::{Rest, Shape};
+use crate::shapes::{Rest, Role, Shape};
 use sluice_ledger::record::Subject;
-use sluice_model::{Effect, TableName};
+use sluice_model::{Effect, TableName, Write};
 use sluice_policy::canonical_table;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Names of which changes are remembered before old ones are looked for.
 const NAMES_MAX: usize = 50_000;
-/// Of one name. Of those that are over the last ones say all that is asked.
+/// Of one name. Of those before them it is known that something was changed, and not what.
 const CHANGES_MAX: usize = 16;
+/// By whom what is not told apart any more was changed: by nobody who asks.
+const NOBODY: Subject = Subject([0; 16]);
 /// BigQuery keeps a result for a day.
 const REMEMBERED_MILLISECONDS: u64 = 26 * 3_600_000;
 
@@ -33,10 +35,28 @@ struct Noted {
     open: HashMap<[u8; 16], Vec<Changing>>,
     /// What jobs that run were understood by.
     resting: HashMap<[u8; 16], Arc<Rest>>,
+    /// Jobs that run and do something, with the routines that they call or make: what was done by another text nobody takes back.
+    acting: HashMap<[u8; 16], Acting>,
     /// Jobs that were over before anything changed. What is forgotten here is withheld if something changes later.
     undisturbed: HashSet<[u8; 16]>,
     /// Jobs that read something else than what they were understood by, also under names that nobody knew of.
     overtaken: HashSet<[u8; 16]>,
+}
+
+struct Acting {
+    connection: String,
+    routines: BTreeSet<TableName>,
+}
+
+/// A request that is about to be sent.
+pub(crate) struct Beginning<'a> {
+    pub by: Subject,
+    pub connection: &'a str,
+    pub changes: Vec<Changing>,
+    /// What it calls or makes, of a job that does more than read.
+    pub routines: BTreeSet<TableName>,
+    /// From before it was understood.
+    pub since_ms: u64,
 }
 
 /// One name that a request changes.
@@ -51,6 +71,7 @@ struct Change {
     by: Subject,
     name: TableName,
     often: bool,
+    begun_ms: u64,
     /// Nothing while it is on its way.
     ended_ms: Option<u64>,
     /// What stood there when it was over, where somebody looked.
@@ -66,26 +87,30 @@ pub(crate) struct Disturbed {
 }
 
 impl Changes {
-    /// Before a job is sent, or a request that is none.
-    pub fn begin(&self, by: Subject, connection: &str, names: Vec<Changing>, now_ms: u64) {
-        if names.is_empty() {
-            return;
-        }
+    /// Before a job is sent, or a request that is none. A routine is changed while nobody acts by it, or the name of it comes back.
+    pub fn begin(&self, beginning: Beginning<'_>) -> Result<(), TableName> {
+        let Beginning { by, connection, changes: names, routines, since_ms } = beginning;
         let mut noted = self.noted();
+        if let Some(name) = noted.in_use(by, connection, &names).or_else(|| noted.changed_since(by, connection, &routines, since_ms)) {
+            return Err(name);
+        }
+        if !routines.is_empty() {
+            noted.acting.insert(by.0, Acting { connection: connection.to_owned(), routines });
+        }
+        if names.is_empty() {
+            return Ok(());
+        }
         for Changing { name, often } in &names {
             let changes = noted.changes.entry(key(connection, name)).or_default();
-            changes.push(Change { by, name: name.clone(), often: *often, ended_ms: None, left: None });
-            if changes.len() > CHANGES_MAX
-                && let Some(oldest) = changes.iter().position(|change| change.ended_ms.is_some())
-            {
-                changes.remove(oldest);
-            }
+            changes.push(Change { by, name: name.clone(), often: *often, begun_ms: since_ms, ended_ms: None, left: None });
+            forget_oldest(changes);
         }
         noted.open.entry(by.0).or_default().extend(names);
         if noted.changes.len() > NAMES_MAX {
-            let since = now_ms.saturating_sub(REMEMBERED_MILLISECONDS);
+            let since = since_ms.saturating_sub(REMEMBERED_MILLISECONDS);
             noted.changes.retain(|_, changes| changes.iter().any(|change| change.ended_ms.is_none_or(|ended| ended >= since)));
         }
+        Ok(())
     }
 
     /// What a request rests on that is no job.
@@ -115,13 +140,14 @@ impl Changes {
     pub fn rested_on(&self, by: Subject, connection: &str, names: Vec<TableName>) -> Vec<TableName> {
         let noted = self.noted();
         let others = || noted.resting.iter().filter(|(job, rest)| **job != by.0 && rest.connection == connection);
-        names.into_iter().filter(|name| others().any(|(_, rest)| rest.names().any(|other| is_about(name, other)))).collect()
+        names.into_iter().filter(|name| others().any(|(_, rest)| rest.names(&Role::ALL).any(|other| is_about(name, other)))).collect()
     }
 
     /// When it is over, and before anybody is told so. Whatever came of it: it may have acted.
     pub fn end(&self, by: Subject, connection: &str, left: &BTreeMap<TableName, Shape>, now_ms: u64) {
         let mut noted = self.noted();
         noted.resting.remove(&by.0);
+        noted.acting.remove(&by.0);
         for Changing { name, .. } in noted.open.remove(&by.0).unwrap_or_default() {
             let changes = noted.changes.get_mut(&key(connection, &name)).into_iter().flatten();
             for change in changes.filter(|change| change.by == by && change.ended_ms.is_none()) {
@@ -151,6 +177,11 @@ impl Changes {
         if noted.overtaken.contains(&known.subject.0) {
             return true;
         }
+        let rest = noted.resting.get(&known.subject.0);
+        let mut rests = rest.into_iter().flat_map(|rest| rest.names(&Role::SHOWN));
+        if rests.any(|name| noted.since(&known.connection, name, known.created_ms, known.subject).next().is_some()) {
+            return true;
+        }
         let statements = work.analysis.statements.iter();
         let names = statements.flat_map(|statement| {
             let routines = statement.routines.iter().filter_map(|name| TableName::parse(name));
@@ -159,16 +190,16 @@ impl Changes {
         names.into_iter().any(|name| noted.since(&known.connection, &name, known.created_ms, known.subject).next().is_some())
     }
 
-    /// Of what it rests on, all that others changed since.
-    pub fn disturbed(&self, rest: &Rest, but: Subject) -> Vec<Disturbed> {
+    /// Of what it rests on so, all that others changed since.
+    pub fn disturbed(&self, rest: &Rest, roles: &[Role], but: Subject) -> Vec<Disturbed> {
         let noted = self.noted();
         let mut disturbed = Vec::new();
-        for name in rest.names() {
-            let mut changes = noted.since(&rest.connection, name, rest.since_ms, but).peekable();
-            if changes.peek().is_some() {
-                // A dataset that is described anew changes nothing in it; what went with it and came back is looked at.
-                let over = changes.filter(|change| !change.name.table.is_empty() && (change.ended_ms.is_some() || change.often));
-                disturbed.push(Disturbed { name: name.clone(), left: over.map(|change| change.left).collect() });
+        for name in rest.names(roles) {
+            let changes: Vec<&Change> = noted.since(&rest.connection, name, rest.since_ms, but).collect();
+            if !changes.is_empty() {
+                let over = changes.iter().filter(|change| change.ended_ms.is_some() || change.often);
+                let left = if are_told_apart(&changes) { over.map(|change| change.left).collect() } else { None };
+                disturbed.push(Disturbed { name: name.clone(), left });
             }
         }
         disturbed
@@ -193,6 +224,18 @@ impl Drop for Resting {
 }
 
 impl Noted {
+    /// Of these names one by which a job of somebody else's acts.
+    fn in_use(&self, by: Subject, connection: &str, names: &[Changing]) -> Option<TableName> {
+        let others = self.acting.iter().filter(|(job, acting)| **job != by.0 && acting.connection == connection);
+        let mut routines = others.flat_map(|(_, acting)| &acting.routines);
+        routines.find(|routine| names.iter().any(|changing| is_about(&changing.name, routine))).cloned()
+    }
+
+    /// Of these names one that somebody else changes, or has changed since.
+    fn changed_since(&self, by: Subject, connection: &str, routines: &BTreeSet<TableName>, since_ms: u64) -> Option<TableName> {
+        routines.iter().find(|routine| self.since(connection, routine, since_ms, by).next().is_some()).cloned()
+    }
+
     fn since(&self, connection: &str, name: &TableName, since_ms: u64, but: Subject) -> impl Iterator<Item = &Change> {
         let since = move |change: &&Change| change.by != but && change.ended_ms.is_none_or(|ended| ended >= since_ms);
         self.about(connection, name).filter(since)
@@ -215,12 +258,37 @@ impl Noted {
     }
 }
 
+/// Where two went on at once, neither left what it made; and what went with a dataset and came back nobody looked at.
+fn are_told_apart(changes: &[&Change]) -> bool {
+    let began_within =
+        |one: &Change, other: &Change| other.ended_ms.is_none_or(|ended| one.begun_ms < ended) && one.begun_ms >= other.begun_ms;
+    let is_beside = |one: &Change| changes.iter().any(|other| other.by != one.by && began_within(one, other));
+    !changes.iter().any(|change| change.name.table.is_empty() || is_beside(change))
+}
+
+/// Two of those that are over become one, of which nobody knows what it left.
+fn forget_oldest(changes: &mut Vec<Change>) {
+    let is_over = |change: &Change| change.ended_ms.is_some();
+    if changes.len() <= CHANGES_MAX || changes.iter().filter(|change| is_over(change)).count() < 2 {
+        return;
+    }
+    let Some(oldest) = changes.iter().position(is_over).map(|oldest| changes.remove(oldest)) else { return };
+    if let Some(next) = changes.iter_mut().find(|change| is_over(change)) {
+        next.by = if next.by == oldest.by { next.by } else { NOBODY };
+        next.begun_ms = next.begun_ms.min(oldest.begun_ms);
+        next.ended_ms = next.ended_ms.max(oldest.ended_ms);
+        (next.often, next.left) = (true, None);
+    }
+}
+
 /// What stands under these names can be another thing afterwards: what the statements of a job make, and where its rows go.
 pub(crate) fn changed(known: &KnownJob) -> Vec<Changing> {
     let JobWork::Query(work) = &known.work else { return Vec::new() };
     let writes = work.analysis.statements.iter().flat_map(|statement| &statement.writes);
     let mut times: BTreeMap<&TableName, usize> = BTreeMap::new();
-    for write in writes.filter(|write| reshapes(write.effect)) {
+    // A dataset that is described anew changes nothing in it.
+    let describes = |write: &Write| write.table.table.is_empty() && write.effect == Effect::Alter;
+    for write in writes.filter(|write| reshapes(write.effect) && !describes(write)) {
         // What is gone shows nothing.
         *times.entry(&write.table).or_default() += usize::from(write.effect != Effect::Drop);
     }
@@ -258,7 +326,7 @@ fn key(connection: &str, name: &TableName) -> String {
 mod tests {
     use super::*;
     use crate::job::{JobName, Part, QueryWork};
-    use sluice_model::{Analysis, StatementAnalysis, Write};
+    use sluice_model::{Analysis, StatementAnalysis};
 
     fn job(number: u8, created_ms: u64, opens: &[&str], creates: &[&str]) -> KnownJob {
         let write = |name: &&str| Write { table: TableName::parse(name).unwrap(), columns: Vec::new(), effect: Effect::Create };
@@ -301,7 +369,11 @@ mod tests {
     }
 
     fn begin(changes: &Changes, job: &KnownJob) {
-        changes.begin(job.subject, "c", changed(job), job.created_ms);
+        begin_changes(changes, job.subject, changed(job), job.created_ms);
+    }
+
+    fn begin_changes(noted: &Changes, by: Subject, changes: Vec<Changing>, since_ms: u64) {
+        noted.begin(Beginning { by, connection: "c", changes, routines: BTreeSet::new(), since_ms }).unwrap();
     }
 
     fn end(changes: &Changes, job: &KnownJob, now_ms: u64) {
@@ -336,7 +408,7 @@ mod tests {
         check(&job(6, 1_101, &["p.d.view"], &[]), false);
         // By a method, of the whole dataset.
         let whole = TableName::new("p", "D", "");
-        changes.begin(Subject([9; 16]), "c", vec![Changing { name: whole, often: false }], 1_150);
+        begin_changes(&changes, Subject([9; 16]), vec![Changing { name: whole, often: false }], 1_150);
         check(&job(6, 1_101, &["p.d.view"], &[]), true);
         check(&job(6, 1_101, &["p.e.view"], &[]), false);
         changes.end(Subject([9; 16]), "c", &BTreeMap::new(), 1_160);

@@ -2,7 +2,7 @@
 //! `Gateway::pass`, so whatever ends a request is on record, and a client that hangs up stops nothing.
 
 use crate::asked::{QueryAsk, Visit};
-use crate::changes::{Changing, changed};
+use crate::changes::{Beginning, Changing, changed};
 use crate::decide::{Admission, Background, failed};
 use crate::gateway::{Gateway, Passage};
 use crate::job::{JobName, JobWork, KnownJob, Part, QueryWork, owner_of};
@@ -15,7 +15,7 @@ use crate::refusal::{self, FormReason, Refused, Why};
 use crate::release::Left;
 use crate::repeat;
 use crate::running::Running;
-use crate::shapes::{Rest, written_only};
+use crate::shapes::{Rest, routines_to_act_by};
 use crate::trail::Stage;
 use crate::understand::{Understood, all_nameable, depends_on_who_asks, tells_of_others};
 use sluice_identity::Caller;
@@ -23,6 +23,7 @@ use sluice_ledger::Recorded;
 use sluice_mask::{Head, MaskedRows};
 use sluice_model::Refused as NotUnderstood;
 use sluice_policy::{Destination, Difference, DryRun, JudgeMode, MayTell, Purpose, Request, Sends, Statement, Work, compare};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -158,8 +159,7 @@ impl Gateway {
         let job = ask.job.clone();
         let mut known = known_job(passage, &ask, &understood, begun_ms);
         if !dry_run {
-            let written = written_only(&understood.analysis);
-            passage.rest = Rest::new(&ask.connection, begun_ms, &understood.snapshot, &written);
+            passage.rest = Rest::new(&ask.connection, begun_ms, &understood.snapshot, &understood.analysis);
         }
         let request = self.request(passage, ask, &understood)?;
         let background = Background { known: &understood.known, tables: &understood.tables };
@@ -183,9 +183,15 @@ impl Gateway {
         let mut arrived = true;
         if !dry_run {
             let more = passage.changes.drain(..).map(|name| Changing { name, often: false });
-            let names = changed(&known).into_iter().chain(more).collect();
-            self.changes.begin(known.subject, &known.connection, names, known.created_ms);
-            self.changes.rest(known.subject, std::mem::take(&mut passage.rest));
+            let changes = changed(&known).into_iter().chain(more).collect();
+            let rest = std::mem::take(&mut passage.rest);
+            let routines = match &known.work {
+                JobWork::Query(work) => routines_to_act_by(&work.analysis, &rest),
+                JobWork::Other => BTreeSet::new(),
+            };
+            let beginning = Beginning { by: known.subject, connection: &known.connection, changes, routines, since_ms: known.created_ms };
+            self.changes.begin(beginning).map_err(|routine| Why::Concurrent { routine })?;
+            self.changes.rest(known.subject, rest);
         }
         let sent = match self.send_job(passage, &admission, &known, upload, dry_run).await {
             // It may run: it is followed by its name until somebody knows.

@@ -20,6 +20,10 @@ pub enum Why {
     Busy,
     /// Names could not be looked up.
     Catalog(CatalogFault),
+    /// Somebody acts by this routine, or changes it.
+    Concurrent {
+        routine: TableName,
+    },
     /// The job does not stand for what was decided on: its schema, tables or routines differ.
     Drift(String),
     /// The client's own mistake, in a text made of its own words: a field, a parameter, a method that is not there.
@@ -71,6 +75,7 @@ impl Why {
         match self {
             Why::Busy => "busy",
             Why::Catalog(_) => "catalog",
+            Why::Concurrent { .. } => "concurrent",
             Why::Drift(_) => "drift",
             Why::Form { reason, .. } => match reason {
                 FormReason::AnswerTooLarge => "answer_too_large",

@@ -6,7 +6,7 @@ use crate::job::KnownJob;
 use crate::record;
 use crate::refusal::Why;
 use sluice_ledger::record::Subject;
-use sluice_model::{Analysis, ColumnPath, TableName};
+use sluice_model::{Analysis, ColumnPath, Effect, StatementAnalysis, TableName};
 use sluice_policy::{Known, Labels, Permit};
 use sluice_sql::Required;
 use sluice_sql::catalog::{Model, Routine, Snapshot, Table};
@@ -34,21 +34,54 @@ pub(crate) struct Reading {
     pub known: Arc<Known>,
 }
 
+/// Why a request rests on a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It made it itself, and opens it afterwards: whatever another makes of it is another thing.
+    Made,
+    /// It goes elsewhere as it is.
+    Moved,
+    Read,
+    /// Columns are written that are there already, by their places.
+    Written,
+}
+
+impl Role {
+    pub const ALL: [Role; 4] = [Role::Made, Role::Moved, Role::Read, Role::Written];
+    /// What of it is in what is written.
+    pub const COPIED: [Role; 3] = [Role::Made, Role::Moved, Role::Read];
+    /// What of it is in what is shown.
+    pub const SHOWN: [Role; 2] = [Role::Made, Role::Read];
+}
+
 /// What a request was understood by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rest {
     pub connection: String,
     pub since_ms: u64,
-    shapes: BTreeMap<TableName, (Kind, Option<Shape>)>,
+    shapes: BTreeMap<TableName, Rested>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Rested {
+    role: Role,
+    kind: Kind,
+    shape: Option<Shape>,
+    /// Of what is written by place.
+    columns: Vec<String>,
 }
 
 impl Rest {
-    /// Without what the request only writes: how that looked before says nothing.
-    pub fn new(connection: &str, since_ms: u64, snapshot: &Snapshot, written: &BTreeSet<TableName>) -> Rest {
+    /// How what a request only makes looked before says nothing.
+    pub fn new(connection: &str, since_ms: u64, snapshot: &Snapshot, analysis: &Analysis) -> Rest {
+        let (written, made) = (written_only(analysis), made_and_opened(analysis));
         let mut shapes = BTreeMap::new();
         let mut add = |name: &TableName, kind: Kind| {
-            if !written.contains(name) {
-                shapes.insert(name.clone(), (kind, shape(snapshot, name)));
+            let role = if written.contains(name) { written_as(analysis, name) } else { Some(Role::Read) };
+            let columns = |table: &Table| table.columns.iter().map(|column| column.name.to_lowercase()).collect();
+            let columns = snapshot.tables.get(name).filter(|_| role == Some(Role::Written)).map(columns).unwrap_or_default();
+            if let Some(role) = role.filter(|_| !made.contains(name)) {
+                shapes.insert(name.clone(), Rested { role, kind, shape: shape(snapshot, name), columns });
             }
         };
         snapshot.absent.iter().for_each(|name| add(name, Kind::Absent));
@@ -56,6 +89,8 @@ impl Rest {
         // A function may be called as a table is: then it counts, of which less can be said.
         snapshot.models.keys().for_each(|name| add(name, Kind::Model));
         snapshot.routines.keys().for_each(|name| add(name, Kind::Routine));
+        let made = made.into_iter().map(|name| (name, Rested { role: Role::Made, kind: Kind::Absent, shape: None, columns: Vec::new() }));
+        shapes.extend(made);
         Rest { connection: connection.to_owned(), since_ms, shapes }
     }
 
@@ -63,23 +98,36 @@ impl Rest {
         self.shapes.is_empty()
     }
 
-    pub fn names(&self) -> impl Iterator<Item = &TableName> {
-        self.shapes.keys()
+    pub fn names(&self, roles: &[Role]) -> impl Iterator<Item = &TableName> {
+        self.shapes.iter().filter(|(_, rested)| roles.contains(&rested.role)).map(|(name, _)| name)
+    }
+
+    pub fn routines(&self) -> impl Iterator<Item = &TableName> {
+        self.shapes.iter().filter(|(_, rested)| rested.kind == Kind::Routine).map(|(name, _)| name)
     }
 
     /// A function or a model.
     pub fn is_code(&self, name: &TableName) -> bool {
-        self.shapes.get(name).is_some_and(|(kind, _)| matches!(kind, Kind::Model | Kind::Routine))
+        self.shapes.get(name).is_some_and(|rested| matches!(rested.kind, Kind::Model | Kind::Routine))
+    }
+
+    /// Whether the columns that were there are there still, in their order. Behind them there may be others.
+    pub fn keeps_places(&self, name: &TableName, found: &Table) -> bool {
+        let is_same = |rested: &Rested| {
+            let mut places = rested.columns.iter().zip(&found.columns);
+            rested.columns.len() <= found.columns.len() && places.all(|(name, column)| column.name.eq_ignore_ascii_case(name))
+        };
+        self.shapes.get(name).is_some_and(is_same)
     }
 
     fn shape(&self, name: &TableName) -> Option<Shape> {
-        self.shapes.get(name).and_then(|(_, shape)| *shape)
+        self.shapes.get(name).and_then(|rested| rested.shape)
     }
 
     /// To look at these once more.
     fn required(&self, names: &BTreeSet<TableName>) -> Required {
         let of = |wanted: Kind| {
-            let is = |name: &&TableName| self.shapes.get(*name).is_some_and(|(kind, _)| *kind == wanted);
+            let is = |name: &&TableName| self.shapes.get(*name).is_some_and(|rested| rested.kind == wanted);
             names.iter().filter(is).cloned().collect()
         };
         Required { tables: [of(Kind::Table), of(Kind::Absent)].concat(), routines: of(Kind::Routine), models: of(Kind::Model) }
@@ -99,15 +147,15 @@ impl Gateway {
         if !Arc::ptr_eq(&reading.known, &known) {
             self.still_decided(passage, permit, &known)?;
         }
-        match self.reshaped(passage.subject, &reading.resting.rest).await.first() {
+        match self.reshaped(passage.subject, &reading.resting.rest, &Role::SHOWN).await.first() {
             None => Ok(()),
             Some(_) => Err(Why::Drift(CHANGED_MEANWHILE.to_owned())),
         }
     }
 
     /// What others made another thing of since it was understood. What cannot be looked at is one of them.
-    pub(crate) async fn reshaped(&self, but: Subject, rest: &Rest) -> Vec<TableName> {
-        let disturbed = self.changes.disturbed(rest, but);
+    pub(crate) async fn reshaped(&self, but: Subject, rest: &Rest, roles: &[Role]) -> Vec<TableName> {
+        let disturbed = self.changes.disturbed(rest, roles, but);
         if disturbed.is_empty() {
             return Vec::new();
         }
@@ -131,7 +179,7 @@ impl Gateway {
     /// A job is over: what it read was what it was understood by, or its rows are withheld.
     pub(crate) async fn look_back(&self, known: &KnownJob) {
         let is_same = match self.changes.rest_of(known.subject) {
-            Some(rest) => self.reshaped(known.subject, &rest).await.is_empty(),
+            Some(rest) => self.reshaped(known.subject, &rest, &Role::SHOWN).await.is_empty(),
             None => !self.changes.is_overtaken(known),
         };
         self.changes.judge(known.subject, is_same);
@@ -180,8 +228,63 @@ impl Gateway {
     }
 }
 
+/// Permanent views and routines that a script makes and opens behind that.
+fn made_and_opened(analysis: &Analysis) -> BTreeSet<TableName> {
+    let mut made: BTreeSet<&TableName> = BTreeSet::new();
+    let mut opened = BTreeSet::new();
+    for statement in &analysis.statements {
+        let routines = statement.routines.iter().filter_map(|name| TableName::parse(name));
+        let opens = routines.chain(statement.reads.iter().map(|read| read.table.clone()));
+        opened.extend(opens.filter(|name| made.contains(name)));
+        if is_code(&statement.kind) {
+            made.extend(statement.writes.iter().map(|write| &write.table));
+        }
+    }
+    opened
+}
+
+/// What it makes that somebody can call, and what it calls, of a job that does more than read. Its own temporary ones are nobody else's.
+pub(crate) fn routines_to_act_by(analysis: &Analysis, rest: &Rest) -> BTreeSet<TableName> {
+    let acts = |statement: &StatementAnalysis| {
+        let reads_alone = |effect: &Effect| {
+            matches!(
+                effect,
+                Effect::Read | Effect::Branch | Effect::Declare | Effect::Set | Effect::Assert | Effect::Raise | Effect::Metadata
+            )
+        };
+        !statement.writes.is_empty() || !statement.effects.iter().all(reads_alone)
+    };
+    if !analysis.statements.iter().any(acts) {
+        return BTreeSet::new();
+    }
+    let made = analysis.statements.iter().filter(|statement| is_routine(&statement.kind)).flat_map(|statement| &statement.writes);
+    let all = made.map(|write| write.table.clone()).chain(rest.routines().cloned());
+    all.filter(|name| !name.dataset.is_empty()).collect()
+}
+
+fn is_routine(kind: &str) -> bool {
+    ["CREATE_FUNCTION", "CREATE_PROCEDURE", "CREATE_TABLE_FUNCTION"].contains(&kind)
+}
+
+fn is_code(kind: &str) -> bool {
+    is_routine(kind) || ["CREATE_MATERIALIZED_VIEW", "CREATE_VIEW"].contains(&kind)
+}
+
+/// What of a table that is only written matters while it is written.
+fn written_as(analysis: &Analysis, name: &TableName) -> Option<Role> {
+    let effects = || {
+        let writes = analysis.statements.iter().flat_map(|statement| &statement.writes);
+        writes.filter(|write| write.table == *name).map(|write| write.effect)
+    };
+    let by_place = |effect: Effect| matches!(effect, Effect::Insert | Effect::Load | Effect::Merge | Effect::Update);
+    if effects().any(|effect| effect == Effect::Alter) {
+        return Some(Role::Moved);
+    }
+    effects().any(by_place).then_some(Role::Written)
+}
+
 /// Tables that a statement writes and reads nothing of.
-pub(crate) fn written_only(analysis: &Analysis) -> BTreeSet<TableName> {
+fn written_only(analysis: &Analysis) -> BTreeSet<TableName> {
     let statements = || analysis.statements.iter();
     let read: BTreeSet<&TableName> = statements().flat_map(|statement| &statement.reads).map(|read| &read.table).collect();
     let written = statements().flat_map(|statement| &statement.writes).map(|write| &write.table);

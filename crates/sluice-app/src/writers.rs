@@ -3,11 +3,11 @@
 use crate::changes::{Disturbed, is_about};
 use crate::gateway::Gateway;
 use crate::refusal::Why;
-use crate::shapes::{Rest, labels_of};
+use crate::shapes::{Rest, Role, labels_of};
 use sluice_ledger::Recorded;
 use sluice_ledger::record::Subject;
 use sluice_model::{ColumnPath, TableName};
-use sluice_policy::{Inherited, Permit, destinations, whole, writes_columns};
+use sluice_policy::{Inherited, Known, Permit, destinations, whole, writes_columns};
 use sluice_sql::Required;
 use sluice_sql::catalog::Snapshot;
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,7 +73,7 @@ impl Gateway {
         let is_disturbed = |writer: &Writer| {
             let is_there = writer.permit.value().request().connection == connection && writer.destinations.keys().any(is_meant);
             let rest = self.changes.rest_of(writer.subject).filter(|_| is_there);
-            rest.is_some_and(|rest| !self.changes.disturbed(&rest, writer.subject).is_empty())
+            rest.is_some_and(|rest| !self.changes.disturbed(&rest, &Role::ALL, writer.subject).is_empty())
         };
         let writers: Vec<Arc<Writer>> = self.writers.all().into_iter().filter(|writer| is_disturbed(writer)).collect();
         let mut carried = Vec::new();
@@ -86,22 +86,31 @@ impl Gateway {
         Ok(carried)
     }
 
-    /// Its source became another while it ran. Nobody knows what it read of it, so all that it writes has all labels of that source.
+    /// Its source became another while it ran. Nobody knows what it read of it, so all that it writes has all labels of that source. What it writes into
+    /// became another: nobody knows which column got what.
     async fn carry_reshaped(&self, writer: &Arc<Writer>) -> Result<Vec<Inherited>, Why> {
         let Some(rest) = self.changes.rest_of(writer.subject) else { return Ok(Vec::new()) };
-        let reshaped = self.reshaped(writer.subject, &rest).await;
-        if reshaped.is_empty() {
+        let reshaped = self.reshaped(writer.subject, &rest, &Role::COPIED).await;
+        let moved = self.reshaped(writer.subject, &rest, &[Role::Written]).await;
+        if reshaped.is_empty() && moved.is_empty() {
             return Ok(Vec::new());
         }
         let destinations = writer.destinations.clone();
-        let wanted = Required { tables: reshaped.iter().chain(destinations.keys()).cloned().collect(), ..Required::default() };
+        let names = reshaped.iter().chain(&moved).chain(destinations.keys()).cloned();
+        let wanted = Required { tables: names.collect(), ..Required::default() };
         let found = self.look_anew(&rest.connection, &wanted).await;
         let known = self.parts.in_force.known();
         let labels = self.labels_since(&rest, writer.subject, &reshaped, found.as_ref());
+        let into = self.written_labels(writer, &known);
         let mut carried = Vec::new();
         for (table, names) in destinations {
-            let columns = columns_of(table, names, found.as_ref());
-            for column in columns {
+            let mut labels = labels.clone();
+            let keeps_places =
+                || found.as_ref().and_then(|found| found.tables.get(&table)).is_some_and(|found| rest.keeps_places(&table, found));
+            if moved.contains(&table) && !keeps_places() {
+                labels.extend(into.get(&table).into_iter().flatten().cloned());
+            }
+            for column in columns_of(table, names, found.as_ref()) {
                 carried.extend(labels.iter().map(|label| Inherited { column: column.clone(), label: label.clone(), computed: true }));
             }
         }
@@ -112,10 +121,19 @@ impl Gateway {
         Ok(carried)
     }
 
+    /// All that it writes into each table, whatever the column is called.
+    fn written_labels(&self, writer: &Writer, known: &Known) -> BTreeMap<TableName, BTreeSet<String>> {
+        let mut into: BTreeMap<TableName, BTreeSet<String>> = BTreeMap::new();
+        for carried in self.parts.in_force.policy().carried(writer.permit.value().request(), known) {
+            into.entry(carried.inherited.column.table).or_default().insert(carried.inherited.label);
+        }
+        into
+    }
+
     /// The labels of what became another, in all the shapes that somebody may have read.
     fn labels_since(&self, rest: &Rest, by: Subject, reshaped: &[TableName], found: Option<&Snapshot>) -> BTreeSet<String> {
         let (policy, known) = (self.parts.in_force.policy(), self.parts.in_force.known());
-        let disturbed = self.changes.disturbed(rest, by);
+        let disturbed = self.changes.disturbed(rest, &Role::COPIED, by);
         let mut labels: BTreeSet<&str> = BTreeSet::new();
         for name in reshaped {
             // Nobody looks what it is made of now, or was in between.

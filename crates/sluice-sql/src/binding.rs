@@ -126,7 +126,7 @@ impl Analyzer<'_> {
 
     /// A view or table that the script itself has made.
     fn made_table(&mut self, name: &TableName, scope: &Scope) -> Result<Option<Bound>, Refusal> {
-        let Some(view) = scope.views.get(name) else { return Ok(scope.created.get(name).cloned()) };
+        let Some(view) = scope.views.get(name) else { return Ok(scope.created.get(name).map(|made| self.with_own(made))) };
         let within =
             Scope { default_project: view.default_project.clone(), default_dataset: view.default_dataset.clone(), ..scope.written_only() };
         let mut bound = self.view_within(name, &view.query, &within)?;
@@ -137,6 +137,16 @@ impl Analyzer<'_> {
             bound.unresolved.insert(format!("view `{name}` is not the same on every way here"));
         }
         Ok(Some(bound))
+    }
+
+    /// Others may write into a table that stays, too, from the moment it is there: what is known of its own columns counts.
+    fn with_own(&mut self, made: &Bound) -> Bound {
+        let mut bound = made.clone();
+        for column in &mut bound.columns {
+            let own = Flow::column(&mut self.sources, &bound.names, &mut vec![column.name.clone()], &column.kind);
+            column.flow.join(&own);
+        }
+        bound
     }
 
     /// `project.dataset.table` for a path of one to four parts.
@@ -224,7 +234,7 @@ impl Analyzer<'_> {
             }
         }
         for (_, created) in scope.created.iter().filter(|(created, _)| behind(name, created)) {
-            add_created(&mut bound, created);
+            add_created(&mut bound, &self.with_own(created));
         }
         let pseudo = pseudo_columns(&first.kind, first.ingestion_time, true);
         bound.columns.extend(self.bound(names, pseudo).columns);

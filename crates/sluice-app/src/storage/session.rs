@@ -19,7 +19,6 @@ use sluice_mask::Masker;
 use sluice_model::{Analysis, StatementAnalysis};
 use sluice_policy::{DryRun, Known, Method, Permit, Request, Resource, Sends, Work};
 use sluice_sql::catalog::Snapshot;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a session is about, with what is known of it now.
@@ -60,7 +59,7 @@ impl Gateway {
     async fn open_session_now(&self, passage: &mut Passage, mut ask: ReadSessionAsk) -> Result<OpenedSession, Why> {
         let (since_ms, known_before) = (self.parts.machine.now_ms(), self.parts.in_force.known());
         let About { matter, known, tables, snapshot } = self.about(passage, &ask).await?;
-        let rest = Rest::new(&ask.connection, since_ms, &snapshot, &BTreeSet::new());
+        let rest = Rest::new(&ask.connection, since_ms, &snapshot, &Analysis::default());
         let resting = self.changes.rest_while(passage.subject, rest);
         passage.reading = Some(Reading { resting, known: known_before });
         let tells_by_size = self.tells_by_size(passage, &matter, &ask.project, &known).await;

@@ -103,6 +103,10 @@ fn of(why: &Why) -> (u16, String, &'static str, String) {
         Why::Catalog(CatalogFault::UnknownConnection) => (NOT_FOUND, "this project is none that the gateway serves".to_owned()),
         // Nothing is said of what is there.
         Why::Catalog(CatalogFault::Denied(_)) => (ACCESS_DENIED, "a name of the statement cannot be looked up by the gateway".to_owned()),
+        Why::Concurrent { routine } => (
+            AGAIN,
+            format!("`{routine}` is called or made by a job that writes, and another request changes it: one of them waits until the other is over, so nothing was done: try again"),
+        ),
         Why::Drift(found) if Difference::is_of_columns(found) => (
             ACCESS_DENIED,
             "rows are withheld: the result has other columns, or columns of other types, than what was decided on says. The operator finds which on record".to_owned(),

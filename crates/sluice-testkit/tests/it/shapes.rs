@@ -58,10 +58,10 @@ fn shapes_are_told_from_values() {
     check("SELECT TO_JSON_STRING(list), FORMAT('%t', home) FROM d.people", &[&[]]);
     check("SELECT home FROM d.people", &[&[]]);
     check("SELECT DISTINCT home FROM d.people", &[&[]]);
-    // A table that the script made anew holds nothing of what was there.
+    // A table that the script made anew has its column by the same name, and that is read whole.
     check(
         "SELECT ARRAY_LENGTH(list) FROM d.people; CREATE OR REPLACE TABLE d.people (list JSON); SELECT list FROM d.people",
-        &[&["list"], &[], &[]],
+        &[&[], &[], &[]],
     );
 }
 

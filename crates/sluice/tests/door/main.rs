@@ -91,10 +91,11 @@ mod probing;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod raced;
+#[cfg(test)]
 mod replicas;
 #[cfg(test)]
 mod report;
-#[cfg(test)]
 mod reshaped;
 #[cfg(test)]
 mod scanned;

@@ -106,8 +106,7 @@ pub fn dataset(call: &Call<'_>) -> Result<Decoded, FormFault> {
     if says(&body, "defaultPartitionExpirationMs") || says(&body, "maxTimeTravelHours") {
         ask("delete");
     }
-    let changes = if is_new { Vec::new() } else { vec![dataset_name(call.matched)] };
-    Ok(Decoded { body: Some(body), also, resource: Some(place), changes, ..Decoded::default() })
+    Ok(Decoded { body: Some(body), also, resource: Some(place), ..Decoded::default() })
 }
 
 pub fn undelete(call: &Call<'_>) -> Result<Decoded, FormFault> {
