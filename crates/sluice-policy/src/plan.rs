@@ -81,8 +81,11 @@ impl Met {
 pub(crate) fn questions(request: &Request, found: &Found<'_>) -> Vec<Question> {
     let mut questions: Vec<Question> = Vec::new();
     for (flow, output) in question::flows(request) {
-        for exposure in output.exposures.iter().filter(|_| flow == Flow::ToClient) {
-            for question in to_see(exposure, &found.of(&exposure.column)) {
+        if flow != Flow::ToClient {
+            continue;
+        }
+        for (exposure, labels) in with_shapes(output, found) {
+            for question in to_see(&exposure, &labels) {
                 if !questions.contains(&question) {
                     questions.push(question);
                 }
@@ -97,11 +100,12 @@ pub(crate) fn masks(request: &Request, found: &Found<'_>, asker: &Asker<'_>) -> 
     // Statement, output, path inside of it.
     let mut masked: BTreeMap<(usize, usize, Vec<String>), Met> = BTreeMap::new();
     for (statement, position, output) in shown(request) {
-        for exposure in &output.exposures {
-            let labels = found.of(&exposure.column);
+        for (exposure, labels) in with_shapes(output, found) {
+            let is_shape = !output.exposures.contains(&exposure);
             if labels.is_empty() {
                 continue;
             }
+            let exposure = &exposure;
             let asked = to_see(exposure, &labels);
             // Not asked is not permitted.
             let unasked = Answer::default();
@@ -113,6 +117,10 @@ pub(crate) fn masks(request: &Request, found: &Found<'_>, asker: &Asker<'_>) -> 
             let mask = if mask == Mask::Refuse && is_size_of_tables(&exposure.column) { Mask::DefaultValue } else { mask };
             // Of a copy of what was computed nothing is shown that is not shown of what is computed here.
             let how = if found.is_computed(&exposure.column) { exposure.how.max(How::Derived) } else { exposure.how };
+            // What leaves something of each value leaves the record around it.
+            if is_shape && how <= How::Mixed && mask > Mask::DefaultValue {
+                continue;
+            }
             let mask = mask.on(how, kind);
             let met = masked.entry((statement, position, exposure.at.clone())).or_insert_with(|| {
                 let (name, at) = (output.name.clone(), exposure.at.clone());
@@ -160,6 +168,26 @@ pub(crate) fn clear(request: &Request, found: &Found<'_>, masks: &[MaskedPath]) 
         }
     }
     clear.into_values().collect()
+}
+
+/// What is exposed, with its labels. A record comes by its fields, and where it comes as it is, so does its shape: whether it is NULL, how many there are.
+/// Fields may be called otherwise by then, so places count.
+fn with_shapes<'a>(output: &Output, found: &Found<'a>) -> Vec<(Exposure, Vec<&'a Label>)> {
+    let mut all: Vec<(Exposure, Vec<&Label>)> = Vec::with_capacity(output.exposures.len());
+    let mut shapes: BTreeSet<Exposure> = BTreeSet::new();
+    for exposure in &output.exposures {
+        all.push((exposure.clone(), found.of(&exposure.column)));
+        let Exposure { at, column, how } = exposure;
+        let levels = if *how <= How::Mixed { at.len().min(column.path.len().saturating_sub(1)) } else { 0 };
+        for level in 1..=levels {
+            let around = |path: &[String]| path.iter().take(path.len() - level).cloned().collect();
+            let column = ColumnPath { table: column.table.clone(), path: around(&column.path) };
+            shapes.insert(Exposure { at: around(at), column, how: *how });
+        }
+    }
+    shapes.retain(|shape| !output.exposures.contains(shape));
+    all.extend(shapes.into_iter().map(|shape| (shape.clone(), found.of_shape(&shape.column))));
+    all
 }
 
 /// None: it is shown as it is.
@@ -248,12 +276,12 @@ fn each_carried(request: &Request, found: &Found<'_>, mut take: impl FnMut(&Colu
         let Flow::ToTable(table) = flow else { continue };
         let elsewhere = layout::elsewhere(request, outputs);
         for ((output, names), elsewhere) in outputs.iter().zip(written_names(outputs)).zip(elsewhere) {
-            for exposure in output.exposures.iter().filter(|exposure| exposure.how != How::Counted) {
+            for (exposure, labels) in with_shapes(output, found).into_iter().filter(|(exposure, _)| exposure.how != How::Counted) {
                 let computed = !matches!(exposure.how, How::Direct | How::Mixed) || found.is_computed(&exposure.column);
                 let inside = written_path(output.kind.as_ref(), &exposure.at);
                 let within = names.iter().map(|name| name.split('.').map(str::to_owned).chain(inside.iter().cloned()).collect());
                 let paths: Vec<Vec<String>> = within.chain(elsewhere.iter().map(|name| vec![name.clone()])).collect();
-                for (label, path) in found.of(&exposure.column).iter().flat_map(|label| paths.iter().map(move |path| (label, path))) {
+                for (label, path) in labels.iter().flat_map(|label| paths.iter().map(move |path| (label, path))) {
                     let column = ColumnPath { table: table.clone(), path: path.clone() };
                     take(&exposure.column, Inherited { column, label: label.name.clone(), computed });
                 }

@@ -44,6 +44,11 @@ impl<'a> Found<'a> {
         self.columns.get(column).cloned().unwrap_or_else(|| self.labels.of(column, self.known))
     }
 
+    /// Of a record or an array of records nothing but its shape.
+    pub fn of_shape(&self, column: &ColumnPath) -> Vec<&'a Label> {
+        self.labels.of_shape(column, self.known)
+    }
+
     pub fn is_computed(&self, column: &ColumnPath) -> bool {
         self.labels.is_computed(column, self.known)
     }

@@ -95,6 +95,12 @@ impl Labels {
         self.among(&table, &self.touching(&table), column, Extent::Whole, known)
     }
 
+    /// Those that are on the column itself, or around it: who sees whether it is NULL, or how long it is, sees what they mean.
+    pub fn of_shape<'a>(&'a self, column: &ColumnPath, known: &'a Known) -> Vec<&'a Label> {
+        let table = canonical_table(&column.table);
+        self.among(&table, &self.touching(&table), column, Extent::Shape, known)
+    }
+
     /// The patterns that mean columns of a table, whose name is canonical.
     fn touching(&self, table: &TableName) -> Vec<(&Pattern, &str)> {
         let measured = sizes::measured(table);

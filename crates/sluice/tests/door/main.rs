@@ -96,9 +96,12 @@ mod raced;
 mod replicas;
 #[cfg(test)]
 mod report;
+#[cfg(test)]
 mod reshaped;
 #[cfg(test)]
 mod scanned;
+#[cfg(test)]
+mod shaped;
 #[cfg(test)]
 mod sizes;
 #[cfg(test)]
