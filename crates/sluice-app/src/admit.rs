@@ -162,7 +162,7 @@ impl Gateway {
         };
         let (restriction, known) = self.named_partitions(trail, &ask.connection, &ask.partitions, known).await?;
         let kept = self.kept_columns(trail, ask).await?;
-        let work = Work::Method(Method { name: ask.name.clone(), resource, columns, required, restriction, kept });
+        let work = Work::Method(Method { columns, required, restriction, kept, ..Method::plain(&ask.name, resource) });
         let (connection, project, mut also) = (ask.connection.clone(), ask.project.clone(), ask.also.clone());
         if let Some(table) = &ask.untags
             && self.has_tags(trail, &ask.connection, table).await?

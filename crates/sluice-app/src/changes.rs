@@ -334,6 +334,7 @@ mod tests {
             kind: "SELECT".to_owned(),
             effects: Vec::new(),
             reads: Vec::new(),
+            historical: Vec::new(),
             billed: None,
             writes: creates.iter().map(write).collect(),
             outputs: Vec::new(),

@@ -50,7 +50,7 @@ impl Gateway {
         let state = running.state();
         let outcome = if state.error.is_some() { "failed" } else { outcome };
         self.end_job((&running, &admission), &followed, &state, outcome).await;
-        self.note_failed(&followed, &state, &admission).await;
+        self.note_failed(&followed, &running, &state, &admission).await;
         self.running.done(&running);
     }
 

@@ -141,6 +141,8 @@ impl Gateway {
         let admission = self.admit_request(passage, request, Background { known: &known_now, tables: &[] }).await?;
         self.confirm_first(passage, &known, &admission, &name).await?;
         let may_tell = self.may_tell(passage, &known);
+        // Before BigQuery can have ended it for that.
+        running.iter().for_each(|running| running.cancel());
         let (asking, trail) = (self.parts.upstream.send(&admission.permit), &passage.visit.trail);
         trail.upstream(Stage::UpstreamSend, asking).await.map_err(|fault| failed(fault, may_tell))?;
         let asking = self.parts.upstream.job(&admission.permit, &name, Duration::ZERO);

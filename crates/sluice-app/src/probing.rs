@@ -6,6 +6,7 @@ use crate::follow::Followed;
 use crate::gateway::{Gateway, Passage};
 use crate::ports::{JobState, UpstreamError};
 use crate::record;
+use crate::running::Running;
 use sluice_identity::Caller;
 use sluice_ledger::record::Draft;
 use sluice_policy::Probing;
@@ -17,7 +18,9 @@ const CALLERS_MAX: usize = 4_096;
 /// Named in one event.
 const COLUMNS_MAX: usize = 16;
 /// BigQuery's reasons for an error that no value makes.
-const ANSWERS_NOTHING: [&str; 5] = ["backendError", "internalError", "jobBackendError", "jobInternalError", "stopped"];
+const ANSWERS_NOTHING: [&str; 4] = ["backendError", "internalError", "jobBackendError", "jobInternalError"];
+/// For a job that was cancelled, and for one that took longer than it was given (`jobTimeoutMs`): how long it takes can be made to depend on a value.
+const STOPPED: &str = "stopped";
 const MILLISECONDS_PER_MINUTE: u64 = 60_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,9 +59,11 @@ impl Gateway {
         self.note_columns((&passage.visit, &passage.connection, &passage.caller), probe, columns).await;
     }
 
-    /// A job that is over. What went wrong at BigQuery's own is no answer to anything.
-    pub(crate) async fn note_failed(&self, followed: &Followed, state: &JobState, admission: &Admission) {
-        let said_nothing = |error: &UpstreamError| ANSWERS_NOTHING.contains(&error.reason.as_str());
+    /// A job that is over. What went wrong at BigQuery's own is no answer to anything, and neither is an end that its caller asked for.
+    pub(crate) async fn note_failed(&self, followed: &Followed, running: &Running, state: &JobState, admission: &Admission) {
+        let was_asked_for = running.is_cancelled();
+        let said_nothing =
+            |error: &UpstreamError| ANSWERS_NOTHING.contains(&error.reason.as_str()) || (was_asked_for && error.reason == STOPPED);
         if admission.may_tell.texts || state.error.as_ref().is_none_or(said_nothing) {
             return;
         }

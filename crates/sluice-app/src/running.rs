@@ -3,7 +3,7 @@
 use crate::job::{JobName, JobWork, KnownJob};
 use crate::ports::JobState;
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -61,6 +61,8 @@ pub(crate) struct Running {
     pub known: Arc<KnownJob>,
     state: watch::Sender<JobState>,
     polls: AtomicU64,
+    /// Whoever began it has asked for its end.
+    cancelled: AtomicBool,
 }
 
 impl RunningJobs {
@@ -108,7 +110,7 @@ impl RunningJobs {
 
 impl Running {
     fn new(known: Arc<KnownJob>, state: JobState) -> Running {
-        Running { known, state: watch::Sender::new(state), polls: AtomicU64::new(0) }
+        Running { known, state: watch::Sender::new(state), polls: AtomicU64::new(0), cancelled: AtomicBool::new(false) }
     }
 
     pub fn state(&self) -> JobState {
@@ -147,6 +149,14 @@ impl Running {
 
     pub fn polls(&self) -> u64 {
         self.polls.load(Ordering::Relaxed)
+    }
+
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
     }
 
     /// The state as soon as it is done, or after `patience` as it is then.

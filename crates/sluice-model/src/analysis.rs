@@ -17,6 +17,8 @@ pub struct StatementAnalysis {
     pub kind: String,
     pub effects: Vec<Effect>,
     pub reads: Vec<Read>,
+    /// Those of them that are read as they were at some time (`FOR SYSTEM_TIME AS OF`), each once and sorted: with the columns that they had then, which nobody knows.
+    pub historical: Vec<TableName>,
     /// Columns whose bytes BigQuery may count, each whole: all that are listed in the text and in what it opens, whether or not anything looks at them.
     /// Nothing where nobody knows.
     pub billed: Option<Vec<Read>>,

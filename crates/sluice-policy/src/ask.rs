@@ -140,7 +140,8 @@ impl<'a> Asker<'a> {
         tell::without(question, self.request)
     }
 
-    fn knows(&self, table: &TableName) -> bool {
+    /// Whether the caller names the table, or may read it anyway.
+    pub fn knows(&self, table: &TableName) -> bool {
         let read = Question::new("read", Resource::Table(table.clone()));
         let may_read = |answer: &Answer| !answer.permits.is_empty() && answer.forbids.is_empty() && answer.errors.is_empty();
         tell::names(self.request, table) || self.answer(&read).is_some_and(may_read)

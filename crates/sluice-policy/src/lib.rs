@@ -18,6 +18,7 @@ mod facts;
 mod finding;
 mod guard;
 mod hearing;
+mod historical;
 mod index;
 mod judge;
 mod labels;

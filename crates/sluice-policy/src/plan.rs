@@ -1,6 +1,7 @@
 //! What is masked in the rows that go to the client, and which labels a write carries along.
 
 use crate::ask::{Answer, Asker};
+use crate::historical;
 use crate::labels::{Found, Known, Label, Labels, is_size_of_tables};
 use crate::layout;
 use crate::mask::{Mask, kind_at};
@@ -191,7 +192,7 @@ fn with_shapes<'a>(output: &Output, found: &Found<'a>) -> Vec<(Exposure, Vec<&'a
 }
 
 /// None: it is shown as it is.
-fn mask_of(answer: &Answer, label: &Label) -> Option<Mask> {
+pub(crate) fn mask_of(answer: &Answer, label: &Label) -> Option<Mask> {
     if answer.permits.is_empty() || !answer.forbids.is_empty() || !answer.errors.is_empty() {
         return Some(label.mask.clone());
     }
@@ -288,6 +289,7 @@ fn each_carried(request: &Request, found: &Found<'_>, mut take: impl FnMut(&Colu
             }
         }
     }
+    historical::carried(request, found, take);
 }
 
 /// What the fields on a path are called in a table. Where that cannot be said for sure the path ends: the label goes on all that is there.
@@ -308,7 +310,7 @@ fn written_path(kind: Option<&Type>, at: &[String]) -> Vec<String> {
 /// An output is called like the column that it goes into: `address.street` for a field. One without a name becomes `f0_`, `f1_` and so on. Whether those
 /// with a name are counted too is not certain, so it has both names; where others are called so, it may become any of them. The second of the same
 /// name has a number behind it.
-fn written_names(outputs: &[Output]) -> impl Iterator<Item = Vec<String>> {
+pub(crate) fn written_names(outputs: &[Output]) -> impl Iterator<Item = Vec<String>> {
     let numbered = |name: &str| {
         name.strip_prefix(['f', 'F']).and_then(|rest| rest.strip_suffix('_')).is_some_and(|rest| rest.parse::<usize>().is_ok())
     };

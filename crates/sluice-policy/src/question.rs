@@ -1,5 +1,6 @@
 //! What a request asks of policy: one question for each thing that it does to each thing that it does it to.
 
+use crate::historical;
 use crate::labels::{Found, Label};
 use crate::request::{Method, Request, Resource, Statement, Work};
 use sluice_model::{ColumnPath, Effect, How, Output, StatementAnalysis, TableName, UseKind};
@@ -120,6 +121,7 @@ pub fn column_questions(request: &Request, found: &Found<'_>) -> Vec<Question> {
     for used in uses(request) {
         push("decide_by", &used.column, used.how.word(), None);
     }
+    let historical = historical::columns(request);
     for (flow, output) in flows(request) {
         let destination = match flow {
             Flow::ToClient | Flow::Within => continue,
@@ -128,6 +130,9 @@ pub fn column_questions(request: &Request, found: &Found<'_>) -> Vec<Question> {
         };
         for exposure in &output.exposures {
             push("write_elsewhere", &exposure.column, exposure.how.word(), Some(&destination));
+        }
+        for column in &historical {
+            push("write_elsewhere", column, How::Derived.word(), Some(&destination));
         }
     }
     questions
@@ -159,7 +164,8 @@ pub fn columns_read(request: &Request) -> Vec<ColumnPath> {
     });
     let outputs = statements.iter().flat_map(|statement| &statement.outputs).chain(outputs);
     let shown = outputs.flat_map(|output| &output.exposures).map(|exposure| exposure.column.clone());
-    read.chain(shown).chain(uses(request).map(|used| used.column.clone())).collect()
+    let used = uses(request).map(|used| used.column.clone());
+    read.chain(shown).chain(used).chain(historical::columns(request)).collect()
 }
 
 /// Whether nothing but the caller's own text and the tables that it names had a part in what a statement is: no view, no routine, no model, whose texts

@@ -117,6 +117,8 @@ pub struct Method {
     pub required: BTreeSet<String>,
     /// Of a read session: what decides which rows it reads.
     pub restriction: Option<Box<Restriction>>,
+    /// Of a read session: the table, where it is read as it was at some time.
+    pub historical: Vec<TableName>,
     /// Of a copy: the columns that its destination has already and keeps, in their order.
     pub kept: Vec<Field>,
 }
@@ -132,7 +134,15 @@ pub struct Restriction {
 impl Method {
     /// One that reads no columns.
     pub fn plain(name: &str, resource: Resource) -> Method {
-        Method { name: name.to_owned(), resource, columns: Vec::new(), required: BTreeSet::new(), restriction: None, kept: Vec::new() }
+        Method {
+            name: name.to_owned(),
+            resource,
+            columns: Vec::new(),
+            required: BTreeSet::new(),
+            restriction: None,
+            historical: Vec::new(),
+            kept: Vec::new(),
+        }
     }
 }
 

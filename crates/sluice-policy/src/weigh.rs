@@ -3,6 +3,7 @@
 use crate::ask::{Answer, Asked, Asker, Circumstances, Matter};
 use crate::duty::HoldDuty;
 use crate::fact::Fault;
+use crate::historical;
 use crate::judge::{DryRun, Estimated};
 use crate::labels::{Found, Label};
 use crate::limit::Limit;
@@ -242,7 +243,9 @@ impl<'a> Weighing<'a> {
         let circumstances = &Circumstances { known: &known, ..*circumstances };
         let found = Found::of_all(&set.labels, &known, columns.iter(), &question::shapes(request));
         questions.extend(question::column_questions(request, &found));
-        let to_see = plan::questions(request, &found);
+        let mut to_see = plan::questions(request, &found);
+        let past = historical::questions(request, &found);
+        to_see.extend(past.into_iter().filter(|question| !to_see.contains(question)).collect::<Vec<_>>());
         questions.extend(to_see.iter().cloned());
         let asks_all = estimated.is_some() || analysis.is_none();
         let matter =
@@ -262,6 +265,7 @@ impl<'a> Weighing<'a> {
         self.evaluation.clear = plan::clear(request, &found, &self.evaluation.masks);
         self.evaluation.inherited = plan::inherited(request, &found);
         self.withhold(request, circumstances, &asker);
+        historical::refusals(request, &found, &asker).into_iter().for_each(|reason| self.refuse(reason));
         let limit = Limit::of(&set.settings.limits, principal);
         let asks_for_cost = set.settings.ceiling_micros.is_some() || limit.asks_for_cost() || self.evaluation.judge == JudgeMode::Both;
         self.waits = estimated.is_none() && analysis.is_some() && (self.waits || asks_for_cost);

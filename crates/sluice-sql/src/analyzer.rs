@@ -258,6 +258,7 @@ fn view_bound(name: &TableName, walked: Walked) -> Bound {
         }
     }
     bound.base = walked.found.reads.columns.into_keys().chain(walked.found.reads.compound.into_iter().map(|(table, _)| table)).collect();
+    bound.historical = walked.found.historical;
     bound.billed = walked.found.billed;
     bound.effects = walked.found.effects;
     bound.external = walked.found.reads_files;

@@ -74,8 +74,11 @@ impl Analyzer<'_> {
             .map(|column| engine::Column { name: column.name.clone(), kind: column.kind.clone(), pseudo: column.pseudo })
             .collect();
         binding.catalog.tables.push(engine::Table { path: path.to_vec(), full_name: key.clone(), columns, value_table: false });
-        // By another name for it one partition may be meant.
-        bound.rows.extend(binding.world.tables.get(&key).into_iter().flat_map(|known| known.rows.iter().copied()));
+        // By another name for it one partition may be meant, or a moment.
+        if let Some(known) = binding.world.tables.get(&key) {
+            bound.rows.extend(known.rows.iter().copied());
+            bound.historical.extend(known.historical.iter().cloned());
+        }
         binding.world.tables.insert(key, bound);
         Ok(())
     }
@@ -105,6 +108,9 @@ impl Analyzer<'_> {
         scope.overlay(&mut bound);
         if path.last().is_some_and(|name| name.contains('$')) {
             self.filter_by_partition(&name, &mut bound);
+        }
+        if path.last().is_some_and(|name| name.contains('@')) {
+            bound.historical.insert(name.clone());
         }
         if bound.names.iter().chain([&name]).any(|name| scope.renamed.contains(name)) {
             bound.unresolved.insert(format!("`{name}` was renamed before, or its columns were"));
@@ -221,6 +227,7 @@ impl Analyzer<'_> {
         let first = *matching.first()?;
         let names: Vec<TableName> = matching.iter().map(|table| table.name.clone()).collect();
         let mut bound = self.bound(names.clone(), Vec::new());
+        bound.is_wildcard = true;
         bound.external = matching.iter().any(|table| matches!(table.kind, TableKind::External));
         for table in &matching {
             for column in &table.columns {

@@ -49,6 +49,10 @@ pub(crate) struct Bound {
     pub opened: bool,
     /// Its rows lie in files or elsewhere.
     pub external: bool,
+    /// Several tables may be behind it, and others before.
+    pub is_wildcard: bool,
+    /// Tables that a view reads as they were at some time.
+    pub historical: BTreeSet<TableName>,
     /// Base tables behind a view, also those of which no column is read.
     pub base: BTreeSet<TableName>,
     /// What BigQuery may count as soon as it is read, whichever of its columns are looked at.

@@ -41,10 +41,11 @@ pub struct Expect {
     pub statements: Vec<ExpectedStatement>,
 }
 
-/// An absent `Option` is not compared, but for `unresolved`: nothing may be unresolved that no case expects to be.
+/// An absent `Option` is not compared, but for `unresolved`: nothing may be unresolved that no case expects to be. Tables that are read as they were are always compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExpectedStatement {
     pub effects: Option<BTreeSet<String>>,
+    pub historical: BTreeSet<TableName>,
     pub kind: Option<String>,
     pub outputs: Vec<ExpectedOutput>,
     pub reads: Option<BTreeMap<TableName, BTreeSet<String>>>,

@@ -65,6 +65,8 @@ pub(crate) enum Matter {
         columns: Vec<Output>,
         required: BTreeSet<String>,
         restriction: Option<Restriction>,
+        /// It is read as it was at some time.
+        historical: bool,
     },
 }
 
@@ -200,6 +202,7 @@ mod tests {
                 columns: Vec::new(),
                 required: BTreeSet::new(),
                 restriction: None,
+                historical: false,
             },
             form: RowForm::Avro,
             shape: RowShape::Avro("x".repeat(text)),

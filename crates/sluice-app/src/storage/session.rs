@@ -150,11 +150,12 @@ impl Gateway {
                 let JobWork::Query(work) = &known.work else { return Err(Why::NotFound { what: format!("Job {}", known.name) }) };
                 Ok(if fields.is_empty() { self.page(known, work, sends) } else { self.page(known, &narrowed(work, fields)?, sends) })
             }
-            Matter::Table { table, columns, required, restriction } => {
+            Matter::Table { table, columns, required, restriction, historical } => {
                 let method = Method {
                     columns: columns.clone(),
                     required: required.clone(),
                     restriction: restriction.clone().map(Box::new),
+                    historical: historical.then(|| table.clone()).into_iter().collect(),
                     ..Method::plain(name, Resource::Table(table.clone()))
                 };
                 let (connection, project) = (passage.connection.clone(), project.to_owned());
@@ -179,13 +180,9 @@ impl Gateway {
         let fields = Some(ask.fields.as_slice()).filter(|fields| !fields.is_empty());
         let Columns { outputs, required, known, snapshot } =
             self.columns_or_absent(passage, &ask.connection, &ask.project, tables, fields).await?;
-        // A field that has gone since then would come along, and what is read is what is there now.
-        if ask.snapshot.is_some() && !self.parts.in_force.policy().labels.of_table(&ask.table, &known).is_empty() {
-            let text = "`snapshot_time` is not served for a table that can have labelled columns: ask by a query, `FOR SYSTEM_TIME AS OF`";
-            return Err(Why::Form { reason: FormReason::Unsupported, text: text.to_owned() });
-        }
         let (restriction, tables) = understood.map(|(restriction, understood)| (restriction, understood.tables)).unzip();
-        let matter = Matter::Table { table: ask.table.clone(), columns: outputs, required, restriction };
+        let historical = ask.snapshot.is_some();
+        let matter = Matter::Table { table: ask.table.clone(), columns: outputs, required, restriction, historical };
         Ok(About { matter, known, tables: tables.unwrap_or_default(), snapshot })
     }
 

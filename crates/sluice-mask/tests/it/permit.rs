@@ -99,6 +99,7 @@ pub fn method(name: &str, columns: &[Option<&str>]) -> Request {
         columns,
         required: BTreeSet::new(),
         restriction: None,
+        historical: Vec::new(),
         kept: Vec::new(),
     }))
 }

@@ -76,6 +76,7 @@ fn analysis(statement: &CaseStatement) -> Result<Analysis, Fault> {
         kind: statement.kind.clone(),
         effects: statement.effects.iter().map(|word| effect(word)).collect::<Result<_, _>>()?,
         reads: statement.reads.iter().map(|name| Ok(Read { table: table(name)?, columns: Vec::new() })).collect::<Result<_, Fault>>()?,
+        historical: statement.historical.iter().map(|name| table(name)).collect::<Result<_, _>>()?,
         writes: statement.writes.iter().map(|text| write(text)).collect::<Result<_, _>>()?,
         outputs: statement.outputs.iter().map(|text| output(text)).collect::<Result<_, _>>()?,
         uses: statement.uses.iter().map(|text| used(text)).collect::<Result<_, _>>()?,

@@ -81,6 +81,9 @@ pub struct CaseStatement {
     pub effects: Vec<String>,
     #[serde(default)]
     pub reads: Vec<String>,
+    /// Those that are read as they were at some time.
+    #[serde(default)]
+    pub historical: Vec<String>,
     /// `insert acme.d.t`.
     #[serde(default)]
     pub writes: Vec<String>,

@@ -49,6 +49,13 @@ impl<'a> Found<'a> {
         self.labels.of_shape(column, self.known)
     }
 
+    /// The labels that columns of a table have or may have: by the names of these, or as patterns have them.
+    pub fn of_table(&self, table: &TableName) -> Vec<(Vec<String>, String)> {
+        let table = canonical_table(table);
+        let by_column = self.labels.by_column(&table, &self.labels.touching(&table), self.known);
+        by_column.into_iter().map(|(path, label)| (path, label.name.clone())).collect()
+    }
+
     pub fn is_computed(&self, column: &ColumnPath) -> bool {
         self.labels.is_computed(column, self.known)
     }

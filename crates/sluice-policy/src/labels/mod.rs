@@ -5,6 +5,7 @@ mod file;
 mod found;
 mod pattern;
 mod sizes;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -123,13 +124,16 @@ impl Labels {
         }
         let path: Vec<String> = column.path.iter().map(|part| part.to_lowercase()).collect();
         let column = ColumnPath { table: table.clone(), path };
+        if column == whole(table) {
+            return self.of_whole(table, patterns, known);
+        }
         let mut names: BTreeSet<&'a str> = BTreeSet::new();
-        let mut tagged = |tag: &String| self.tags.get(tag).map_or(UNMAPPED_TAG, String::as_str);
+        let tagged = |tag: &'a String| self.label_of_tag(tag);
         match sizes::measured(table) {
             Some(_) if !sizes::is_size(&column.path) => return Vec::new(),
             Some(project) => {
                 names.extend(patterns.iter().map(|(_, label)| *label));
-                names.extend(within(&known.policy_tags, project).map(&mut tagged));
+                names.extend(within(&known.policy_tags, project).map(tagged));
                 names.extend(within(&known.inherited, project).map(String::as_str));
             }
             None => {
@@ -138,7 +142,7 @@ impl Labels {
                     Extent::Shape => pattern.covers_whole_path(&column.path),
                 };
                 names.extend(patterns.iter().filter(|(pattern, _)| means(pattern)).map(|(_, label)| *label));
-                names.extend(names_of(&known.policy_tags, &column, extent).into_iter().map(&mut tagged));
+                names.extend(names_of(&known.policy_tags, &column, extent).into_iter().map(tagged));
                 names.extend(names_of(&known.inherited, &column, extent).into_iter().map(String::as_str));
             }
         }
@@ -224,6 +228,10 @@ impl Labels {
     fn called(&self, name: &str) -> &Label {
         let unknown = if name == FOUND_LABEL { &FOUND } else { &UNKNOWN_LABEL };
         self.labels.get(name).unwrap_or(unknown)
+    }
+
+    fn label_of_tag(&self, tag: &str) -> &str {
+        self.tags.get(tag).map_or(UNMAPPED_TAG, String::as_str)
     }
 
     fn is_released(&self, column: &ColumnPath, label: &str) -> bool {

@@ -39,6 +39,11 @@ impl Pattern {
         Ok(Pattern { table, path })
     }
 
+    /// Of columns.
+    pub(super) fn path(&self) -> &[String] {
+        &self.path
+    }
+
     /// Whether it means the column, a struct around it or a part of it, of a table that it touches. The column's name is canonical. Whoever has a struct, or JSON, has its fields.
     pub fn covers_path(&self, path: &[String]) -> bool {
         self.path.iter().zip(path).all(|(pattern, name)| matches(pattern, name))

@@ -7,6 +7,7 @@ mod carried;
 #[cfg(test)]
 mod cedar;
 #[cfg(test)]
+mod historical;
 mod hostile;
 #[cfg(test)]
 mod load;

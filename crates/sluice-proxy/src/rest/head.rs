@@ -104,7 +104,9 @@ fn check_sizes(headers: &HeaderMap) -> Result<(), HeadFault> {
 fn check_framing(parts: &Parts) -> Result<(), HeadFault> {
     let headers = &parts.headers;
     if parts.extensions.get::<Ambiguous>().is_some() {
-        return Err(invalid("the request has a `Content-Length` and a `Transfer-Encoding`, or one of them twice"));
+        let text = "the request says how long its body is in two ways (a `Content-Length` and a `Transfer-Encoding`, two lengths that differ, two codings) or in \
+                    one that cannot be read; accepted: one `Content-Length`, or `Transfer-Encoding: chunked`";
+        return Err(invalid(text));
     }
     if let Some(coding) = headers.get(header::TRANSFER_ENCODING) {
         if headers.contains_key(header::CONTENT_LENGTH) {

@@ -35,6 +35,7 @@ pub(super) fn report(mut done: Understood, own: bool, span: Option<(usize, usize
         kind: done.kind,
         effects: done.effects.into_iter().collect(),
         reads,
+        historical: done.found.historical.into_iter().collect(),
         billed,
         writes: done.writes.into_iter().map(|write| Write { table: write.table, columns: write.columns, effect: write.effect }).collect(),
         outputs,

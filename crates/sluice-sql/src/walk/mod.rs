@@ -61,6 +61,8 @@ pub(crate) struct Found {
     /// Rows come from files or from elsewhere.
     pub reads_files: bool,
     pub reads: Reads,
+    /// Tables that are read as they were at some time.
+    pub historical: BTreeSet<TableName>,
     pub billed: Billed,
     pub routines: BTreeSet<String>,
     pub unresolved: BTreeSet<String>,
@@ -115,6 +117,7 @@ impl Found {
         self.routines.extend(other.routines);
         self.unresolved.extend(other.unresolved);
         self.reads_files |= other.reads_files;
+        self.historical.extend(other.historical);
         self.reads.compound.extend(other.reads.compound);
         for (table, columns) in other.reads.columns {
             self.reads.columns.entry(table).or_default().extend(columns);

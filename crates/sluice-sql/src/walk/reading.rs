@@ -6,6 +6,8 @@ use crate::tree::NodeId;
 use crate::world::{Bound, BoundColumn};
 use sluice_model::{Effect, Type};
 
+const AS_IT_WAS: &str = "a view, a wildcard or a temporary table is read `FOR SYSTEM_TIME AS OF`; accepted: that of a table by its own name, or the same without it";
+
 impl Walker<'_> {
     /// BigQuery may count what is listed, also where nothing looks at it, and of a record all of its fields. One column too few would be told.
     pub(super) fn bill(&mut self, bound: &Bound, column: &BoundColumn) {
@@ -25,6 +27,16 @@ impl Walker<'_> {
         let name = self.tree.child(scan, "table").and_then(|table| self.tree.text(table, "full_name")).unwrap_or_default();
         if let Some(bound) = self.world.tables.get(name) {
             bound.columns.iter().for_each(|column| self.bill(bound, column));
+        }
+    }
+
+    /// BigQuery reads rows and columns of that time; what is bound are those of today. What stood behind another name then, nobody knows.
+    pub(super) fn read_as_it_was(&mut self, node: NodeId, bound: &Bound) {
+        let is_one = bound.names.len() == 1 && !bound.is_wildcard;
+        if is_one {
+            self.found.historical.extend(bound.names.iter().cloned());
+        } else {
+            self.unresolved_at(node, AS_IT_WAS.to_owned());
         }
     }
 

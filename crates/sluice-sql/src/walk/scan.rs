@@ -83,6 +83,7 @@ impl Walker<'_> {
         }
         self.found.errors.extend(bound.errors.iter().copied());
         self.found.reads_files |= bound.external;
+        self.found.historical.extend(bound.historical.iter().cloned());
         if bound.fails {
             self.failures += 1;
             self.found.fails = true;
@@ -94,6 +95,7 @@ impl Walker<'_> {
         if let Some(time) = self.tree.child(node, "for_system_time_expr") {
             let taint = self.expression(time).derived();
             rows.extend(uses(&taint, UseKind::Filter));
+            self.read_as_it_was(node, bound);
         }
         rows
     }

@@ -81,6 +81,9 @@ struct StatementText {
     kind: String,
     effects: Vec<String>,
     reads: Vec<(Table, Vec<String>)>,
+    /// Of a job that was written down before they were known there are none.
+    #[serde(default)]
+    historical: Vec<Table>,
     /// Of a job that was written down before it was known there is none.
     #[serde(default)]
     billed: Option<Vec<(Table, Vec<String>)>>,
@@ -256,6 +259,7 @@ fn write_statement(statement: &StatementAnalysis) -> Option<StatementText> {
         kind: statement.kind.clone(),
         effects: statement.effects.iter().map(|effect| effect.word().to_owned()).collect(),
         reads: write_reads(&statement.reads),
+        historical: statement.historical.iter().map(table).collect(),
         billed: statement.billed.as_deref().map(write_reads),
         writes: statement.writes.iter().map(write).collect(),
         outputs: statement.outputs.iter().map(write_output).collect::<Option<_>>()?,
@@ -278,6 +282,7 @@ fn read_statement(text: StatementText) -> Option<StatementAnalysis> {
         kind: text.kind,
         effects: text.effects.iter().map(|word| effect(word)).collect::<Option<_>>()?,
         reads: read_reads(text.reads),
+        historical: text.historical.into_iter().map(read_table).collect(),
         billed: text.billed.map(read_reads),
         writes: text.writes.into_iter().map(write).collect::<Option<_>>()?,
         outputs: text.outputs.into_iter().map(read_output).collect::<Option<_>>()?,

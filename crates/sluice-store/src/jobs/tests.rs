@@ -119,11 +119,11 @@ fn statement() -> impl Strategy<Value = StatementAnalysis> {
     let first = (name(), vec(effect(), 0..4), vec(read(), 0..3), vec(write, 0..3), vec(output(), 0..3), vec(used, 0..3));
     let rest = (vec(name(), 0..2), vec(name(), 0..2), vec(name(), 0..2), any::<bool>(), option::of(any::<(usize, usize)>()));
     let shapes = (vec(column(), 0..2), any::<bool>());
-    let billed = option::of(vec(read(), 0..3));
+    let billed = (vec(table(), 0..2), option::of(vec(read(), 0..3)));
     (first, billed, shapes, rest).prop_map(
         |(
             (kind, effects, reads, writes, outputs, uses),
-            billed,
+            (historical, billed),
             (shapes, reads_files),
             (routines, unresolved, locations, child_job, span),
         )| {
@@ -132,6 +132,7 @@ fn statement() -> impl Strategy<Value = StatementAnalysis> {
                 kind,
                 effects,
                 reads,
+                historical,
                 billed,
                 writes,
                 outputs,

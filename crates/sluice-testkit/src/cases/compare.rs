@@ -49,12 +49,12 @@ fn statements(expected: &[ExpectedStatement], got: &[StatementAnalysis]) -> Stri
 
 impl ExpectedStatement {
     fn is_silent(&self) -> bool {
-        self.outputs.is_empty() && self.uses.is_empty() && self.unresolved.is_none()
+        self.outputs.is_empty() && self.uses.is_empty() && self.unresolved.is_none() && self.historical.is_empty()
     }
 }
 
 fn noteworthy(statement: &StatementAnalysis) -> bool {
-    !statement.outputs.is_empty() || !statement.uses.is_empty() || !statement.unresolved.is_empty()
+    !statement.outputs.is_empty() || !statement.uses.is_empty() || !statement.unresolved.is_empty() || !statement.historical.is_empty()
 }
 
 fn one_statement(expected: &ExpectedStatement, got: &StatementAnalysis) -> String {
@@ -74,6 +74,7 @@ fn one_statement(expected: &ExpectedStatement, got: &StatementAnalysis) -> Strin
         let found = got.writes.iter().map(|write| (&write.table, write.columns.as_slice()));
         text.push_str(&sets("writes", &table_texts(writes), &found_texts(found), String::clone));
     }
+    text.push_str(&sets("historical", &expected.historical, &got.historical.iter().cloned().collect(), table_text));
     let unresolved = got.unresolved.iter().map(|unresolved| unresolved.what.as_str());
     match &expected.unresolved {
         Some(part) if !unresolved.clone().any(|what| contains(what, part)) => {

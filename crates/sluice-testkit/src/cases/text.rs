@@ -137,6 +137,7 @@ fn read_expectation(expect: &mut Expect, line: &str) -> Result<(), String> {
 
 enum Key<'a> {
     Effects,
+    Historical,
     Kind,
     Letters,
     Output(&'a str),
@@ -150,6 +151,7 @@ enum Key<'a> {
 fn key_of(text: &str) -> Key<'_> {
     match text.trim() {
         "effects" => Key::Effects,
+        "historical" => Key::Historical,
         "kind" => Key::Kind,
         "letters" => Key::Letters,
         "reads" => Key::Reads,
@@ -164,6 +166,7 @@ fn key_of(text: &str) -> Key<'_> {
 fn read_line(statement: &mut ExpectedStatement, key: Key<'_>, value: &str) -> Result<(), String> {
     match key {
         Key::Effects => statement.effects = Some(list(value, ',').map(str::to_owned).collect()),
+        Key::Historical => statement.historical = tables(value)?.into_keys().collect(),
         Key::Kind => statement.kind = Some(value.to_owned()),
         Key::Output(name) => {
             let exposures = list(value, ',').map(exposure).collect::<Result<_, _>>()?;

@@ -19,6 +19,7 @@ fn statement(statement: &StatementAnalysis) -> Value {
         "kind": statement.kind,
         "effects": statement.effects.iter().map(|value| value.word()).collect::<Vec<_>>(),
         "reads": list(statement.reads.iter().map(|read| json!({ "table": read.table.to_string(), "columns": read.columns })).collect()),
+        "historical": statement.historical.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "writes": list(statement.writes.iter().map(|write| {
             json!({ "table": write.table.to_string(), "columns": write.columns, "effect": write.effect.word() })
         }).collect()),

@@ -23,6 +23,7 @@ fn describe(page: &mut String, statement: &StatementAnalysis) {
     for read in &statement.reads {
         line(page, 2, "reads", &format!("{} ({})", read.table, read.columns.join(", ")));
     }
+    statement.historical.iter().for_each(|table| line(page, 2, "as it was", &table.to_string()));
     for write in &statement.writes {
         line(page, 2, "writes", &format!("{} ({}) by {}", write.table, write.columns.join(", "), write.effect.word()));
     }

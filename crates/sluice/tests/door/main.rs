@@ -49,6 +49,7 @@ mod h2;
 #[cfg(test)]
 mod hangup;
 #[cfg(test)]
+mod historical;
 mod honest;
 #[cfg(test)]
 mod hostile;

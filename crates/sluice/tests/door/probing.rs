@@ -4,7 +4,9 @@
 use crate::talk::Answer;
 use crate::world::{API, PROJECT, World};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
+const WITHIN: Duration = Duration::from_secs(30);
 const COARSE_BYTES: u64 = 10 << 20;
 
 fn query(world: &World, caller: &str, text: &str) -> Answer {
@@ -153,4 +155,47 @@ fn whoever_keeps_failing_over_masked_values_is_on_record() {
     assert_eq!((&meta["reason"], &meta["counts"]["requests"]), (&json!("failed"), &json!(10)), "{meta}");
     assert_eq!(meta["resources"], json!(["acme-prod.clinic.patients.email", "acme-prod.clinic.patients.ssn"]));
     assert!(identity.to_string().contains("support-agent"), "{identity}");
+}
+
+/// How long a statement takes can be made to depend on a hidden value, and a limit makes an error of that. Whoever cancels a job has learned nothing by its end.
+#[test]
+fn whoever_keeps_running_out_of_time_over_masked_values_is_on_record() {
+    let world = World::start("probing-times");
+    let begin = |timeout: Option<&str>| {
+        let statement = json!({ "query": "SELECT IF(STARTS_WITH(ssn, '9'), 1, 0) AS x FROM clinic.patients", "useLegacySql": false });
+        let mut configuration = json!({ "query": statement });
+        timeout.map(|timeout| configuration["jobTimeoutMs"] = json!(timeout));
+        // The dry run passes first.
+        let hold = json!({ "verb": "POST", "path": "/jobs", "skip": 1, "count": 1, "act": { "kind": "job", "milliseconds": 5_000 } });
+        world.fault(&hold);
+        let answer = world.call("report-job", "POST", &format!("{API}/jobs"), Some(&json!({ "configuration": configuration })));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["jobReference"]["jobId"].as_str().unwrap().to_owned()
+    };
+    let ended = |job: &str| {
+        let until = Instant::now() + WITHIN;
+        loop {
+            let state = world.call("report-job", "GET", &format!("{API}/jobs/{job}?location=US"), None).json();
+            if state["status"]["state"] == "DONE" {
+                assert_eq!(state["status"]["errorResult"]["reason"], json!("stopped"), "{state}");
+                return;
+            }
+            assert!(Instant::now() < until, "{state}");
+        }
+    };
+    for _ in 0..10 {
+        let job = begin(None);
+        let cancelled = world.call("report-job", "POST", &format!("{API}/jobs/{job}/cancel?location=US"), Some(&json!({})));
+        assert_eq!(cancelled.status, 200, "{}", cancelled.text());
+        ended(&job);
+    }
+    for _ in 0..10 {
+        ended(&begin(Some("100")));
+    }
+    let evidence = world.finish();
+    let events: Vec<_> = evidence.records.iter().filter(|record| record.kind.word() == "caller.probing").collect();
+    assert_eq!(events.len(), 1);
+    let meta = &events[0].sections["meta"];
+    assert_eq!((&meta["reason"], &meta["counts"]["requests"]), (&json!("failed"), &json!(10)), "{meta}");
+    assert_eq!(meta["resources"], json!(["acme-prod.clinic.patients.ssn"]));
 }

@@ -122,7 +122,7 @@ fn who_may_not_is_refused_and_what_is_anothers_is_not_there() {
     let earlier = request.read_session.as_mut().unwrap().table_modifiers.get_or_insert_default();
     earlier.snapshot_time.get_or_insert_default().seconds = 1_700_000_000;
     let status = storage.create(request).unwrap_err();
-    assert!(status.code() == Code::InvalidArgument && status.message().contains("snapshot_time"), "{status}");
+    assert!(status.code() == Code::PermissionDenied && status.message().contains("as it was (`snapshot_time`)"), "{status}");
     assert!(storage.messages(stream, 0).is_ok());
     let (refused, others) = (refused.mark.clone(), others.mark.clone());
     let evidence = world.finish();

@@ -78,6 +78,7 @@ fn statement(statement: &StatementAnalysis) -> Value {
         kind,
         effects,
         reads,
+        historical,
         billed: _,
         writes,
         outputs,
@@ -94,6 +95,7 @@ fn statement(statement: &StatementAnalysis) -> Value {
         "kind": kind,
         "effects": effects.iter().map(|effect| effect.word()).collect::<Vec<_>>(),
         "reads": reads.iter().map(|read| json!({ "table": read.table.to_string(), "columns": read.columns })).collect::<Vec<_>>(),
+        "historical": historical.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "writes": writes.iter().map(|write| {
             json!({ "table": write.table.to_string(), "columns": write.columns, "effect": write.effect.word() })
         }).collect::<Vec<_>>(),
