@@ -30,7 +30,8 @@ pub(crate) struct Analyzer<'a> {
     pub sources: Sources,
     /// What is open right now, to notice a circle.
     pub opening: Vec<String>,
-    views: HashMap<TableName, Bound>,
+    /// By name, and whether they were opened under a handler: there more can fail.
+    views: HashMap<(TableName, bool), Bound>,
     prepared: HashMap<String, std::rc::Rc<Prepared>>,
 }
 
@@ -94,6 +95,8 @@ fn advice(message: &str) -> &'static str {
 pub(crate) struct Walked {
     pub columns: Vec<(String, Option<Type>, Flow)>,
     pub rows: UseSet,
+    /// Columns, by index, that are computed by something that can fail.
+    pub fallible: BTreeSet<usize>,
     pub found: Found,
 }
 
@@ -165,22 +168,24 @@ impl<'a> Analyzer<'a> {
         let mut walker = Walker::new(&tree, &binding.world, &mut self.sources, self.engine);
         let rows = tree.child(root, "query").map(|query| walker.scan(query)).unwrap_or_default();
         let columns = output_columns(&mut walker, root);
+        let fallible = fallible_columns(&walker, root, columns.len());
         walker.look_everywhere();
         let mut found = walker.found;
         self.engine.still_time()?;
         found.include_opened(&binding.world);
-        Ok(Walked { columns, rows, found })
+        Ok(Walked { columns, rows, fallible, found })
     }
 
     pub fn open_view(&mut self, name: &TableName, query: &str, scope: &Scope) -> Result<Bound, Refusal> {
         // What the script has written shows through the view.
         let untouched = scope.is_untouched();
-        if untouched && let Some(bound) = self.views.get(name) {
+        let key = (name.clone(), scope.guarded);
+        if untouched && let Some(bound) = self.views.get(&key) {
             return Ok(bound.clone());
         }
         let bound = self.view_within(name, query, &Scope { default_project: name.project.clone(), ..scope.written_only() })?;
         if untouched {
-            self.views.insert(name.clone(), bound.clone());
+            self.views.insert(key, bound.clone());
         }
         Ok(bound)
     }
@@ -247,8 +252,23 @@ pub(crate) fn output_columns(walker: &mut Walker<'_>, statement: NodeId) -> Vec<
     columns
 }
 
+/// Which of so many output columns are computed by something that can fail. Fields of a row that is one record share its fate.
+fn fallible_columns(walker: &Walker<'_>, statement: NodeId, count: usize) -> BTreeSet<usize> {
+    let tree = walker.tree();
+    let outputs = tree.children(statement, "output_column_list").into_iter().enumerate();
+    let fallible: BTreeSet<usize> = outputs
+        .filter(|(_, output)| walker.column_id(*output, "column").is_some_and(|id| walker.is_fallible(id)))
+        .map(|(at, _)| at)
+        .collect();
+    match tree.boolean(statement, "is_value_table") && !fallible.is_empty() {
+        true => (0..count).collect(),
+        false => fallible,
+    }
+}
+
 fn view_bound(name: &TableName, walked: Walked) -> Bound {
     let mut bound = Bound { opened: true, rows: walked.rows, errors: walked.found.errors, fails: walked.found.fails, ..Bound::default() };
+    bound.fallible = walked.fallible;
     for (column, kind, flow) in walked.columns {
         match kind {
             Some(kind) => bound.columns.push(BoundColumn { name: column, kind, flow, pseudo: false, narrow: false }),

@@ -47,6 +47,8 @@ pub(crate) struct Flow {
     pub holds_nulls: bool,
     /// No value at all, or NULL: beside a column's value it is nothing that anybody made up.
     pub absent: bool,
+    /// A record that was just put together: it cannot be NULL itself. Whatever chooses or looks up a value takes that away.
+    pub made: bool,
     pub parts: Parts,
 }
 
@@ -63,9 +65,14 @@ impl Flow {
         Flow { whole: taint, ..Flow::default() }
     }
 
-    /// Where no value is yet, and of NULL.
+    /// Of NULL.
     pub fn absent() -> Flow {
         Flow { absent: true, ..Flow::default() }
+    }
+
+    /// Where no value is yet: joined with others it leaves them as they are.
+    pub fn nothing() -> Flow {
+        Flow { made: true, ..Flow::absent() }
     }
 
     /// A column of a table, its leaves as sources.
@@ -94,13 +101,17 @@ impl Flow {
     }
 
     pub fn structure(fields: Vec<Flow>) -> Flow {
-        Flow { parts: Parts::Fields(fields), ..Flow::default() }
+        Flow { made: true, parts: Parts::Fields(fields), ..Flow::default() }
+    }
+
+    /// The same value, or NULL in its place.
+    pub fn or_null(self) -> Flow {
+        Flow { made: false, ..self }
     }
 
     /// An array that is made of these elements.
     pub fn array(element: Flow) -> Flow {
-        // A struct that was just put together is never null.
-        let built = matches!(element.parts, Parts::Fields(_)) && element.whole.is_empty() && element.shape.is_empty();
+        let built = element.made && element.whole.is_empty() && element.shape.is_empty();
         Flow { holds_nulls: !built, parts: Parts::Element(Box::new(element)), ..Flow::default() }
     }
 
@@ -135,7 +146,9 @@ impl Flow {
             Parts::Fields(fields) => fields.get(index).cloned(),
             _ => None,
         };
-        inner.unwrap_or_else(|| self.any_part()).with_whole(&self.whole)
+        let field = inner.unwrap_or_else(|| self.any_part()).with_whole(&self.whole);
+        // Of a record that is NULL each field is.
+        Flow { made: field.made && self.made, ..field }
     }
 
     /// The flow of any element. Where the element is not known, everything that reaches the array.
@@ -144,7 +157,8 @@ impl Flow {
             Parts::Element(element) => Some(element.as_ref().clone()),
             _ => None,
         };
-        inner.unwrap_or_else(|| self.any_part()).with_whole(&self.whole)
+        let element = inner.unwrap_or_else(|| self.any_part()).with_whole(&self.whole);
+        Flow { made: element.made && !self.holds_nulls, ..element }
     }
 
     /// A part of a value of which the parts are not known.
@@ -155,7 +169,7 @@ impl Flow {
     /// One element by its place: whether there is one is the array's length, where that was computed.
     pub fn element_at(&self) -> Flow {
         let computed = self.shape.iter().filter(|(_, way)| *way == Way::Derived).copied().collect();
-        self.element().with_whole(&computed)
+        self.element().with_whole(&computed).or_null()
     }
 
     pub fn with_whole(mut self, taint: &Taint) -> Flow {
@@ -207,7 +221,7 @@ impl Flow {
             Parts::Element(element) => Parts::Element(Box::new(element.to_derived())),
             Parts::Fields(fields) => Parts::Fields(fields.iter().map(Flow::to_derived).collect()),
         };
-        Flow { whole: derived(&self.whole), shape: derived(&self.shape), holds_nulls: self.holds_nulls, absent: self.absent, parts }
+        Flow { whole: derived(&self.whole), shape: derived(&self.shape), parts, ..self.plain() }
     }
 
     /// The same values, chosen by something.
@@ -223,7 +237,12 @@ impl Flow {
             Parts::Element(element) => Parts::Element(Box::new(element.at_least(least))),
             Parts::Fields(fields) => Parts::Fields(fields.iter().map(|field| field.at_least(least)).collect()),
         };
-        Flow { whole, shape: self.shape.clone(), holds_nulls: self.holds_nulls, absent: self.absent, parts }
+        Flow { whole, shape: self.shape.clone(), parts, ..self.plain() }
+    }
+
+    /// What is known of the value itself, without what reaches it.
+    fn plain(&self) -> Flow {
+        Flow { holds_nulls: self.holds_nulls, absent: self.absent, made: self.made, ..Flow::default() }
     }
 
     fn is_nothing(&self) -> bool {
@@ -265,6 +284,12 @@ impl Flow {
 
     /// Either of two values.
     pub fn join(&mut self, other: &Flow) {
+        let made = self.made && other.made;
+        self.join_values(other);
+        self.made = made;
+    }
+
+    fn join_values(&mut self, other: &Flow) {
         if other.is_nothing() {
             return;
         }
@@ -300,7 +325,7 @@ impl Flow {
     }
 
     pub fn joined(flows: impl IntoIterator<Item = Flow>) -> Flow {
-        flows.into_iter().fold(Flow::absent(), |mut sum, flow| {
+        flows.into_iter().fold(Flow::nothing(), |mut sum, flow| {
             sum.join(&flow);
             sum
         })

@@ -40,6 +40,8 @@ pub(crate) struct Bound {
     pub rows: UseSet,
     pub errors: SourceSet,
     pub fails: bool,
+    /// Columns of a view, by index, that are computed by something that can fail.
+    pub fallible: BTreeSet<usize>,
     pub effects: BTreeSet<Effect>,
     /// Columns, by index, that show texts of others.
     pub telling: BTreeSet<usize>,

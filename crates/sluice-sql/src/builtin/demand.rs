@@ -25,6 +25,8 @@ pub enum Written {
 pub enum Demand {
     /// 0 or 1.
     Bit,
+    /// A collation that each engine has.
+    Collation,
     Count,
     /// Parts that two dates differ by.
     Days,
@@ -47,6 +49,8 @@ pub enum Demand {
     Path,
     /// A path to something in JSON, not to the whole.
     Member,
+    /// How a path of JSON goes through arrays.
+    Mode,
     /// A place in a text, from either end.
     Position,
     /// 1 and up.
@@ -63,6 +67,8 @@ pub enum Demand {
     /// Parts whose start lies within the calendar for each date. The first week that begins on a Sunday began before the first day.
     Start,
     Text,
+    /// Parts that an INTERVAL has.
+    Unit,
     Utc,
 }
 
@@ -79,6 +85,7 @@ impl Demand {
             "known" => Demand::Known,
             "like" => Demand::Like,
             "member" => Demand::Member,
+            "mode" => Demand::Mode,
             "moment" => Demand::Moment,
             "natural" => Demand::Natural,
             "ordinal" => Demand::Ordinal,
@@ -101,7 +108,7 @@ impl Demand {
     pub fn is_met_by(self, literal: &Written) -> bool {
         match literal {
             // It makes the call NULL, whatever stands beside it.
-            Written::Null => self != Demand::Text,
+            Written::Null => !matches!(self, Demand::Collation | Demand::Mode | Demand::Text | Demand::Unit),
             Written::Integer(number) => self.takes_integer(*number),
             Written::Float(number) => self == Demand::Fraction && (0.0..=1.0).contains(number),
             Written::Text(text) => text.len() <= PATTERN_BYTES_MAX && self.takes_text(text),
@@ -126,12 +133,14 @@ impl Demand {
 
     fn takes_text(self, text: &str) -> bool {
         match self {
+            Demand::Collation => text == "und:ci",
             Demand::Distinct => text.chars().collect::<BTreeSet<_>>().len() == text.chars().count(),
             Demand::Filled => !text.is_empty(),
             Demand::Group => is_plain_pattern(text) && groups(text) <= 1,
             Demand::Like => ends_no_escape(text),
             Demand::Moment => is_moment_format(text),
             Demand::Member => is_json_path(text) && text != "$",
+            Demand::Mode => matches!(text, "strict" | "lax" | "lax recursive"),
             Demand::Path => is_json_path(text),
             Demand::Printf => is_printf_format(text),
             Demand::Known => true,
@@ -160,6 +169,7 @@ impl Demand {
             Demand::Days => start || part == WEEK || OTHER_WEEKS.contains(&part),
             Demand::Seconds => HOUR_TO_MICROSECOND.contains(&part),
             Demand::Start => start || HOUR_TO_MICROSECOND.contains(&part),
+            Demand::Unit => YEAR_MONTH_DAY.contains(&part) || HOUR_TO_MICROSECOND.contains(&part),
             _ => false,
         }
     }
@@ -395,6 +405,8 @@ mod tests {
         );
         check(Demand::Moment, &["", "%Y-%m-%d", "%E*S", "%E3S", "%Ez", "100%%"], &["%", "%Q", "%J", "%E9S", "%EY", "%P"]);
         check(Demand::Member, &["$.a", "$[0]"], &["$", ""]);
+        check(Demand::Mode, &["strict", "lax", "lax recursive"], &["bogus", "", "recursive"]);
+        check(Demand::Collation, &["und:ci"], &["bogus", "", "und:xx"]);
         check(Demand::Utc, &["UTC"], &["", "utc+1", "America/Los_Angeles", "Foo/Bar"]);
         check(Demand::Distinct, &["", "abc"], &["aa"]);
         check(Demand::Filled, &["a"], &[""]);
@@ -417,6 +429,7 @@ mod tests {
         check(Demand::Positive, &[1, i64::MAX], &[0]);
         let all = ["bit", "count", "like", "regex", "start", "utc", "printf"].map(|word| Demand::named(word).unwrap());
         assert!(all.iter().all(|demand| demand.is_met_by(&Written::Null)) && !Demand::Text.is_met_by(&Written::Null));
+        assert!([Demand::Collation, Demand::Mode].iter().all(|demand| !demand.is_met_by(&Written::Null)));
         assert_eq!(Demand::named("nice"), None);
         check(Demand::Fraction, &[0, 1], &[2, -1]);
         check(Demand::Utc, &[], &[0]);
@@ -426,6 +439,7 @@ mod tests {
         assert!(part(Demand::Start, &[1, 2, 3, 6, 7, 8, 9, 10, 11, 17, 18, 19]));
         assert!(part(Demand::Seconds, &[7, 8, 9, 10, 11]));
         assert!(part(Demand::Days, &[1, 2, 3, 6, 14, 17, 18, 19, 20, 21, 22, 23, 24]));
+        assert!(part(Demand::Unit, &[1, 2, 3, 7, 8, 9, 10, 11]));
         assert!(part(Demand::Count, &[]));
     }
 }

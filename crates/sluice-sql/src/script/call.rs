@@ -1,6 +1,6 @@
 //! Text that runs from somewhere else: EXECUTE IMMEDIATE and CALL.
 
-use super::{Script, identifiers};
+use super::{Script, convert, identifiers};
 use crate::analyzer::Refusal;
 use crate::catalog::{ArgumentMode, Language, Routine, RoutineKind};
 use crate::flow::Flow;
@@ -9,7 +9,15 @@ use crate::statement::Understood;
 use crate::text;
 use crate::tree::NodeId;
 use crate::walk::Found;
-use sluice_model::Effect;
+use sluice_model::{Effect, Type};
+
+/// An argument of a procedure, as the call gives it.
+struct Given {
+    /// Where it is nothing but the name of a variable.
+    variable: Option<String>,
+    kind: Option<Type>,
+    flow: Flow,
+}
 
 impl Script<'_, '_> {
     /// A literal is a statement like any other; anything else is dynamic SQL, which nobody has read yet.
@@ -35,9 +43,9 @@ impl Script<'_, '_> {
         scope.parameters = outer;
         result?;
         let produced = std::mem::take(&mut self.last);
-        for (name, (_, _, flow)) in targets.iter().zip(produced) {
+        for (name, (_, kind, flow)) in targets.iter().zip(produced) {
             let mut found = Found::default();
-            self.assigned(name, flow, scope, &mut found)?;
+            self.assigned(name, kind.as_ref(), flow, scope, &mut found)?;
             if found != Found::default() {
                 self.record(node, Understood { kind: "EXECUTE_IMMEDIATE".to_owned(), found, ..Understood::default() });
             }
@@ -84,14 +92,14 @@ impl Script<'_, '_> {
         let mut arguments = Vec::new();
         for argument in tree.children(node, "arguments") {
             let expression = tree.child(argument, "expr").ok_or_else(|| Refusal::new("a table as an argument of a procedure"))?;
-            let (_, flow, found) = self.analyzer.expression(&prepared, expression, scope)?;
+            let (kind, flow, found) = self.analyzer.expression(&prepared, expression, scope)?;
             done.found.merge(found);
             let variable = tree.children(expression, "names");
             let variable = match variable.as_slice() {
                 [name] => tree.text(*name, "id_string").map(str::to_owned),
                 _ => None,
             };
-            arguments.push((variable, flow));
+            arguments.push(Given { variable, kind, flow });
         }
         if path.first().is_some_and(|first| first.eq_ignore_ascii_case("BQ")) {
             done.effects.insert(Effect::Administration);
@@ -109,6 +117,9 @@ impl Script<'_, '_> {
             done.effects.insert(Effect::OpaqueCode);
             done.found.unresolved.insert(format!("`{}` is written in {language}: what it reads is not known", routine.name));
         }
+        for (argument, given) in routine.arguments.iter().zip(&arguments).filter(|(argument, _)| argument.mode != ArgumentMode::Out) {
+            convert(given.kind.as_ref(), argument.kind.as_ref(), &given.flow, &mut done.found);
+        }
         let opaque = routine.language != Language::Sql;
         self.record(node, done);
         if opaque {
@@ -117,13 +128,7 @@ impl Script<'_, '_> {
         self.procedure(&routine, arguments, node, scope)
     }
 
-    fn procedure(
-        &mut self,
-        routine: &Routine,
-        arguments: Vec<(Option<String>, Flow)>,
-        node: NodeId,
-        scope: &mut Scope,
-    ) -> Result<(), Refusal> {
+    fn procedure(&mut self, routine: &Routine, arguments: Vec<Given>, node: NodeId, scope: &mut Scope) -> Result<(), Refusal> {
         if routine.arguments.len() != arguments.len() {
             return Err(Refusal::new(format!("`{}` takes {} arguments, not {}", routine.name, routine.arguments.len(), arguments.len())));
         }
@@ -132,9 +137,9 @@ impl Script<'_, '_> {
         within.parameters = Parameters::default();
         within.default_dataset = None;
         within.default_project.clone_from(&routine.name.project);
-        for (argument, (_, flow)) in routine.arguments.iter().zip(&arguments) {
+        for (argument, given) in routine.arguments.iter().zip(&arguments) {
             let kind = argument.kind.clone().ok_or_else(|| Refusal::new(format!("`{}` takes an argument of any type", routine.name)))?;
-            let flow = if argument.mode == ArgumentMode::Out { Flow::default() } else { flow.clone() };
+            let flow = if argument.mode == ArgumentMode::Out { Flow::default() } else { given.flow.clone() };
             within.declare(&argument.name, kind, flow);
         }
         let name = routine.name.to_string();
@@ -148,17 +153,17 @@ impl Script<'_, '_> {
         };
         self.analyzer.opening.pop();
         result?;
-        for (argument, (variable, _)) in routine.arguments.iter().zip(&arguments) {
+        for (argument, given) in routine.arguments.iter().zip(&arguments) {
             if argument.mode == ArgumentMode::In {
                 continue;
             }
             let flow = within.variables.get(&argument.name.to_lowercase()).map(|variable| variable.flow.clone()).unwrap_or_default();
-            let Some(fits) = variable.as_ref().and_then(|variable| scope.assign(variable, flow, self.weak)) else {
+            let Some(variable) = given.variable.as_ref().filter(|variable| scope.variables.contains_key(&variable.to_lowercase())) else {
                 return Err(Refusal::new(format!("argument `{}` of `{}` must be a variable", argument.name, routine.name)));
             };
-            if !fits.is_empty() {
-                let mut found = Found::default();
-                found.can_fail(&fits);
+            let mut found = Found::default();
+            self.assigned(variable, argument.kind.as_ref(), flow, scope, &mut found)?;
+            if found != Found::default() {
                 self.record(node, Understood { kind: "CALL".to_owned(), found, ..Understood::default() });
             }
         }

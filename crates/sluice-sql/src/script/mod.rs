@@ -112,11 +112,10 @@ impl<'s, 'a> Script<'s, 'a> {
         let declared = declared.map(Type::parse);
         let declared = declared.transpose().map_err(|error| Refusal::new(error.to_string()))?;
         let (inferred, flow, found) = value.unwrap_or_default();
-        // A value of another type is converted, and not every one can be.
-        let converted = inferred.as_ref().zip(declared.as_ref()).is_some_and(|(from, to)| !cast_is_total(from, to));
-        let kind = declared.or(inferred).ok_or_else(|| Refusal::new("a variable without a type"))?;
         done.found = found;
-        if narrow || converted {
+        convert(inferred.as_ref(), declared.as_ref(), &flow, &mut done.found);
+        let kind = declared.or(inferred).ok_or_else(|| Refusal::new("a variable without a type"))?;
+        if narrow {
             done.found.can_fail(&flow.derived());
         }
         for name in identifiers(tree, tree.child(node, "variable_list")) {
@@ -138,11 +137,7 @@ impl<'s, 'a> Script<'s, 'a> {
         let tree = &prepared.tree;
         let name = tree.child(node, "variable").and_then(|name| tree.text(name, "id_string")).unwrap_or_default();
         let (kind, flow, mut found) = self.typed_value(tree.child(node, "expression"), scope)?;
-        let known = scope.variables.get(&name.to_lowercase()).map(|variable| &variable.kind);
-        if kind.as_ref().zip(known).is_some_and(|(from, to)| !cast_is_total(from, to)) {
-            found.can_fail(&flow.derived());
-        }
-        self.assigned(name, flow, scope, &mut found)?;
+        self.assigned(name, kind.as_ref(), flow, scope, &mut found)?;
         self.record(node, Understood { kind: "SET".to_owned(), effects: [Effect::Set].into(), found, ..Understood::default() });
         Ok(())
     }
@@ -150,11 +145,15 @@ impl<'s, 'a> Script<'s, 'a> {
     fn struct_assignment(&mut self, node: NodeId, scope: &mut Scope) -> Result<(), Refusal> {
         let prepared = self.prepared.clone();
         let tree = &prepared.tree;
-        let (flow, mut found) = self.value(tree.child(node, "struct_expression"), scope)?;
+        let (kind, flow, mut found) = self.typed_value(tree.child(node, "struct_expression"), scope)?;
+        let fields = match &kind {
+            Some(Type::Struct(fields)) => fields.as_slice(),
+            _ => &[],
+        };
         // A struct that is NULL has no fields to assign.
         found.can_fail(&flow.outline());
         for (index, name) in identifiers(tree, tree.child(node, "variables")).iter().enumerate() {
-            self.assigned(name, flow.field(index), scope, &mut found)?;
+            self.assigned(name, fields.get(index).map(|field| &field.kind), flow.field(index), scope, &mut found)?;
         }
         self.record(node, Understood { kind: "SET".to_owned(), effects: [Effect::Set].into(), found, ..Understood::default() });
         Ok(())
@@ -219,8 +218,10 @@ impl<'s, 'a> Script<'s, 'a> {
         self.analyzer.expression(&prepared, node, scope)
     }
 
-    /// Gives a variable a value. That can fail where its type is narrow.
-    fn assigned(&self, name: &str, flow: Flow, scope: &mut Scope, found: &mut Found) -> Result<(), Refusal> {
+    /// Gives a variable a value. That can fail where its type is narrow, and where the value is one of another type that has to be converted.
+    fn assigned(&self, name: &str, kind: Option<&Type>, flow: Flow, scope: &mut Scope, found: &mut Found) -> Result<(), Refusal> {
+        let known = scope.variables.get(&name.to_lowercase()).map(|variable| &variable.kind);
+        convert(kind, known, &flow, found);
         let fits = scope.assign(name, flow, self.weak).ok_or_else(|| Refusal::new(format!("undeclared variable `{name}`")))?;
         if !fits.is_empty() {
             found.can_fail(&fits);
@@ -237,6 +238,14 @@ impl<'s, 'a> Script<'s, 'a> {
         self.failing.extend(rows_taint(&done.rows));
         let report = report::report(done, self.span.is_none(), span, &self.analyzer.sources);
         self.statements.push(report);
+    }
+}
+
+/// Not every value of one type can be one of another.
+fn convert(from: Option<&Type>, to: Option<&Type>, flow: &Flow, found: &mut Found) {
+    let taint = flow.derived();
+    if !taint.is_empty() && from.zip(to).is_some_and(|(from, to)| !cast_is_total(from, to)) {
+        found.can_fail(&taint);
     }
 }
 

@@ -8,6 +8,18 @@ use crate::tree::{NodeId, Tree};
 use crate::wording::spoken;
 use sluice_model::Type;
 
+/// Expressions that give a value as it is written or stored: no value becomes bigger by them.
+const PLAIN: [&str; 8] = [
+    "ResolvedArgumentRef",
+    "ResolvedColumnRef",
+    "ResolvedConstant",
+    "ResolvedDMLDefault",
+    "ResolvedGetStructField",
+    "ResolvedLiteral",
+    "ResolvedParameter",
+    "ResolvedSystemVariable",
+];
+
 impl Walker<'_> {
     pub fn expression(&mut self, node: NodeId) -> Flow {
         if !self.descend() {
@@ -18,18 +30,25 @@ impl Walker<'_> {
         }
         let flow = self.expression_by_kind(node);
         self.ascend();
+        // BigQuery fails for what becomes too big. By itself that is one failure a job; under a handler it is as many as the script has statements.
+        if self.world.guarded && !PLAIN.contains(&self.tree.kind(node)) {
+            self.can_fail(&flow.derived());
+        }
         flow
     }
 
     fn expression_by_kind(&mut self, node: NodeId) -> Flow {
         match self.tree.kind(node) {
             "ResolvedLiteral" if self.is_null(node) => Flow::absent(),
-            "ResolvedLiteral" => Flow { holds_nulls: self.holds_null(node), ..Flow::default() },
+            "ResolvedLiteral" => {
+                let made = matches!(kind::of(self.tree, node), Some(Type::Struct(_)));
+                Flow { holds_nulls: self.holds_null(node), made, ..Flow::default() }
+            }
             "ResolvedArgumentRef" | "ResolvedDMLDefault" => Flow::default(),
             "ResolvedColumnRef" => match self.column_id(node, "column") {
                 Some(id) => {
                     // BigQuery may compute it where it is used: whoever decides whether it is used decides whether that fails.
-                    self.failures += u64::from(self.fallible.contains(&id));
+                    self.failures += u64::from(self.is_fallible(id));
                     self.column(id)
                 }
                 None => self.unknown_expression(node),
@@ -128,7 +147,8 @@ impl Walker<'_> {
         }
     }
 
-    /// A cast between structs or arrays goes field by field; one that keeps the type changes nothing; any other computes.
+    /// A cast between structs or arrays goes field by field; one that keeps the type changes nothing; any other computes. Of SAFE_CAST one part that
+    /// cannot be cast makes all of it NULL.
     fn cast(&mut self, node: NodeId) -> Flow {
         let Some(inner) = self.tree.child(node, "expr") else { return self.unknown_expression(node) };
         let flow = self.expression(inner);
@@ -141,13 +161,14 @@ impl Walker<'_> {
         // A length or a precision can be too small for a value, and the embedded warehouse fails for SAFE_CAST as well.
         let narrow = self.tree.child(node, "type_modifiers").is_some_and(|modifiers| is_narrowing(self.tree, modifiers));
         let formatted = ["format", "time_zone"].iter().any(|field| self.tree.child(node, field).is_some());
-        let safe = self.tree.boolean(node, "return_null_on_error") || same;
-        let sure = matches!((&from, &to), (Some(from), Some(to)) if cast_is_total(from, to)) && !formatted;
+        let safe = self.tree.boolean(node, "return_null_on_error");
+        let sure = same || matches!((&from, &to), (Some(from), Some(to)) if cast_is_total(from, to)) && !formatted;
         if narrow || !safe && !sure {
             let mut inputs = flow.derived();
             inputs.extend(extra.iter().copied());
             self.can_fail(&inputs);
         }
+        let may_hold = to.as_ref().is_none_or(has_array);
         let flow = match (from, to) {
             // STRING(3) refuses, NUMERIC(10, 1) rounds.
             _ if same && narrow => flow.to_derived(),
@@ -155,7 +176,12 @@ impl Walker<'_> {
             (Some(from), Some(to)) => cast_flow(flow, &from, &to),
             _ => Flow::of(flow.derived()),
         };
-        flow.with_whole(&extra)
+        let flow = flow.with_whole(&extra);
+        if !safe || sure && !narrow {
+            return flow;
+        }
+        let everything = flow.derived();
+        Flow { holds_nulls: flow.holds_nulls || may_hold, ..flow.with_whole(&everything).or_null() }
     }
 
     fn subquery(&mut self, node: NodeId) -> Flow {
@@ -176,7 +202,8 @@ impl Walker<'_> {
                 if !self.single_row(query) {
                     self.can_fail(&decided);
                 }
-                column.to_chosen()
+                let column = column.to_chosen();
+                if self.has_row(query) { column } else { column.or_null() }
             }
             Some("ARRAY") => Flow::array(column),
             Some("EXISTS") => Flow::default(),
@@ -226,6 +253,15 @@ impl Walker<'_> {
             }
             "ResolvedWithRefScan" => self.single.contains(&query),
             "ResolvedWithScan" => self.tree.child(query, "query").is_some_and(|inner| self.single_row(inner)),
+            _ => false,
+        }
+    }
+
+    /// Whether a query has a row, whatever the data.
+    fn has_row(&self, query: NodeId) -> bool {
+        match self.tree.kind(query) {
+            "ResolvedSingleRowScan" => true,
+            "ResolvedProjectScan" => self.tree.child(query, "input_scan").is_some_and(|input| self.has_row(input)),
             _ => false,
         }
     }

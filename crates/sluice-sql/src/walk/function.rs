@@ -22,26 +22,8 @@ struct Call {
     ignores_nulls: bool,
 }
 
-/// What these give is no longer than what one of their arguments is.
-const NO_LONGER_THAN_AN_ARGUMENT: [&str; 17] = [
-    "$case_no_value",
-    "$case_with_value",
-    "any_value",
-    "greatest",
-    "if",
-    "least",
-    "left",
-    "ltrim",
-    "max",
-    "min",
-    "nullif",
-    "regexp_extract",
-    "reverse",
-    "right",
-    "rtrim",
-    "substr",
-    "trim",
-];
+/// Beside those of preserve.txt, these give one of their arguments.
+const CHOICES: [&str; 5] = ["greatest", "least", "max", "min", "nullif"];
 
 /// The arrays that these give hold no nulls.
 const WITHOUT_NULL_ELEMENTS: [&str; 14] = [
@@ -93,7 +75,7 @@ impl Walker<'_> {
         let respects = self.tree.enumerator(node, "null_handling_modifier") == Some("RESPECT_NULLS");
         let is_array = kind::of(self.tree, node).is_none_or(|kind| has_array(&kind));
         // What is chosen among values is known of each of them.
-        let chooses = NO_LONGER_THAN_AN_ARGUMENT.contains(&name) || builtin::table().kept(name).is_some();
+        let chooses = CHOICES.contains(&name) || builtin::table().kept(name).is_some();
         is_array && !chooses && (respects || !WITHOUT_NULL_ELEMENTS.contains(&name))
     }
 
@@ -116,7 +98,7 @@ impl Walker<'_> {
         match traits.keeps.and_then(|index| Some((index, call.arguments.get(index)?))) {
             Some((kept, value)) => {
                 let others = call.arguments.iter().enumerate().filter(|(index, _)| *index != kept);
-                others.fold(value.clone(), |flow, (_, other)| flow.with_whole(&other.derived())).with_whole(&call.modifiers)
+                others.fold(value.clone().or_null(), |flow, (_, other)| flow.with_whole(&other.derived())).with_whole(&call.modifiers)
             }
             None => Flow::of(everything(call)),
         }
@@ -205,7 +187,12 @@ impl Walker<'_> {
         let body = self.child_expression(lambda, "body");
         if self.failures != before {
             // Whether there is an element at all decides whether its failure happens.
-            self.found.errors.extend(array.outline().iter().map(|(source, _)| *source));
+            let mut deciding = array.outline();
+            // Whatever looks for an element stops at the first one: what came of those before decides whether the next is come to.
+            if !matches!(name, "array_filter" | "array_transform") {
+                deciding.extend(body.derived());
+            }
+            self.found.errors.extend(deciding.iter().map(|(source, _)| *source));
         }
         let mut rest = Taint::new();
         for argument in generic.iter().skip(1) {
@@ -229,9 +216,6 @@ impl Walker<'_> {
 
     /// What decides whether one of the engine's own functions fails. Nothing where no value can make it fail.
     fn failing_inputs(&self, node: NodeId, call: &Call) -> Option<Taint> {
-        if self.world.guarded && self.makes_size(node, &call.name) {
-            return Some(everything(call));
-        }
         let argument = |index: usize| call.arguments.get(index).cloned().unwrap_or_default();
         match call.name.as_str() {
             // An element may be missing: that is the array's length, not what it holds.
@@ -246,19 +230,14 @@ impl Walker<'_> {
             "bit_and" | "bit_or" | "bit_xor" if self.first_kind(node) == Some(Type::Int64) => return None,
             "date" | "datetime" | "time" | "$extract_date" | "$extract_datetime" if self.is_within_calendar(node, call) => return None,
             "timestamp_trunc" if is_truncated_in_utc(call) => return None,
+            // An interval has no weeks and no quarters.
+            "$extract" if self.first_kind(node) == Some(Type::Interval) && !is_part_of_interval(call) => return Some(everything(call)),
             _ => {}
         }
         match builtin::table().failing(&call.name) {
             Some(failing) if never_fails(failing, &call.literals) => None,
             _ => Some(everything(call)),
         }
-    }
-
-    /// BigQuery fails for values that are too big. By itself that is one failure a job; under a handler it is as many as the script has statements.
-    fn makes_size(&self, node: NodeId, name: &str) -> bool {
-        let chooses = NO_LONGER_THAN_AN_ARGUMENT.contains(&name) || builtin::table().kept(name).is_some();
-        let kind = crate::kind::of(self.tree, node);
-        !chooses && kind.is_none_or(|kind| matches!(kind, Type::String | Type::Bytes | Type::Json | Type::Array(_)))
     }
 
     /// A first or last moment can lie on a day outside of the calendar in another time zone, and which one is the default nobody tells us.
@@ -281,6 +260,11 @@ fn is_utc(zone: Option<&Written>) -> bool {
     zone.is_some_and(|zone| Demand::Utc.is_met_by(zone))
 }
 
+fn is_part_of_interval(call: &Call) -> bool {
+    let part = call.literals.get(1).and_then(Option::as_ref);
+    part.is_some_and(|part| Demand::Unit.is_met_by(part))
+}
+
 /// The same: without a zone it is the default one that the start of the first day is looked for in.
 fn is_truncated_in_utc(call: &Call) -> bool {
     let part = call.literals.get(1).and_then(Option::as_ref);
@@ -298,7 +282,7 @@ fn never_fails(failing: &Failing, literals: &[Option<Written>]) -> bool {
     })
 }
 
-fn literal(tree: &Tree, node: NodeId) -> Option<Written> {
+pub(super) fn literal(tree: &Tree, node: NodeId) -> Option<Written> {
     if tree.kind(node) != "ResolvedLiteral" {
         return None;
     }
@@ -377,11 +361,12 @@ fn builtin(call: &Call) -> Flow {
         // The comparison looks at every part, and its outcome takes all of them away.
         "nullif" => {
             let (value, other) = (argument(0), argument(1));
-            value.to_derived().with_whole(&value.derived()).with_whole(&other.derived())
+            value.to_derived().or_null().with_whole(&value.derived()).with_whole(&other.derived())
         }
         "typeof" => Flow::default(),
         name => match builtin::table().kept(name) {
-            Some(kept) => kept_flow(call, kept).to_chosen(),
+            // Of no rows, and beyond the edge of a window, there is nothing to choose.
+            Some(kept) => kept_flow(call, kept).to_chosen().or_null(),
             None => Flow::of(everything(call)),
         },
     };
@@ -399,7 +384,7 @@ fn counted(argument: &Flow) -> Taint {
 
 /// Some arguments come through, the others only decide.
 fn kept_flow(call: &Call, kept: &builtin::Kept) -> Flow {
-    let mut flow = Flow::absent();
+    let mut flow = Flow::nothing();
     let mut deciding = Taint::new();
     for (index, argument) in call.arguments.iter().enumerate() {
         if kept.keeps(index, call.arguments.len()) {
@@ -415,7 +400,8 @@ fn case(call: &Call) -> Flow {
     let count = call.arguments.len();
     let offset = usize::from(call.name == "$case_with_value");
     let result = |index: usize| index + 1 == count && (count - offset) % 2 == 1 || index >= offset && (index - offset) % 2 == 1;
-    let mut flow = Flow::absent();
+    // Without ELSE it is NULL where nothing fits.
+    let mut flow = if (count - offset) % 2 == 1 { Flow::nothing() } else { Flow::absent() };
     let mut deciding = Taint::new();
     for (index, argument) in call.arguments.iter().enumerate() {
         if result(index) {

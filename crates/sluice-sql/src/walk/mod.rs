@@ -4,6 +4,7 @@ mod expression;
 mod function;
 mod reading;
 mod scan;
+mod sets;
 mod window;
 
 pub(crate) use expression::{cast_is_total, is_narrowing};
@@ -136,9 +137,27 @@ struct Origin {
     index: usize,
 }
 
+/// A column that nothing has looked at yet.
+#[derive(Clone, PartialEq)]
+struct Unread {
+    flow: Flow,
+    origins: Origins,
+    /// It was computed by something that can fail.
+    fallible: bool,
+}
+
+impl Unread {
+    /// Either of two columns.
+    fn join(&mut self, other: &Unread) {
+        self.flow.join(&other.flow);
+        self.origins.extend(other.origins.iter().cloned());
+        self.fallible |= other.fallible;
+    }
+}
+
 #[derive(Clone, Default)]
 struct WithEntry {
-    columns: Vec<(Flow, Origins)>,
+    columns: Vec<Unread>,
     rows: UseSet,
     /// Something in it can fail: whoever decides whether it is read decides that too.
     fails: bool,
@@ -191,19 +210,25 @@ impl<'a> Walker<'a> {
 
     /// The flow of a column by its id. One that nothing has bound is not clear: it is unresolved.
     pub fn column(&mut self, id: i64) -> Flow {
-        let (flow, origins) = self.unread_column(id);
+        let Unread { flow, origins, .. } = self.unread_column(id);
         origins.iter().for_each(|origin| self.touch(origin));
         flow
     }
 
     /// The same, without reading it yet.
-    fn unread_column(&mut self, id: i64) -> (Flow, Origins) {
+    fn unread_column(&mut self, id: i64) -> Unread {
         let origins = self.waiting.get(&id).cloned().unwrap_or_default();
+        let fallible = self.is_fallible(id);
         if let Some(flow) = self.columns.get(&id) {
-            return (flow.clone(), origins);
+            return Unread { flow: flow.clone(), origins, fallible };
         }
         self.unresolved(format!("column {id} has no known source"));
-        (Flow::default(), origins)
+        Unread { flow: Flow::default(), origins, fallible }
+    }
+
+    /// Whether a column was computed by something that can fail.
+    pub fn is_fallible(&self, id: i64) -> bool {
+        self.fallible.contains(&id)
     }
 
     pub fn bind(&mut self, id: i64, flow: Flow) {
@@ -214,6 +239,28 @@ impl<'a> Walker<'a> {
     fn bind_unread(&mut self, id: i64, flow: Flow, origins: Origins) {
         self.waiting.insert(id, origins);
         self.columns.insert(id, flow);
+    }
+
+    /// Binds a column under another id.
+    fn bind_again(&mut self, id: i64, column: Unread) {
+        if column.fallible {
+            self.fallible.insert(id);
+        }
+        self.bind_unread(id, column.flow, column.origins);
+    }
+
+    /// Binds a column that was computed since so many failures had been met.
+    fn bind_computed(&mut self, id: i64, flow: Flow, failures_before: u64) {
+        self.bind_again(id, Unread { flow, origins: Origins::new(), fallible: self.failures != failures_before });
+    }
+
+    /// These columns can be NULL as a whole from here on.
+    fn blank(&mut self, ids: &[i64]) {
+        for id in ids {
+            if let Some(flow) = self.columns.get_mut(id) {
+                flow.made = false;
+            }
+        }
     }
 
     pub fn unresolved(&mut self, what: String) {

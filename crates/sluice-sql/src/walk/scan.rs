@@ -1,6 +1,8 @@
 //! Scans: where rows come from and what decides them.
 
-use super::{Origin, Origins, UseSet, Walker, WithEntry, rows_taint, uses};
+use super::function::literal;
+use super::{Origin, Origins, Unread, UseSet, Walker, rows_taint, uses};
+use crate::builtin::Demand;
 use crate::flow::{Flow, Taint};
 use crate::tree::NodeId;
 use crate::wording::spoken;
@@ -72,8 +74,11 @@ impl Walker<'_> {
         for (id, index) in self.column_ids(node, "column_list").into_iter().zip(indexes) {
             // Names in an answer lie after functions were put in place; positions do not.
             let Some(column) = usize::try_from(index).ok().and_then(|index| bound.columns.get(index)) else { continue };
-            let origin = usize::try_from(index).map(|index| Origin { table: name.to_owned(), index });
-            self.bind_unread(id, column.flow.clone(), origin.into_iter().collect());
+            let place = usize::try_from(index).ok();
+            let origins = place.map(|index| Origin { table: name.to_owned(), index }).into_iter().collect();
+            let fallible = place.is_some_and(|index| bound.fallible.contains(&index));
+            // A row of a table may have been written without it.
+            self.bind_again(id, Unread { flow: column.flow.clone().or_null(), origins, fallible });
             self.bill(bound, column);
         }
         self.found.bill_all(&bound.billed);
@@ -146,6 +151,17 @@ impl Walker<'_> {
             let taint = self.expression(condition).derived();
             rows.extend(uses(&taint, UseKind::Join));
         }
+        // Where one side has no row that fits, its columns are NULL.
+        let padded: &[&str] = match self.tree.enumerator(node, "join_type") {
+            None | Some("INNER") => &[],
+            Some("LEFT") => &["right_scan"],
+            Some("RIGHT") => &["left_scan"],
+            Some(_) => &["left_scan", "right_scan"],
+        };
+        for side in padded {
+            let ids = self.tree.child(node, side).map(|scan| self.column_ids(scan, "column_list")).unwrap_or_default();
+            self.blank(&ids);
+        }
         rows
     }
 
@@ -154,12 +170,16 @@ impl Walker<'_> {
         let mut rows = self.input(node);
         let elements = self.column_ids(node, "element_column_list");
         let mut lengths = Taint::new();
-        for (position, array) in self.tree.children(node, "array_expr_list").into_iter().enumerate() {
+        let arrays = self.tree.children(node, "array_expr_list");
+        let padded = self.tree.boolean(node, "is_outer") || arrays.len() > 1;
+        for (position, array) in arrays.into_iter().enumerate() {
+            let before = self.failures;
             let flow = self.expression(array);
             rows.extend(uses(&flow.outline(), UseKind::Rows));
             lengths.extend(flow.outline());
             if let Some(id) = elements.get(position) {
-                self.bind(*id, flow.element());
+                let element = if padded { flow.element().or_null() } else { flow.element() };
+                self.bind_computed(*id, element, before);
             }
         }
         if let Some(offset) = self.tree.child(node, "array_offset_column").and_then(|holder| self.column_id(holder, "column")) {
@@ -184,6 +204,12 @@ impl Walker<'_> {
         let mut rows = self.input(node);
         self.computed(node, "group_by_list");
         rows.extend(self.group_uses(node));
+        if !self.tree.children(node, "grouping_set_list").is_empty() {
+            // A key that is not of the set is NULL.
+            let keys: Vec<i64> =
+                self.tree.children(node, "group_by_list").into_iter().filter_map(|key| self.column_id(key, "column")).collect();
+            self.blank(&keys);
+        }
         self.computed(node, "aggregate_list");
         let unit = self.privacy_unit(node);
         rows.extend(uses(&unit, UseKind::Group));
@@ -248,6 +274,10 @@ impl Walker<'_> {
             }
             if let Some(collation) = self.tree.child(item, "collation_name") {
                 taint.extend(self.expression(collation).derived());
+                let known = literal(self.tree, collation).is_some_and(|name| Demand::Collation.is_met_by(&name));
+                if !known {
+                    self.can_fail(&taint);
+                }
             }
         }
         taint
@@ -259,142 +289,6 @@ impl Walker<'_> {
             rows.extend(self.deciding(node, field, UseKind::Limit));
         }
         rows
-    }
-
-    fn set_scan(&mut self, node: NodeId) -> UseSet {
-        let operation = self.tree.enumerator(node, "op_type").unwrap_or_default();
-        let outputs = self.column_ids(node, "column_list");
-        let mut flows = vec![(Flow::absent(), Origins::new()); outputs.len()];
-        let mut rows = UseSet::new();
-        for (position, item) in self.tree.children(node, "input_item_list").into_iter().enumerate() {
-            let columns = self.set_item(item, &mut rows);
-            if operation != "UNION_ALL" {
-                for (flow, origins) in &columns {
-                    rows.extend(uses(&flow.derived(), UseKind::Set));
-                    origins.iter().for_each(|origin| self.touch(origin));
-                }
-            }
-            // The right side of EXCEPT takes rows away; its values go nowhere.
-            if position > 0 && operation.starts_with("EXCEPT") {
-                continue;
-            }
-            for ((sum, read), (flow, origins)) in flows.iter_mut().zip(columns) {
-                sum.join(&flow);
-                read.extend(origins);
-            }
-        }
-        for (id, (flow, origins)) in outputs.into_iter().zip(flows) {
-            self.bind_unread(id, flow, origins);
-        }
-        rows
-    }
-
-    fn set_item(&mut self, item: NodeId, rows: &mut UseSet) -> Vec<(Flow, Origins)> {
-        if let Some(scan) = self.tree.child(item, "scan") {
-            rows.extend(self.scan(scan));
-        }
-        self.column_ids(item, "output_column_list").into_iter().map(|id| self.unread_column(id)).collect()
-    }
-
-    /// Walks the recursive term again until nothing new reaches it. Flows only grow and sources are finite, so it ends.
-    fn recursive_scan(&mut self, node: NodeId) -> UseSet {
-        let outputs = self.column_ids(node, "column_list");
-        let distinct = self.tree.enumerator(node, "op_type") != Some("UNION_ALL");
-        let mut rows = UseSet::new();
-        let mut columns = match self.tree.child(node, "non_recursive_term") {
-            Some(term) => self.set_item(term, &mut rows),
-            None => Vec::new(),
-        };
-        if let Some(modifier) = self.tree.child(node, "recursion_depth_modifier") {
-            let depth = self.tree.child(modifier, "recursion_depth_column").and_then(|holder| self.column_id(holder, "column"));
-            if let Some(id) = depth {
-                self.bind(id, Flow::default());
-            }
-            for bound in ["lower_bound", "upper_bound"] {
-                rows.extend(self.deciding(modifier, bound, UseKind::Limit));
-            }
-        }
-        loop {
-            let before = (columns.clone(), rows.clone());
-            self.recursive.push(WithEntry { columns: columns.clone(), rows: rows.clone(), ..WithEntry::default() });
-            if let Some(term) = self.tree.child(node, "recursive_term") {
-                let again = self.set_item(term, &mut rows);
-                for ((sum, read), (flow, origins)) in columns.iter_mut().zip(again) {
-                    sum.join(&flow);
-                    read.extend(origins);
-                }
-            }
-            self.recursive.pop();
-            if before == (columns.clone(), rows.clone()) {
-                break;
-            }
-        }
-        if distinct {
-            for (flow, origins) in &columns {
-                rows.extend(uses(&flow.derived(), UseKind::Set));
-                origins.iter().for_each(|origin| self.touch(origin));
-            }
-        }
-        // Rounds without an end are ended by BigQuery. What decides the rows decides whether they end before.
-        self.can_fail(&rows_taint(&rows));
-        for (id, (flow, origins)) in outputs.into_iter().zip(columns) {
-            self.bind_unread(id, flow, origins);
-        }
-        rows
-    }
-
-    fn recursive_reference(&mut self, node: NodeId) -> UseSet {
-        let Some(entry) = self.recursive.last().cloned() else {
-            self.unresolved("recursive reference outside of its query".to_owned());
-            return UseSet::new();
-        };
-        self.bind_entry(node, entry)
-    }
-
-    /// Names are local: a function that was put in place may use one that the statement uses too.
-    fn with_scan(&mut self, node: NodeId) -> UseSet {
-        let outer = self.with.clone();
-        let rows = self.with_query(node);
-        self.with = outer;
-        rows
-    }
-
-    fn with_query(&mut self, node: NodeId) -> UseSet {
-        for entry in self.tree.children(node, "with_entry_list") {
-            let Some(query) = self.tree.child(entry, "with_subquery") else { continue };
-            let name = self.tree.text(entry, "with_query_name").unwrap_or_default().to_owned();
-            let before = self.failures;
-            let rows = self.scan(query);
-            let columns = self.column_ids(query, "column_list").into_iter().map(|id| self.unread_column(id)).collect();
-            let single = self.single_row(query);
-            self.with.insert(name, WithEntry { columns, rows, fails: self.failures != before, single });
-        }
-        match self.tree.child(node, "query") {
-            Some(query) => self.scan(query),
-            None => UseSet::new(),
-        }
-    }
-
-    fn with_reference(&mut self, node: NodeId) -> UseSet {
-        let name = self.tree.text(node, "with_query_name").unwrap_or_default();
-        let Some(entry) = self.with.get(name).cloned() else {
-            self.unresolved(format!("common table expression `{name}`"));
-            return UseSet::new();
-        };
-        if entry.single {
-            self.single.insert(node);
-        }
-        self.bind_entry(node, entry)
-    }
-
-    fn bind_entry(&mut self, node: NodeId, entry: WithEntry) -> UseSet {
-        for (id, (flow, origins)) in self.column_ids(node, "column_list").into_iter().zip(entry.columns) {
-            self.bind_unread(id, flow, origins);
-        }
-        if entry.fails {
-            self.failures += 1;
-        }
-        entry.rows
     }
 
     fn assert_scan(&mut self, node: NodeId) -> UseSet {
@@ -448,7 +342,7 @@ impl Walker<'_> {
         let indexes = self.tree.integers(node, "column_index_list");
         for (id, index) in self.column_ids(node, "column_list").into_iter().zip(indexes) {
             let forwarded = match (&first_relation, usize::try_from(index)) {
-                (Some(flows), Ok(index)) if traits.forwards_input => Some(flows.get(index).cloned().unwrap_or_default()),
+                (Some(flows), Ok(index)) if traits.forwards_input => Some(flows.get(index).cloned().unwrap_or_default().or_null()),
                 _ => None,
             };
             self.bind(id, forwarded.unwrap_or_else(|| Flow::of(all.clone())));

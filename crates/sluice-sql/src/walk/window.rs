@@ -1,6 +1,8 @@
 //! Scans that compute over groups of rows: analytic functions, samples, PIVOT, UNPIVOT, MATCH_RECOGNIZE.
 
+use super::function::literal;
 use super::{UseSet, Walker, uses};
+use crate::builtin::Written;
 use crate::flow::{Flow, Taint};
 use crate::tree::NodeId;
 use sluice_model::UseKind;
@@ -33,9 +35,10 @@ impl Walker<'_> {
         rows.extend(uses(&keys, UseKind::Window));
         for function in self.tree.children(group, "analytic_function_list") {
             let Some(call) = self.tree.child(function, "expr") else { continue };
+            let before = self.failures;
             let flow = self.expression(call).with_whole(&keys);
             if let Some(id) = self.column_id(function, "column") {
-                self.bind(id, flow);
+                self.bind_computed(id, flow, before);
             }
         }
     }
@@ -59,11 +62,16 @@ impl Walker<'_> {
         uses(&taint, kind).collect()
     }
 
-    /// A number that is written down was looked at before. Any other can be a bad one, and whoever decides whether it is come to is told.
+    /// A good number that is written down cannot fail. Any other can, and then only where it is come to: whoever decides that is told.
     pub(super) fn number(&mut self, node: NodeId, field: &str) -> Taint {
         let Some(number) = self.tree.child(node, field) else { return Taint::new() };
         let taint = self.expression(number).derived();
-        if self.tree.kind(number) != "ResolvedLiteral" {
+        let good = match literal(self.tree, number) {
+            Some(Written::Integer(number)) => number >= 0,
+            Some(Written::Float(number)) => number >= 0.0,
+            _ => false,
+        };
+        if !good {
             self.can_fail(&taint);
         }
         taint
@@ -81,6 +89,7 @@ impl Walker<'_> {
             chosen.extend(self.expression(value).derived());
         }
         rows.extend(uses(&chosen, UseKind::Pivot));
+        let before = self.failures;
         let results: Vec<Flow> = self.tree.children(node, "pivot_expr_list").into_iter().map(|call| self.expression(call)).collect();
         for column in self.tree.children(node, "pivot_column_list") {
             let index = self.tree.integer(column, "pivot_expr_index").and_then(|index| usize::try_from(index).ok());
@@ -88,7 +97,7 @@ impl Walker<'_> {
             if let Some(id) = self.column_id(column, "column") {
                 // A count of the rows that have a value of the FOR column is not a plain count any more.
                 let flow = if chosen.is_empty() { flow.clone() } else { flow.clone().with_whole(&chosen) };
-                self.bind(id, flow);
+                self.bind_computed(id, flow, before);
             }
         }
         rows
@@ -97,7 +106,8 @@ impl Walker<'_> {
     pub(super) fn unpivot_scan(&mut self, node: NodeId) -> UseSet {
         let mut rows = self.input(node);
         let values = self.column_ids(node, "value_column_list");
-        let mut flows = vec![Flow::absent(); values.len()];
+        let before = self.failures;
+        let mut flows = vec![Flow::nothing(); values.len()];
         for argument in self.tree.children(node, "unpivot_arg_list") {
             for (sum, column) in flows.iter_mut().zip(self.tree.children(argument, "column_list")) {
                 let flow = self.expression(column);
@@ -108,7 +118,7 @@ impl Walker<'_> {
             }
         }
         for (id, flow) in values.into_iter().zip(flows) {
-            self.bind(id, flow);
+            self.bind_computed(id, flow, before);
         }
         if let Some(id) = self.column_id(node, "label_column") {
             self.bind(id, Flow::default());
