@@ -141,6 +141,12 @@ impl Changes {
         judged.insert(job.0);
     }
 
+    /// Whether the job that is over read what it was understood by, as far as that is remembered here.
+    pub fn judged(&self, job: Subject) -> Option<bool> {
+        let noted = self.noted();
+        if noted.overtaken.contains(&job.0) { Some(false) } else { noted.undisturbed.contains(&job.0).then_some(true) }
+    }
+
     /// Whether another request was changing what the job opens, at any time since it was understood until it was over.
     pub fn is_overtaken(&self, known: &KnownJob) -> bool {
         let JobWork::Query(work) = &known.work else { return false };
@@ -297,6 +303,7 @@ mod tests {
             work: JobWork::Query(Box::new(work)),
             result_table: None,
             arrived: true,
+            course: crate::job::Course::default(),
         }
     }
 

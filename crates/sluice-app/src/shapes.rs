@@ -2,7 +2,7 @@
 
 use crate::changes::{Disturbed, Resting};
 use crate::gateway::{Gateway, Passage};
-use crate::job::KnownJob;
+use crate::job::{KnownJob, Rested, RestedKind as Kind};
 use crate::record;
 use crate::refusal::Why;
 use sluice_ledger::record::Subject;
@@ -16,17 +16,7 @@ use std::sync::Arc;
 /// A digest of columns, types and texts.
 pub(crate) type Shape = [u8; 32];
 
-const CHANGED: &str = "a table, a view or a function that it reads was changed while it ran";
 const CHANGED_MEANWHILE: &str = "the table was changed while it was read";
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// Not there, or a name with a star.
-    Absent,
-    Model,
-    Routine,
-    Table,
-}
 
 /// What rows of a table itself were decided by.
 pub(crate) struct Reading {
@@ -59,6 +49,15 @@ impl Rest {
         Rest { connection: connection.to_owned(), since_ms, shapes }
     }
 
+    pub fn of(connection: &str, since_ms: u64, rested: impl Iterator<Item = Rested>) -> Rest {
+        let shapes = rested.map(|rested| (rested.name, (rested.kind, rested.shape))).collect();
+        Rest { connection: connection.to_owned(), since_ms, shapes }
+    }
+
+    pub fn rested(&self) -> impl Iterator<Item = Rested> {
+        self.shapes.iter().map(|(name, (kind, shape))| Rested { name: name.clone(), kind: *kind, shape: *shape })
+    }
+
     pub fn is_empty(&self) -> bool {
         self.shapes.is_empty()
     }
@@ -72,12 +71,17 @@ impl Rest {
         self.shapes.get(name).is_some_and(|(kind, _)| matches!(kind, Kind::Model | Kind::Routine))
     }
 
-    fn shape(&self, name: &TableName) -> Option<Shape> {
+    /// It was not there, or is a name with a star.
+    pub fn is_absent(&self, name: &TableName) -> bool {
+        self.shapes.get(name).is_some_and(|(kind, _)| *kind == Kind::Absent)
+    }
+
+    pub fn shape(&self, name: &TableName) -> Option<Shape> {
         self.shapes.get(name).and_then(|(_, shape)| *shape)
     }
 
     /// To look at these once more.
-    fn required(&self, names: &BTreeSet<TableName>) -> Required {
+    pub fn required(&self, names: &BTreeSet<TableName>) -> Required {
         let of = |wanted: Kind| {
             let is = |name: &&TableName| self.shapes.get(*name).is_some_and(|(kind, _)| *kind == wanted);
             names.iter().filter(is).cloned().collect()
@@ -87,9 +91,9 @@ impl Rest {
 }
 
 impl Gateway {
-    /// For whoever asks for rows of a job, by whatever way.
-    pub(crate) fn hold_to_shapes(&self, known: &KnownJob) -> Result<(), Why> {
-        if self.changes.is_overtaken(known) { Err(Why::Drift(CHANGED.to_owned())) } else { Ok(()) }
+    /// Whether it is shaped as it was, when somebody has looked once more.
+    pub(crate) fn is_same_shape(&self, found: &Snapshot, name: &TableName, rest: &Rest) -> bool {
+        shape(found, name) == rest.shape(name) && !self.has_new_labelled(found, name, rest)
     }
 
     /// For rows that were read of a table itself, when they have come: they were decided on before they were read.
@@ -120,21 +124,23 @@ impl Gateway {
         let (may_be_same, mut other): (Vec<Disturbed>, Vec<Disturbed>) = disturbed.into_iter().partition(stayed);
         let names: BTreeSet<TableName> = may_be_same.iter().map(|disturbed| disturbed.name.clone()).collect();
         let found = self.look_anew(&rest.connection, &rest.required(&names)).await;
-        let is_same = |name: &TableName| {
-            let is_shaped = |snapshot: &Snapshot| shape(snapshot, name) == rest.shape(name) && !self.has_new_labelled(snapshot, name, rest);
-            found.as_ref().is_some_and(is_shaped)
-        };
+        let is_same = |name: &TableName| found.as_ref().is_some_and(|found| self.is_same_shape(found, name, rest));
         other.extend(may_be_same.into_iter().filter(|disturbed| !is_same(&disturbed.name)));
         other.into_iter().map(|disturbed| disturbed.name).collect()
     }
 
     /// A job is over: what it read was what it was understood by, or its rows are withheld.
     pub(crate) async fn look_back(&self, known: &KnownJob) {
-        let is_same = match self.changes.rest_of(known.subject) {
+        let is_same = self.is_as_understood(known).await;
+        self.changes.judge(known.subject, is_same);
+    }
+
+    /// As far as it has come.
+    pub(crate) async fn is_as_understood(&self, known: &KnownJob) -> bool {
+        match self.changes.rest_of(known.subject) {
             Some(rest) => self.reshaped(known.subject, &rest).await.is_empty(),
             None => !self.changes.is_overtaken(known),
-        };
-        self.changes.judge(known.subject, is_same);
+        }
     }
 
     /// A request that changed things is over. The catalog reads them anew, and whoever runs beside it is told what was left.
@@ -194,7 +200,7 @@ pub(crate) fn labels_of<'a>(labels: &'a Labels, table: &Table, known: &'a Known)
     columns.flat_map(|column| labels.of(&column, known)).map(|label| label.name.as_str()).collect()
 }
 
-fn is_star(name: &TableName) -> bool {
+pub(crate) fn is_star(name: &TableName) -> bool {
     name.table.ends_with('*')
 }
 
@@ -207,7 +213,7 @@ impl Disturbed {
 }
 
 /// Nothing where nothing is. Data that comes and goes changes none. A star has the columns of the newest table behind it.
-fn shape(snapshot: &Snapshot, name: &TableName) -> Option<Shape> {
+pub(crate) fn shape(snapshot: &Snapshot, name: &TableName) -> Option<Shape> {
     let newest = || snapshot.matching(name).first().map(|table| format!("{:?}", table.columns));
     let table = snapshot.tables.get(name).map(|table| format!("{:?}", Table { etag: String::new(), ..table.clone() }));
     let routine = || snapshot.routines.get(name).map(|routine| format!("{:?}", Routine { etag: String::new(), ..routine.clone() }));
