@@ -4,7 +4,7 @@ use crate::asked::{MethodAsk, Reads, Visit};
 use crate::changes::{Beginning, Changing};
 use crate::decide::{Background, failed};
 use crate::gateway::{Gateway, Passage};
-use crate::job::{JobName, JobWork, KnownJob, Part, owner_of};
+use crate::job::{Course, JobName, JobWork, KnownJob, Part, owner_of};
 use crate::jobs::absent;
 use crate::labels::with_labels;
 use crate::ports::{JobState, Resource, RowsAsk, Upload};
@@ -82,6 +82,7 @@ impl Gateway {
                 work: JobWork::Other,
                 result_table: None,
                 arrived: false,
+                course: Course::default(),
             };
             let running = match upload {
                 Some(upload) => self.begin_with_file(passage, &ask, admission, job, upload).await?,
@@ -124,7 +125,7 @@ impl Gateway {
             let found = self.parts.jobs.find_by_destination(&ask.connection, table).await?;
             let found = found.filter(|known| known.owner == owner);
             let known = found.ok_or_else(|| Why::NotFound { what: refusal::absent(table, false) })?;
-            self.hold_to_shapes(&known)?;
+            self.hold_to_shapes(&known).await?;
             let reads = matches!(ask.name.as_str(), "tables.get" | "tabledata.list");
             return match &known.work {
                 // Rows of a part of a script are told by the part's own name, if at all.

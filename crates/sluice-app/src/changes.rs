@@ -76,6 +76,8 @@ struct Change {
     ended_ms: Option<u64>,
     /// What stood there when it was over, where somebody looked.
     left: Option<Shape>,
+    /// Nobody knows of a change: no gateway was there to see one.
+    unwatched: bool,
 }
 
 /// What others did to a name since something was understood by it.
@@ -94,23 +96,22 @@ impl Changes {
         if let Some(name) = noted.in_use(by, connection, &names).or_else(|| noted.changed_since(by, connection, &routines, since_ms)) {
             return Err(name);
         }
-        if !routines.is_empty() {
-            noted.acting.insert(by.0, Acting { connection: connection.to_owned(), routines });
-        }
-        if names.is_empty() {
-            return Ok(());
-        }
-        for Changing { name, often } in &names {
-            let changes = noted.changes.entry(key(connection, name)).or_default();
-            changes.push(Change { by, name: name.clone(), often: *often, begun_ms: since_ms, ended_ms: None, left: None });
-            forget_oldest(changes);
-        }
-        noted.open.entry(by.0).or_default().extend(names);
-        if noted.changes.len() > NAMES_MAX {
-            let since = since_ms.saturating_sub(REMEMBERED_MILLISECONDS);
-            noted.changes.retain(|_, changes| changes.iter().any(|change| change.ended_ms.is_none_or(|ended| ended >= since)));
-        }
+        noted.take(Beginning { by, connection, changes: names, routines, since_ms });
         Ok(())
+    }
+
+    /// For a job that runs already.
+    pub fn go_on(&self, beginning: Beginning<'_>) {
+        self.noted().take(beginning);
+    }
+
+    /// These may have been changed while no gateway was there, until somebody has looked.
+    pub fn unwatched(&self, by: Subject, connection: &str, names: Vec<TableName>, now_ms: u64) {
+        let mut noted = self.noted();
+        for name in names {
+            noted.add(connection, Change { by, name: name.clone(), often: false, begun_ms: now_ms, ended_ms: None, left: None, unwatched: true });
+            noted.open.entry(by.0).or_default().push(Changing { name, often: false });
+        }
     }
 
     /// What a request rests on that is no job.
@@ -165,6 +166,12 @@ impl Changes {
             judged.clear();
         }
         judged.insert(job.0);
+    }
+
+    /// Whether the job that is over read what it was understood by, as far as that is remembered here.
+    pub fn judged(&self, job: Subject) -> Option<bool> {
+        let noted = self.noted();
+        if noted.overtaken.contains(&job.0) { Some(false) } else { noted.undisturbed.contains(&job.0).then_some(true) }
     }
 
     /// Whether another request was changing what the job opens, at any time since it was understood until it was over.
@@ -224,6 +231,31 @@ impl Drop for Resting {
 }
 
 impl Noted {
+    fn take(&mut self, beginning: Beginning<'_>) {
+        let Beginning { by, connection, changes: names, routines, since_ms } = beginning;
+        if !routines.is_empty() {
+            self.acting.insert(by.0, Acting { connection: connection.to_owned(), routines });
+        }
+        if names.is_empty() {
+            return;
+        }
+        for Changing { name, often } in &names {
+            let (name, often) = (name.clone(), *often);
+            self.add(connection, Change { by, name, often, begun_ms: since_ms, ended_ms: None, left: None, unwatched: false });
+        }
+        self.open.entry(by.0).or_default().extend(names);
+        if self.changes.len() > NAMES_MAX {
+            let since = since_ms.saturating_sub(REMEMBERED_MILLISECONDS);
+            self.changes.retain(|_, changes| changes.iter().any(|change| change.ended_ms.is_none_or(|ended| ended >= since)));
+        }
+    }
+
+    fn add(&mut self, connection: &str, change: Change) {
+        let changes = self.changes.entry(key(connection, &change.name)).or_default();
+        changes.push(change);
+        forget_oldest(changes);
+    }
+
     /// Of these names one by which a job of somebody else's acts.
     fn in_use(&self, by: Subject, connection: &str, names: &[Changing]) -> Option<TableName> {
         let others = self.acting.iter().filter(|(job, acting)| **job != by.0 && acting.connection == connection);
@@ -262,7 +294,9 @@ impl Noted {
 fn are_told_apart(changes: &[&Change]) -> bool {
     let began_within =
         |one: &Change, other: &Change| other.ended_ms.is_none_or(|ended| one.begun_ms < ended) && one.begun_ms >= other.begun_ms;
-    let is_beside = |one: &Change| changes.iter().any(|other| other.by != one.by && began_within(one, other));
+    // Whoever looked at the same thing twice has not changed it twice.
+    let is_other = |one: &Change, other: &Change| other.by != one.by && !(one.unwatched && other.unwatched);
+    let is_beside = |one: &Change| changes.iter().any(|other| is_other(one, other) && began_within(one, other));
     !changes.iter().any(|change| change.name.table.is_empty() || is_beside(change))
 }
 
@@ -277,7 +311,9 @@ fn forget_oldest(changes: &mut Vec<Change>) {
         next.by = if next.by == oldest.by { next.by } else { NOBODY };
         next.begun_ms = next.begun_ms.min(oldest.begun_ms);
         next.ended_ms = next.ended_ms.max(oldest.ended_ms);
-        (next.often, next.left) = (true, None);
+        if !(next.unwatched && oldest.unwatched && next.left == oldest.left) {
+            (next.often, next.left, next.unwatched) = (true, None, false);
+        }
     }
 }
 
@@ -325,7 +361,7 @@ fn key(connection: &str, name: &TableName) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::{JobName, Part, QueryWork};
+    use crate::job::{JobName, Part, QueryWork, Rested, RestedKind};
     use sluice_model::{Analysis, StatementAnalysis};
 
     fn job(number: u8, created_ms: u64, opens: &[&str], creates: &[&str]) -> KnownJob {
@@ -366,6 +402,7 @@ mod tests {
             work: JobWork::Query(Box::new(work)),
             result_table: None,
             arrived: true,
+            course: crate::job::Course::default(),
         }
     }
 
@@ -448,6 +485,33 @@ mod tests {
         };
         check(&["p.d.t"], &[("p.d.t", false)]);
         check(&["p.d.u", "p.d.t", "p.d.t"], &[("p.d.t", true), ("p.d.u", false)]);
+    }
+
+    #[test]
+    fn two_who_look_at_the_same_thing_have_not_changed_it() {
+        let (changes, name) = (Changes::default(), TableName::new("p", "d", "t"));
+        let rested =
+            Rested { name: name.clone(), kind: RestedKind::Table, role: Role::Read, shape: Some([1; 32]), places: None };
+        let rest = Rest::of("c", 0, std::iter::once(rested));
+        let look = |by: u8, left: u8, now_ms: u64| {
+            changes.end(Subject([by; 16]), "c", &BTreeMap::from([(name.clone(), [left; 32])]), now_ms);
+        };
+        let check = |expect: Option<Vec<Shape>>| {
+            let found = changes.disturbed(&rest, &Role::SHOWN, Subject([0; 16]));
+            assert_eq!(found, [Disturbed { name: name.clone(), left: expect }]);
+        };
+        let many = u8::try_from(CHANGES_MAX).unwrap() + 4;
+        (1..=many).for_each(|by| changes.unwatched(Subject([by; 16]), "c", vec![name.clone()], 10));
+        check(Some(Vec::new()));
+        (1..=many).for_each(|by| look(by, 1, 20));
+        check(Some(vec![[1; 32]; usize::from(many)]));
+        // What is forgotten of them says the same.
+        changes.unwatched(Subject([200; 16]), "c", vec![name.clone()], 30);
+        check(Some(vec![[1; 32]; usize::from(many) - 1]));
+        // Somebody who changes it beside them leaves nothing that they could have seen.
+        begin_changes(&changes, Subject([201; 16]), vec![Changing { name: name.clone(), often: false }], 35);
+        look(200, 1, 40);
+        check(None);
     }
 
     #[test]

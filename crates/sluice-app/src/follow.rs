@@ -3,11 +3,12 @@
 use crate::asked::Visit;
 use crate::decide::Admission;
 use crate::gateway::Gateway;
-use crate::job::{JobWork, KnownJob, QueryWork};
+use crate::job::{JobWork, KnownJob, Verdict};
 use crate::labels::is_of_request;
 use crate::ports::{JobState, UpstreamFault, UpstreamFaultKind};
 use crate::record;
 use crate::running::Running;
+use crate::writers::Writing;
 use sluice_identity::Caller;
 use sluice_ledger::record::Subject;
 use sluice_ledger::record::content::{Steps, Totals};
@@ -68,11 +69,7 @@ impl Gateway {
                 Ok(state) => {
                     (failures, refusals) = (0, 0);
                     if state.done {
-                        // Before anybody is told that it is done.
-                        self.look_back(&running.known).await;
-                        self.late_labels(admission).await;
-                        self.settle(&running.known, &state).await;
-                        self.end_changes(running.known.subject, &running.known.connection).await;
+                        self.end_of(&running.known, admission.writing.as_ref(), &state).await;
                     }
                     running.set(state);
                 }
@@ -97,15 +94,24 @@ impl Gateway {
         "completed"
     }
 
+    /// Before anybody is told that it is done. What it was given beyond its permit.
+    pub(crate) async fn end_of(&self, known: &KnownJob, writing: Option<&Writing>, state: &JobState) -> Vec<String> {
+        self.look_back(known).await;
+        let late = self.late_labels(writing).await;
+        self.settle(known, state).await;
+        self.end_changes(known.subject, &known.connection).await;
+        late
+    }
+
     /// What it was given beyond its permit. Whoever cannot keep labels has raised an alarm, and begins nothing more that needs it.
-    async fn late_labels(&self, admission: &Admission) -> Vec<String> {
-        match &admission.writing {
+    async fn late_labels(&self, writing: Option<&Writing>) -> Vec<String> {
+        match writing {
             Some(writing) => self.carry_again(writing).await.unwrap_or_default(),
             None => Vec::new(),
         }
     }
 
-    /// What a job that is done changed.
+    /// What became of a job, as far as it is known.
     pub(crate) async fn settle(&self, known: &KnownJob, state: &JobState) {
         if let JobWork::Query(work) = &known.work {
             let written = work.analysis.statements.iter().flat_map(|statement| &statement.writes).map(|write| &write.table);
@@ -114,13 +120,17 @@ impl Gateway {
             }
         }
         // A result that is withheld is not read as a table either.
-        let is_held_to = |work: &QueryWork| self.hold_to(&known.connection, work, state).is_ok() && self.hold_to_shapes(known).is_ok();
-        let is_shown = match &known.work {
-            JobWork::Query(work) => is_held_to(work),
-            JobWork::Other => true,
+        let (verdict, is_shown) = match &known.work {
+            JobWork::Query(work) => {
+                let verdict = self.judged(known).filter(|_| state.done);
+                let is_held_to = || self.hold_to(&known.connection, work, state).is_ok();
+                (verdict, verdict == Some(Verdict::Undisturbed) && is_held_to())
+            }
+            // It has no rows.
+            JobWork::Other => (state.done.then_some(Verdict::Undisturbed), true),
         };
         let destination = state.destination.clone().filter(|_| is_shown);
-        if let Err(fault) = self.parts.jobs.settle(&known.connection, &state.name, destination).await {
+        if let Err(fault) = self.parts.jobs.settle(&known.connection, &state.name, destination, verdict).await {
             self.parts.alarm.raise(&format!("the book of jobs does not take what became of one: {fault:?}"));
         }
     }
@@ -136,7 +146,7 @@ impl Gateway {
         let mut meta = record::of_job(record::meta(&followed.visit, &followed.connection, outcome, None), &state.name);
         meta.reason = state.error.as_ref().map(|error| error.reason.clone());
         meta.counts.insert("polls".to_owned(), running.polls());
-        meta.resources = self.late_labels(admission).await;
+        meta.resources = self.late_labels(admission.writing.as_ref()).await;
         let totals = Totals::default();
         match (Steps { subject: followed.subject }).completed(&meta, &totals, &record::upstream(state)) {
             Ok(draft) => self.put_outcome_unhurried(draft).await,

@@ -11,6 +11,7 @@ use crate::ports::{Alarm, Catalog, InForce, Jobs, Keys, Machine, SealFault, Seal
 use crate::probing::{Probe, Probes};
 use crate::record;
 use crate::refusal::{Refused, Why};
+use crate::resumed::ResumedJobs;
 use crate::running::{Owing, RunningJobs};
 use crate::session::Sessions;
 use crate::shapes::{Reading, Rest};
@@ -78,6 +79,7 @@ pub struct Gateway {
     pub(crate) places: Places,
     pub(crate) probes: Probes,
     pub(crate) read_sessions: ReadSessions,
+    pub(crate) resumed: ResumedJobs,
     pub(crate) running: RunningJobs,
     pub(crate) sessions: Sessions,
     stopping: watch::Sender<bool>,
@@ -135,6 +137,7 @@ impl Gateway {
             places: Places::of_rows(),
             probes: Probes::default(),
             read_sessions: ReadSessions::default(),
+            resumed: ResumedJobs::default(),
             running: RunningJobs::default(),
             sessions: Sessions::default(),
             stopping: watch::Sender::new(false),

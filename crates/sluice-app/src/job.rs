@@ -2,7 +2,7 @@
 
 use sluice_identity::Caller;
 use sluice_ledger::record::Subject;
-use sluice_model::{Analysis, TableName};
+use sluice_model::{Analysis, Field, Output, TableName};
 use sluice_policy::{Destination, DryRun, Parameter};
 use std::fmt;
 use std::sync::Arc;
@@ -31,6 +31,79 @@ pub struct KnownJob {
     pub result_table: Option<TableName>,
     /// BigQuery took it from the gateway under this name. Until then the name is only claimed: the job that has it may be anybody's.
     pub arrived: bool,
+    pub course: Course,
+}
+
+/// What another process of the gateway needs to go on with a job: the one that began it may end first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Course {
+    /// Who asks BigQuery about it, as decisions name callers.
+    pub caller: String,
+    /// What it was understood by. Nothing where that is more names than are kept, or was not kept yet.
+    pub rest: Option<Vec<Rested>>,
+    /// What it makes another thing that its text does not say.
+    pub changes: Vec<TableName>,
+    pub copied: Option<Copied>,
+    /// The id of the script that it is a part of.
+    pub script: Option<String>,
+    /// Nothing as long as nobody has judged it.
+    pub verdict: Option<Verdict>,
+}
+
+/// Whether a job that is over read what it was understood by. What was overtaken once is withheld for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Overtaken,
+    Undisturbed,
+}
+
+/// A name that a job was understood by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rested {
+    pub name: TableName,
+    pub kind: RestedKind,
+    pub role: RestedRole,
+    /// A digest of its columns, types and texts; nothing of what was not there.
+    pub shape: Option<[u8; 32]>,
+    /// Of what is written by place.
+    pub places: Option<Places>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestedKind {
+    /// Not there, or a name with a star.
+    Absent,
+    Model,
+    Routine,
+    Table,
+}
+
+/// Why a request rests on a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestedRole {
+    /// It made it itself, and opens it afterwards: whatever another makes of it is another thing.
+    Made,
+    /// It goes elsewhere as it is.
+    Moved,
+    Read,
+    /// Columns are written that are there already, by their places.
+    Written,
+}
+
+/// The names of a table's first columns, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Places {
+    pub count: usize,
+    pub digest: [u8; 32],
+}
+
+/// What a job that copies tables brings where: labels go with it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Copied {
+    pub to: TableName,
+    pub columns: Vec<Output>,
+    /// Those that its destination has already and keeps.
+    pub kept: Vec<Field>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -79,13 +79,16 @@ impl Gateway {
     /// A name that was claimed and never confirmed, because the gateway died or was not answered: the job that has it is the caller's only if it
     /// carries the label of the caller's request. Without this whoever sends a job under the name of another's would be told all about that one.
     pub(crate) async fn confirm(&self, known: &KnownJob, state: &JobState) -> Result<(), Why> {
-        if known.arrived {
-            return Ok(());
-        }
-        if !is_of_request(&state.resource.0, known.subject) {
+        if !known.arrived && !is_of_request(&state.resource.0, known.subject) {
             return Err(absent(&known.name));
         }
-        self.settle(known, state).await;
+        // Nobody is told of its end before it is judged.
+        if state.done && self.judge_unwatched(known, state).await {
+            return Ok(());
+        }
+        if !known.arrived {
+            self.settle(known, state).await;
+        }
         Ok(())
     }
 

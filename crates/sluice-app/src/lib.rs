@@ -12,6 +12,7 @@ mod identify;
 mod job;
 mod jobs;
 mod joined;
+mod judged;
 mod labels;
 mod onward;
 mod partition;
@@ -24,6 +25,7 @@ mod record;
 mod refusal;
 mod release;
 mod repeat;
+mod resumed;
 mod running;
 mod script;
 mod session;
@@ -43,7 +45,7 @@ pub use admit::Admitted;
 pub use asked::{Expression, MethodAsk, QueryAsk, Reads, UNKNOWN_METHOD, Visit};
 pub use findings::{FoundSensitive, SAMPLE_BYTES_WAITING_MAX, SAMPLES_WAITING_MAX};
 pub use gateway::{Connection, Gateway, Parts};
-pub use job::{JobName, JobWork, KnownJob, Part, QueryWork, owner_of};
+pub use job::{Copied, Course, JobName, JobWork, KnownJob, Part, Places, QueryWork, Rested, RestedKind, RestedRole, Verdict, owner_of};
 pub use jobs::{JOBS_LISTED_MAX, JobPage};
 pub use joined::JOINED_READ_BYTES_MAX;
 pub use labels::LABEL_PREFIX;
@@ -52,7 +54,7 @@ pub use places::{LONG_ROWS_AT_ONCE_MAX, LONG_ROWS_OF_ONE_MAX, ROWS_AT_ONCE_OF_ON
 pub use ports::{
     Alarm, Asking, BatchSource, Catalog, CatalogFault, CatalogPart, InForce, JobRows, JobState, Jobs, JobsFault, KeepFault, Keys, Machine,
     RawRows, RawSession, Resource, RowBatch, RowShape, RowsAsk, RowsSource, SealFault, Sealer, UPLOAD_HELD_BYTES_MAX,
-    UPLOAD_IDLE_SECONDS_MAX, Upload, Upstream, UpstreamError, UpstreamFault, UpstreamFaultKind,
+    UPLOAD_IDLE_SECONDS_MAX, Unsettled, Upload, Upstream, UpstreamError, UpstreamFault, UpstreamFaultKind,
 };
 pub use query::Results;
 pub use record::hex;

@@ -1,7 +1,7 @@
 //! What the path of a request needs from outside. Each port says what its answer is worth; `crates/sluice/src/compose.rs` alone knows who serves it.
 
 use crate::findings::FoundSensitive;
-use crate::job::{JobName, KnownJob};
+use crate::job::{JobName, KnownJob, Verdict};
 use crate::storage::{AppendSink, AppendSource, StreamAnswer};
 use crate::trail::Ended;
 use bytes::Bytes;
@@ -39,6 +39,10 @@ pub trait Upstream: Send + Sync {
     /// The job, as it stands after at most `patience`; sooner if it is done.
     fn job<'a>(&'a self, permit: &'a Recorded<Permit>, job: &'a JobName, patience: Duration)
     -> Asking<'a, Result<JobState, UpstreamFault>>;
+
+    /// The same for a job of the book's that an earlier process of the gateway was permitted and sent: the one question without a permit, asked in the name of
+    /// the job's caller and put on record as an act of the gateway's own. Nobody is told its answer: by it the gateway knows when to look back and let go.
+    fn sent_before<'a>(&'a self, job: &'a KnownJob) -> Asking<'a, Result<JobState, UpstreamFault>>;
 
     /// Rows of a job that is done, or of the table that the permit's request names.
     fn rows<'a>(&'a self, permit: &'a Recorded<Permit>, rows: &'a RowsAsk) -> Asking<'a, Result<RawRows, UpstreamFault>>;
@@ -336,9 +340,26 @@ pub trait Jobs: Send + Sync {
     /// BigQuery did not take the job: its id and its request id are free again, and nobody owns whatever has that id.
     fn release<'a>(&'a self, connection: &'a str, job: &'a JobName) -> Asking<'a, Result<(), JobsFault>>;
 
-    /// It has arrived, and what became of it. Found from then on; a crash of the machine may lose it: then the job's own labels say whose it is, and
-    /// its result is found by its name alone.
-    fn settle<'a>(&'a self, connection: &'a str, job: &'a JobName, destination: Option<TableName>) -> Asking<'a, Result<(), JobsFault>>;
+    /// It has arrived, and what became of it: where its rows are, and whether they may be shown, once somebody has judged that. Found from then on; a crash
+    /// of the machine may lose it, but not that a job was overtaken, which nothing takes back. What is lost is found out anew: the job's own labels say whose it
+    /// is, and what it was understood by is held against what is there.
+    fn settle<'a>(
+        &'a self,
+        connection: &'a str,
+        job: &'a JobName,
+        destination: Option<TableName>,
+        verdict: Option<Verdict>,
+    ) -> Asking<'a, Result<(), JobsFault>>;
+
+    /// Of the jobs that began since then those that nobody has judged, but for parts of scripts: the newest, at most `jobs_max`.
+    fn unsettled<'a>(&'a self, since_ms: u64, jobs_max: usize) -> Asking<'a, Result<Unsettled, JobsFault>>;
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Unsettled {
+    pub jobs: Vec<Arc<KnownJob>>,
+    /// Jobs that cannot be read, or were more than are wanted.
+    pub left_out: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use crate::asked::{QueryAsk, Visit};
 use crate::changes::{Beginning, Changing, changed};
 use crate::decide::{Admission, Background, failed};
 use crate::gateway::{Gateway, Passage};
-use crate::job::{JobName, JobWork, KnownJob, Part, QueryWork, owner_of};
+use crate::job::{Course, JobName, JobWork, KnownJob, Part, QueryWork, owner_of};
 use crate::joined::result_of_job;
 use crate::labels::{with_ceiling, with_labels};
 use crate::onward::RowsToCome;
@@ -14,6 +14,7 @@ use crate::record;
 use crate::refusal::{self, FormReason, Refused, Why};
 use crate::release::Left;
 use crate::repeat;
+use crate::resumed::course;
 use crate::running::Running;
 use crate::shapes::{Rest, routines_to_act_by};
 use crate::trail::Stage;
@@ -182,6 +183,7 @@ impl Gateway {
     ) -> Result<Arc<Running>, Why> {
         let mut arrived = true;
         if !dry_run {
+            known.course = course(passage, &admission);
             let more = passage.changes.drain(..).map(|name| Changing { name, often: false });
             let changes = changed(&known).into_iter().chain(more).collect();
             let rest = std::mem::take(&mut passage.rest);
@@ -313,7 +315,7 @@ impl Gateway {
             self.complete_later(passage, &state, &Left::default());
             return Ok(of_state(self.told(state, admission.may_tell)));
         }
-        self.hold_to_shapes(&known)?;
+        self.hold_to_shapes(&known).await?;
         self.hold_to(&passage.connection, work, &state)?;
         let rows = RowsAsk::OfJob(rows);
         passage.place = Some(self.places.take(&passage.caller.principal().to_string()).await?);
@@ -433,6 +435,7 @@ fn known_job(passage: &Passage, ask: &QueryAsk, understood: &Understood, now_ms:
         work: JobWork::Query(Box::new(work)),
         result_table: None,
         arrived: false,
+        course: Course::default(),
     }
 }
 

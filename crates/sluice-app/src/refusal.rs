@@ -49,6 +49,8 @@ pub enum Why {
     /// It could not be put on record, so it was not done.
     Recording(AppendFault),
     Sealing(SealFault),
+    /// The gateway was started anew while a job ran, and nobody can say whether what it read is what it was understood by.
+    Unwatched,
     /// The token.
     Unproven(Box<sluice_identity::Refusal>),
 }
@@ -94,6 +96,7 @@ impl Why {
             Why::Recording(_) => "recording",
             Why::Sealing(_) => "sealing",
             Why::Unproven(_) => "unproven",
+            Why::Unwatched => "unwatched",
             Why::Upstream { .. } => "upstream",
         }
     }

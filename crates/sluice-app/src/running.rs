@@ -199,6 +199,7 @@ mod tests {
             work: JobWork::Query(Box::new(work)),
             result_table: None,
             arrived: true,
+            course: crate::job::Course::default(),
         })
     }
 

@@ -3,7 +3,7 @@
 use crate::asked::Visit;
 use crate::decide::{Background, failed};
 use crate::gateway::{Gateway, Passage};
-use crate::job::{JobName, JobWork, KnownJob, Part};
+use crate::job::{Course, JobName, JobWork, KnownJob, Part};
 use crate::jobs::asked;
 use crate::ports::{JobState, JobsFault};
 use crate::refusal::{Refused, Why};
@@ -91,6 +91,7 @@ impl Gateway {
             result_table: None,
             arrived: true,
             work,
+            course: Course { script: Some(script.name.id.clone()), ..script.course.clone() },
             ..script.clone()
         };
         match self.parts.jobs.begin(part).await {

@@ -2,7 +2,8 @@
 
 use crate::changes::{Disturbed, Resting};
 use crate::gateway::{Gateway, Passage};
-use crate::job::KnownJob;
+pub(crate) use crate::job::RestedRole as Role;
+use crate::job::{KnownJob, Places, Rested, RestedKind as Kind};
 use crate::record;
 use crate::refusal::Why;
 use sluice_ledger::record::Subject;
@@ -16,17 +17,7 @@ use std::sync::Arc;
 /// A digest of columns, types and texts.
 pub(crate) type Shape = [u8; 32];
 
-const CHANGED: &str = "a table, a view or a function that it reads was changed while it ran";
 const CHANGED_MEANWHILE: &str = "the table was changed while it was read";
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// Not there, or a name with a star.
-    Absent,
-    Model,
-    Routine,
-    Table,
-}
 
 /// What rows of a table itself were decided by.
 pub(crate) struct Reading {
@@ -34,24 +25,12 @@ pub(crate) struct Reading {
     pub known: Arc<Known>,
 }
 
-/// Why a request rests on a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// It made it itself, and opens it afterwards: whatever another makes of it is another thing.
-    Made,
-    /// It goes elsewhere as it is.
-    Moved,
-    Read,
-    /// Columns are written that are there already, by their places.
-    Written,
-}
-
 impl Role {
-    pub const ALL: [Role; 4] = [Role::Made, Role::Moved, Role::Read, Role::Written];
+    pub(crate) const ALL: [Role; 4] = [Role::Made, Role::Moved, Role::Read, Role::Written];
     /// What of it is in what is written.
-    pub const COPIED: [Role; 3] = [Role::Made, Role::Moved, Role::Read];
+    pub(crate) const COPIED: [Role; 3] = [Role::Made, Role::Moved, Role::Read];
     /// What of it is in what is shown.
-    pub const SHOWN: [Role; 2] = [Role::Made, Role::Read];
+    pub(crate) const SHOWN: [Role; 2] = [Role::Made, Role::Read];
 }
 
 /// What a request was understood by.
@@ -59,29 +38,19 @@ impl Role {
 pub(crate) struct Rest {
     pub connection: String,
     pub since_ms: u64,
-    shapes: BTreeMap<TableName, Rested>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Rested {
-    role: Role,
-    kind: Kind,
-    shape: Option<Shape>,
-    /// Of what is written by place.
-    columns: Vec<String>,
+    rested: BTreeMap<TableName, Rested>,
 }
 
 impl Rest {
     /// How what a request only makes looked before says nothing.
     pub fn new(connection: &str, since_ms: u64, snapshot: &Snapshot, analysis: &Analysis) -> Rest {
-        let (written, made) = (written_only(analysis), made_and_opened(analysis));
-        let mut shapes = BTreeMap::new();
+        let (written, made_names) = (written_only(analysis), made_and_opened(analysis));
+        let mut rested = BTreeMap::new();
         let mut add = |name: &TableName, kind: Kind| {
             let role = if written.contains(name) { written_as(analysis, name) } else { Some(Role::Read) };
-            let columns = |table: &Table| table.columns.iter().map(|column| column.name.to_lowercase()).collect();
-            let columns = snapshot.tables.get(name).filter(|_| role == Some(Role::Written)).map(columns).unwrap_or_default();
-            if let Some(role) = role.filter(|_| !made.contains(name)) {
-                shapes.insert(name.clone(), Rested { role, kind, shape: shape(snapshot, name), columns });
+            let places = snapshot.tables.get(name).filter(|_| role == Some(Role::Written)).map(places);
+            if let Some(role) = role.filter(|_| !made_names.contains(name)) {
+                rested.insert(name.clone(), Rested { name: name.clone(), kind, role, shape: shape(snapshot, name), places });
             }
         };
         snapshot.absent.iter().for_each(|name| add(name, Kind::Absent));
@@ -89,45 +58,55 @@ impl Rest {
         // A function may be called as a table is: then it counts, of which less can be said.
         snapshot.models.keys().for_each(|name| add(name, Kind::Model));
         snapshot.routines.keys().for_each(|name| add(name, Kind::Routine));
-        let made = made.into_iter().map(|name| (name, Rested { role: Role::Made, kind: Kind::Absent, shape: None, columns: Vec::new() }));
-        shapes.extend(made);
-        Rest { connection: connection.to_owned(), since_ms, shapes }
+        let made = |name: TableName| Rested { name, kind: Kind::Absent, role: Role::Made, shape: None, places: None };
+        rested.extend(made_names.into_iter().map(|name| (name.clone(), made(name))));
+        Rest { connection: connection.to_owned(), since_ms, rested }
+    }
+
+    pub fn of(connection: &str, since_ms: u64, rested: impl Iterator<Item = Rested>) -> Rest {
+        Rest { connection: connection.to_owned(), since_ms, rested: rested.map(|rested| (rested.name.clone(), rested)).collect() }
+    }
+
+    pub fn rested(&self) -> impl Iterator<Item = &Rested> {
+        self.rested.values()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.shapes.is_empty()
+        self.rested.is_empty()
     }
 
     pub fn names(&self, roles: &[Role]) -> impl Iterator<Item = &TableName> {
-        self.shapes.iter().filter(|(_, rested)| roles.contains(&rested.role)).map(|(name, _)| name)
+        self.rested.iter().filter(|(_, rested)| roles.contains(&rested.role)).map(|(name, _)| name)
     }
 
     pub fn routines(&self) -> impl Iterator<Item = &TableName> {
-        self.shapes.iter().filter(|(_, rested)| rested.kind == Kind::Routine).map(|(name, _)| name)
+        self.rested.iter().filter(|(_, rested)| rested.kind == Kind::Routine).map(|(name, _)| name)
     }
 
     /// A function or a model.
     pub fn is_code(&self, name: &TableName) -> bool {
-        self.shapes.get(name).is_some_and(|rested| matches!(rested.kind, Kind::Model | Kind::Routine))
+        self.rested.get(name).is_some_and(|rested| matches!(rested.kind, Kind::Model | Kind::Routine))
     }
 
     /// Whether the columns that were there are there still, in their order. Behind them there may be others.
     pub fn keeps_places(&self, name: &TableName, found: &Table) -> bool {
-        let is_same = |rested: &Rested| {
-            let mut places = rested.columns.iter().zip(&found.columns);
-            rested.columns.len() <= found.columns.len() && places.all(|(name, column)| column.name.eq_ignore_ascii_case(name))
-        };
-        self.shapes.get(name).is_some_and(is_same)
+        let were = self.rested.get(name).and_then(|rested| rested.places);
+        were.is_some_and(|were| found.columns.len() >= were.count && were == places_of(found, were.count))
+    }
+
+    /// It was not there, or is a name with a star.
+    pub fn is_absent(&self, name: &TableName) -> bool {
+        self.rested.get(name).is_some_and(|rested| rested.kind == Kind::Absent)
     }
 
     fn shape(&self, name: &TableName) -> Option<Shape> {
-        self.shapes.get(name).and_then(|rested| rested.shape)
+        self.rested.get(name).and_then(|rested| rested.shape)
     }
 
     /// To look at these once more.
-    fn required(&self, names: &BTreeSet<TableName>) -> Required {
+    pub fn required(&self, names: &BTreeSet<TableName>) -> Required {
         let of = |wanted: Kind| {
-            let is = |name: &&TableName| self.shapes.get(*name).is_some_and(|rested| rested.kind == wanted);
+            let is = |name: &&TableName| self.rested.get(*name).is_some_and(|rested| rested.kind == wanted);
             names.iter().filter(is).cloned().collect()
         };
         Required { tables: [of(Kind::Table), of(Kind::Absent)].concat(), routines: of(Kind::Routine), models: of(Kind::Model) }
@@ -135,9 +114,9 @@ impl Rest {
 }
 
 impl Gateway {
-    /// For whoever asks for rows of a job, by whatever way.
-    pub(crate) fn hold_to_shapes(&self, known: &KnownJob) -> Result<(), Why> {
-        if self.changes.is_overtaken(known) { Err(Why::Drift(CHANGED.to_owned())) } else { Ok(()) }
+    /// Whether it is shaped as it was, when somebody has looked once more.
+    pub(crate) fn is_same_shape(&self, found: &Snapshot, name: &TableName, rest: &Rest) -> bool {
+        shape(found, name) == rest.shape(name) && !self.has_new_labelled(found, name, rest)
     }
 
     /// For rows that were read of a table itself, when they have come: they were decided on before they were read.
@@ -168,21 +147,23 @@ impl Gateway {
         let (may_be_same, mut other): (Vec<Disturbed>, Vec<Disturbed>) = disturbed.into_iter().partition(stayed);
         let names: BTreeSet<TableName> = may_be_same.iter().map(|disturbed| disturbed.name.clone()).collect();
         let found = self.look_anew(&rest.connection, &rest.required(&names)).await;
-        let is_same = |name: &TableName| {
-            let is_shaped = |snapshot: &Snapshot| shape(snapshot, name) == rest.shape(name) && !self.has_new_labelled(snapshot, name, rest);
-            found.as_ref().is_some_and(is_shaped)
-        };
+        let is_same = |name: &TableName| found.as_ref().is_some_and(|found| self.is_same_shape(found, name, rest));
         other.extend(may_be_same.into_iter().filter(|disturbed| !is_same(&disturbed.name)));
         other.into_iter().map(|disturbed| disturbed.name).collect()
     }
 
     /// A job is over: what it read was what it was understood by, or its rows are withheld.
     pub(crate) async fn look_back(&self, known: &KnownJob) {
-        let is_same = match self.changes.rest_of(known.subject) {
+        let is_same = self.is_as_understood(known).await;
+        self.changes.judge(known.subject, is_same);
+    }
+
+    /// As far as it has come.
+    pub(crate) async fn is_as_understood(&self, known: &KnownJob) -> bool {
+        match self.changes.rest_of(known.subject) {
             Some(rest) => self.reshaped(known.subject, &rest, &Role::SHOWN).await.is_empty(),
             None => !self.changes.is_overtaken(known),
-        };
-        self.changes.judge(known.subject, is_same);
+        }
     }
 
     /// A request that changed things is over. The catalog reads them anew, and whoever runs beside it is told what was left.
@@ -213,7 +194,7 @@ impl Gateway {
     /// Whether a star means a table now that it did not mean before, with a label.
     fn has_new_labelled(&self, snapshot: &Snapshot, name: &TableName, rest: &Rest) -> bool {
         let (policy, known) = (self.parts.in_force.policy(), self.parts.in_force.known());
-        let is_new = |table: &&Table| !rest.shapes.contains_key(&table.name);
+        let is_new = |table: &&Table| !rest.rested.contains_key(&table.name);
         let mut new = snapshot.matching(name).into_iter().filter(is_new);
         new.any(|table| !labels_of(&policy.labels, table, &known).is_empty())
     }
@@ -271,7 +252,7 @@ fn is_code(kind: &str) -> bool {
 }
 
 /// What of a table that is only written matters while it is written.
-fn written_as(analysis: &Analysis, name: &TableName) -> Option<Role> {
+pub(crate) fn written_as(analysis: &Analysis, name: &TableName) -> Option<Role> {
     let effects = || {
         let writes = analysis.statements.iter().flat_map(|statement| &statement.writes);
         writes.filter(|write| write.table == *name).map(|write| write.effect)
@@ -281,6 +262,16 @@ fn written_as(analysis: &Analysis, name: &TableName) -> Option<Role> {
         return Some(Role::Moved);
     }
     effects().any(by_place).then_some(Role::Written)
+}
+
+fn places(table: &Table) -> Places {
+    places_of(table, table.columns.len())
+}
+
+fn places_of(table: &Table, count: usize) -> Places {
+    let names = table.columns.iter().take(count).flat_map(|column| [column.name.to_lowercase(), "\n".to_owned()]);
+    let digest = record::sha256_of(names.collect::<Vec<_>>().iter().map(|name| name.as_bytes())).0;
+    Places { count, digest }
 }
 
 /// Tables that a statement writes and reads nothing of.
@@ -297,7 +288,7 @@ pub(crate) fn labels_of<'a>(labels: &'a Labels, table: &Table, known: &'a Known)
     columns.flat_map(|column| labels.of(&column, known)).map(|label| label.name.as_str()).collect()
 }
 
-fn is_star(name: &TableName) -> bool {
+pub(crate) fn is_star(name: &TableName) -> bool {
     name.table.ends_with('*')
 }
 
@@ -310,7 +301,7 @@ impl Disturbed {
 }
 
 /// Nothing where nothing is. Data that comes and goes changes none. A star has the columns of the newest table behind it.
-fn shape(snapshot: &Snapshot, name: &TableName) -> Option<Shape> {
+pub(crate) fn shape(snapshot: &Snapshot, name: &TableName) -> Option<Shape> {
     let newest = || snapshot.matching(name).first().map(|table| format!("{:?}", table.columns));
     let table = snapshot.tables.get(name).map(|table| format!("{:?}", Table { etag: String::new(), ..table.clone() }));
     let routine = || snapshot.routines.get(name).map(|routine| format!("{:?}", Routine { etag: String::new(), ..routine.clone() }));

@@ -7,7 +7,7 @@ use crate::shapes::{Rest, Role, labels_of};
 use sluice_ledger::Recorded;
 use sluice_ledger::record::Subject;
 use sluice_model::{ColumnPath, TableName};
-use sluice_policy::{Inherited, Known, Permit, destinations, whole, writes_columns};
+use sluice_policy::{Inherited, Known, Permit, Request, destinations, whole, writes_columns};
 use sluice_sql::Required;
 use sluice_sql::catalog::Snapshot;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,11 +31,17 @@ struct Running {
 
 struct Writer {
     subject: Subject,
-    permit: Arc<Recorded<Permit>>,
+    work: Writes,
     /// With the paths that it names.
     destinations: BTreeMap<TableName, BTreeSet<Vec<String>>>,
     /// What came after its permit was on record.
     late: Mutex<Vec<String>>,
+}
+
+/// What it was permitted, or what is known of that where an earlier process had the permit.
+pub(crate) enum Writes {
+    Permitted(Arc<Recorded<Permit>>),
+    Resumed(Request),
 }
 
 /// One of them, until it is dropped.
@@ -53,10 +59,21 @@ impl Gateway {
             return Ok(None);
         }
         let _alone = self.writers.gate.lock().await;
-        let writing = self.writers.begin(subject, Arc::clone(permit));
+        let writing = self.writers.begin(subject, Writes::Permitted(Arc::clone(permit)));
         // Since the decision something can have come onto what it reads.
         self.carry(subject, permitted.inherited().to_vec(), Some(&writing.writer)).await?;
         Ok(Some(writing))
+    }
+
+    /// For a job that runs already. What came onto its sources while nobody watched goes on now.
+    pub(crate) async fn go_on_writing(&self, subject: Subject, request: Request) -> (Option<Writing>, Result<(), Why>) {
+        if !writes_columns(&request) {
+            return (None, Ok(()));
+        }
+        let _alone = self.writers.gate.lock().await;
+        let writing = self.writers.begin(subject, Writes::Resumed(request));
+        let carried = self.carry(subject, Vec::new(), Some(&writing.writer)).await;
+        (Some(writing), carried)
     }
 
     /// Once more, by what is known when it has written: a person or a policy may have labelled what it read. What it was given beyond its permit.
@@ -71,7 +88,7 @@ impl Gateway {
     pub(crate) async fn carry_into(&self, connection: &str, names: &[TableName]) -> Result<Vec<Inherited>, Why> {
         let is_meant = |table: &TableName| names.iter().any(|name| is_about(table, name));
         let is_disturbed = |writer: &Writer| {
-            let is_there = writer.permit.value().request().connection == connection && writer.destinations.keys().any(is_meant);
+            let is_there = writer.work.request().connection == connection && writer.destinations.keys().any(is_meant);
             let rest = self.changes.rest_of(writer.subject).filter(|_| is_there);
             rest.is_some_and(|rest| !self.changes.disturbed(&rest, &Role::ALL, writer.subject).is_empty())
         };
@@ -124,7 +141,7 @@ impl Gateway {
     /// All that it writes into each table, whatever the column is called.
     fn written_labels(&self, writer: &Writer, known: &Known) -> BTreeMap<TableName, BTreeSet<String>> {
         let mut into: BTreeMap<TableName, BTreeSet<String>> = BTreeMap::new();
-        for carried in self.parts.in_force.policy().carried(writer.permit.value().request(), known) {
+        for carried in self.parts.in_force.policy().carried(writer.work.request(), known) {
             into.entry(carried.inherited.column.table).or_default().insert(carried.inherited.label);
         }
         into
@@ -175,7 +192,7 @@ impl Gateway {
         let policy = self.parts.in_force.policy();
         let mut waiting: Vec<Arc<Writer>> = if is_new { self.writers.all() } else { looked_at.cloned().into_iter().collect() };
         while let Some(writer) = waiting.pop() {
-            let carried = policy.carried(writer.permit.value().request(), &known).into_iter().map(|carried| carried.inherited);
+            let carried = policy.carried(writer.work.request(), &known).into_iter().map(|carried| carried.inherited);
             let new: Vec<Inherited> = carried.filter(|label| known.take(label)).collect();
             if !new.is_empty() {
                 waiting = self.writers.all();
@@ -195,9 +212,9 @@ impl Gateway {
 }
 
 impl Writers {
-    fn begin(&self, subject: Subject, permit: Arc<Recorded<Permit>>) -> Writing {
-        let destinations = destinations(permit.value().request());
-        let writer = Arc::new(Writer { subject, permit, destinations, late: Mutex::default() });
+    fn begin(&self, subject: Subject, work: Writes) -> Writing {
+        let destinations = destinations(work.request());
+        let writer = Arc::new(Writer { subject, work, destinations, late: Mutex::default() });
         let mut running = lock(&self.running);
         running.next += 1;
         let number = running.next;
@@ -207,6 +224,15 @@ impl Writers {
 
     fn all(&self) -> Vec<Arc<Writer>> {
         lock(&self.running).writers.values().cloned().collect()
+    }
+}
+
+impl Writes {
+    fn request(&self) -> &Request {
+        match self {
+            Writes::Permitted(permit) => permit.value().request(),
+            Writes::Resumed(request) => request,
+        }
     }
 }
 

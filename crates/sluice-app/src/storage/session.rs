@@ -195,7 +195,7 @@ impl Gateway {
             known.owner == owner && matches!(&known.work, JobWork::Query(work) if work.part == Part::Whole)
         };
         let known = found.filter(is_shown).ok_or_else(|| Why::NotFound { what: absent(&ask.table, false) })?;
-        self.hold_to_shapes(&known)?;
+        self.hold_to_shapes(&known).await?;
         if !ask.restriction.is_empty() || ask.snapshot.is_some() {
             let text = "the result of a query is read without `row_restriction` and `snapshot_time`: put the condition into the query";
             return Err(Why::Form { reason: FormReason::Unsupported, text: text.to_owned() });

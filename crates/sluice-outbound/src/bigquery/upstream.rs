@@ -9,8 +9,8 @@ use hyper::Method;
 use hyper::header::{self, HeaderValue};
 use serde_json::Value;
 use sluice_app::{
-    AppendSink, AppendSource, Asking, BatchSource, JobName, JobState, RawRows, RawSession, Resource, RowsAsk, StreamAnswer, Upload,
-    Upstream, UpstreamFault, UpstreamFaultKind,
+    AppendSink, AppendSource, Asking, BatchSource, JobName, JobState, KnownJob, RawRows, RawSession, Resource, RowsAsk, StreamAnswer,
+    Upload, Upstream, UpstreamFault, UpstreamFaultKind,
 };
 use sluice_ledger::Recorded;
 use sluice_policy::{DryRun, Estimate, Permit, Request, Sends, Verb};
@@ -50,6 +50,13 @@ impl Upstream for BigQuery {
         Box::pin(async move { self.permitted(permit)?.job(job, patience).await })
     }
 
+    fn sent_before<'a>(&'a self, job: &'a KnownJob) -> Asking<'a, Result<JobState, UpstreamFault>> {
+        Box::pin(async move {
+            let (connection, sends) = (self.known_connection(&job.connection)?, Sends::default());
+            Matter { connection, caller: &job.course.caller, sends: &sends }.job(&job.name, Duration::ZERO).await
+        })
+    }
+
     fn rows<'a>(&'a self, permit: &'a Recorded<Permit>, rows: &'a RowsAsk) -> Asking<'a, Result<RawRows, UpstreamFault>> {
         Box::pin(async move { self.permitted(permit)?.rows(rows).await })
     }
@@ -85,9 +92,11 @@ impl BigQuery {
     }
 
     fn matter<'a>(&self, request: &'a Request, caller: &'a str) -> Result<Matter<'a>, UpstreamFault> {
-        let connection = self.connection(&request.connection).cloned();
-        let connection = connection.ok_or_else(|| unsent(format!("there is no connection `{}`", request.connection)))?;
-        Ok(Matter { connection, caller, sends: &request.sends })
+        Ok(Matter { connection: self.known_connection(&request.connection)?, caller, sends: &request.sends })
+    }
+
+    fn known_connection(&self, name: &str) -> Result<Arc<Connection>, UpstreamFault> {
+        self.connection(name).cloned().ok_or_else(|| unsent(format!("there is no connection `{name}`")))
     }
 }
 

@@ -131,6 +131,10 @@ fn of(why: &Why) -> (u16, String, &'static str, String) {
         Why::Recording(_) => (AGAIN, "the request could not be put on record, so it was not done: try again".to_owned()),
         Why::Sealing(_) => (AGAIN, "the record could not be sealed, so nothing was done: try again".to_owned()),
         Why::Unproven(refusal) => ((401, "authError", "UNAUTHENTICATED"), refusal.public_text("-").0),
+        Why::Unwatched => (
+            ACCESS_DENIED,
+            "rows are withheld: the gateway was started anew while the job ran, and nobody can say whether what it read was changed meanwhile. Send the statement again".to_owned(),
+        ),
         Why::Upstream { fault, told } => return of_upstream(fault, told.as_deref()),
     };
     (code, reason.to_owned(), status, text)

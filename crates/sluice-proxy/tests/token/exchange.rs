@@ -125,6 +125,7 @@ async fn a_late_token_serves_its_callers_own_job_alone() {
         work: JobWork::Other,
         result_table: None,
         arrived: true,
+        course: sluice_app::Course::default(),
     };
     let other = JobName { id: "other".to_owned(), ..name.clone() };
     let late = async |token: &str, connection: &str, job: &JobName| {
@@ -167,6 +168,7 @@ async fn a_late_token_serves_for_an_hour_after_its_job() {
         work: JobWork::Other,
         result_table: None,
         arrived: true,
+        course: sluice_app::Course::default(),
     }));
     let late = async || world.gateway.identify_for_job(&visit(), ana.as_bytes(), "w", &name).await.is_ok();
     world.pass(900 + 3600);

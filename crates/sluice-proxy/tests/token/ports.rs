@@ -2,8 +2,8 @@
 
 use sluice_app::{
     Alarm, AppendSink, AppendSource, Asking, BatchSource, Catalog, CatalogFault, CatalogPart, InForce, JobName, JobState, Jobs, JobsFault,
-    KeepFault, Keys, KnownJob, Machine, RawRows, RawSession, Resource, RowsAsk, SealFault, Sealer, StreamAnswer, Upload, Upstream,
-    UpstreamFault,
+    KeepFault, Keys, KnownJob, Machine, RawRows, RawSession, Resource, RowsAsk, SealFault, Sealer, StreamAnswer, Unsettled, Upload,
+    Upstream, UpstreamFault, Verdict,
 };
 use sluice_identity::{Issuer, KeySet, Reason, Revocations};
 use sluice_ledger::Recorded;
@@ -65,6 +65,10 @@ impl Upstream for Absent {
         panic!("the token door asks for none")
     }
 
+    fn sent_before<'a>(&'a self, _: &'a KnownJob) -> Asking<'a, Result<JobState, UpstreamFault>> {
+        panic!("the token door asks for none")
+    }
+
     fn rows<'a>(&'a self, _: &'a Recorded<Permit>, _: &'a RowsAsk) -> Asking<'a, Result<RawRows, UpstreamFault>> {
         panic!("the token door asks for none")
     }
@@ -123,7 +127,11 @@ impl Jobs for OneJob {
         panic!("the token door asks for none")
     }
 
-    fn settle<'a>(&'a self, _: &'a str, _: &'a JobName, _: Option<TableName>) -> Asking<'a, Result<(), JobsFault>> {
+    fn settle<'a>(&'a self, _: &'a str, _: &'a JobName, _: Option<TableName>, _: Option<Verdict>) -> Asking<'a, Result<(), JobsFault>> {
+        panic!("the token door asks for none")
+    }
+
+    fn unsettled<'a>(&'a self, _: u64, _: usize) -> Asking<'a, Result<Unsettled, JobsFault>> {
         panic!("the token door asks for none")
     }
 }

@@ -1,9 +1,10 @@
 //! A job as text: JSON with a version. What another version wrote is not guessed at: that job is not known.
 
+use super::course::{self, CourseText};
 use super::types::{self, Word};
 use crate::facts::{bytes_of, hexadecimal};
 use serde::{Deserialize, Serialize};
-use sluice_app::{JobName, JobWork, KnownJob, Part, QueryWork};
+use sluice_app::{Course, JobName, JobWork, KnownJob, Part, QueryWork, Verdict};
 use sluice_ledger::record::Subject;
 use sluice_model::{
     Analysis, ColumnPath, Effect, Exposure, Field, How, Output, Read, Refused, StatementAnalysis, TableName, Type, Unresolved, Use,
@@ -20,10 +21,11 @@ pub struct Fate {
     pub location: Option<String>,
     pub result_table: Option<TableName>,
     pub arrived: bool,
+    pub verdict: Option<Verdict>,
 }
 
 /// Project, dataset, table.
-type Table = (String, String, String);
+pub(super) type Table = (String, String, String);
 type Column = (Table, Vec<String>);
 
 #[derive(Serialize, Deserialize)]
@@ -33,6 +35,9 @@ struct FateText {
     location: Option<String>,
     result_table: Option<Table>,
     arrived: bool,
+    /// Of a job that was settled before it was kept: its rows were shown from then on, and still are.
+    #[serde(default)]
+    verdict: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -47,6 +52,9 @@ struct JobText {
     request_id: Option<String>,
     created_ms: u64,
     query: Option<QueryText>,
+    /// Of a job that was written down before it was kept there is none.
+    #[serde(default)]
+    course: Option<CourseText>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -105,7 +113,7 @@ struct StatementText {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct OutputText {
+pub(super) struct OutputText {
     name: String,
     kind: Option<Vec<Word>>,
     exposures: Vec<(Vec<String>, Column, String)>,
@@ -145,6 +153,7 @@ pub fn write(job: &KnownJob) -> Result<Vec<u8>, String> {
         request_id: job.request_id.clone(),
         created_ms: job.created_ms,
         query,
+        course: Some(course::write(&job.course).ok_or("a type of the job is nested too deep")?),
     };
     serde_json::to_vec(&text).map_err(|error| error.to_string())
 }
@@ -154,6 +163,10 @@ pub fn read(text: &[u8], fate: Fate) -> Option<KnownJob> {
     let work = match text.query {
         None => JobWork::Other,
         Some(query) => JobWork::Query(Box::new(read_query(query)?)),
+    };
+    let course = match text.course {
+        None => Course::default(),
+        Some(course) => course::read(course)?,
     };
     Some(KnownJob {
         connection: text.connection,
@@ -165,18 +178,34 @@ pub fn read(text: &[u8], fate: Fate) -> Option<KnownJob> {
         work,
         result_table: fate.result_table,
         arrived: fate.arrived,
+        course: Course { verdict: fate.verdict, ..course },
     })
 }
 
 pub fn write_fate(fate: &Fate) -> Result<Vec<u8>, String> {
     let result_table = fate.result_table.as_ref().map(table);
-    let text = FateText { version: VERSION, location: fate.location.clone(), result_table, arrived: fate.arrived };
+    let verdict = Some(verdict_word(fate.verdict).to_owned());
+    let text = FateText { version: VERSION, location: fate.location.clone(), result_table, arrived: fate.arrived, verdict };
     serde_json::to_vec(&text).map_err(|error| error.to_string())
 }
 
 pub fn read_fate(text: &[u8]) -> Option<Fate> {
     let text: FateText = serde_json::from_slice(text).ok().filter(|text: &FateText| text.version == VERSION)?;
-    Some(Fate { location: text.location, result_table: text.result_table.map(read_table), arrived: text.arrived })
+    let verdict = match &text.verdict {
+        None => text.arrived.then_some(Verdict::Undisturbed),
+        Some(word) => {
+            [None, Some(Verdict::Overtaken), Some(Verdict::Undisturbed)].into_iter().find(|known| verdict_word(*known) == word)?
+        }
+    };
+    Some(Fate { location: text.location, result_table: text.result_table.map(read_table), arrived: text.arrived, verdict })
+}
+
+fn verdict_word(verdict: Option<Verdict>) -> &'static str {
+    match verdict {
+        None => "",
+        Some(Verdict::Overtaken) => "overtaken",
+        Some(Verdict::Undisturbed) => "undisturbed",
+    }
 }
 
 fn write_query(work: &QueryWork) -> Option<QueryText> {
@@ -309,7 +338,7 @@ fn read_reads(reads: Vec<(Table, Vec<String>)>) -> Vec<Read> {
     reads.into_iter().map(|(table, columns)| Read { table: read_table(table), columns }).collect()
 }
 
-fn write_output(output: &Output) -> Option<OutputText> {
+pub(super) fn write_output(output: &Output) -> Option<OutputText> {
     let exposure = |exposure: &Exposure| (exposure.at.clone(), column(&exposure.column), exposure.how.word().to_owned());
     Some(OutputText {
         name: output.name.clone(),
@@ -321,7 +350,7 @@ fn write_output(output: &Output) -> Option<OutputText> {
     })
 }
 
-fn read_output(text: OutputText) -> Option<Output> {
+pub(super) fn read_output(text: OutputText) -> Option<Output> {
     let exposure = |(at, column, word): (Vec<String>, Column, String)| Some(Exposure { at, column: read_column(column), how: how(&word)? });
     let kind: Option<Type> = match text.kind {
         None => None,
@@ -330,11 +359,11 @@ fn read_output(text: OutputText) -> Option<Output> {
     Some(Output { name: text.name, kind, exposures: text.exposures.into_iter().map(exposure).collect::<Option<_>>()? })
 }
 
-fn table(table: &TableName) -> Table {
+pub(super) fn table(table: &TableName) -> Table {
     (table.project.clone(), table.dataset.clone(), table.table.clone())
 }
 
-fn read_table((project, dataset, table): Table) -> TableName {
+pub(super) fn read_table((project, dataset, table): Table) -> TableName {
     TableName { project, dataset, table }
 }
 

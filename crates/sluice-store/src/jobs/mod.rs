@@ -4,6 +4,7 @@
 //! One SQLite file, for all gateways of one machine. It holds no names and no SQL: what is looked up is an HMAC, the rest is encrypted, and the key
 //! to both is wrapped by the master key. `rows` is the file, `form` the text that is encrypted, `veil` the keys, `writer` the one thread that writes.
 
+mod course;
 mod form;
 mod rows;
 #[cfg(test)]
@@ -15,7 +16,7 @@ mod writer;
 use crate::fault::StoreFault;
 use crate::machine::Scribe;
 use rows::Rows;
-use sluice_app::{Asking, JobName, Jobs, JobsFault, KnownJob};
+use sluice_app::{Asking, JobName, JobWork, Jobs, JobsFault, KnownJob, Part, Unsettled, Verdict};
 use sluice_model::TableName;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -84,16 +85,27 @@ impl JobBook {
         &self,
         find: impl FnOnce(&Rows, u64) -> rusqlite::Result<Vec<rows::Kept>> + Send + 'static,
     ) -> Result<Vec<Arc<KnownJob>>, JobsFault> {
+        let opened = |rows: &Rows, veil: &Veil, oldest_ms: u64| {
+            let found = find(rows, oldest_ms).map_err(|error| unavailable(&error.to_string()))?;
+            found.into_iter().map(|kept| veil.open_job(&kept).map(Arc::new)).collect()
+        };
+        self.with_reader(opened).await
+    }
+
+    async fn with_reader<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Rows, &Veil, u64) -> Result<T, JobsFault> + Send + 'static,
+    ) -> Result<T, JobsFault> {
         let oldest_ms = self.veil.oldest_ms(self.limits.age_days_max);
         let (veil, readers) = (Arc::clone(&self.veil), Arc::clone(&self.readers));
         // As many at once as there are connections; the rest wait here, and no thread with them.
         let place = Arc::clone(&readers.places).acquire_owned().await.map_err(|_| unavailable("closed"))?;
         let reading = tokio::task::spawn_blocking(move || {
             let rows = readers.take().map_err(|fault| unavailable(&fault.to_string()))?;
-            let found = find(&rows, oldest_ms).map_err(|error| unavailable(&error.to_string()))?;
+            let found = read(&rows, &veil, oldest_ms)?;
             readers.put(rows);
             drop(place);
-            found.into_iter().map(|kept| veil.open_job(&kept).map(Arc::new)).collect()
+            Ok(found)
         });
         reading.await.map_err(|_| unavailable("a reader died"))?
     }
@@ -169,15 +181,53 @@ impl Jobs for JobBook {
         Box::pin(self.writer.ask(move |told| Work::Release(tag, told)))
     }
 
-    fn settle<'a>(&'a self, connection: &'a str, job: &'a JobName, destination: Option<TableName>) -> Asking<'a, Result<(), JobsFault>> {
+    fn settle<'a>(
+        &'a self,
+        connection: &'a str,
+        job: &'a JobName,
+        destination: Option<TableName>,
+        verdict: Option<Verdict>,
+    ) -> Asking<'a, Result<(), JobsFault>> {
         let settle = Settle {
             job: self.veil.job(connection, &job.project, &job.id),
             connection: connection.to_owned(),
             location: job.location.clone(),
             result_table: destination,
+            verdict,
         };
         Box::pin(self.writer.ask(|told| Work::Settle(settle, told)))
     }
+
+    fn unsettled<'a>(&'a self, since_ms: u64, jobs_max: usize) -> Asking<'a, Result<Unsettled, JobsFault>> {
+        Box::pin(self.with_reader(move |rows, veil, oldest_ms| {
+            let mut found = Unsettled::default();
+            let mut take = |kept: rows::Fated| match veil.open_fate(&kept.job, &kept.fate) {
+                Ok(fate) if fate.verdict.is_some() => Ok(()),
+                Ok(_) if found.jobs.len() < jobs_max => {
+                    let body = rows.body(kept.number)?;
+                    match body.map(|body| veil.open_job(&rows::Kept { job: kept.job, fate: kept.fate, body })) {
+                        Some(Ok(job)) if is_part(&job) => {}
+                        Some(Ok(job)) => found.jobs.push(Arc::new(job)),
+                        Some(Err(_)) => found.left_out += 1,
+                        // Forgotten meanwhile.
+                        None => {}
+                    }
+                    Ok(())
+                }
+                _ => {
+                    found.left_out += 1;
+                    Ok(())
+                }
+            };
+            rows.since(since_ms.max(oldest_ms), &mut take).map_err(|error| unavailable(&error.to_string()))?;
+            Ok(found)
+        }))
+    }
+}
+
+/// It is judged with its script.
+fn is_part(job: &KnownJob) -> bool {
+    matches!(&job.work, JobWork::Query(work) if work.part != Part::Whole)
 }
 
 fn unavailable(text: &str) -> JobsFault {

@@ -60,6 +60,13 @@ pub struct Kept {
     pub body: Vec<u8>,
 }
 
+/// A job without its body.
+pub struct Fated {
+    pub number: i64,
+    pub job: Tag,
+    pub fate: Vec<u8>,
+}
+
 pub struct State {
     pub book: Vec<u8>,
     /// Wrapped.
@@ -209,6 +216,22 @@ impl Rows {
         let jobs_max = i64::try_from(jobs_max).unwrap_or(i64::MAX);
         let found = statement.query_map(params![owner, oldest_ms.cast_signed(), before, jobs_max], kept)?;
         found.collect()
+    }
+
+    /// Those that began since then, the newest first.
+    pub fn since(&self, since_ms: u64, take: &mut dyn FnMut(Fated) -> rusqlite::Result<()>) -> rusqlite::Result<()> {
+        let text = "SELECT number, job, fate FROM jobs WHERE body IS NOT NULL AND created_ms >= ?1 ORDER BY created_ms DESC, number DESC";
+        let mut statement = self.connection.prepare(text)?;
+        let mut found = statement.query([since_ms.cast_signed()])?;
+        while let Some(row) = found.next()? {
+            take(Fated { number: row.get(0)?, job: row.get(1)?, fate: row.get(2)? })?;
+        }
+        Ok(())
+    }
+
+    pub fn body(&self, number: i64) -> rusqlite::Result<Option<Vec<u8>>> {
+        let text = "SELECT body FROM jobs WHERE number = ?1 AND body IS NOT NULL";
+        self.connection.prepare(text)?.query_row([number], |row| row.get(0)).optional()
     }
 
     fn one(&self, text: &str, tag: &Tag, oldest_ms: u64) -> rusqlite::Result<Option<Kept>> {

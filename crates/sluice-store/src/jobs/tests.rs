@@ -4,7 +4,7 @@ use super::form::{self, Fate};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use sluice_app::{JobName, JobWork, KnownJob, Part, QueryWork};
+use sluice_app::{Copied, Course, JobName, JobWork, KnownJob, Part, Places, QueryWork, Rested, RestedKind, RestedRole, Verdict};
 use sluice_ledger::record::Subject;
 use sluice_model::{
     Analysis, ColumnPath, Effect, Exposure, Field, How, Output, Read, Refused, StatementAnalysis, TableName, Type, Unresolved, Use,
@@ -184,11 +184,60 @@ fn work() -> impl Strategy<Value = QueryWork> {
     })
 }
 
+fn course() -> impl Strategy<Value = Course> {
+    let kinds = vec![RestedKind::Absent, RestedKind::Model, RestedKind::Routine, RestedKind::Table];
+    let roles = vec![RestedRole::Made, RestedRole::Moved, RestedRole::Read, RestedRole::Written];
+    let digest = any::<[u8; 32]>;
+    let places = option::of((0..10_000_usize, digest()).prop_map(|(count, digest)| Places { count, digest }));
+    let rested = (table(), prop::sample::select(kinds), prop::sample::select(roles), option::of(digest()), places);
+    let rested = rested.prop_map(|(name, kind, role, shape, places)| Rested { name, kind, role, shape, places });
+    let rest = option::of(vec(rested, 0..4));
+    let fields = vec((name(), kind()).prop_map(|(name, kind)| Field { name, kind }), 0..3);
+    let dry_run = (option::of(name()), option::of(any::<u64>()), vec(table(), 0..3), vec(table(), 0..3), option::of(fields)).prop_map(
+        |(statement_type, bytes, referenced_tables, referenced_routines, schema)| DryRun {
+            statement_type,
+            bytes,
+            referenced_tables,
+            referenced_routines,
+            schema,
+        },
+    );
+    let parts = (
+        name(),
+        vec(parameter, 0..3),
+        option::of((name(), name())),
+        option::of(destination),
+        analysis,
+        option::of(dry_run),
+        prop::sample::select(vec![Part::Whole, Part::Shown, Part::Unshown]),
+    );
+    parts.prop_map(|(text, parameters, default_dataset, destination, analysis, dry_run, part)| QueryWork {
+        text,
+        parameters,
+        default_dataset,
+        destination,
+        analysis,
+        dry_run,
+        part,
+    })
+}
+
+fn course() -> impl Strategy<Value = Course> {
+    let kinds = vec![RestedKind::Absent, RestedKind::Model, RestedKind::Routine, RestedKind::Table];
+    let rested = (table(), prop::sample::select(kinds), option::of(any::<[u8; 32]>()));
+    let rest = option::of(vec(rested.prop_map(|(name, kind, shape)| Rested { name, kind, shape }), 0..4));
+    let fields = vec((name(), kind()).prop_map(|(name, kind)| Field { name, kind }), 0..3);
+    let copied = option::of((table(), vec(output(), 0..3), fields).prop_map(|(to, columns, kept)| Copied { to, columns, kept }));
+    let verdict = option::of(prop::sample::select(vec![Verdict::Overtaken, Verdict::Undisturbed]));
+    (name(), rest, vec(table(), 0..3), copied, option::of(name()), verdict)
+        .prop_map(|(caller, rest, changes, copied, script, verdict)| Course { caller, rest, changes, copied, script, verdict })
+}
+
 fn job() -> impl Strategy<Value = KnownJob> {
     let name_of = (name(), option::of(name()), name()).prop_map(|(project, location, id)| JobName { project, location, id });
     let work = prop_oneof![Just(JobWork::Other), work().prop_map(|work| JobWork::Query(Box::new(work)))];
-    (name(), name_of, name(), any::<[u8; 16]>(), option::of(name()), any::<u64>(), work, (option::of(table()), any::<bool>())).prop_map(
-        |(connection, name, owner, subject, request_id, created_ms, work, (result_table, arrived))| KnownJob {
+    (name(), name_of, name(), any::<[u8; 16]>(), option::of(name()), any::<u64>(), work, (option::of(table()), any::<bool>(), course()))
+        .prop_map(|(connection, name, owner, subject, request_id, created_ms, work, (result_table, arrived, course))| KnownJob {
             connection,
             name,
             owner,
@@ -198,8 +247,8 @@ fn job() -> impl Strategy<Value = KnownJob> {
             work,
             result_table,
             arrived,
-        },
-    )
+            course,
+        })
 }
 
 proptest! {
@@ -207,7 +256,7 @@ proptest! {
     fn any_job_comes_back_equal(job in job()) {
         let text = form::write(&job).unwrap();
         let (location, result_table) = (job.name.location.clone(), job.result_table.clone());
-        let fate = form::write_fate(&Fate { location, result_table, arrived: job.arrived }).unwrap();
+        let fate = form::write_fate(&Fate { location, result_table, arrived: job.arrived, verdict: job.course.verdict }).unwrap();
         let fate = form::read_fate(&fate).unwrap();
         prop_assert_eq!(form::read(&text, fate), Some(job));
     }
@@ -230,6 +279,7 @@ fn nested(levels: usize) -> KnownJob {
         work: JobWork::Query(Box::new(work)),
         result_table: None,
         arrived: false,
+        course: Course::default(),
     }
 }
 
@@ -239,6 +289,23 @@ fn depth_is_limited_and_below_that_no_matter() {
     let text = form::write(&deepest).unwrap();
     assert_eq!(form::read(&text, Fate::default()), Some(deepest));
     assert!(form::write(&nested(super::types::TYPE_LEVELS_MAX + 1)).is_err_and(|text| text.contains("too deep")));
+}
+
+/// As it was written before a verdict was kept.
+#[test]
+fn a_job_that_was_settled_before_verdicts_were_kept_is_judged() {
+    let check = |arrived: bool, expect: Option<Verdict>| {
+        let fate = format!(r#"{{"version":1,"location":"us","result_table":null,"arrived":{arrived}}}"#);
+        assert_eq!(form::read_fate(fate.as_bytes()).map(|fate| fate.verdict), Some(expect), "{fate}");
+    };
+    check(true, Some(Verdict::Undisturbed));
+    check(false, None);
+    let text = String::from_utf8(form::write(&nested(2)).unwrap()).unwrap();
+    let (before, _) = text.split_once(",\"course\"").unwrap();
+    assert_eq!(form::read(format!("{before}}}").as_bytes(), Fate::default()), Some(nested(2)));
+    let fate = String::from_utf8(form::write_fate(&Fate::default()).unwrap()).unwrap();
+    assert_eq!(form::read_fate(fate.as_bytes()), Some(Fate::default()));
+    assert_eq!(form::read_fate(fate.replace("\"verdict\":\"\"", "\"verdict\":\"fine\"").as_bytes()), None);
 }
 
 #[test]

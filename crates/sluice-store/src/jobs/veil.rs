@@ -86,7 +86,8 @@ impl Veil {
     pub fn seal_job(&self, job: &KnownJob) -> Result<NewRow, JobsFault> {
         let tag = self.job(&job.connection, &job.name.project, &job.name.id);
         let owner = self.owner(&job.owner, &job.name.project);
-        let fate = Fate { location: job.name.location.clone(), result_table: job.result_table.clone(), arrived: job.arrived };
+        let (location, result_table) = (job.name.location.clone(), job.result_table.clone());
+        let fate = Fate { location, result_table, arrived: job.arrived, verdict: job.course.verdict };
         let body = form::write(job).map_err(|text| unavailable(&text))?;
         if body.len() > JOB_BYTES_MAX {
             return Err(unavailable(&format!("a job of more than {JOB_BYTES_MAX} bytes")));

@@ -6,7 +6,7 @@ use super::veil::{Part, Veil};
 use super::{JobLimits, unavailable};
 use crate::fault::StoreFault;
 use rusqlite::TransactionBehavior;
-use sluice_app::JobsFault;
+use sluice_app::{JobsFault, Verdict};
 use sluice_model::TableName;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -33,6 +33,7 @@ pub struct Settle {
     pub connection: String,
     pub location: Option<String>,
     pub result_table: Option<TableName>,
+    pub verdict: Option<Verdict>,
 }
 
 /// The file is closed when it is dropped: whoever opens or moves it next finds no thread that still tidies up behind it.
@@ -102,8 +103,10 @@ impl Thread {
     /// All in one transaction. An error is everybody's; that an id is taken is not an error.
     fn write_all(&mut self, batch: &[Work]) -> rusqlite::Result<Vec<Result<(), JobsFault>>> {
         let oldest_ms = self.veil.oldest_ms(self.limits.age_days_max);
-        // A job is on the disk before it is sent. Where its result lies only has to be found from now on; the next sync takes it along.
-        self.rows.sync_each(batch.iter().any(|work| matches!(work, Work::Begin(_))))?;
+        // A job is on the disk before it is sent, and that its rows are withheld before anybody is told of its end. Where its result lies only has to be found
+        // from now on; the next sync takes it along.
+        let is_awaited = |work: &Work| matches!(work, Work::Begin(_) | Work::Settle(Settle { verdict: Some(Verdict::Overtaken), .. }, _));
+        self.rows.sync_each(batch.iter().any(is_awaited))?;
         // Dropped without its commit, it changes nothing.
         let transaction = rusqlite::Transaction::new_unchecked(&self.rows.connection, TransactionBehavior::Immediate)?;
         self.rows.forget_aged(oldest_ms)?;
@@ -149,7 +152,9 @@ impl Thread {
         let Some(before) = self.rows.fate(&settle.job)? else { return Ok(Ok(())) };
         let sealed = self.veil.open_fate(&settle.job, &before).and_then(|before| {
             let location = settle.location.clone().or(before.location);
-            let fate = Fate { location, result_table: settle.result_table.clone().or(before.result_table), arrived: true };
+            let is_overtaken = before.verdict == Some(Verdict::Overtaken);
+            let verdict = if is_overtaken { before.verdict } else { settle.verdict.or(before.verdict) };
+            let fate = Fate { location, result_table: settle.result_table.clone().or(before.result_table), arrived: true, verdict };
             self.veil.seal(&settle.job, Part::Fate, form::write_fate(&fate).map_err(|text| unavailable(&text))?)
         });
         let destination = settle.result_table.as_ref().map(|table| self.veil.destination(&settle.connection, table));

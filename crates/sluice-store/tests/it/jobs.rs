@@ -2,7 +2,7 @@
 
 use crate::world::{NOON_MS, ORIGIN, TestMachine, both_masters, new_master, old_master, subject};
 use proptest::prelude::*;
-use sluice_app::{JobName, JobWork, Jobs, JobsFault, KnownJob, QueryWork};
+use sluice_app::{Course, JobName, JobWork, Jobs, JobsFault, KnownJob, QueryWork, Verdict};
 use sluice_ledger::keyring::MasterKey;
 use sluice_model::{Analysis, Output, StatementAnalysis, TableName, Type};
 use sluice_policy::Parameter;
@@ -70,6 +70,7 @@ fn job(owner: &str, id: &str, request_id: Option<&str>) -> KnownJob {
         work: JobWork::Query(Box::new(work)),
         result_table: None,
         arrived: false,
+        course: Course::default(),
     }
 }
 
@@ -86,9 +87,9 @@ fn a_restart_forgets_nothing() {
         assert_eq!(book.begin(ana.clone()).await, Ok(()));
         assert_eq!(book.find("connection-of-jobs", &name("one")).await, Ok(Some(Arc::new(ana.clone()))));
         let placed = JobName { location: Some("eu".to_owned()), ..name("one") };
-        assert_eq!(book.settle("connection-of-jobs", &placed, Some(result(1))).await, Ok(()));
+        assert_eq!(book.settle("connection-of-jobs", &placed, Some(result(1)), None).await, Ok(()));
         // What became of it is not undone by who knows less.
-        assert_eq!(book.settle("connection-of-jobs", &name("one"), None).await, Ok(()));
+        assert_eq!(book.settle("connection-of-jobs", &name("one"), None, None).await, Ok(()));
         drop(book);
         let book = JobBook::open(&path, &scribe, JobLimits::default()).unwrap();
         let settled = Some(Arc::new(KnownJob { name: placed.clone(), result_table: Some(result(1)), arrived: true, ..ana.clone() }));
@@ -121,7 +122,7 @@ fn what_was_answered_is_on_the_disk() {
         for number in 0..20 {
             let id = format!("j{number}");
             book.begin(job("ana", &id, None)).await.unwrap();
-            book.settle("connection-of-jobs", &name(&id), Some(result(number))).await.unwrap();
+            book.settle("connection-of-jobs", &name(&id), Some(result(number)), None).await.unwrap();
             let image = tempfile::tempdir().unwrap();
             for suffix in ["", "-wal"] {
                 let copied =
@@ -172,7 +173,7 @@ fn the_files_hold_no_name_and_no_statement() {
         for number in 0..50 {
             let id = format!("id-of-job-{number}");
             book.begin(job("ana-of-jobs", &id, Some(&format!("request-of-job-{number}")))).await.unwrap();
-            book.settle("connection-of-jobs", &name(&id), Some(result(number))).await.unwrap();
+            book.settle("connection-of-jobs", &name(&id), Some(result(number)), None).await.unwrap();
         }
     });
     let look = || {
@@ -335,7 +336,7 @@ proptest! {
                     }
                     Step::Settle { id, table } => {
                         let placed = JobName { location: Some("eu".to_owned()), ..name(&format!("j{id}")) };
-                        prop_assert_eq!(open.settle("connection-of-jobs", &placed, table.map(result)).await, Ok(()));
+                        prop_assert_eq!(open.settle("connection-of-jobs", &placed, table.map(result), None).await, Ok(()));
                         if let Some(known) = naive.iter_mut().find(|known| known.name.id == placed.id) {
                             known.name = placed;
                             known.arrived = true;
@@ -367,6 +368,52 @@ proptest! {
     }
 }
 
+/// Whoever was withheld stays so; and what nobody has judged is found when the gateway starts.
+#[test]
+fn a_verdict_is_kept_and_what_has_none_is_found() {
+    let Made { path, machine, scribe, _folder } = made();
+    runtime().block_on(async {
+        let book = JobBook::open(&path, &scribe, JobLimits::default()).unwrap();
+        for id in ["shown", "withheld", "told", "open"] {
+            book.begin(job("ana", id, None)).await.unwrap();
+        }
+        let mut part = job("ana", "part", None);
+        if let JobWork::Query(work) = &mut part.work {
+            work.part = sluice_app::Part::Shown;
+        }
+        book.begin(part).await.unwrap();
+        let late = KnownJob { created_ms: NOON_MS + 10, ..job("ana", "late", None) };
+        book.begin(late).await.unwrap();
+        let settle = async |id: &str, verdict: Option<Verdict>| book.settle("connection-of-jobs", &name(id), None, verdict).await.unwrap();
+        settle("shown", Some(Verdict::Undisturbed)).await;
+        settle("withheld", Some(Verdict::Undisturbed)).await;
+        settle("withheld", Some(Verdict::Overtaken)).await;
+        settle("withheld", Some(Verdict::Undisturbed)).await;
+        settle("withheld", None).await;
+        // It arrived, and runs.
+        settle("told", None).await;
+        drop(book);
+        let book = JobBook::open(&path, &scribe, JobLimits::default()).unwrap();
+        let verdict = async |id: &str| book.find("connection-of-jobs", &name(id)).await.unwrap().unwrap().course.verdict;
+        assert_eq!(verdict("shown").await, Some(Verdict::Undisturbed));
+        assert_eq!(verdict("withheld").await, Some(Verdict::Overtaken));
+        assert_eq!((verdict("told").await, verdict("open").await), (None, None));
+        let check = async |since_ms: u64, jobs_max: usize, expect: (&[&str], usize)| {
+            let found = book.unsettled(since_ms, jobs_max).await.unwrap();
+            assert_eq!((ids(&found.jobs).as_slice(), found.left_out), expect, "{since_ms} {jobs_max}");
+        };
+        check(NOON_MS, 10, (&["late", "open", "told"], 0)).await;
+        check(NOON_MS + 1, 10, (&["late"], 0)).await;
+        check(NOON_MS + 11, 10, (&[], 0)).await;
+        // Also a part, which is not looked into any more.
+        check(NOON_MS, 1, (&["late"], 3)).await;
+        rusqlite::Connection::open(&path).unwrap().execute("UPDATE jobs SET body = fate WHERE number = 4", []).unwrap();
+        check(NOON_MS, 10, (&["late", "told"], 1)).await;
+        machine.pass(201 * DAY_MS);
+        check(NOON_MS, 10, (&[], 0)).await;
+    });
+}
+
 /// A name that BigQuery did not take is free again, with its request id; one that it took is not only claimed any more.
 #[test]
 fn a_claim_is_released_or_becomes_a_job() {
@@ -382,7 +429,7 @@ fn a_claim_is_released_or_becomes_a_job() {
         assert_eq!(book.find("connection-of-jobs", &name("one")).await, Ok(None));
         assert_eq!(book.find_by_request_id(&ana.owner, "project-of-jobs", "r").await, Ok(None));
         assert_eq!(book.begin(ana).await, Ok(()));
-        assert_eq!(book.settle("connection-of-jobs", &name("one"), None).await, Ok(()));
+        assert_eq!(book.settle("connection-of-jobs", &name("one"), None, None).await, Ok(()));
         drop(book);
         let book = JobBook::open(&path, &scribe, JobLimits::default()).unwrap();
         assert!(book.find("connection-of-jobs", &name("one")).await.unwrap().is_some_and(|known| known.arrived));

@@ -81,6 +81,7 @@ pub async fn run_until(composed: Composed, open: Open, stop: impl Future<Output 
     let watch = Arc::clone(&composed.watch);
     watch.take_panics();
     watch.look_at_connections(open.counts());
+    composed.gateway.take_up().await.map_err(|why| Failure::new(format!("jobs that run cannot be taken up: {}", why.word())))?;
     let metrics = Metrics::open(&composed).await?;
     let traces = watch.send_traces();
     let [plain, tls] = [open.plain_address(), open.tls_address()].map(|address| json!(address));

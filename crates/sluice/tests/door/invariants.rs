@@ -39,7 +39,9 @@ pub fn of_warehouse_log(log: &[Value], records: &[Record]) -> Vec<String> {
             "jobs.get" | "jobs.getQueryResults" => {
                 // A list looks at every job that was ever begun, also at one that a kill kept from being sent.
                 let is_listed = admitted.iter().any(|record| record.api() == "bigquery.jobs.list" && is_just_before(record, at_ms));
-                last_part(target).is_some_and(|id| jobs.contains(id)) || is_repeated || is_listed
+                // A start looks at every job that may still run, also at such a one.
+                let is_taken_up = entry["status"] == 404 && records.iter().any(|record| is_taking_up(record) && record.time_ms <= at_ms);
+                last_part(target).is_some_and(|id| jobs.contains(id)) || is_repeated || is_listed || is_taken_up
             }
             method if OF_THE_GATEWAY.contains(&method) => true,
             _ => {
@@ -165,6 +167,11 @@ fn is_labelled(entry: &Value, records: &[Record], at_ms: u64) -> bool {
             permits && record.subject.as_deref() == Some(subject) && record.time_ms <= at_ms
         })
     })
+}
+
+/// A start of the gateway that goes on with jobs of the process before it.
+pub fn is_taking_up(record: &Record) -> bool {
+    record.kind == Kind::AdminAction && record.text("meta/what") == Some("jobs that ran over a start are followed again")
 }
 
 /// The time that a list takes.

@@ -100,6 +100,8 @@ mod report;
 #[cfg(test)]
 mod reshaped;
 #[cfg(test)]
+mod restarted;
+#[cfg(test)]
 mod scanned;
 #[cfg(test)]
 mod shaped;

@@ -41,6 +41,7 @@ fn each_refusal_has_its_shape() {
     check(form(FormReason::TooLarge), 413, "requestTooLarge", "INVALID_ARGUMENT", "`x` is wrong");
     check(Why::NotFound { what: "job p:j".to_owned() }, 404, "notFound", "NOT_FOUND", "Not found: job p:j");
     check(Why::Drift("CANARY".to_owned()), 403, "accessDenied", "PERMISSION_DENIED", "Send the statement again");
+    check(Why::Unwatched, 403, "accessDenied", "PERMISSION_DENIED", "started anew while the job ran");
     let other = |found: Difference| Why::Drift(found.to_string());
     let typed = other(Difference::Column { position: 0, ours: "CANARY".to_owned(), theirs: "CANARY".to_owned() });
     check(typed, 403, "accessDenied", "PERMISSION_DENIED", "columns of other types");
@@ -141,6 +142,7 @@ fn refusals_are_not_repeated_by_clients() {
         form(FormReason::Duplicate),
         Why::NotFound { what: "x".to_owned() },
         Why::Drift(String::new()),
+        Why::Unwatched,
         Why::Masking(MaskFault::Unfit),
         Why::Masking(MaskFault::Shape),
         upstream(UpstreamFaultKind::Credential, "", None),

@@ -2,8 +2,8 @@
 
 use super::Watch;
 use sluice_app::{
-    AppendSink, AppendSource, Asking, BatchSource, JobName, JobState, RawRows, RawSession, Resource, RowsAsk, StreamAnswer, Upload,
-    Upstream, UpstreamFault,
+    AppendSink, AppendSource, Asking, BatchSource, JobName, JobState, KnownJob, RawRows, RawSession, Resource, RowsAsk, StreamAnswer,
+    Upload, Upstream, UpstreamFault,
 };
 use sluice_ledger::Recorded;
 use sluice_policy::{DryRun, Estimate, Permit};
@@ -45,6 +45,10 @@ impl<U: Upstream> Upstream for WatchedUpstream<U> {
         patience: Duration,
     ) -> Asking<'a, Result<JobState, UpstreamFault>> {
         Box::pin(self.watched("job", self.upstream.job(permit, job, patience)))
+    }
+
+    fn sent_before<'a>(&'a self, job: &'a KnownJob) -> Asking<'a, Result<JobState, UpstreamFault>> {
+        Box::pin(self.watched("job", self.upstream.sent_before(job)))
     }
 
     fn rows<'a>(&'a self, permit: &'a Recorded<Permit>, rows: &'a RowsAsk) -> Asking<'a, Result<RawRows, UpstreamFault>> {
