@@ -7,6 +7,7 @@ mod scan;
 mod window;
 
 pub(crate) use expression::{cast_is_total, is_narrowing};
+pub(crate) use scan::sorted_by;
 
 use crate::engine::Engine;
 use crate::flow::{Flow, Source, SourceSet, Sources, Taint};
@@ -62,6 +63,10 @@ pub(crate) struct Found {
     pub reads_files: bool,
     pub reads: Reads,
     pub billed: Billed,
+    /// Sources of everything that was listed or computed with: how much is read and how long it takes depends on them.
+    pub weighed: SourceSet,
+    /// The time at which it runs is in it.
+    pub reads_clock: bool,
     pub routines: BTreeSet<String>,
     pub unresolved: BTreeSet<String>,
 }
@@ -115,6 +120,8 @@ impl Found {
         self.routines.extend(other.routines);
         self.unresolved.extend(other.unresolved);
         self.reads_files |= other.reads_files;
+        self.reads_clock |= other.reads_clock;
+        self.weighed.extend(other.weighed);
         self.reads.compound.extend(other.reads.compound);
         for (table, columns) in other.reads.columns {
             self.reads.columns.entry(table).or_default().extend(columns);
