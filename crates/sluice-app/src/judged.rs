@@ -81,7 +81,8 @@ pub(crate) fn rest_of(known: &KnownJob) -> Rest {
             let unknown = |name: TableName, kind, role| Rested { name, kind, role, shape: None, places: None };
             let statements = work.analysis.statements.iter();
             let names = statements.flat_map(|statement| {
-                let written = statement.writes.iter().filter_map(|write| Some((write.table.clone(), written_as(&work.analysis, &write.table)?)));
+                let written =
+                    statement.writes.iter().filter_map(|write| Some((write.table.clone(), written_as(&work.analysis, &write.table)?)));
                 let written = written.map(move |(name, role)| unknown(name, Kind::Table, role));
                 let routines = statement.routines.iter().filter_map(|name| TableName::parse(name));
                 let routines = routines.map(move |name| unknown(name, Kind::Routine, Role::Read));

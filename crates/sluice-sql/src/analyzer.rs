@@ -1,8 +1,8 @@
 //! One analysis under way: the engine, what is known of the warehouse, and what has been opened on the way.
 
 use crate::catalog::Snapshot;
-use crate::engine::{Engine, Fault, Parameters, Question, TableResult, Target};
-use crate::flow::{Flow, Source, SourceSet, Sources};
+use crate::engine::{self, ArgumentKind, Engine, Fault, Parameters, Question, TableResult, Target};
+use crate::flow::{Flow, Source, SourceSet, Sources, Taint};
 use crate::lookup::Lookup;
 use crate::opening::TEMPORARY_PREFIX;
 use crate::places::Places;
@@ -18,8 +18,16 @@ use std::rc::Rc;
 
 /// How the engine begins to say that a table is not there.
 const TABLE_ABSENT: &str = "Table not found: ";
+/// The engine lets more columns in than the body can be opened over.
+const TABLE_ARGUMENT: &str = "a table function whose argument lists its columns (`TABLE<...>`) is given a table that has others, which is not supported; \
+    accepted: a subquery with the listed columns alone, in their order, or an argument `ANY TABLE`";
 /// Project, dataset, table.
 const TABLE_NAMES_MAX: usize = 3;
+
+/// Statements of a script, outside of loops, that may look at the clock behind what was computed.
+const READINGS_MAX: usize = 16;
+/// How the engine says that it has put a tree together that does not fit.
+const TREE_BROKEN: &str = "Resolved AST validation failed";
 
 /// Views, functions and procedures within each other: more are refused. BigQuery itself stops at 16 for views.
 pub(crate) const OPEN_DEPTH_MAX: usize = 16;
@@ -30,6 +38,12 @@ pub(crate) struct Analyzer<'a> {
     pub sources: Sources,
     /// What is open right now, to notice a circle.
     pub opening: Vec<String>,
+    /// Everything that a statement of the script has read or computed with so far.
+    pub weighed: Taint,
+    /// How many loops are around the statement.
+    pub loops: usize,
+    /// Statements outside of loops that told the time behind something that was computed.
+    pub readings: usize,
     /// By name, and whether they were opened under a handler: there more can fail.
     views: HashMap<(TableName, bool), Bound>,
     prepared: HashMap<String, std::rc::Rc<Prepared>>,
@@ -61,6 +75,21 @@ impl From<Fault> for Refusal {
             Fault::Memory { bytes } => format!("the analysis needed more than {bytes} bytes of memory"),
             Fault::Oversized { bytes, bytes_max } => format!("the text has {bytes} bytes, more than {bytes_max}"),
         })
+    }
+}
+
+/// A fault of the engine in words that are true of the statement. Its own words of a broken tree hold the tree, and others' text in it.
+fn told(fault: Fault, places: &Places, binding: &Binding) -> Refusal {
+    match &fault {
+        Fault::Interrupted { message } if message.contains(TREE_BROKEN) => {
+            let takes_table =
+                |function: &engine::TableFunction| function.arguments.iter().any(|argument| argument.kind == ArgumentKind::Relation);
+            Refusal::new(match binding.catalog.table_functions.iter().any(takes_table) {
+                true => TABLE_ARGUMENT,
+                false => "the text of a view or function cannot be put in the place where it is used, which is not supported",
+            })
+        }
+        _ => placed(fault, places).into(),
     }
 }
 
@@ -107,9 +136,18 @@ impl<'a> Analyzer<'a> {
             catalog: Lookup::new(snapshot),
             sources: Sources::default(),
             opening: Vec::new(),
+            weighed: Taint::new(),
+            loops: 0,
+            readings: 0,
             views: HashMap::new(),
             prepared: HashMap::new(),
         }
+    }
+
+    /// What the time of day tells here: how long what was computed before has taken. A few looks at the clock are no more than whoever waits for an answer
+    /// has; again and again within one script they spell a value.
+    pub fn clock(&self) -> Taint {
+        if self.loops > 0 || self.readings >= READINGS_MAX { self.weighed.clone() } else { Taint::new() }
     }
 
     pub fn prepare(&mut self, text: &str) -> Result<std::rc::Rc<Prepared>, Refusal> {
@@ -137,7 +175,7 @@ impl<'a> Analyzer<'a> {
             parameters => parameters,
         };
         let question = Question { text: places.piece(), target, parameters: &parameters, catalog: &binding.catalog };
-        let tree = self.engine.analyze(&question).map_err(|fault| placed(fault, &places))?;
+        let tree = self.engine.analyze(&question).map_err(|fault| told(fault, &places, &binding))?;
         let has_bodies = binding.catalog.functions.iter().any(|function| function.body.is_some())
             || binding.catalog.table_functions.iter().any(|function| matches!(function.result, TableResult::Query(_)));
         binding.world.places = Some(places).filter(|_| !has_bodies);
@@ -280,6 +318,8 @@ fn view_bound(name: &TableName, walked: Walked) -> Bound {
     bound.base = walked.found.reads.columns.into_keys().chain(walked.found.reads.compound.into_iter().map(|(table, _)| table)).collect();
     bound.historical = walked.found.historical;
     bound.billed = walked.found.billed;
+    bound.weighed = walked.found.weighed;
+    bound.tells_time = walked.found.reads_clock;
     bound.effects = walked.found.effects;
     bound.external = walked.found.reads_files;
     bound.routines = walked.found.routines;

@@ -30,7 +30,7 @@ impl Analyzer<'_> {
     pub(crate) fn bind(&mut self, names: &Names, scope: &Scope) -> Result<Binding, Refusal> {
         let mut binding = Binding::default();
         self.bind_names(names, scope, &mut binding)?;
-        bind_variables(scope, &mut binding);
+        self.bind_variables(scope, &mut binding);
         Ok(binding)
     }
 
@@ -215,6 +215,9 @@ impl Analyzer<'_> {
         let narrow: BTreeSet<&str> = table.columns.iter().filter(|column| column.narrow).map(|column| column.name.as_str()).collect();
         let mut bound = self.bound(vec![table.name.clone()], columns);
         bound.columns.iter_mut().for_each(|column| column.narrow = narrow.contains(column.name.as_str()));
+        if is_file {
+            bound.weighed = bound.columns.iter().flat_map(|column| column.flow.all()).map(|(source, _)| source).collect();
+        }
         bound.billed.extend(whole);
         bound.external = is_file;
         bound
@@ -258,6 +261,21 @@ impl Analyzer<'_> {
             .collect();
         Bound { names, columns, ..Bound::default() }
     }
+
+    fn bind_variables(&self, scope: &Scope, binding: &mut Binding) {
+        for variable in scope.variables.values() {
+            let path = vec![variable.name.clone()];
+            binding.catalog.constants.push(engine::Constant { path, kind: variable.kind.clone() });
+            binding.world.constants.insert(variable.name.to_lowercase(), variable.flow.clone());
+        }
+        crate::builtin_binding::bind_system_variables(scope, &self.weighed, binding);
+        for (name, (_, flow)) in &scope.parameters.named {
+            binding.world.named_parameters.insert(name.clone(), flow.clone());
+        }
+        binding.world.guarded = scope.guarded;
+        binding.world.clock = self.clock();
+        binding.world.positional_parameters = scope.parameters.positional.iter().map(|(_, flow)| flow.clone()).collect();
+    }
 }
 
 /// Whether a wildcard takes in a table.
@@ -290,18 +308,4 @@ fn temporary_name(path: &[String]) -> Option<String> {
 fn is_of_project(before: &str, table: &str) -> bool {
     let is_region = before.to_ascii_lowercase().starts_with(builtin::REGION_PREFIX);
     !is_region && builtin::table().view(table).is_some_and(|view| view.is_of_project() && !view.is_of_dataset())
-}
-
-fn bind_variables(scope: &Scope, binding: &mut Binding) {
-    for variable in scope.variables.values() {
-        let path = vec![variable.name.clone()];
-        binding.catalog.constants.push(engine::Constant { path, kind: variable.kind.clone() });
-        binding.world.constants.insert(variable.name.to_lowercase(), variable.flow.clone());
-    }
-    crate::builtin_binding::bind_system_variables(scope, binding);
-    for (name, (_, flow)) in &scope.parameters.named {
-        binding.world.named_parameters.insert(name.clone(), flow.clone());
-    }
-    binding.world.guarded = scope.guarded;
-    binding.world.positional_parameters = scope.parameters.positional.iter().map(|(_, flow)| flow.clone()).collect();
 }

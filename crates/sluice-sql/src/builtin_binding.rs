@@ -3,7 +3,7 @@
 use crate::analyzer::Analyzer;
 use crate::binding::Binding;
 use crate::builtin::{self, Entry, Flag, Mark, Qualifier};
-use crate::flow::Flow;
+use crate::flow::{Flow, Taint};
 use crate::scope::Scope;
 use crate::world::{Bound, Traits};
 use crate::{catalog::TableKind, engine};
@@ -34,6 +34,8 @@ impl Analyzer<'_> {
         }
         let columns = view.columns.iter().map(|column| (column.name.clone(), column.kind.clone(), column.pseudo)).collect();
         let mut bound = self.bound(vec![name.clone()], columns);
+        // When a table was made, when a job ended.
+        bound.tells_time = true;
         bound.telling =
             view.columns.iter().enumerate().filter(|(_, column)| view.sql.contains(&column.name)).map(|(index, _)| index).collect();
         for flag in &view.flags {
@@ -60,15 +62,21 @@ pub(crate) fn pseudo_columns(kind: &TableKind, ingestion_time: bool, wildcard: b
     fitting.map(|pseudo| (pseudo.column.name.clone(), pseudo.column.kind.clone(), true)).collect()
 }
 
-pub(crate) fn bind_system_variables(scope: &Scope, binding: &mut Binding) {
+/// `weighed`: what statements of the script have computed with so far. How much they read tells of it, and how long they took.
+pub(crate) fn bind_system_variables(scope: &Scope, weighed: &Taint, binding: &mut Binding) {
     for variable in builtin::table().variables() {
         let engine::Constant { path, kind } = &variable.constant;
         binding.catalog.system_variables.push(engine::Constant { path: path.clone(), kind: kind.clone() });
         let flow = match variable.marks.as_slice() {
             marks if marks.contains(&Mark::Error) => Flow::of(scope.error.clone()),
             marks if marks.contains(&Mark::Counted) => Flow::of(scope.counted.clone()),
+            marks if marks.contains(&Mark::Weighed) => Flow::of(weighed.clone()),
             _ => Flow::default(),
         };
+        // What they hold depends on where a definition is used, and it may be remembered from elsewhere.
+        if scope.definition && [Mark::Error, Mark::Counted, Mark::Weighed].iter().any(|mark| variable.marks.contains(mark)) {
+            continue;
+        }
         binding.world.system_variables.insert(path.join(".").to_lowercase(), flow);
     }
 }
@@ -84,8 +92,8 @@ pub(crate) fn traits_of(entry: &Entry) -> Traits {
         effects: entry.marks.iter().filter_map(|mark| effect_of(*mark)).collect(),
         total: entry.is(Mark::Total),
         reads_beyond: entry.is(Mark::External) || entry.is(Mark::UnknownSchema) || tells_of_model(entry),
-        forwards_input: false,
         keeps,
+        ..Traits::default()
     }
 }
 
@@ -103,6 +111,7 @@ pub(crate) fn effect_of(mark: Mark) -> Option<Effect> {
         Mark::Remote => Some(Effect::RemoteFunction),
         Mark::Session => Some(Effect::Session),
         Mark::SignedUrl => Some(Effect::SignedUrl),
-        Mark::Assigns | Mark::Counted | Mark::Error | Mark::History | Mark::Keys | Mark::Names | Mark::Random | Mark::Total => None,
+        Mark::Assigns | Mark::Clock | Mark::Counted | Mark::Error | Mark::History | Mark::Keys | Mark::Names => None,
+        Mark::Random | Mark::RowForRow | Mark::Total | Mark::Weighed => None,
     }
 }

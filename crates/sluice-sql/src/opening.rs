@@ -85,7 +85,9 @@ impl Analyzer<'_> {
         let entry = builtin::table().choose(&path, &call).map_err(refused)?;
         let new = entry.expand(&call).map_err(refused)?;
         binding.world.expanded.push(traits_of(entry));
-        self.bind_builtin(&["$flow".to_owned()], binding);
+        for name in builtin::INTERNAL {
+            self.bind_builtin(&[name.to_owned()], binding);
+        }
         let (start, end) = text::span(tree, node).ok_or_else(|| Refusal::new("the engine gave no place for a call"))?;
         let alias = tree.child(node, "alias").and_then(|alias| text::span(tree, alias)).map(|(start, _)| start);
         Ok(Some((start, alias.unwrap_or(end), format!("{new} "))))

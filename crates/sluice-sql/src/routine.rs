@@ -171,5 +171,5 @@ fn traits(routine: &Routine) -> Traits {
         Language::Opaque(language) => !offline(language),
         Language::Remote { .. } => true,
     };
-    Traits { canonical, effects, reads_beyond: beyond, ..Traits::default() }
+    Traits { canonical, effects, reads_beyond: beyond, has_text: routine.language == Language::Sql, ..Traits::default() }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Scope {
     pub weak: bool,
     /// A handler goes on behind a failure: one script can then ask by failing again and again.
     pub guarded: bool,
+    /// This is how a definition sees the script, and not the script itself.
+    pub definition: bool,
 }
 
 /// A view by its text, and what short names mean there.
@@ -150,6 +152,7 @@ impl Scope {
             uncertain: self.uncertain.clone(),
             dropped: self.dropped.clone(),
             guarded: self.guarded,
+            definition: true,
             ..Scope::default()
         }
     }
@@ -239,6 +242,7 @@ pub(crate) fn join_tables(mine: &mut Bound, other: &Bound) {
         mine.unresolved.insert("a table that two branches make differently".to_owned());
     }
     mine.rows.extend(other.rows.iter().copied());
+    mine.sorted.extend(other.sorted.iter().copied());
     mine.unresolved.extend(other.unresolved.iter().cloned());
 }
 

@@ -1,9 +1,9 @@
 //! What the names of one statement stand for while it is walked.
 
-use crate::flow::{Flow, SourceSet};
+use crate::flow::{Flow, SourceSet, Taint};
 use crate::places::Places;
 use crate::walk::{Billed, UseSet};
-use sluice_model::{Effect, TableName, Type};
+use sluice_model::{Effect, TableName, Type, UseKind};
 use std::collections::{BTreeSet, HashMap};
 
 #[derive(Default)]
@@ -26,6 +26,8 @@ pub(crate) struct World {
     pub unresolved: BTreeSet<String>,
     /// Whether something goes on behind a failure.
     pub guarded: bool,
+    /// What the time of day tells at this place of a script.
+    pub clock: Taint,
     /// Of what the engine was asked about, unless the text of a function was put into it: then places can be those of that text.
     pub places: Option<Places>,
 }
@@ -59,6 +61,12 @@ pub(crate) struct Bound {
     pub base: BTreeSet<TableName>,
     /// What BigQuery may count as soon as it is read, whichever of its columns are looked at.
     pub billed: Billed,
+    /// The sources behind that, and behind everything that a view computes with.
+    pub weighed: SourceSet,
+    /// It tells when something happened, be it by the clock that a view reads.
+    pub tells_time: bool,
+    /// Columns, by index, by which its rows are kept sorted or apart: the order in which they are read back tells of them.
+    pub sorted: Vec<(usize, UseKind)>,
 }
 
 #[derive(Clone, PartialEq)]
@@ -79,6 +87,8 @@ pub(crate) struct Traits {
     pub total: bool,
     /// Reads more than its arguments: nothing can be said about its result.
     pub reads_beyond: bool,
+    /// Written in SQL. Its text is put in place of its calls; of one that stayed a call nobody has read what the text reads.
+    pub has_text: bool,
     /// A table function whose first columns are those of its first relation argument.
     pub forwards_input: bool,
     /// The argument whose value is the result.

@@ -57,7 +57,9 @@ pub enum Mark {
     Assigns,
     /// Depends on who asks.
     Caller,
-    /// Tells how much was read or written.
+    /// Tells the time.
+    Clock,
+    /// Tells how many rows were changed.
     Counted,
     /// Can stand for a deletion.
     Deletes,
@@ -75,6 +77,8 @@ pub enum Mark {
     Names,
     /// Another result each time.
     Random,
+    /// Gives one row for each row of its table, whatever stands there.
+    RowForRow,
     /// Sends its arguments out of BigQuery.
     Remote,
     /// Changes the session for the statements that follow.
@@ -85,6 +89,8 @@ pub enum Mark {
     Total,
     /// Nobody but BigQuery knows its columns.
     UnknownSchema,
+    /// Tells how much work the statements of a script were.
+    Weighed,
 }
 
 /// `name = VALUE, VALUE` or `name given`.
@@ -222,6 +228,7 @@ impl Mark {
             "ai" => Mark::Ai,
             "assigns" => Mark::Assigns,
             "caller" => Mark::Caller,
+            "clock" => Mark::Clock,
             "counted" => Mark::Counted,
             "deletes" => Mark::Deletes,
             "error" => Mark::Error,
@@ -232,10 +239,12 @@ impl Mark {
             "names" => Mark::Names,
             "random" => Mark::Random,
             "remote" => Mark::Remote,
+            "row-for-row" => Mark::RowForRow,
             "session" => Mark::Session,
             "signed-url" => Mark::SignedUrl,
             "total" => Mark::Total,
             "unknown-schema" => Mark::UnknownSchema,
+            "weighed" => Mark::Weighed,
             _ => return Err(format!("`{text}` is not a mark")),
         })
     }

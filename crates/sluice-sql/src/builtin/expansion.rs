@@ -5,7 +5,7 @@
 //! Names that a caller chose go into backticks and are refused where they could leave them.
 
 use super::call::{Bound, Call, Given, Literal, Unfit, bind, setting};
-use super::entry::{Entry, Flow, Item, Kind, Outcome};
+use super::entry::{Entry, Flow, Item, Kind, Mark, Outcome};
 use super::lines::{Aliases, replace_words, split};
 use crate::engine::{self, ArgumentKind, Column, Mode, Signature};
 use sluice_model::Type;
@@ -24,10 +24,12 @@ impl Entry {
         let tables: Vec<String> = relations.iter().map(|(name, given)| format!("{} AS {}", relation(name), body(given))).collect();
         let from: Vec<String> = relations.iter().map(|(name, _)| relation(name)).collect();
         let columns = columns.join(", ");
-        if relations.is_empty() {
-            return Ok(format!("(SELECT {columns})"));
-        }
-        Ok(format!("(WITH {} SELECT {columns} FROM {})", tables.join(", "), from.join(" CROSS JOIN ")))
+        let condition = expansion.condition()?;
+        Ok(match (relations.is_empty(), condition.is_empty()) {
+            (true, true) => format!("(SELECT {columns})"),
+            (true, false) => format!("(SELECT {columns} FROM (SELECT 1){condition})"),
+            (false, _) => format!("(WITH {} SELECT {columns} FROM {}{condition})", tables.join(", "), from.join(" CROSS JOIN ")),
+        })
     }
 
     /// The function of this call alone, under a path of the caller's choice.
@@ -84,7 +86,7 @@ impl<'t, 'a> Expansion<'t, 'a> {
                 let columns = self.named_columns(setting)?.into_iter().zip(self.source_columns(setting)?);
                 let computed = columns.map(|(name, source)| {
                     let inputs = read.clone().unwrap_or_else(|| source.clone());
-                    format!("`$flow`({source}, {inputs}) AS {}", alias.clone().unwrap_or(name))
+                    format!("`{}`({source}, {inputs}) AS {}", self.flow(), alias.clone().unwrap_or(name))
                 });
                 Ok(computed.collect())
             }
@@ -99,15 +101,43 @@ impl<'t, 'a> Expansion<'t, 'a> {
         }
     }
 
+    /// What the function reads decides which rows it gives, and whether it fails on them.
+    fn condition(&self) -> Result<String, Unfit> {
+        if self.entry.is(Mark::RowForRow) {
+            return Ok(String::new());
+        }
+        let inputs = match self.entry.flow {
+            Flow::None => self.values(),
+            _ => self.inputs()?,
+        };
+        let function = if self.entry.is(Mark::Total) { "$sure_rows" } else { "$rows" };
+        Ok(if inputs.is_empty() { String::new() } else { format!(" WHERE `{function}`({})", inputs.join(", ")) })
+    }
+
+    /// Arguments that are neither tables nor models, as they stand.
+    fn values(&self) -> Vec<String> {
+        let values = self.bound.iter().filter(|(parameter, _)| !matches!(parameter.kind, ArgumentKind::Model | ArgumentKind::Relation));
+        values.filter_map(|(_, given)| given.map(|given| format!("{}\n", given.text))).collect()
+    }
+
+    /// Row for row, what a function computes with is what it can fail on.
+    fn flow(&self) -> &'static str {
+        if self.entry.is(Mark::RowForRow) && !self.entry.is(Mark::Total) { "$risk" } else { "$flow" }
+    }
+
     /// A column of its own type that all inputs reach.
     fn computed(&self, column: &Column) -> Result<String, Unfit> {
         let name = quoted(&column.name)?;
         plain(&column.kind)?;
         let inputs = self.inputs()?;
+        // When a row was written is the time at which a script has written it.
+        if inputs.is_empty() && self.entry.is(Mark::History) && column.kind == Type::Timestamp {
+            return Ok(format!("CURRENT_TIMESTAMP() AS {name}"));
+        }
         if inputs.is_empty() {
             return Ok(format!("CAST(NULL AS {}) AS {name}", column.kind));
         }
-        Ok(format!("`$flow`(CAST(NULL AS {}), {}) AS {name}", column.kind, inputs.join(", ")))
+        Ok(format!("`{}`(CAST(NULL AS {}), {}) AS {name}", self.flow(), column.kind, inputs.join(", ")))
     }
 
     /// What reaches a computed column: relations as rows or by the columns that are read, other arguments as they stand. A model's name is no

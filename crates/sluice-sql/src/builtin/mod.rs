@@ -26,6 +26,9 @@ pub use table::Table;
 
 use std::sync::LazyLock;
 
+/// What the text that stands for a call of a table function calls.
+pub(crate) const INTERNAL: [&str; 4] = ["$flow", "$risk", "$rows", "$sure_rows"];
+
 /// What a region's name begins with where it qualifies a view.
 pub(crate) const REGION_PREFIX: &str = "region-";
 

@@ -19,7 +19,7 @@ fn what_the_engine_lacks_is_in_the_table() {
     let reference: Vec<String> = entries(REFERENCE).iter().flat_map(|family| split_words(&family.rest)).collect();
     let distinct: BTreeSet<&String> = reference.iter().collect();
     let starred: BTreeSet<String> = reference.iter().filter_map(|name| name.strip_suffix('*')).map(str::to_owned).collect();
-    let ours: BTreeSet<String> = table().paths().filter(|path| *path != "$FLOW").map(str::to_owned).collect();
+    let ours: BTreeSet<String> = table().paths().filter(|path| !path.starts_with('$')).map(str::to_owned).collect();
     assert!(distinct.len() > 480);
     assert_eq!(starred.difference(&ours).collect::<Vec<_>>(), Vec::<&String>::new(), "missing in functions.txt");
     assert_eq!(ours.difference(&starred).collect::<Vec<_>>(), Vec::<&String>::new(), "missing in reference.txt");
@@ -28,7 +28,7 @@ fn what_the_engine_lacks_is_in_the_table() {
 #[test]
 fn every_path_has_an_example() {
     let examples = EXAMPLES.to_uppercase();
-    let without: Vec<&str> = table().paths().filter(|path| *path != "$FLOW" && !examples.contains(&format!("{path}("))).collect();
+    let without: Vec<&str> = table().paths().filter(|path| !path.starts_with('$') && !examples.contains(&format!("{path}("))).collect();
     assert_eq!(without, Vec::<&str>::new());
     let variables = table().variables().iter().map(|variable| format!("@@{}", variable.constant.path.join(".")));
     assert_eq!(variables.filter(|name| !EXAMPLES.contains(name.as_str())).collect::<Vec<_>>(), Vec::<String>::new());
@@ -125,7 +125,7 @@ fn table_functions_become_subqueries() {
     check(
         expand("appends", vec![source(), given(Shape::Value, "NULL", Literal::Unknown)], Facts::default()),
         "(WITH `:source` AS (SELECT * FROM `p.d.t` ) SELECT `:source`.*, CAST(NULL AS STRING) AS `_CHANGE_TYPE`, \
-         CAST(NULL AS TIMESTAMP) AS `_CHANGE_TIMESTAMP` FROM `:source`)",
+         CURRENT_TIMESTAMP() AS `_CHANGE_TIMESTAMP` FROM `:source` WHERE `$rows`(NULL ))",
     );
     check(
         expand(
@@ -138,12 +138,14 @@ fn table_functions_become_subqueries() {
             ],
             Facts::default(),
         ),
-        "(WITH `:source` AS (SELECT 1 AS day)  SELECT `$flow`(`:source`.`day`, `:source`.`day`) AS `day`, `:source`.`a`, `:source`.`b c` FROM `:source`)",
+        "(WITH `:source` AS (SELECT 1 AS day)  SELECT `$flow`(`:source`.`day`, `:source`.`day`) AS `day`, `:source`.`a`, `:source`.`b c` FROM `:source` \
+         WHERE `$rows`(`:source`, 'day' , INTERVAL 1 DAY , ['a', 'b c'] ))",
     );
     check(
         expand("VECTOR_SEARCH", vec![source(), given(Shape::Value, "'v'", text("v")), source()], Facts::default()),
         "(WITH `:source` AS (SELECT * FROM `p.d.t` ), `:queries` AS (SELECT * FROM `p.d.t` ) SELECT `:queries` AS `query`, `:source` AS `base`, \
-         `$flow`(CAST(NULL AS FLOAT64), `:source`.`v`, 'v' , `:queries`) AS `distance` FROM `:source` CROSS JOIN `:queries`)",
+         `$flow`(CAST(NULL AS FLOAT64), `:source`.`v`, 'v' , `:queries`) AS `distance` FROM `:source` CROSS JOIN `:queries` \
+         WHERE `$rows`(`:source`.`v`, 'v' , `:queries`))",
     );
     check(
         expand(
@@ -152,12 +154,13 @@ fn table_functions_become_subqueries() {
             Facts::default(),
         ),
         "(WITH `:source` AS (SELECT * FROM `p.d.t` ) SELECT `:source`.*, \
-         `$flow`(`:source`.`life`, `:source`.`life`, `:source`.`id`, 'life' , ['id'] ) AS `session_range` FROM `:source`)",
+         `$flow`(`:source`.`life`, `:source`.`life`, `:source`.`id`, 'life' , ['id'] ) AS `session_range` FROM `:source` \
+         WHERE `$rows`(`:source`.`life`, `:source`.`id`, 'life' , ['id'] ))",
     );
     check(
         expand("ML.ENTITY_FEATURES_AT_TIME", vec![source(), source()], Facts::default()),
         "(WITH `:source` AS (SELECT * FROM `p.d.t` ), `:entities` AS (SELECT * FROM `p.d.t` ) SELECT `:source`.* REPLACE \
-         (`$flow`(`:source`.feature_timestamp, `:entities`) AS feature_timestamp) FROM `:source` CROSS JOIN `:entities`)",
+         (`$flow`(`:source`.feature_timestamp, `:entities`) AS feature_timestamp) FROM `:source` CROSS JOIN `:entities` WHERE `$rows`(`:source`, `:entities`))",
     );
     check(
         expand(
@@ -165,11 +168,19 @@ fn table_functions_become_subqueries() {
             vec![given(Shape::Model, "d.m", Literal::Unknown), source()],
             model("LINEAR_REGRESSION", vec![("predicted", vec![column("predicted_cost", Type::Float64)])]),
         ),
-        "(WITH `:source` AS (SELECT * FROM `p.d.t` ) SELECT `$flow`(CAST(NULL AS FLOAT64), `:source`) AS `predicted_cost`, `:source`.* FROM `:source`)",
+        "(WITH `:source` AS (SELECT * FROM `p.d.t` ) SELECT `$risk`(CAST(NULL AS FLOAT64), `:source`) AS `predicted_cost`, `:source`.* FROM `:source`)",
     );
     check(
         expand("ML.EVALUATE", vec![given(Shape::Model, "d.m", Literal::Unknown)], model("PCA", Vec::new())),
         "(SELECT CAST(NULL AS FLOAT64) AS `total_explained_variance_ratio`)",
+    );
+    check(
+        expand(
+            "ML.EVALUATE",
+            vec![given(Shape::Model, "d.m", Literal::Unknown), given(Shape::Value, "s", Literal::Fields(Vec::new()))],
+            model("PCA", Vec::new()),
+        ),
+        "(SELECT `$flow`(CAST(NULL AS FLOAT64), s ) AS `total_explained_variance_ratio` FROM (SELECT 1) WHERE `$rows`(s ))",
     );
 }
 

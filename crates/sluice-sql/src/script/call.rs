@@ -3,7 +3,7 @@
 use super::{Script, convert, identifiers};
 use crate::analyzer::Refusal;
 use crate::catalog::{ArgumentMode, Language, Routine, RoutineKind};
-use crate::flow::Flow;
+use crate::flow::{Flow, Way};
 use crate::scope::{Parameters, Scope};
 use crate::statement::Understood;
 use crate::text;
@@ -60,7 +60,9 @@ impl Script<'_, '_> {
         let arguments = tree.child(node, "using_clause").map(|using| tree.children(using, "arguments")).unwrap_or_default();
         for argument in arguments {
             let Some(expression) = tree.child(argument, "expression") else { continue };
-            let (kind, flow, found) = self.analyzer.expression(&prepared, expression, scope)?;
+            let (kind, flow, mut found) = self.analyzer.expression(&prepared, expression, scope)?;
+            let weighed = std::mem::take(&mut found.weighed);
+            self.analyzer.weighed.extend(weighed.into_iter().map(|source| (source, Way::Derived)));
             let silent = found == Found::default();
             if !silent {
                 self.record(argument, Understood { kind: "EXECUTE_IMMEDIATE".to_owned(), found, ..Understood::default() });

@@ -123,13 +123,15 @@ impl Script<'_, '_> {
     ) -> Result<(), Refusal> {
         let weak = std::mem::replace(&mut self.weak, true);
         let mark = self.statements.len();
+        self.analyzer.loops += 1;
         for _ in 0..LOOP_ROUNDS_MAX {
             self.statements.truncate(mark);
-            let before = scope.clone();
+            let (before, weighed) = (scope.clone(), self.analyzer.weighed.len());
             round(self, scope)?;
             scope.join(&before);
-            if scope.same_flows(&before) {
+            if scope.same_flows(&before) && self.analyzer.weighed.len() == weighed {
                 self.weak = weak;
+                self.analyzer.loops -= 1;
                 return Ok(());
             }
         }

@@ -6,7 +6,7 @@ mod report;
 
 use crate::analyzer::{Analyzer, Refusal, error_uses};
 use crate::engine::Target;
-use crate::flow::{Flow, Taint};
+use crate::flow::{Flow, Taint, Way};
 use crate::scope::Scope;
 use crate::statement::Understood;
 use crate::text::{self, Prepared};
@@ -229,6 +229,16 @@ impl<'s, 'a> Script<'s, 'a> {
         Ok(())
     }
 
+    /// How much was read and how long it took may depend on all of this, and later statements can tell.
+    fn weigh(&mut self, done: &Understood) {
+        let clocked = done.found.reads_clock && self.analyzer.loops == 0 && !self.analyzer.weighed.is_empty();
+        self.analyzer.readings += usize::from(clocked);
+        let decided = done.rows.iter().map(|(source, _)| *source).chain(done.found.errors.iter().copied());
+        let weighed = &mut self.analyzer.weighed;
+        weighed.extend(decided.chain(done.found.weighed.iter().copied()).map(|source| (source, Way::Derived)));
+        weighed.extend(done.outputs.iter().flat_map(|(_, _, flow)| flow.derived()));
+    }
+
     fn record(&mut self, node: NodeId, done: Understood) {
         let span = match self.span {
             Some(span) => span,
@@ -236,6 +246,7 @@ impl<'s, 'a> Script<'s, 'a> {
         };
         self.failing.extend(rows_taint(&error_uses(&done.found.errors)));
         self.failing.extend(rows_taint(&done.rows));
+        self.weigh(&done);
         let report = report::report(done, self.span.is_none(), span, &self.analyzer.sources);
         self.statements.push(report);
     }

@@ -2,10 +2,12 @@
 
 use super::{Reader, Understood};
 use crate::flow::Flow;
-use crate::scope::temporary_table;
+use crate::scope::{bound_columns, temporary_table};
+use crate::text::nodes;
 use crate::tree::{NodeId, Tree};
-use crate::walk::uses;
-use sluice_model::{Effect, TableName, UseKind};
+use crate::walk::{sorted_by, uses};
+use crate::world::Bound;
+use sluice_model::{Effect, TableName, Type, UseKind};
 
 pub(super) fn is_temporary_table(name: &TableName) -> bool {
     name.project.is_empty() && name.dataset == "_SESSION"
@@ -20,6 +22,7 @@ impl Reader<'_, '_> {
                 self.narrowed(root);
                 self.scanned_copy(root, "replica_source");
                 self.created(root);
+                self.kept_sorted(root);
             }
             "ResolvedCreateTableStmt" | "ResolvedCreateSnapshotTableStmt" => {
                 self.copied(root, "clone_from", Effect::Clone);
@@ -84,6 +87,20 @@ impl Reader<'_, '_> {
                 self.walker.can_fail(&flow.derived());
             }
         }
+    }
+
+    /// The order of a new table's rows, where whoever makes it can put something of its own among them.
+    fn kept_sorted(&mut self, root: NodeId) {
+        let column = |(name, kind, flow): &(String, Option<Type>, Flow)| (name.clone(), kind.clone().unwrap_or(Type::Json), flow.clone());
+        let columns: Vec<_> = self.done.outputs.iter().map(column).collect();
+        let lasting = self.done.writes.first().map(|write| write.table.clone()).filter(|table| !is_temporary_table(table));
+        let bound = Bound {
+            names: lasting.into_iter().collect(),
+            columns: bound_columns(&columns),
+            sorted: sorted(self.tree, root),
+            ..Bound::default()
+        };
+        self.done.rows.extend(sorted_by(&bound));
     }
 
     fn created(&mut self, root: NodeId) {
@@ -369,6 +386,21 @@ impl Understood {
 /// Whether a column as it is defined refuses some values of its type.
 pub(super) fn is_narrow(tree: &Tree, definition: NodeId) -> bool {
     tree.child(definition, "annotations").is_some_and(|annotations| crate::walk::is_narrowing(tree, annotations))
+}
+
+/// The columns, by index, that a definition clusters or partitions its rows by.
+pub(super) fn sorted(tree: &Tree, root: NodeId) -> Vec<(usize, UseKind)> {
+    let id = |node: NodeId| tree.child(node, "column").and_then(|column| tree.integer(column, "column_id"));
+    let defined: Vec<Option<i64>> = tree.children(root, "column_definition_list").into_iter().map(id).collect();
+    let mut sorted = Vec::new();
+    for (field, kind) in [("partition_by_list", UseKind::Group), ("cluster_by_list", UseKind::Order)] {
+        for key in tree.children(root, field).into_iter().flat_map(|key| nodes(tree, Some(key))) {
+            let named = Some(key).filter(|key| tree.kind(*key) == "ResolvedColumnRef").and_then(id);
+            let index = named.and_then(|named| defined.iter().position(|defined| *defined == Some(named)));
+            sorted.extend(index.map(|index| (index, kind)));
+        }
+    }
+    sorted
 }
 
 /// Text literals, also inside of an array.

@@ -1,6 +1,6 @@
 //! What later statements of the same script can see of a statement that makes or changes something.
 
-use super::definition::{is_narrow, is_temporary_table};
+use super::definition::{is_narrow, is_temporary_table, sorted};
 use super::{Understood, alteration};
 use crate::analyzer::Analyzer;
 use crate::builtin;
@@ -51,6 +51,7 @@ pub(super) fn remember(tree: &Tree, root: NodeId, done: &Understood, analyzer: &
         _ => {
             for write in &done.writes {
                 remember_rows(write.table.clone(), done, scope);
+                remember_defaults(&write.table, done, analyzer, scope);
             }
         }
     }
@@ -128,6 +129,7 @@ fn remember_table(tree: &Tree, root: NodeId, done: &Understood, scope: &mut Scop
     for (position, column) in bound.columns.iter_mut().enumerate() {
         column.narrow = like || definitions.get(position).is_some_and(|definition| is_narrow(tree, *definition));
     }
+    bound.sorted = sorted(tree, root);
     keep_table(&write.table, bound, scope);
 }
 
@@ -173,6 +175,27 @@ fn remember_rows(table: TableName, done: &Understood, scope: &mut Scope) {
             None => (name.as_str(), flow.clone()),
         };
         written.entry(column.to_lowercase()).or_insert_with(Flow::absent).join(&whole);
+    }
+}
+
+/// A column that is left out has its default, which can be the time.
+fn remember_defaults(table: &TableName, done: &Understood, analyzer: &Analyzer<'_>, scope: &mut Scope) {
+    let clock = Flow::of(analyzer.clock());
+    if clock.whole.is_empty() || !matches!(done.kind.as_str(), "INSERT" | "MERGE") {
+        return;
+    }
+    let left_out = |name: &str| !done.outputs.iter().any(|(given, _, _)| given.eq_ignore_ascii_case(name));
+    let made = match is_temporary_table(table) {
+        true => scope.temporary.get_mut(&table.table.to_lowercase()),
+        false => scope.created.get_mut(table),
+    };
+    if let Some(made) = made {
+        made.columns.iter_mut().filter(|column| left_out(&column.name)).for_each(|column| column.flow.join(&clock));
+    } else if let Some(known) = analyzer.catalog.table(table) {
+        let written = scope.written.entry(table.clone()).or_default();
+        for column in known.columns.iter().filter(|column| left_out(&column.name)) {
+            written.entry(column.name.to_lowercase()).or_insert_with(Flow::absent).join(&clock);
+        }
     }
 }
 

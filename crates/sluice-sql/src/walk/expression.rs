@@ -27,6 +27,10 @@ impl Walker<'_> {
         }
         if matches!(self.tree.kind(node), "ResolvedParameter" | "ResolvedConstant" | "ResolvedSystemVariable") {
             self.looked_at.insert(node);
+            let flow = self.expression_by_kind(node);
+            self.weigh(&flow);
+            self.ascend();
+            return flow;
         }
         let flow = self.expression_by_kind(node);
         self.ascend();
@@ -44,7 +48,9 @@ impl Walker<'_> {
                 let made = matches!(kind::of(self.tree, node), Some(Type::Struct(_)));
                 Flow { holds_nulls: self.holds_null(node), made, ..Flow::default() }
             }
-            "ResolvedArgumentRef" | "ResolvedDMLDefault" => Flow::default(),
+            "ResolvedArgumentRef" => Flow::default(),
+            // A default can be the time.
+            "ResolvedDMLDefault" => Flow::of(self.world.clock.clone()),
             "ResolvedColumnRef" => match self.column_id(node, "column") {
                 Some(id) => {
                     // BigQuery may compute it where it is used: whoever decides whether it is used decides whether that fails.

@@ -7,6 +7,7 @@ use crate::builtin_binding::effect_of;
 use crate::flow::{Flow, Parts, Taint, Way};
 use crate::kind;
 use crate::tree::{NodeId, Tree, Value};
+use crate::world::Traits;
 use sluice_model::Type;
 
 /// The arguments of a call, as far as they have a value.
@@ -64,7 +65,11 @@ impl Walker<'_> {
             if !safe && let Some(inputs) = self.failing_inputs(node, &call) {
                 self.can_fail(&inputs);
             }
-            let flow = builtin(&call);
+            let mut flow = builtin(&call);
+            if marks.contains(&builtin::Mark::Clock) {
+                self.found.reads_clock = true;
+                flow = flow.with_whole(&self.world.clock);
+            }
             let may_hold = matches!(flow.parts, Parts::None) && self.may_give_null_elements(node, &call.name);
             return Flow { holds_nulls: flow.holds_nulls || may_hold, ..flow };
         }
@@ -92,6 +97,7 @@ impl Walker<'_> {
         if traits.reads_beyond {
             self.unresolved_at(node, format!("`{}` reads more than its arguments", traits.canonical));
         }
+        self.left_as_call(node, &traits);
         if !safe && !traits.total {
             self.can_fail(&everything(call));
         }
@@ -101,6 +107,14 @@ impl Walker<'_> {
                 others.fold(value.clone().or_null(), |flow, (_, other)| flow.with_whole(&other.derived())).with_whole(&call.modifiers)
             }
             None => Flow::of(everything(call)),
+        }
+    }
+
+    /// The engine puts the text of a function in place of its call, but not everywhere. What the text reads is not in the tree then.
+    pub(super) fn left_as_call(&mut self, node: NodeId, traits: &Traits) {
+        if traits.has_text {
+            let name = &traits.canonical;
+            self.unresolved_at(node, format!("`{name}` is called where its text cannot be put in place of the call (OVER, MEASURES); accepted: a call in the list of a SELECT with GROUP BY, or its text"));
         }
     }
 

@@ -8,6 +8,7 @@ mod sets;
 mod window;
 
 pub(crate) use expression::{cast_is_total, is_narrowing};
+pub(crate) use scan::sorted_by;
 
 use crate::engine::Engine;
 use crate::flow::{Flow, Source, SourceSet, Sources, Taint};
@@ -65,6 +66,10 @@ pub(crate) struct Found {
     /// Tables that are read as they were at some time.
     pub historical: BTreeSet<TableName>,
     pub billed: Billed,
+    /// Sources of everything that was listed or computed with: how much is read and how long it takes depends on them.
+    pub weighed: SourceSet,
+    /// The time at which it runs is in it.
+    pub reads_clock: bool,
     pub routines: BTreeSet<String>,
     pub unresolved: BTreeSet<String>,
 }
@@ -119,6 +124,8 @@ impl Found {
         self.unresolved.extend(other.unresolved);
         self.reads_files |= other.reads_files;
         self.historical.extend(other.historical);
+        self.reads_clock |= other.reads_clock;
+        self.weighed.extend(other.weighed);
         self.reads.compound.extend(other.reads.compound);
         for (table, columns) in other.reads.columns {
             self.reads.columns.entry(table).or_default().extend(columns);

@@ -1,7 +1,7 @@
 //! What a scan reads, and what BigQuery may bill for it.
 
 use super::{Origin, Walker};
-use crate::flow::Taint;
+use crate::flow::{Flow, Taint};
 use crate::tree::NodeId;
 use crate::world::{Bound, BoundColumn};
 use sluice_model::{Effect, Type};
@@ -17,9 +17,14 @@ impl Walker<'_> {
         for table in &bound.names {
             self.found.billed.entry(table.clone()).or_default().insert(column.name.clone());
         }
+        self.weigh(&column.flow);
         for path in column.flow.all().iter().filter_map(|(source, _)| self.sources.path(*source)) {
             self.found.billed.entry(path.table.clone()).or_default().extend(path.path.first().cloned());
         }
+    }
+
+    pub(super) fn weigh(&mut self, flow: &Flow) {
+        self.found.weighed.extend(flow.all().into_iter().map(|(source, _)| source));
     }
 
     /// Every column of the table behind a scan: BigQuery counts all that a changed table holds.

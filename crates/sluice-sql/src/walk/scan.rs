@@ -3,9 +3,10 @@
 use super::function::literal;
 use super::{Origin, Origins, Unread, UseSet, Walker, rows_taint, uses};
 use crate::builtin::Demand;
-use crate::flow::{Flow, Taint};
+use crate::flow::{Flow, Taint, Way};
 use crate::tree::NodeId;
 use crate::wording::spoken;
+use crate::world::Bound;
 use sluice_model::UseKind;
 
 impl Walker<'_> {
@@ -70,6 +71,8 @@ impl Walker<'_> {
             self.unresolved(format!("table `{name}`"));
             return rows;
         };
+        let clock = self.clock_of(bound, node);
+        rows.extend(uses(&clock, UseKind::Filter));
         let indexes = self.tree.integers(node, "column_index_list");
         for (id, index) in self.column_ids(node, "column_list").into_iter().zip(indexes) {
             // Names in an answer lie after functions were put in place; positions do not.
@@ -78,9 +81,11 @@ impl Walker<'_> {
             let origins = place.map(|index| Origin { table: name.to_owned(), index }).into_iter().collect();
             let fallible = place.is_some_and(|index| bound.fallible.contains(&index));
             // A row of a table may have been written without it.
-            self.bind_again(id, Unread { flow: column.flow.clone().or_null(), origins, fallible });
+            self.bind_again(id, Unread { flow: column.flow.clone().or_null().with_whole(&clock), origins, fallible });
             self.bill(bound, column);
         }
+        rows.extend(sorted_by(bound));
+        self.found.weighed.extend(bound.weighed.iter().copied());
         self.found.bill_all(&bound.billed);
         self.read_through(bound, &rows_taint(&bound.rows));
         for table in bound.names.iter().chain(&bound.base) {
@@ -103,6 +108,15 @@ impl Walker<'_> {
             self.read_as_it_was(node, bound);
         }
         rows
+    }
+
+    /// What a table tells of the time: by its own columns, or by which of its rows were there at a moment.
+    fn clock_of(&mut self, bound: &Bound, scan: NodeId) -> Taint {
+        if !bound.tells_time && self.tree.child(scan, "for_system_time_expr").is_none() {
+            return Taint::new();
+        }
+        self.found.reads_clock = true;
+        self.world.clock.clone()
     }
 
     fn project_scan(&mut self, node: NodeId) -> UseSet {
@@ -338,6 +352,7 @@ impl Walker<'_> {
         if traits.reads_beyond {
             self.unresolved(format!("`{}` reads more than its arguments", traits.canonical));
         }
+        self.left_as_call(node, &traits);
         self.can_fail(&all);
         let indexes = self.tree.integers(node, "column_index_list");
         for (id, index) in self.column_ids(node, "column_list").into_iter().zip(indexes) {
@@ -358,4 +373,13 @@ impl Walker<'_> {
         }
         UseSet::new()
     }
+}
+
+/// Rows come back in the order in which their table keeps them. That ranks hidden values by each other, and by a guess that stands among them. A temporary
+/// table is its maker's own; in any other a plain column is the table's owner's to sort by, until something that no column holds can stand beside it.
+pub(crate) fn sorted_by(bound: &Bound) -> UseSet {
+    let own = bound.names.is_empty();
+    let column = |(index, kind): &(usize, UseKind)| Some((bound.columns.get(*index)?.flow.all(), *kind));
+    let told = bound.sorted.iter().filter_map(column).filter(|(taint, _)| own || taint.iter().any(|(_, way)| *way >= Way::Mixed));
+    told.flat_map(|(taint, kind)| uses(&taint, kind).collect::<Vec<_>>()).collect()
 }

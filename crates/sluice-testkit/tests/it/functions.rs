@@ -1,6 +1,6 @@
 //! BigQuery's own names, one by one: every example is resolved, every name of the reference is known, every view has its columns.
 
-use sluice_model::{Analysis, TableName};
+use sluice_model::{Analysis, TableName, UseKind};
 use sluice_sql::Request;
 use sluice_sql::builtin::{self, Qualifier};
 use sluice_sql::catalog::Snapshot;
@@ -106,6 +106,23 @@ fn what_decides_the_columns_must_be_known() {
     check(&known, &flattened("TRUE"), &[]);
     check(&known, &flattened("RAND() > 1"), &["refused: ML.GENERATE_TEXT flatten_json_output"]);
     check(&known, "SELECT AI.NO_SUCH(name) FROM `acme-prod.clinic.patients`", &["refused:"]);
+}
+
+/// A call of a table function, and whether what it reads decides its rows. What it computes with it can fail on in any case.
+#[test]
+fn what_a_table_function_reads_decides_its_rows() {
+    let snapshot = with_models();
+    let check = |call: &str, expect: bool| {
+        let analysis = analyze(&format!("SELECT id FROM {call}"), &snapshot);
+        let uses: Vec<UseKind> = analysis.statements.iter().flat_map(|statement| &statement.uses).map(|used| used.how).collect();
+        assert_eq!((uses.contains(&UseKind::Filter), uses.contains(&UseKind::Error)), (expect, true), "{call}: {:?}", reasons(&analysis));
+    };
+    let source = "(SELECT id, ssn FROM `acme-prod.clinic.patients`)";
+    check(&format!("ML.PREDICT(MODEL `acme-prod.clinic.price`, {source})"), false);
+    check(&format!("ML.EXPLAIN_PREDICT(MODEL `acme-prod.clinic.price`, {source})"), true);
+    check(&format!("AI.GENERATE_TEXT(MODEL `acme-prod.clinic.gemini`, {source})"), true);
+    check(&format!("(SELECT base.id FROM VECTOR_SEARCH(({source}), 'ssn', query_value => '9'))"), true);
+    check(&format!("(SELECT base.id FROM AI.SEARCH({source}, 'ssn', '9'))"), true);
 }
 
 #[test]

@@ -1,0 +1,167 @@
+//! Who is overtaken by what, and what is remembered of it.
+
+use super::*;
+use crate::job::{JobName, Part, QueryWork, Rested, RestedKind};
+use sluice_model::{Analysis, StatementAnalysis};
+
+fn job(number: u8, created_ms: u64, opens: &[&str], creates: &[&str]) -> KnownJob {
+    let write = |name: &&str| Write { table: TableName::parse(name).unwrap(), columns: Vec::new(), effect: Effect::Create };
+    let statement = StatementAnalysis {
+        kind: "SELECT".to_owned(),
+        effects: Vec::new(),
+        reads: Vec::new(),
+        historical: Vec::new(),
+        billed: None,
+        writes: creates.iter().map(write).collect(),
+        outputs: Vec::new(),
+        uses: Vec::new(),
+        routines: opens.iter().map(|name| (*name).to_owned()).collect(),
+        unresolved: Vec::new(),
+        locations: Vec::new(),
+        child_job: true,
+        span: None,
+        reads_files: false,
+        shapes: Vec::new(),
+    };
+    let work = QueryWork {
+        text: String::new(),
+        parameters: Vec::new(),
+        default_dataset: None,
+        destination: None,
+        analysis: Arc::new(Analysis { statements: vec![statement], refused: None }),
+        dry_run: None,
+        part: Part::Whole,
+    };
+    KnownJob {
+        connection: "c".to_owned(),
+        name: JobName { project: "p".to_owned(), id: number.to_string(), location: None },
+        owner: "o".to_owned(),
+        subject: Subject([number; 16]),
+        request_id: None,
+        created_ms,
+        work: JobWork::Query(Box::new(work)),
+        result_table: None,
+        arrived: true,
+        course: crate::job::Course::default(),
+    }
+}
+
+fn begin(changes: &Changes, job: &KnownJob) {
+    begin_changes(changes, job.subject, changed(job), job.created_ms);
+}
+
+fn begin_changes(noted: &Changes, by: Subject, changes: Vec<Changing>, since_ms: u64) {
+    noted.begin(Beginning { by, connection: "c", changes, routines: BTreeSet::new(), since_ms }).unwrap();
+}
+
+fn end(changes: &Changes, job: &KnownJob, now_ms: u64) {
+    changes.end(job.subject, "c", &BTreeMap::new(), now_ms);
+}
+
+#[test]
+fn a_job_is_overtaken_by_what_changes_since_it_was_understood() {
+    let changes = Changes::default();
+    let check = |job: &KnownJob, expect: bool| assert_eq!(changes.is_overtaken(job), expect, "{job:?}");
+    let (reader, other, before) = (job(1, 1_000, &["p.d.View"], &[]), job(2, 1_000, &["p.d.w"], &[]), job(3, 500, &["p.d.view"], &[]));
+    check(&reader, false);
+    let first = job(4, 900, &[], &["p.d.view"]);
+    begin(&changes, &first);
+    check(&reader, true);
+    check(&other, false);
+    end(&changes, &first, 999);
+    check(&reader, false);
+    check(&before, true);
+    // One that read what it was understood by stays as it was.
+    let early = job(7, 1_000, &["p.d.view"], &[]);
+    changes.judge(early.subject, true);
+    // What it makes itself it knows.
+    let maker = job(5, 1_100, &["p.d.view"], &["p.d.view"]);
+    begin(&changes, &maker);
+    check(&maker, false);
+    check(&reader, true);
+    check(&early, false);
+    end(&changes, &maker, 1_100);
+    end(&changes, &maker, 2_000);
+    check(&reader, true);
+    check(&job(6, 1_101, &["p.d.view"], &[]), false);
+    // By a method, of the whole dataset.
+    let whole = TableName::new("p", "D", "");
+    begin_changes(&changes, Subject([9; 16]), vec![Changing { name: whole, often: false }], 1_150);
+    check(&job(6, 1_101, &["p.d.view"], &[]), true);
+    check(&job(6, 1_101, &["p.e.view"], &[]), false);
+    changes.end(Subject([9; 16]), "c", &BTreeMap::new(), 1_160);
+    check(&job(6, 1_101, &["p.d.view"], &[]), true);
+    check(&job(8, 1_161, &["p.d.view"], &[]), false);
+    changes.judge(Subject([8; 16]), false);
+    check(&job(8, 1_161, &["p.d.view"], &[]), true);
+}
+
+#[test]
+fn what_is_being_changed_is_found_by_every_name_for_it() {
+    let changes = Changes::default();
+    begin(&changes, &job(1, 0, &[], &["p.d.events_2", "p.d.other"]));
+    let check = |name: (&str, &str, &str), expect: &[&str]| {
+        let found = changes.changing("c", &TableName::new(name.0, name.1, name.2));
+        assert_eq!(found.iter().map(|name| name.table.as_str()).collect::<Vec<_>>(), expect, "{name:?}");
+    };
+    check(("p", "d", "events_2"), &["events_2"]);
+    check(("P", "D", "EVENTS_2"), &["events_2"]);
+    check(("p", "d", "events_2$20240101"), &["events_2"]);
+    check(("p", "d", "events_*"), &["events_2"]);
+    check(("p", "d", "*"), &["events_2", "other"]);
+    check(("p", "d", "events_"), &[]);
+    check(("p", "e", "events_2"), &[]);
+    assert_eq!(changes.changing("another", &TableName::new("p", "d", "other")), []);
+    end(&changes, &job(1, 0, &[], &[]), 10);
+    check(("p", "d", "*"), &[]);
+}
+
+#[test]
+fn what_is_made_more_than_once_is_told_apart() {
+    let check = |creates: &[&str], expect: &[(&str, bool)]| {
+        let found = changed(&job(1, 0, &[], creates));
+        let found: Vec<(String, bool)> = found.into_iter().map(|changing| (changing.name.to_string(), changing.often)).collect();
+        assert_eq!(found, expect.iter().map(|(name, often)| ((*name).to_owned(), *often)).collect::<Vec<_>>());
+    };
+    check(&["p.d.t"], &[("p.d.t", false)]);
+    check(&["p.d.u", "p.d.t", "p.d.t"], &[("p.d.t", true), ("p.d.u", false)]);
+}
+
+#[test]
+fn two_who_look_at_the_same_thing_have_not_changed_it() {
+    let (changes, name) = (Changes::default(), TableName::new("p", "d", "t"));
+    let rested = Rested { name: name.clone(), kind: RestedKind::Table, role: Role::Read, shape: Some([1; 32]), places: None };
+    let rest = Rest::of("c", 0, std::iter::once(rested));
+    let look = |by: u8, left: u8, now_ms: u64| {
+        changes.end(Subject([by; 16]), "c", &BTreeMap::from([(name.clone(), [left; 32])]), now_ms);
+    };
+    let check = |expect: Option<Vec<Shape>>| {
+        let found = changes.disturbed(&rest, &Role::SHOWN, Subject([0; 16]));
+        assert_eq!(found, [Disturbed { name: name.clone(), left: expect }]);
+    };
+    let many = u8::try_from(CHANGES_MAX).unwrap() + 4;
+    (1..=many).for_each(|by| changes.unwatched(Subject([by; 16]), "c", vec![name.clone()], 10));
+    check(Some(Vec::new()));
+    (1..=many).for_each(|by| look(by, 1, 20));
+    check(Some(vec![[1; 32]; usize::from(many)]));
+    // What is forgotten of them says the same.
+    changes.unwatched(Subject([200; 16]), "c", vec![name.clone()], 30);
+    check(Some(vec![[1; 32]; usize::from(many) - 1]));
+    // Somebody who changes it beside them leaves nothing that they could have seen.
+    begin_changes(&changes, Subject([201; 16]), vec![Changing { name: name.clone(), often: false }], 35);
+    look(200, 1, 40);
+    check(None);
+}
+
+#[test]
+fn what_is_remembered_is_bounded() {
+    let changes = Changes::default();
+    for number in 0..=u8::MAX {
+        let made = job(number, u64::from(number), &[], &["p.d.view"]);
+        begin(&changes, &made);
+        end(&changes, &made, u64::from(number));
+    }
+    assert_eq!(changes.noted().changes.values().map(Vec::len).sum::<usize>(), CHANGES_MAX);
+    assert!(changes.noted().open.is_empty());
+    assert!(changes.is_overtaken(&job(1, 200, &["p.d.view"], &[])));
+}
