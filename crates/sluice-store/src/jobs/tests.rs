@@ -193,40 +193,6 @@ fn course() -> impl Strategy<Value = Course> {
     let rested = rested.prop_map(|(name, kind, role, shape, places)| Rested { name, kind, role, shape, places });
     let rest = option::of(vec(rested, 0..4));
     let fields = vec((name(), kind()).prop_map(|(name, kind)| Field { name, kind }), 0..3);
-    let dry_run = (option::of(name()), option::of(any::<u64>()), vec(table(), 0..3), vec(table(), 0..3), option::of(fields)).prop_map(
-        |(statement_type, bytes, referenced_tables, referenced_routines, schema)| DryRun {
-            statement_type,
-            bytes,
-            referenced_tables,
-            referenced_routines,
-            schema,
-        },
-    );
-    let parts = (
-        name(),
-        vec(parameter, 0..3),
-        option::of((name(), name())),
-        option::of(destination),
-        analysis,
-        option::of(dry_run),
-        prop::sample::select(vec![Part::Whole, Part::Shown, Part::Unshown]),
-    );
-    parts.prop_map(|(text, parameters, default_dataset, destination, analysis, dry_run, part)| QueryWork {
-        text,
-        parameters,
-        default_dataset,
-        destination,
-        analysis,
-        dry_run,
-        part,
-    })
-}
-
-fn course() -> impl Strategy<Value = Course> {
-    let kinds = vec![RestedKind::Absent, RestedKind::Model, RestedKind::Routine, RestedKind::Table];
-    let rested = (table(), prop::sample::select(kinds), option::of(any::<[u8; 32]>()));
-    let rest = option::of(vec(rested.prop_map(|(name, kind, shape)| Rested { name, kind, shape }), 0..4));
-    let fields = vec((name(), kind()).prop_map(|(name, kind)| Field { name, kind }), 0..3);
     let copied = option::of((table(), vec(output(), 0..3), fields).prop_map(|(to, columns, kept)| Copied { to, columns, kept }));
     let verdict = option::of(prop::sample::select(vec![Verdict::Overtaken, Verdict::Undisturbed]));
     (name(), rest, vec(table(), 0..3), copied, option::of(name()), verdict)
