@@ -27,6 +27,8 @@ const PLACE_SECONDS_MAX: u64 = 30;
 const TABLE_NAMES_MAX: usize = 3;
 /// Of tables that last as long as their script.
 const TEMPORARY_DATASET: &str = "_SESSION";
+/// Said of everything in a hidden dataset alike, whether or not it is there.
+const RESULTS_ARE_READ: &str = "what BigQuery keeps of a query is read by its job (jobs.getQueryResults, tabledata.list), or from a table that it was written into (destinationTable, CREATE TABLE ... AS)";
 
 pub(crate) struct Understanding {
     analyses: Arc<Cache>,
@@ -246,7 +248,8 @@ impl Understanding {
 /// project's number is a second name for all its tables.
 fn nameable(name: &TableName) -> Result<(), Why> {
     if name.dataset.starts_with('_') && name.dataset != TEMPORARY_DATASET {
-        return Err(Why::NotFound { what: absent(name, false) });
+        let what = format!("{}; {RESULTS_ARE_READ}", absent(name, false));
+        return Err(Why::NotFound { what });
     }
     if !name.project.is_empty() && name.project.bytes().all(|byte| byte.is_ascii_digit()) {
         let text = format!("`{name}`: a project is named by its id, not by its number");
@@ -276,6 +279,10 @@ pub(crate) fn tells_of_others(analysis: &Analysis) -> Option<String> {
     reads.find_map(|table| {
         let view = builtin::table().view(&table.table)?;
         let text = match view.flags.iter().find(|flag| matches!(flag, Flag::ShowsOthers | Flag::ShowsValues))? {
+            Flag::ShowsOthers if !table.table.to_ascii_uppercase().contains(".JOBS") => {
+                "shows what others do or may do, who is one account for BigQuery here; accepted: what it tells of one table or dataset (`tables.get`, \
+                 `datasets.get`), which is decided for you"
+            }
             Flag::ShowsOthers => {
                 "shows what others asked, with the values in their texts; accepted: `jobs.list`, by which the gateway shows each caller its own jobs"
             }

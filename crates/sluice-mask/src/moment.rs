@@ -5,6 +5,8 @@ const MICROSECONDS_PER_SECOND: i64 = 1_000_000;
 const YEARS: std::ops::RangeInclusive<i64> = 1..=9_999;
 /// Beyond it there is no year.
 const SECONDS_FAR: f64 = 1e12;
+/// The last second of the year 9999. Its last moments are no numbers of floating point: they are written as the one behind it.
+const SECONDS_LAST: i64 = 253_402_300_799;
 /// Java writes smaller numbers without an exponent.
 const SECONDS_PLAIN_MAX: i64 = 10_000_000;
 
@@ -57,7 +59,7 @@ impl TimestampForm {
     /// The first moment of the year that a value is in, by UTC.
     pub(crate) fn begin_of_year(self, value: &str) -> Option<String> {
         let year = match self {
-            TimestampForm::FloatSeconds => year_of_seconds(whole_seconds(value)?),
+            TimestampForm::FloatSeconds => year_of_seconds(within_calendar(whole_seconds(value)?)),
             TimestampForm::Int64Microseconds => return Some(begin_of_year_of_microseconds(value.parse().ok()?)?.to_string()),
             TimestampForm::Iso8601 => year_of_utc(value)?,
         };
@@ -133,6 +135,10 @@ fn whole_seconds(value: &str) -> Option<i64> {
     }
     #[expect(clippy::cast_possible_truncation, reason = "whole, and far below what fits")]
     Some(seconds as i64)
+}
+
+fn within_calendar(seconds: i64) -> i64 {
+    if seconds == SECONDS_LAST + 1 { SECONDS_LAST } else { seconds }
 }
 
 /// As Java writes a whole number of floating point.
@@ -251,6 +257,8 @@ mod tests {
         check("253402300800000000", None);
         check("9223372036854775808", None);
         check("1.0E300", None);
+        check("2.534023008E11", Some("2.533707648E11"));
+        check("2.53402300801E11", None);
         check("2023-11-14T22:13:20Z", Some("2023-01-01T00:00:00Z"));
         check("0001-01-01T00:00:00.000001Z", Some("0001-01-01T00:00:00Z"));
         check("2023-11-14T22:13:20+01:00", None);

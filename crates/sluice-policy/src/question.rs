@@ -36,7 +36,7 @@ pub enum Flow {
 }
 
 /// Of an operation that fails on some values: whether it did would tell of them.
-const WITHOUT_FAILING: &str = "what cannot fail on any value of that column (`SAFE_CAST`, `SAFE_DIVIDE`, `SAFE_OFFSET`, `SAFE.` before a function), or the same without it";
+const WITHOUT_FAILING: &str = "what cannot fail on any value of that column (`SAFE_CAST`, `SAFE_ADD`, `SAFE_DIVIDE`, `SAFE_OFFSET`, `SAFE.` before a function of one row, `SUM(CAST(x AS BIGNUMERIC))` of INT64, `ARRAY_AGG(x IGNORE NULLS)`), or the same without it";
 
 /// The dataset that temporary tables of a script are in.
 const SESSION_DATASET: &str = "_SESSION";

@@ -44,7 +44,12 @@ fn ask_for(reasons: &[Reason]) -> Option<String> {
     let many = actions.len() > TOLD_REASONS_MAX;
     let named = actions.into_iter().take(TOLD_REASONS_MAX).collect::<Vec<_>>().join(", ");
     let named = if many { format!("{named} and more") } else { named };
-    (!named.is_empty()).then(|| format!("what it takes is a rule that permits you {named}: ask whoever writes the policy of this gateway"))
+    let forbidden = reasons.iter().filter(|reason| reason.kind == ReasonKind::Forbidden).flat_map(|reason| &reason.rules);
+    let forbidding: BTreeSet<String> = forbidden.map(|rule| format!("`{}`", rule.id)).collect();
+    let forbidding = forbidding.into_iter().take(TOLD_REASONS_MAX).collect::<Vec<_>>().join(", ");
+    let unforbidden = if forbidding.is_empty() { String::new() } else { format!(", and that {forbidding} no longer forbids what it does") };
+    (!named.is_empty())
+        .then(|| format!("what it takes is a rule that permits you {named}{unforbidden}: ask whoever writes the policy of this gateway"))
 }
 
 fn told(reason: &Reason) -> String {
@@ -166,6 +171,23 @@ mod tests {
         check(missing(&["a"]), &format!("drop on table p.d.t: no rule permits it; near it: `a` (for a){ask}"));
         let many = "drop on table p.d.t: no rule permits it; near it: `a` (for a), `b` (for b), `c` (for c) and others";
         check(missing(&["a", "b", "c", "d"]), &format!("{many}{ask}"));
+    }
+
+    #[test]
+    fn a_permit_alone_does_not_lift_what_is_forbidden() {
+        let note = RuleNote { id: "never".to_owned(), file: "f.cedar".to_owned(), reason: "not here".to_owned(), facts: Vec::new() };
+        let mut forbidden = Reason::plain(ReasonKind::Forbidden, "not here");
+        forbidden.told = Some("drop on table p.d.t".to_owned());
+        forbidden.rules.push(note);
+        let mut evaluation = Evaluation::refused(forbidden, crate::JudgeMode::Both);
+        let alone = "drop on table p.d.t: not here (rule `never`)";
+        assert_eq!(tell(&evaluation), alone);
+        let mut lacking = Reason::plain(ReasonKind::NotPermitted, "no rule permits it");
+        lacking.told = Some("drop on table p.d.t".to_owned());
+        lacking.missing = Some(Missing { action: "drop".to_owned(), near: Vec::new() });
+        evaluation.reasons.push(lacking);
+        let ask = "what it takes is a rule that permits you `drop`, and that `never` no longer forbids what it does: ask whoever writes the policy of this gateway";
+        assert_eq!(tell(&evaluation), format!("{alone}\ndrop on table p.d.t: no rule permits it\n{ask}"));
     }
 
     #[test]

@@ -169,7 +169,7 @@ fn what_was_asked_is_on_record_to_the_letter() {
             "project": "acme-prod",
             "tables": [{ "name": "acme-prod.clinic.patients", "etag": "e1" }],
             "analysis": { "refused": null, "statements": [{
-                "kind": "SELECT", "effects": ["read"], "reads": [{ "table": "acme-prod.clinic.patients", "columns": ["ssn"] }], "writes": [],
+                "kind": "SELECT", "effects": ["read"], "reads": [{ "table": "acme-prod.clinic.patients", "columns": ["ssn"] }], "historical": [], "writes": [],
                 "outputs": [{ "name": "s", "type": null, "exposure": [
                     { "at": "a.b", "column": "acme-prod.clinic.patients.ssn", "how": "derived" },
                 ] }],

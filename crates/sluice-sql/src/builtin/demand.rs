@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 /// Numbers of letters, places and the like: far below every limit on the size of a value.
 const COUNT_MAX: i64 = 1_000;
+/// An array of twice so many numbers is below what any engine makes: 16,000.
+const FEW_MAX: i64 = 5_000;
 const PRECISIONS: std::ops::RangeInclusive<i64> = 10..=24;
 const PATTERN_BYTES_MAX: usize = 1_000;
 /// Of a place in an array of JSON.
@@ -32,6 +34,8 @@ pub enum Demand {
     Days,
     /// Text in which no letter stands twice.
     Distinct,
+    /// A number that an array can count from or to.
+    Few,
     /// Text that is not empty.
     Filled,
     Fraction,
@@ -79,6 +83,7 @@ impl Demand {
             "count" => Demand::Count,
             "days" => Demand::Days,
             "distinct" => Demand::Distinct,
+            "few" => Demand::Few,
             "filled" => Demand::Filled,
             "fraction" => Demand::Fraction,
             "group" => Demand::Group,
@@ -120,6 +125,7 @@ impl Demand {
         match self {
             Demand::Bit => matches!(number, 0 | 1),
             Demand::Count => (0..=COUNT_MAX).contains(&number),
+            Demand::Few => (-FEW_MAX..=FEW_MAX).contains(&number),
             Demand::Fraction => matches!(number, 0 | 1),
             Demand::Natural => number >= 0,
             Demand::Positive => number >= 1,

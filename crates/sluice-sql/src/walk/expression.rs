@@ -34,6 +34,7 @@ impl Walker<'_> {
         }
         let flow = self.expression_by_kind(node);
         self.ascend();
+        self.measure(node);
         // BigQuery fails for what becomes too big. By itself that is one failure a job; under a handler it is as many as the script has statements.
         if self.world.guarded && !PLAIN.contains(&self.tree.kind(node)) {
             self.can_fail(&flow.derived());

@@ -244,6 +244,16 @@ impl Walker<'_> {
             "bit_and" | "bit_or" | "bit_xor" if self.first_kind(node) == Some(Type::Int64) => return None,
             "date" | "datetime" | "time" | "$extract_date" | "$extract_datetime" if self.is_within_calendar(node, call) => return None,
             "timestamp_trunc" if is_truncated_in_utc(call) => return None,
+            "$add" | "$multiply" | "$subtract" | "$unary_minus" | "abs" | "ceil" | "floor" | "round" | "sum" | "trunc"
+                if self.stays_small(node) =>
+            {
+                return None;
+            }
+            "$divide" | "div" | "mod" => {
+                if let Some(divisor) = self.divisor(node) {
+                    return divisor.map(|index| argument(index).derived());
+                }
+            }
             // An interval has no weeks and no quarters.
             "$extract" if self.first_kind(node) == Some(Type::Interval) && !is_part_of_interval(call) => return Some(everything(call)),
             _ => {}

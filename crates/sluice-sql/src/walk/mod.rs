@@ -5,6 +5,7 @@ mod function;
 mod reading;
 mod scan;
 mod sets;
+mod size;
 mod window;
 
 pub(crate) use expression::{cast_is_total, is_narrowing};
@@ -46,6 +47,9 @@ pub(crate) struct Walker<'a> {
     late: bool,
     /// Columns that were computed by something that can fail.
     fallible: HashSet<i64>,
+    /// How large numbers can be, where that is known.
+    sizes: HashMap<NodeId, f64>,
+    column_sizes: HashMap<i64, f64>,
     /// Parameters and variables that a rule has looked at.
     looked_at: HashSet<NodeId>,
     /// References to common table expressions that cannot have two rows.
@@ -151,6 +155,8 @@ struct Unread {
     origins: Origins,
     /// It was computed by something that can fail.
     fallible: bool,
+    /// How large its numbers can be.
+    size: Option<f64>,
 }
 
 impl Unread {
@@ -159,6 +165,7 @@ impl Unread {
         self.flow.join(&other.flow);
         self.origins.extend(other.origins.iter().cloned());
         self.fallible |= other.fallible;
+        self.size = self.size.zip(other.size).map(|(one, other)| one.max(other));
     }
 }
 
@@ -190,6 +197,8 @@ impl<'a> Walker<'a> {
             entered: 0,
             late: false,
             fallible: HashSet::new(),
+            sizes: HashMap::new(),
+            column_sizes: HashMap::new(),
             looked_at: HashSet::new(),
             single: HashSet::new(),
             found: Found::default(),
@@ -225,12 +234,12 @@ impl<'a> Walker<'a> {
     /// The same, without reading it yet.
     fn unread_column(&mut self, id: i64) -> Unread {
         let origins = self.waiting.get(&id).cloned().unwrap_or_default();
-        let fallible = self.is_fallible(id);
+        let (fallible, size) = (self.is_fallible(id), self.column_sizes.get(&id).copied());
         if let Some(flow) = self.columns.get(&id) {
-            return Unread { flow: flow.clone(), origins, fallible };
+            return Unread { flow: flow.clone(), origins, fallible, size };
         }
         self.unresolved(format!("column {id} has no known source"));
-        Unread { flow: Flow::default(), origins, fallible }
+        Unread { flow: Flow::default(), origins, fallible, size }
     }
 
     /// Whether a column was computed by something that can fail.
@@ -253,12 +262,16 @@ impl<'a> Walker<'a> {
         if column.fallible {
             self.fallible.insert(id);
         }
+        match column.size {
+            Some(size) => self.column_sizes.insert(id, size),
+            None => self.column_sizes.remove(&id),
+        };
         self.bind_unread(id, column.flow, column.origins);
     }
 
     /// Binds a column that was computed since so many failures had been met.
     fn bind_computed(&mut self, id: i64, flow: Flow, failures_before: u64) {
-        self.bind_again(id, Unread { flow, origins: Origins::new(), fallible: self.failures != failures_before });
+        self.bind_again(id, Unread { flow, origins: Origins::new(), fallible: self.failures != failures_before, size: None });
     }
 
     /// These columns can be NULL as a whole from here on.

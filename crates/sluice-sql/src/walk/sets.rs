@@ -9,7 +9,7 @@ impl Walker<'_> {
     pub(super) fn set_scan(&mut self, node: NodeId) -> UseSet {
         let operation = self.tree.enumerator(node, "op_type").unwrap_or_default();
         let outputs = self.column_ids(node, "column_list");
-        let mut sums = vec![Unread { flow: Flow::nothing(), origins: Origins::new(), fallible: false }; outputs.len()];
+        let mut sums = vec![Unread { flow: Flow::nothing(), origins: Origins::new(), fallible: false, size: Some(0.0) }; outputs.len()];
         let mut rows = UseSet::new();
         for (position, item) in self.tree.children(node, "input_item_list").into_iter().enumerate() {
             let columns = self.set_item(item, &mut rows);
@@ -52,6 +52,8 @@ impl Walker<'_> {
             Some(term) => self.set_item(term, &mut rows),
             None => Vec::new(),
         };
+        // Round by round a number can grow beyond whatever it was at first.
+        columns.iter_mut().for_each(|column| column.size = None);
         if let Some(modifier) = self.tree.child(node, "recursion_depth_modifier") {
             let depth = self.tree.child(modifier, "recursion_depth_column").and_then(|holder| self.column_id(holder, "column"));
             if let Some(id) = depth {

@@ -88,7 +88,7 @@ fn the_past_of_a_labelled_table_is_for_those_who_see_all_of_it() {
             assert_eq!(answer.status, 403, "{caller} {statement}: {text}");
             let accepted = "accepted: the same without `FOR SYSTEM_TIME AS OF`";
             assert!(text.contains("as it was (`FOR SYSTEM_TIME AS OF`)") && text.contains(accepted), "{caller} {statement}: {text}");
-            assert!(text.contains("labelled national_id"), "{caller} {statement}: {text}");
+            assert!(text.contains("labelled ") && text.contains("national_id"), "{caller} {statement}: {text}");
         }
         assert!(!reached(&world, statement), "{caller}: {statement}");
     };

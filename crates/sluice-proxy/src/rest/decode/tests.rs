@@ -260,7 +260,7 @@ fn datasets() {
     );
     let asks = |body: Value, expect: &[&str]| {
         let found = of(DATASET, "PATCH", body.clone());
-        let found: Vec<&str> = found.split("; ").skip(1).take_while(|line| !line.starts_with("changes")).collect();
+        let found: Vec<&str> = found.split("; ").skip(1).take_while(|line| !line.starts_with("Patch")).collect();
         assert_eq!(found, expect, "{body}");
     };
     asks(json!({ "description": "x", "labels": {} }), &[]);
