@@ -8,7 +8,7 @@ use crate::job::{JobWork, KnownJob};
 use crate::shapes::{Rest, Role, Shape};
 use sluice_ledger::record::Subject;
 use sluice_model::{Effect, TableName, Write};
-use sluice_policy::canonical_table;
+use sluice_policy::{canonical_table, is_temporary};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -330,7 +330,9 @@ pub(crate) fn changed(known: &KnownJob) -> Vec<Changing> {
     let mut times: BTreeMap<&TableName, usize> = BTreeMap::new();
     // A dataset that is described anew changes nothing in it.
     let describes = |write: &Write| write.table.table.is_empty() && write.effect == Effect::Alter;
-    for write in writes.filter(|write| reshapes(write.effect) && !describes(write)) {
+    // What lasts as long as its script is nobody else's, whatever it is called.
+    let is_shared = |write: &Write| !is_temporary(&write.table) && !describes(write);
+    for write in writes.filter(|write| reshapes(write.effect) && is_shared(write)) {
         // What is gone shows nothing.
         *times.entry(&write.table).or_default() += usize::from(write.effect != Effect::Drop);
     }

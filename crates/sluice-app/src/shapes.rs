@@ -8,7 +8,7 @@ use crate::record;
 use crate::refusal::Why;
 use sluice_ledger::record::Subject;
 use sluice_model::{Analysis, ColumnPath, Effect, StatementAnalysis, TableName};
-use sluice_policy::{Known, Labels, Permit};
+use sluice_policy::{Known, Labels, Permit, is_temporary};
 use sluice_sql::Required;
 use sluice_sql::catalog::{Model, Routine, Snapshot, Table};
 use std::collections::{BTreeMap, BTreeSet};
@@ -216,7 +216,7 @@ fn made_and_opened(analysis: &Analysis) -> BTreeSet<TableName> {
     for statement in &analysis.statements {
         let routines = statement.routines.iter().filter_map(|name| TableName::parse(name));
         let opens = routines.chain(statement.reads.iter().map(|read| read.table.clone()));
-        opened.extend(opens.filter(|name| made.contains(name)));
+        opened.extend(opens.filter(|name| made.contains(name) && !is_temporary(name)));
         if is_code(&statement.kind) {
             made.extend(statement.writes.iter().map(|write| &write.table));
         }
@@ -240,7 +240,7 @@ pub(crate) fn routines_to_act_by(analysis: &Analysis, rest: &Rest) -> BTreeSet<T
     }
     let made = analysis.statements.iter().filter(|statement| is_routine(&statement.kind)).flat_map(|statement| &statement.writes);
     let all = made.map(|write| write.table.clone()).chain(rest.routines().cloned());
-    all.filter(|name| !name.dataset.is_empty()).collect()
+    all.filter(|name| !name.dataset.is_empty() && !is_temporary(name)).collect()
 }
 
 fn is_routine(kind: &str) -> bool {

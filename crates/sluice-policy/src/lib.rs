@@ -55,6 +55,7 @@ pub use limit::{Amount, Counters, DayUse, Exceeded, Halt, Limit, LimitRule, Memo
 pub use mask::{CONSTANT_BYTES_MAX, Mask, PARTIAL_CHARACTERS_MAX, Partial, Side};
 pub use plan::{Carried, ClearPath, Inherited, MaskedPath, destinations, shown_statements, writes_columns};
 pub use problem::Problem;
+pub use question::is_temporary;
 pub use reason::{Missing, Need, Reason, ReasonKind, RuleNote};
 pub use request::{Destination, Method, Parameter, Purpose, Request, Resource, Restriction, Sends, Statement, Verb, Work};
 pub use schema::SCHEMA;

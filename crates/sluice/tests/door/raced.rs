@@ -92,6 +92,25 @@ fn a_routine_is_not_changed_while_somebody_acts_by_it() {
     world.finish();
 }
 
+/// What lasts as long as a script is its own, whatever others call theirs.
+#[test]
+fn scripts_with_temporary_things_of_one_name_go_side_by_side() {
+    let world = world("raced-temporary");
+    let makes = "CREATE TEMP FUNCTION f(x INT64) AS (x + 1); CREATE TEMP TABLE t AS SELECT f(1) AS n;";
+    let acts = "CREATE OR REPLACE TABLE staging.made_{t} AS SELECT f(n) AS n FROM t; SELECT f(n) AS n FROM t";
+    let tables = ["one", "two", "three"];
+    tables.iter().for_each(|table| fresh(&world, table));
+    let jobs =
+        tables.map(|table| (table, begin(&world, PIPELINE, table, makes, if table == "three" { "SELECT f(n) AS n FROM t" } else { acts })));
+    for (table, job) in jobs.iter().rev() {
+        go_on(&world, table);
+        let answer = results(&world, PIPELINE, job);
+        ran(&answer, table);
+        assert_eq!(answer.json()["rows"], json!([{ "f": [{ "v": "3" }] }]), "{table}: {}", answer.text());
+    }
+    world.finish();
+}
+
 /// Who only reads keeps nobody waiting: the rows are withheld.
 #[test]
 fn a_function_that_a_reader_calls_is_changed_and_the_rows_are_withheld() {
