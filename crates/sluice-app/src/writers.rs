@@ -41,7 +41,7 @@ struct Writer {
 /// What it was permitted, or what is known of that where an earlier process had the permit.
 pub(crate) enum Writes {
     Permitted(Arc<Recorded<Permit>>),
-    Resumed(Request),
+    Resumed(Box<Request>),
 }
 
 /// One of them, until it is dropped.
@@ -71,7 +71,7 @@ impl Gateway {
             return (None, Ok(()));
         }
         let _alone = self.writers.gate.lock().await;
-        let writing = self.writers.begin(subject, Writes::Resumed(request));
+        let writing = self.writers.begin(subject, Writes::Resumed(Box::new(request)));
         let carried = self.carry(subject, Vec::new(), Some(&writing.writer)).await;
         (Some(writing), carried)
     }

@@ -8,6 +8,7 @@ mod carried;
 mod cedar;
 #[cfg(test)]
 mod historical;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod load;

@@ -50,6 +50,7 @@ mod h2;
 mod hangup;
 #[cfg(test)]
 mod historical;
+#[cfg(test)]
 mod honest;
 #[cfg(test)]
 mod hostile;

@@ -164,7 +164,9 @@ fn whoever_keeps_running_out_of_time_over_masked_values_is_on_record() {
     let begin = |timeout: Option<&str>| {
         let statement = json!({ "query": "SELECT IF(STARTS_WITH(ssn, '9'), 1, 0) AS x FROM clinic.patients", "useLegacySql": false });
         let mut configuration = json!({ "query": statement });
-        timeout.map(|timeout| configuration["jobTimeoutMs"] = json!(timeout));
+        if let Some(timeout) = timeout {
+            configuration["jobTimeoutMs"] = json!(timeout);
+        }
         // The dry run passes first.
         let hold = json!({ "verb": "POST", "path": "/jobs", "skip": 1, "count": 1, "act": { "kind": "job", "milliseconds": 5_000 } });
         world.fault(&hold);

@@ -1,10 +1,12 @@
 //! What scripts make themselves, call, or write into by place, changed by others while they run; and changes that hide each other.
 
 use crate::canaries::Canaries;
+use crate::program::pause;
 use crate::reshaped::{PIPELINE, READER, begin, data, fresh, go_on, make, query, ran, results, wait_for, world};
 use crate::talk::Answer;
 use crate::world::{API, World};
 use serde_json::json;
+use std::time::Duration;
 
 const TO_SSN: &str = "SELECT ssn AS a FROM clinic.patients";
 const TO_NAME: &str = "SELECT name AS a FROM clinic.patients";
@@ -27,7 +29,7 @@ impl Race<'_> {
         if let Some(made) = before.strip_prefix("CREATE OR REPLACE TABLE staging.") {
             wait_for(self.world, &of(made.split([' ', '(']).next().unwrap(), table), "fields");
         } else {
-            std::thread::sleep(std::time::Duration::from_millis(800));
+            pause(Duration::from_millis(800));
         }
         for change in changes {
             ran(&query(self.world, PIPELINE, &of(change, table)), change);
@@ -204,12 +206,12 @@ fn what_was_there_in_between_is_not_hidden_by_further_changes() {
     };
     let read = |table: &str| {
         make(&world, &format!("INSERT INTO staging.first_{table} (a) VALUES ('now')"));
-        std::thread::sleep(std::time::Duration::from_millis(1_500));
+        pause(Duration::from_millis(1_500));
     };
     let job = begun("beside");
     fresh(&world, "long");
     let long = begin(&world, PIPELINE, "long", &format!("{};", view("beside", TO_SSN)), "SELECT 1");
-    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    pause(Duration::from_millis(1_500));
     read("beside");
     ran(&query(&world, PIPELINE, &view("beside", TO_NAME)), "back");
     go_on(&world, "beside");
