@@ -94,13 +94,7 @@ impl Gateway {
         if ask.reads == Reads::Nothing {
             let asking = self.parts.upstream.send(&admission.permit);
             let changes = ask.changes.iter().map(|name| Changing { name: name.clone(), often: false }).collect();
-            let beginning = Beginning {
-                by: passage.subject,
-                connection: &passage.connection,
-                changes,
-                routines: BTreeSet::new(),
-                since_ms: self.parts.machine.now_ms(),
-            };
+            let beginning = Beginning { by: passage.subject, changes, routines: BTreeSet::new(), since_ms: self.parts.machine.now_ms() };
             self.changes.begin(beginning).map_err(|routine| Why::Concurrent { routine })?;
             let answer = passage.visit.trail.upstream(Stage::UpstreamSend, asking).await;
             // Also after a fault: it may have acted.
@@ -218,7 +212,7 @@ impl Gateway {
 
     /// As it is now: what the catalog remembers may be older than the tag.
     async fn has_tags(&self, trail: &Trail, connection: &str, table: &TableName) -> Result<bool, Why> {
-        self.parts.catalog.forget(connection, table);
+        self.parts.catalog.forget(table);
         let wanted = Required { tables: vec![table.clone()], ..Required::default() };
         Ok(!trail.walk(Stage::Catalog, self.parts.catalog.fetch(connection, &wanted)).await?.tags.is_empty())
     }

@@ -39,22 +39,16 @@ struct Noted {
     /// What jobs that run were understood by.
     resting: HashMap<[u8; 16], Arc<Rest>>,
     /// Jobs that run and do something, with the routines that they call or make: what was done by another text nobody takes back.
-    acting: HashMap<[u8; 16], Acting>,
+    acting: HashMap<[u8; 16], BTreeSet<TableName>>,
     /// Jobs that were over before anything changed. What is forgotten here is withheld if something changes later.
     undisturbed: HashSet<[u8; 16]>,
     /// Jobs that read something else than what they were understood by, also under names that nobody knew of.
     overtaken: HashSet<[u8; 16]>,
 }
 
-struct Acting {
-    connection: String,
-    routines: BTreeSet<TableName>,
-}
-
-/// A request that is about to be sent.
-pub(crate) struct Beginning<'a> {
+/// A request that is about to be sent. Names hold the project, so what goes through one connection is seen by those of every other.
+pub(crate) struct Beginning {
     pub by: Subject,
-    pub connection: &'a str,
     pub changes: Vec<Changing>,
     /// What it calls or makes, of a job that does more than read.
     pub routines: BTreeSet<TableName>,
@@ -93,29 +87,26 @@ pub(crate) struct Disturbed {
 
 impl Changes {
     /// Before a job is sent, or a request that is none. A routine is changed while nobody acts by it, or the name of it comes back.
-    pub fn begin(&self, beginning: Beginning<'_>) -> Result<(), TableName> {
-        let Beginning { by, connection, changes: names, routines, since_ms } = beginning;
+    pub fn begin(&self, beginning: Beginning) -> Result<(), TableName> {
+        let Beginning { by, changes: names, routines, since_ms } = beginning;
         let mut noted = self.noted();
-        if let Some(name) = noted.in_use(by, connection, &names).or_else(|| noted.changed_since(by, connection, &routines, since_ms)) {
+        if let Some(name) = noted.in_use(by, &names).or_else(|| noted.changed_since(by, &routines, since_ms)) {
             return Err(name);
         }
-        noted.take(Beginning { by, connection, changes: names, routines, since_ms });
+        noted.take(Beginning { by, changes: names, routines, since_ms });
         Ok(())
     }
 
     /// For a job that runs already.
-    pub fn go_on(&self, beginning: Beginning<'_>) {
+    pub fn go_on(&self, beginning: Beginning) {
         self.noted().take(beginning);
     }
 
     /// These may have been changed while no gateway was there, until somebody has looked.
-    pub fn unwatched(&self, by: Subject, connection: &str, names: Vec<TableName>, now_ms: u64) {
+    pub fn unwatched(&self, by: Subject, names: Vec<TableName>, now_ms: u64) {
         let mut noted = self.noted();
         for name in names {
-            noted.add(
-                connection,
-                Change { by, name: name.clone(), often: false, begun_ms: now_ms, ended_ms: None, left: None, unwatched: true },
-            );
+            noted.add(Change { by, name: name.clone(), often: false, begun_ms: now_ms, ended_ms: None, left: None, unwatched: true });
             noted.open.entry(by.0).or_default().push(Changing { name, often: false });
         }
     }
@@ -144,19 +135,26 @@ impl Changes {
     }
 
     /// Of these names those that a job which runs rests on: when their change is over somebody has to look what was left there.
-    pub fn rested_on(&self, by: Subject, connection: &str, names: Vec<TableName>) -> Vec<TableName> {
+    pub fn rested_on(&self, by: Subject, names: Vec<TableName>) -> Vec<TableName> {
         let noted = self.noted();
-        let others = || noted.resting.iter().filter(|(job, rest)| **job != by.0 && rest.connection == connection);
+        let others = || noted.resting.iter().filter(|(job, _)| **job != by.0);
         names.into_iter().filter(|name| others().any(|(_, rest)| rest.names(&Role::ALL).any(|other| is_about(name, other)))).collect()
     }
 
+    /// Who rests on one of these, but for itself.
+    pub fn who_rests_on(&self, by: Subject, names: &[TableName]) -> HashSet<[u8; 16]> {
+        let noted = self.noted();
+        let rests = |rest: &Rest| names.iter().any(|name| rest.names(&Role::ALL).any(|other| is_about(name, other)));
+        noted.resting.iter().filter(|(job, rest)| **job != by.0 && rests(rest)).map(|(job, _)| *job).collect()
+    }
+
     /// When it is over, and before anybody is told so. Whatever came of it: it may have acted.
-    pub fn end(&self, by: Subject, connection: &str, left: &BTreeMap<TableName, Shape>, now_ms: u64) {
+    pub fn end(&self, by: Subject, left: &BTreeMap<TableName, Shape>, now_ms: u64) {
         let mut noted = self.noted();
         noted.resting.remove(&by.0);
         noted.acting.remove(&by.0);
         for Changing { name, .. } in noted.open.remove(&by.0).unwrap_or_default() {
-            let changes = noted.changes.get_mut(&key(connection, &name)).into_iter().flatten();
+            let changes = noted.changes.get_mut(&key(&name)).into_iter().flatten();
             for change in changes.filter(|change| change.by == by && change.ended_ms.is_none()) {
                 change.ended_ms = Some(now_ms);
                 change.left = left.get(&name).copied().filter(|_| !change.often);
@@ -192,7 +190,7 @@ impl Changes {
         }
         let rest = noted.resting.get(&known.subject.0);
         let mut rests = rest.into_iter().flat_map(|rest| rest.names(&Role::SHOWN));
-        if rests.any(|name| noted.since(&known.connection, name, known.created_ms, known.subject).next().is_some()) {
+        if rests.any(|name| noted.since(name, known.created_ms, known.subject).next().is_some()) {
             return true;
         }
         let statements = work.analysis.statements.iter();
@@ -200,7 +198,7 @@ impl Changes {
             let routines = statement.routines.iter().filter_map(|name| TableName::parse(name));
             routines.chain(statement.reads.iter().map(|read| read.table.clone()))
         });
-        names.into_iter().any(|name| noted.since(&known.connection, &name, known.created_ms, known.subject).next().is_some())
+        names.into_iter().any(|name| noted.since(&name, known.created_ms, known.subject).next().is_some())
     }
 
     /// Of what it rests on so, all that others changed since.
@@ -208,7 +206,7 @@ impl Changes {
         let noted = self.noted();
         let mut disturbed = Vec::new();
         for name in rest.names(roles) {
-            let changes: Vec<&Change> = noted.since(&rest.connection, name, rest.since_ms, but).collect();
+            let changes: Vec<&Change> = noted.since(name, rest.since_ms, but).collect();
             if !changes.is_empty() {
                 let over = changes.iter().filter(|change| change.ended_ms.is_some() || change.often);
                 let left = if are_told_apart(&changes) { over.map(|change| change.left).collect() } else { None };
@@ -219,9 +217,9 @@ impl Changes {
     }
 
     /// What is being changed now, of that which a name means.
-    pub fn changing(&self, connection: &str, name: &TableName) -> Vec<TableName> {
+    pub fn changing(&self, name: &TableName) -> Vec<TableName> {
         let noted = self.noted();
-        let open = noted.about(connection, name).filter(|change| change.ended_ms.is_none());
+        let open = noted.about(name).filter(|change| change.ended_ms.is_none());
         open.map(|change| change.name.clone()).collect()
     }
 
@@ -237,17 +235,17 @@ impl Drop for Resting {
 }
 
 impl Noted {
-    fn take(&mut self, beginning: Beginning<'_>) {
-        let Beginning { by, connection, changes: names, routines, since_ms } = beginning;
+    fn take(&mut self, beginning: Beginning) {
+        let Beginning { by, changes: names, routines, since_ms } = beginning;
         if !routines.is_empty() {
-            self.acting.insert(by.0, Acting { connection: connection.to_owned(), routines });
+            self.acting.insert(by.0, routines);
         }
         if names.is_empty() {
             return;
         }
         for Changing { name, often } in &names {
             let (name, often) = (name.clone(), *often);
-            self.add(connection, Change { by, name, often, begun_ms: since_ms, ended_ms: None, left: None, unwatched: false });
+            self.add(Change { by, name, often, begun_ms: since_ms, ended_ms: None, left: None, unwatched: false });
         }
         self.open.entry(by.0).or_default().extend(names);
         if self.changes.len() > NAMES_MAX {
@@ -256,33 +254,33 @@ impl Noted {
         }
     }
 
-    fn add(&mut self, connection: &str, change: Change) {
-        let changes = self.changes.entry(key(connection, &change.name)).or_default();
+    fn add(&mut self, change: Change) {
+        let changes = self.changes.entry(key(&change.name)).or_default();
         changes.push(change);
         forget_oldest(changes);
     }
 
     /// Of these names one by which a job of somebody else's acts.
-    fn in_use(&self, by: Subject, connection: &str, names: &[Changing]) -> Option<TableName> {
-        let others = self.acting.iter().filter(|(job, acting)| **job != by.0 && acting.connection == connection);
-        let mut routines = others.flat_map(|(_, acting)| &acting.routines);
+    fn in_use(&self, by: Subject, names: &[Changing]) -> Option<TableName> {
+        let others = self.acting.iter().filter(|(job, _)| **job != by.0);
+        let mut routines = others.flat_map(|(_, routines)| routines);
         routines.find(|routine| names.iter().any(|changing| is_about(&changing.name, routine))).cloned()
     }
 
     /// Of these names one that somebody else changes, or has changed since.
-    fn changed_since(&self, by: Subject, connection: &str, routines: &BTreeSet<TableName>, since_ms: u64) -> Option<TableName> {
-        routines.iter().find(|routine| self.since(connection, routine, since_ms, by).next().is_some()).cloned()
+    fn changed_since(&self, by: Subject, routines: &BTreeSet<TableName>, since_ms: u64) -> Option<TableName> {
+        routines.iter().find(|routine| self.since(routine, since_ms, by).next().is_some()).cloned()
     }
 
-    fn since(&self, connection: &str, name: &TableName, since_ms: u64, but: Subject) -> impl Iterator<Item = &Change> {
+    fn since(&self, name: &TableName, since_ms: u64, but: Subject) -> impl Iterator<Item = &Change> {
         let since = move |change: &&Change| change.by != but && change.ended_ms.is_none_or(|ended| ended >= since_ms);
-        self.about(connection, name).filter(since)
+        self.about(name).filter(since)
     }
 
     /// Of the name itself, of its dataset as a whole, and where it ends with a star of all that it can mean.
-    fn about(&self, connection: &str, name: &TableName) -> impl Iterator<Item = &Change> {
+    fn about(&self, name: &TableName) -> impl Iterator<Item = &Change> {
         let whole = [(name.dataset.as_str(), ""), ("", "")].map(|(dataset, table)| TableName::new(&name.project, dataset, table));
-        let own = key(connection, name);
+        let own = key(name);
         let (from, is_star) = match own.strip_suffix('*') {
             Some(prefix) => (prefix.to_owned(), true),
             None => (own, false),
@@ -291,7 +289,7 @@ impl Noted {
             let from = from.clone();
             self.changes.range(from.clone()..).take_while(move |(key, _)| if is_star { key.starts_with(&from) } else { **key == from })
         };
-        let around = whole.into_iter().map(move |name| key(connection, &name)).filter(move |key| *key != from);
+        let around = whole.into_iter().map(|name| key(&name)).filter(move |key| *key != from);
         meant.map(|(_, changes)| changes).chain(around.filter_map(|key| self.changes.get(&key))).flatten()
     }
 }
@@ -361,7 +359,7 @@ pub(crate) fn is_about(changed: &TableName, read: &TableName) -> bool {
     changed.project == read.project && is_within(&changed.dataset, &read.dataset) && is_table
 }
 
-fn key(connection: &str, name: &TableName) -> String {
+fn key(name: &TableName) -> String {
     let TableName { project, dataset, table } = canonical_table(name);
-    format!("{connection} {project}.{dataset}.{table}")
+    format!("{project}.{dataset}.{table}")
 }

@@ -116,7 +116,7 @@ impl Gateway {
         if let JobWork::Query(work) = &known.work {
             let written = work.analysis.statements.iter().flat_map(|statement| &statement.writes).map(|write| &write.table);
             for table in written.chain(work.destination.as_ref().map(|destination| &destination.table)) {
-                self.parts.catalog.forget(&known.connection, table);
+                self.parts.catalog.forget(table);
             }
         }
         // A result that is withheld is not read as a table either.

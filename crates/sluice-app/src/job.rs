@@ -53,6 +53,8 @@ pub struct Course {
 /// Whether a job that is over read what it was understood by. What was overtaken once is withheld for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
+    /// It ran still, and will have been overtaken when it is over.
+    Disturbed,
     Overtaken,
     Undisturbed,
 }

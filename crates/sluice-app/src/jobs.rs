@@ -103,15 +103,14 @@ impl Gateway {
         if known.arrived {
             return Ok(());
         }
-        let may_tell = self.may_tell(passage, known);
         let state = self.parts.upstream.job(&admission.permit, name, Duration::ZERO).await;
+        let may_tell = self.may_tell(passage, known).await;
         self.confirm(known, &state.map_err(|fault| failed(fault, may_tell))?).await
     }
 
     async fn look_at(&self, passage: &mut Passage, job: &JobName) -> Result<JobState, Why> {
         let known = self.own_job(passage, job).await?;
         let request = method(passage, "jobs.get", &known.name, Verb::Get, "");
-        let may_tell = self.may_tell(passage, &known);
         let running = self.running.find(&passage.connection, &known.name);
         // The record of a job that is over takes no more counts: whoever asks then has a record of its own.
         if let Some(running) = running.as_ref().filter(|running| !running.state().done) {
@@ -129,6 +128,7 @@ impl Gateway {
                 passage.visit.trail.upstream(Stage::UpstreamJob, asking).await
             }
         };
+        let may_tell = self.may_tell(passage, &known).await;
         let state = state.map_err(|fault| failed(fault, may_tell))?;
         self.confirm(&known, &state).await?;
         self.complete(passage, &state, "completed").await;
@@ -143,7 +143,7 @@ impl Gateway {
         let known_now = self.parts.in_force.known();
         let admission = self.admit_request(passage, request, Background { known: &known_now, tables: &[] }).await?;
         self.confirm_first(passage, &known, &admission, &name).await?;
-        let may_tell = self.may_tell(passage, &known);
+        let may_tell = self.may_tell(passage, &known).await;
         // Before BigQuery can have ended it for that.
         running.iter().for_each(|running| running.cancel());
         let (asking, trail) = (self.parts.upstream.send(&admission.permit), &passage.visit.trail);
@@ -198,12 +198,22 @@ impl Gateway {
         })
     }
 
-    /// What BigQuery says of a job, as far as it cannot hold what the caller may not see.
-    pub(crate) fn may_tell(&self, passage: &Passage, known: &KnownJob) -> MayTell {
+    /// Of one that was not run: nothing was read.
+    pub(crate) fn may_tell_of_dry_run(&self, passage: &Passage, known: &KnownJob) -> MayTell {
         match &known.work {
-            JobWork::Other => MayTell { texts: true, errors: true, dry_runs: true, sizes: true },
             JobWork::Query(work) => self.whole_may_tell(passage, &self.page(known, work, Sends::default()), &self.parts.in_force.known()),
+            JobWork::Other => MayTell::default(),
         }
+    }
+
+    /// What BigQuery says of a job, as far as it cannot hold what the caller may not see. Asked for when it is told and not before: while somebody waits,
+    /// labels come, and what the job reads becomes another.
+    pub(crate) async fn may_tell(&self, passage: &Passage, known: &KnownJob) -> MayTell {
+        let JobWork::Query(work) = &known.work else { return MayTell { texts: true, errors: true, dry_runs: true, sizes: true } };
+        if !self.is_undisturbed(known).await {
+            return MayTell::default();
+        }
+        self.whole_may_tell(passage, &self.page(known, work, Sends::default()), &self.parts.in_force.known())
     }
 }
 

@@ -3,8 +3,10 @@
 use crate::gateway::Gateway;
 use crate::job::{JobName, JobWork, KnownJob, Part, Rested, RestedKind as Kind, Verdict};
 use crate::ports::JobState;
+use crate::record::operator_text;
 use crate::refusal::Why;
 use crate::shapes::{Rest, Role, written_as};
+use sluice_ledger::record::Subject;
 use sluice_model::TableName;
 
 /// Names of one job that the book keeps. Of one that rests on more nobody knows after a start whether they are as they were.
@@ -28,11 +30,48 @@ impl Gateway {
         if is_same { Ok(()) } else { Err(Why::Drift(CHANGED.to_owned())) }
     }
 
+    /// Whether what it read is what it was understood by, as far as it has come: else nobody knows what its texts can hold.
+    pub(crate) async fn is_undisturbed(&self, known: &KnownJob) -> bool {
+        let is_part = matches!(&known.work, JobWork::Query(work) if work.part != Part::Whole);
+        let verdict = match self.judged(known) {
+            None if is_part => self.kept_verdict(known).await,
+            verdict => Ok(verdict),
+        };
+        match verdict {
+            Ok(None) => self.is_under_way(known) && !self.changes.is_overtaken(known),
+            Ok(Some(verdict)) => verdict == Verdict::Undisturbed,
+            Err(_) => false,
+        }
+    }
+
+    /// Jobs that still run and rest on what was just made another. It is written down at once, and what they write has its labels: the process may end before
+    /// they do.
+    pub(crate) async fn note_disturbed(&self, by: Subject, names: &[TableName]) {
+        let resting = self.changes.who_rests_on(by, names);
+        if resting.is_empty() {
+            return;
+        }
+        for known in self.running.under_way().into_iter().chain(self.resumed.under_way()) {
+            let Some(rest) = self.changes.rest_of(known.subject).filter(|_| resting.contains(&known.subject.0)) else { continue };
+            if self.reshaped(known.subject, &rest, &Role::SHOWN).await.is_empty() {
+                continue;
+            }
+            if let Err(fault) = self.parts.jobs.settle(&known.connection, &known.name, None, Some(Verdict::Disturbed)).await {
+                self.parts.alarm.raise(&format!("the book of jobs does not take that one was disturbed: {fault:?}"));
+            }
+        }
+        if let Err(why) = self.carry_while_running(&resting).await {
+            self.parts.alarm.raise(&format!("labels are not carried on: {}", operator_text(&why)));
+        }
+    }
+
     /// As far as it is known without a look into the book.
     pub(crate) fn judged(&self, known: &KnownJob) -> Option<Verdict> {
         let remembered = self.changes.judged(known.subject).map(|is_same| if is_same { Verdict::Undisturbed } else { Verdict::Overtaken });
-        let kept = known.course.verdict;
-        if kept == Some(Verdict::Overtaken) { kept } else { remembered.or(kept) }
+        match known.course.verdict {
+            Some(Verdict::Disturbed | Verdict::Overtaken) => Some(Verdict::Overtaken),
+            kept => remembered.or(kept),
+        }
     }
 
     /// Before anybody is told that a job is done which no task of this process has followed to its end. Whether the book knows of its end now.

@@ -282,8 +282,8 @@ pub trait Catalog: Send + Sync {
     /// Everything of `wanted`, no older than the connection allows. What is not there is in `absent`.
     fn fetch<'a>(&'a self, connection: &'a str, wanted: &'a Required) -> Asking<'a, Result<CatalogPart, CatalogFault>>;
 
-    /// A statement or a method changed this: the next `fetch` reads it anew.
-    fn forget(&self, connection: &str, changed: &TableName);
+    /// A statement or a method changed this: the next `fetch` reads it anew, by whichever connection.
+    fn forget(&self, changed: &TableName);
 }
 
 #[derive(Debug, Default)]

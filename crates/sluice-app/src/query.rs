@@ -62,7 +62,11 @@ impl Gateway {
         let connection = ask.connection.clone();
         self.pass(visit, Arc::new(caller), &connection, |gateway, mut passage| async move {
             let outcome = match gateway.submit_now(&mut passage, ask).await {
-                Ok(running) => Ok(gateway.told(running.as_begun().await, gateway.may_tell(&passage, &running.known))),
+                Ok(running) => {
+                    let state = running.as_begun().await;
+                    let may_tell = gateway.may_tell(&passage, &running.known).await;
+                    Ok(gateway.told(state, may_tell))
+                }
                 Err(why) => Err(why),
             };
             (passage, outcome)
@@ -133,8 +137,11 @@ impl Gateway {
             },
             Err(why) => return Err(why),
         };
-        let state = self.told(running.state(), self.may_tell(passage, &running.known));
-        Ok(if dry_run { Sent::DryRun(Box::new(state)) } else { Sent::Job(state.name) })
+        if !dry_run {
+            return Ok(Sent::Job(running.state().name));
+        }
+        let may_tell = self.may_tell_of_dry_run(passage, &running.known);
+        Ok(Sent::DryRun(Box::new(self.told(running.state(), may_tell))))
     }
 
     async fn submit_now(self: &Arc<Self>, passage: &mut Passage, ask: QueryAsk) -> Result<Arc<Running>, Why> {
@@ -191,7 +198,7 @@ impl Gateway {
                 JobWork::Query(work) => routines_to_act_by(&work.analysis, &rest),
                 JobWork::Other => BTreeSet::new(),
             };
-            let beginning = Beginning { by: known.subject, connection: &known.connection, changes, routines, since_ms: known.created_ms };
+            let beginning = Beginning { by: known.subject, changes, routines, since_ms: known.created_ms };
             self.changes.begin(beginning).map_err(|routine| Why::Concurrent { routine })?;
             self.changes.rest(known.subject, rest);
         }
@@ -276,7 +283,7 @@ impl Gateway {
             JobWork::Query(work) if work.part != Part::Unshown => work,
             _ => return Err(Why::Form { reason: FormReason::Invalid, text: "the job is no query, it has no rows".to_owned() }),
         };
-        if work.part == Part::Shown && !self.may_tell(passage, &known).texts {
+        if work.part == Part::Shown && !self.may_tell(passage, &known).await.texts {
             let text = "a script that reads labelled columns shows its result whole, and not part by part".to_owned();
             return Err(Why::Form { reason: FormReason::Unsupported, text });
         }
@@ -285,8 +292,10 @@ impl Gateway {
         // The record of a job that is over takes no more counts: whoever asks then has a record of its own.
         if let Some(running) = running.as_ref().filter(|running| !running.state().done) {
             running.count_poll();
-            let may_tell = self.may_poll(passage, self.page(&known, work, Sends::default()))?;
-            let state = self.told(running.wait(patience).await, may_tell);
+            self.may_poll(passage, self.page(&known, work, Sends::default()))?;
+            let state = running.wait(patience).await;
+            let may_tell = self.may_tell(passage, &known).await;
+            let state = self.told(state, may_tell);
             succeeded(&state, may_tell)?;
             if !state.done || !wants_rows {
                 return Ok(of_state(state));
@@ -301,28 +310,46 @@ impl Gateway {
         let known_now = self.parts.in_force.known();
         let background = Background { known: &known_now, tables: &[] };
         let admission = self.admit_request(passage, self.page(&known, work, rows_sent(&rows)), background).await?;
-        let fault = |fault| failed(fault, admission.may_tell);
         let state = match &running {
             Some(running) => running.state(),
-            None => {
-                let asking = self.parts.upstream.job(&admission.permit, &rows.job, patience);
-                passage.visit.trail.upstream(Stage::UpstreamJob, asking).await.map_err(fault)?
-            }
+            None => self.state_before(passage, &admission, &known, (&rows.job, patience)).await?,
         };
         self.confirm(&known, &state).await?;
-        succeeded(&state, admission.may_tell)?;
+        let may_tell = self.may_tell(passage, &known).await;
+        succeeded(&state, may_tell)?;
         if !state.done || !wants_rows {
             self.complete_later(passage, &state, &Left::default());
-            return Ok(of_state(self.told(state, admission.may_tell)));
+            return Ok(of_state(self.told(state, may_tell)));
         }
         self.hold_to_shapes(&known).await?;
         self.hold_to(&passage.connection, work, &state)?;
         let rows = RowsAsk::OfJob(rows);
         passage.place = Some(self.places.take(&passage.caller.principal().to_string()).await?);
-        let may_tell = admission.may_tell;
         let released = self.release(passage, admission, rows, state.head.clone()).await?;
         self.complete_later(passage, &state, &released.left());
         Ok(Results { job: Some(state.name.clone()), state: Some(self.told(state, may_tell)), ..released.results() })
+    }
+
+    /// Of a job that this process does not follow. Whoever has waited for it is told nothing that came meanwhile: it was decided before, and is decided anew
+    /// when the client asks again.
+    async fn state_before(
+        &self,
+        passage: &Passage,
+        admission: &Admission,
+        known: &KnownJob,
+        (job, patience): (&JobName, Duration),
+    ) -> Result<JobState, Why> {
+        let asking = self.parts.upstream.job(&admission.permit, job, Duration::ZERO);
+        let state = match passage.visit.trail.upstream(Stage::UpstreamJob, asking).await {
+            Ok(state) => state,
+            Err(fault) => return Err(failed(fault, self.may_tell(passage, known).await)),
+        };
+        if !state.done && !patience.is_zero() {
+            let waiting = self.parts.upstream.job(&admission.permit, job, patience);
+            // What it says is asked for again.
+            drop(passage.visit.trail.upstream(Stage::UpstreamJob, waiting).await);
+        }
+        Ok(state)
     }
 
     /// What was dispatched is what is judged: a job whose result is another is withheld.

@@ -71,6 +71,10 @@ impl ResumedJobs {
         self.jobs().get(&known.subject.0).filter(is_it).cloned()
     }
 
+    pub fn under_way(&self) -> Vec<Arc<KnownJob>> {
+        self.jobs().values().map(|resumed| Arc::clone(&resumed.known)).collect()
+    }
+
     pub fn is_followed(&self, job: Subject) -> bool {
         self.jobs().contains_key(&job.0)
     }
@@ -112,10 +116,10 @@ impl Gateway {
             JobWork::Other => BTreeSet::new(),
         };
         let changes = changed(&known).into_iter().chain(more).collect();
-        self.changes.go_on(Beginning { by: known.subject, connection: &known.connection, changes, routines, since_ms: now_ms });
+        self.changes.go_on(Beginning { by: known.subject, changes, routines, since_ms: now_ms });
         // Whatever was there then may have been changed by anybody; what was not there is looked for.
         let were_there = rest.names(&Role::ALL).filter(|name| !was_absent(&rest, name)).cloned();
-        self.changes.unwatched(unwatched, &known.connection, were_there.collect(), now_ms);
+        self.changes.unwatched(unwatched, were_there.collect(), now_ms);
         self.changes.rest(known.subject, rest);
         let writing = match self.written_by(&known) {
             None => None,
@@ -177,15 +181,15 @@ impl Gateway {
         if progress.has_looked || progress.is_over {
             return;
         }
-        let (rest, known) = (rest_of(&resumed.known), &resumed.known);
+        let rest = rest_of(&resumed.known);
         let names = || rest.names(&Role::ALL);
         let wanted = rest.required(&names().cloned().collect());
         let Some(found) = self.look_anew(&rest.connection, &wanted).await else { return };
         let left: BTreeMap<TableName, _> = names().filter_map(|name| Some((name.clone(), shape(&found, name)?))).collect();
         let came = left.keys().filter(|name| was_absent(&rest, name)).cloned().collect();
         let now_ms = self.parts.machine.now_ms();
-        self.changes.unwatched(resumed.unwatched, &known.connection, came, now_ms);
-        self.changes.end(resumed.unwatched, &known.connection, &left, now_ms);
+        self.changes.unwatched(resumed.unwatched, came, now_ms);
+        self.changes.end(resumed.unwatched, &left, now_ms);
         progress.has_looked = true;
     }
 
@@ -219,7 +223,7 @@ impl Gateway {
 
     fn forget_resumed(&self, resumed: &Resumed) {
         let now_ms = self.parts.machine.now_ms();
-        self.changes.end(resumed.unwatched, &resumed.known.connection, &BTreeMap::new(), now_ms);
+        self.changes.end(resumed.unwatched, &BTreeMap::new(), now_ms);
         self.resumed.jobs().remove(&resumed.known.subject.0);
     }
 

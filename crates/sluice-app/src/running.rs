@@ -82,6 +82,11 @@ impl RunningJobs {
         self.kept().jobs.get(&key(connection, job)).cloned()
     }
 
+    pub fn under_way(&self) -> Vec<Arc<KnownJob>> {
+        let kept = self.kept();
+        kept.jobs.values().filter(|running| !running.state.borrow().done).map(|running| Arc::clone(&running.known)).collect()
+    }
+
     /// Kept for a while: clients ask for a job that is done.
     pub fn done(&self, running: &Running) {
         let bytes = running.bytes();

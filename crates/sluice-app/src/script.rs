@@ -47,7 +47,7 @@ impl Gateway {
         let known_now = self.parts.in_force.known();
         let admission = self.admit_request(passage, request, Background { known: &known_now, tables: &[] }).await?;
         self.confirm_first(passage, &script, &admission, &script.name).await?;
-        let may_tell = self.may_tell(passage, &script);
+        let may_tell = self.may_tell(passage, &script).await;
         let fault = |fault| failed(fault, may_tell);
         let asking = self.parts.upstream.send(&admission.permit);
         let listed = passage.visit.trail.upstream(Stage::UpstreamSend, asking).await.map_err(fault)?;

@@ -169,8 +169,8 @@ impl Gateway {
     /// A request that changed things is over. The catalog reads them anew, and whoever runs beside it is told what was left.
     pub(crate) async fn end_changes(&self, by: Subject, connection: &str) {
         let names = self.changes.of(by);
-        names.iter().for_each(|name| self.parts.catalog.forget(connection, name));
-        let looked_at = self.changes.rested_on(by, connection, names);
+        names.iter().for_each(|name| self.parts.catalog.forget(name));
+        let looked_at = self.changes.rested_on(by, names.clone());
         let tables = Required { tables: looked_at.clone(), ..Required::default() };
         let routines = Required { routines: looked_at.clone(), ..Required::default() };
         let mut left = BTreeMap::new();
@@ -178,15 +178,16 @@ impl Gateway {
             let found = self.look_anew(connection, &required).await.unwrap_or_default();
             left.extend(looked_at.iter().filter_map(|name| Some((name.clone(), shape(&found, name)?))));
         }
-        self.changes.end(by, connection, &left, self.parts.machine.now_ms());
+        self.changes.end(by, &left, self.parts.machine.now_ms());
+        self.note_disturbed(by, &names).await;
     }
 
     /// What somebody is changing is read anew, also by who reads it for the tenth time.
-    pub(crate) fn forget_changing(&self, connection: &str, wanted: &Required) {
+    pub(crate) fn forget_changing(&self, wanted: &Required) {
         for name in wanted.tables.iter().chain(&wanted.routines).chain(&wanted.models) {
-            for changing in self.changes.changing(connection, name) {
-                self.parts.catalog.forget(connection, name);
-                self.parts.catalog.forget(connection, &changing);
+            for changing in self.changes.changing(name) {
+                self.parts.catalog.forget(name);
+                self.parts.catalog.forget(&changing);
             }
         }
     }
@@ -201,7 +202,7 @@ impl Gateway {
 
     pub(crate) async fn look_anew(&self, connection: &str, wanted: &Required) -> Option<Snapshot> {
         let names = wanted.tables.iter().chain(&wanted.routines).chain(&wanted.models);
-        let count = names.map(|name| self.parts.catalog.forget(connection, name)).count();
+        let count = names.map(|name| self.parts.catalog.forget(name)).count();
         if count == 0 {
             return Some(Snapshot::default());
         }

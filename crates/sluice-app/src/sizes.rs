@@ -156,7 +156,7 @@ impl Gateway {
         known: &mut Known,
         answer: &Value,
     ) -> Result<(), Why> {
-        let forget = || self.parts.catalog.forget(&passage.connection, table);
+        let forget = || self.parts.catalog.forget(table);
         let is_whole = !request.sends.query.iter().any(|(name, _)| name == SELECTED);
         if let Some(schema) = answer.get("schema").filter(|_| is_whole) {
             let (tags, before) = (policy_tags(table, schema), known.clone());

@@ -22,7 +22,7 @@ impl Gateway {
             JobWork::Query(work) => {
                 // A part of a script can be of a procedure, whose body is not the caller's own text.
                 let state = if work.part == Part::Whole { state } else { without_foreign_text(state) };
-                self.told(state, self.may_tell(passage, known))
+                self.told(state, self.may_tell(passage, known).await)
             }
             // One that runs has no numbers yet, and perhaps no table.
             JobWork::Other if !state.done => state,

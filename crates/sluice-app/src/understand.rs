@@ -144,8 +144,8 @@ impl Gateway {
         }
         let names = wanted.tables.iter().chain(&wanted.routines).chain(&wanted.models);
         names.clone().try_for_each(nameable)?;
-        self.forget_changing(connection, wanted);
-        for label in self.carry_into(connection, &names.cloned().collect::<Vec<_>>()).await? {
+        self.forget_changing(wanted);
+        for label in self.carry_into(&names.cloned().collect::<Vec<_>>()).await? {
             known.take(&label);
         }
         let part = trail.walk(Stage::Catalog, self.parts.catalog.fetch(connection, wanted)).await?;

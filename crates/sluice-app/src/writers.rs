@@ -10,7 +10,7 @@ use sluice_model::{ColumnPath, TableName};
 use sluice_policy::{Inherited, Known, Permit, Request, destinations, whole, writes_columns};
 use sluice_sql::Required;
 use sluice_sql::catalog::Snapshot;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Columns that one record names.
@@ -85,11 +85,10 @@ impl Gateway {
     }
 
     /// For whoever is about to read these: a job that writes one of them may have read what it was not understood by.
-    pub(crate) async fn carry_into(&self, connection: &str, names: &[TableName]) -> Result<Vec<Inherited>, Why> {
+    pub(crate) async fn carry_into(&self, names: &[TableName]) -> Result<Vec<Inherited>, Why> {
         let is_meant = |table: &TableName| names.iter().any(|name| is_about(table, name));
         let is_disturbed = |writer: &Writer| {
-            let is_there = writer.work.request().connection == connection && writer.destinations.keys().any(is_meant);
-            let rest = self.changes.rest_of(writer.subject).filter(|_| is_there);
+            let rest = self.changes.rest_of(writer.subject).filter(|_| writer.destinations.keys().any(is_meant));
             rest.is_some_and(|rest| !self.changes.disturbed(&rest, &Role::ALL, writer.subject).is_empty())
         };
         let writers: Vec<Arc<Writer>> = self.writers.all().into_iter().filter(|writer| is_disturbed(writer)).collect();
@@ -101,6 +100,15 @@ impl Gateway {
             }
         }
         Ok(carried)
+    }
+
+    /// For these that still run: the process may end before they do.
+    pub(crate) async fn carry_while_running(&self, jobs: &HashSet<[u8; 16]>) -> Result<(), Why> {
+        let _alone = self.writers.gate.lock().await;
+        for writer in self.writers.all().into_iter().filter(|writer| jobs.contains(&writer.subject.0)) {
+            self.carry_reshaped(&writer).await?;
+        }
+        Ok(())
     }
 
     /// Its source became another while it ran. Nobody knows what it read of it, so all that it writes has all labels of that source. What it writes into

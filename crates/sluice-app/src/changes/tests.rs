@@ -51,11 +51,11 @@ fn begin(changes: &Changes, job: &KnownJob) {
 }
 
 fn begin_changes(noted: &Changes, by: Subject, changes: Vec<Changing>, since_ms: u64) {
-    noted.begin(Beginning { by, connection: "c", changes, routines: BTreeSet::new(), since_ms }).unwrap();
+    noted.begin(Beginning { by, changes, routines: BTreeSet::new(), since_ms }).unwrap();
 }
 
 fn end(changes: &Changes, job: &KnownJob, now_ms: u64) {
-    changes.end(job.subject, "c", &BTreeMap::new(), now_ms);
+    changes.end(job.subject, &BTreeMap::new(), now_ms);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_job_is_overtaken_by_what_changes_since_it_was_understood() {
     begin_changes(&changes, Subject([9; 16]), vec![Changing { name: whole, often: false }], 1_150);
     check(&job(6, 1_101, &["p.d.view"], &[]), true);
     check(&job(6, 1_101, &["p.e.view"], &[]), false);
-    changes.end(Subject([9; 16]), "c", &BTreeMap::new(), 1_160);
+    changes.end(Subject([9; 16]), &BTreeMap::new(), 1_160);
     check(&job(6, 1_101, &["p.d.view"], &[]), true);
     check(&job(8, 1_161, &["p.d.view"], &[]), false);
     changes.judge(Subject([8; 16]), false);
@@ -101,7 +101,7 @@ fn what_is_being_changed_is_found_by_every_name_for_it() {
     let changes = Changes::default();
     begin(&changes, &job(1, 0, &[], &["p.d.events_2", "p.d.other"]));
     let check = |name: (&str, &str, &str), expect: &[&str]| {
-        let found = changes.changing("c", &TableName::new(name.0, name.1, name.2));
+        let found = changes.changing(&TableName::new(name.0, name.1, name.2));
         assert_eq!(found.iter().map(|name| name.table.as_str()).collect::<Vec<_>>(), expect, "{name:?}");
     };
     check(("p", "d", "events_2"), &["events_2"]);
@@ -111,7 +111,6 @@ fn what_is_being_changed_is_found_by_every_name_for_it() {
     check(("p", "d", "*"), &["events_2", "other"]);
     check(("p", "d", "events_"), &[]);
     check(("p", "e", "events_2"), &[]);
-    assert_eq!(changes.changing("another", &TableName::new("p", "d", "other")), []);
     end(&changes, &job(1, 0, &[], &[]), 10);
     check(("p", "d", "*"), &[]);
 }
@@ -133,7 +132,7 @@ fn two_who_look_at_the_same_thing_have_not_changed_it() {
     let rested = Rested { name: name.clone(), kind: RestedKind::Table, role: Role::Read, shape: Some([1; 32]), places: None };
     let rest = Rest::of("c", 0, std::iter::once(rested));
     let look = |by: u8, left: u8, now_ms: u64| {
-        changes.end(Subject([by; 16]), "c", &BTreeMap::from([(name.clone(), [left; 32])]), now_ms);
+        changes.end(Subject([by; 16]), &BTreeMap::from([(name.clone(), [left; 32])]), now_ms);
     };
     let check = |expect: Option<&[Shape]>| {
         let found = changes.disturbed(&rest, &Role::SHOWN, Subject([0; 16]));
@@ -141,12 +140,12 @@ fn two_who_look_at_the_same_thing_have_not_changed_it() {
         assert_eq!(left, [expect.map(|shapes| shapes.iter().copied().collect::<BTreeSet<Shape>>())]);
     };
     let many = u8::try_from(CHANGES_MAX).unwrap() + 4;
-    (1..=many).for_each(|by| changes.unwatched(Subject([by; 16]), "c", vec![name.clone()], 10));
+    (1..=many).for_each(|by| changes.unwatched(Subject([by; 16]), vec![name.clone()], 10));
     check(Some(&[]));
     (1..=many).for_each(|by| look(by, 1, 20));
     check(Some(&[[1; 32]]));
     // What is forgotten of them says the same.
-    changes.unwatched(Subject([200; 16]), "c", vec![name.clone()], 30);
+    changes.unwatched(Subject([200; 16]), vec![name.clone()], 30);
     check(Some(&[[1; 32]]));
     // Somebody who changes it beside them leaves nothing that they could have seen.
     begin_changes(&changes, Subject([201; 16]), vec![Changing { name: name.clone(), often: false }], 35);

@@ -120,7 +120,7 @@ impl Gateway {
     /// there are more bytes, and cuts them by these, so there is one stream then, whole.
     pub(super) async fn tells_by_size(&self, passage: &Passage, matter: &Matter, project: &str, known: &Known) -> bool {
         match matter {
-            Matter::Job(job, _) => !self.may_tell(passage, job).texts,
+            Matter::Job(job, _) => !self.may_tell(passage, job).await.texts,
             Matter::Table { table, .. } => self.carries(table) && !self.shows_whole(passage, project, table, known).await,
         }
     }

@@ -92,6 +92,10 @@ impl BigQuery {
     pub fn connection(&self, name: &str) -> Option<&Arc<Connection>> {
         self.connections.get(name)
     }
+
+    pub fn connections(&self) -> impl Iterator<Item = &Arc<Connection>> {
+        self.connections.values()
+    }
 }
 
 impl Connection {

@@ -48,10 +48,8 @@ impl Catalog for BigQuery {
         })
     }
 
-    fn forget(&self, connection: &str, changed: &TableName) {
-        if let Some(connection) = self.connection(connection) {
-            connection.shelf.forget(changed);
-        }
+    fn forget(&self, changed: &TableName) {
+        self.connections().for_each(|connection| connection.shelf.forget(changed));
     }
 }
 

@@ -79,12 +79,12 @@ async fn what_changed_is_read_anew() {
     for changed in [clinic("patients"), clinic(""), TableName::new(PROJECT, "", "")] {
         running.log().clear();
         bigquery.fetch(CONNECTION, &tables(&["patients", "visits"])).await.unwrap();
-        bigquery.forget(CONNECTION, &changed);
+        bigquery.forget(&changed);
         bigquery.fetch(CONNECTION, &tables(&["patients"])).await.unwrap();
         let again = asked(&running).iter().filter(|request| request.starts_with("patients ")).count();
         assert!(again >= 1, "{changed}: {:?}", asked(&running));
     }
-    bigquery.forget(CONNECTION, &clinic("other"));
+    bigquery.forget(&clinic("other"));
     running.log().clear();
     bigquery.fetch(CONNECTION, &tables(&["patients"])).await.unwrap();
     assert_eq!(asked(&running), Vec::<String>::new());
@@ -226,7 +226,7 @@ async fn what_is_read_while_it_changes_is_not_kept() {
         tokio::spawn(async move { bigquery.fetch(CONNECTION, &tables(&["patients"])).await.map(|_| ()) })
     };
     tokio::time::sleep(Duration::from_millis(100)).await;
-    bigquery.forget(CONNECTION, &clinic("patients"));
+    bigquery.forget(&clinic("patients"));
     bigquery.fetch(CONNECTION, &tables(&["patients"])).await.unwrap();
     slow.await.unwrap().unwrap();
     assert_eq!(asked(&running).len(), 2, "the second did not wait for the first one's answer");

@@ -14,6 +14,7 @@ use sluice_policy::{Destination, DryRun, Parameter};
 use std::sync::Arc;
 
 const VERSION: u32 = 1;
+const VERDICTS: [Option<Verdict>; 4] = [None, Some(Verdict::Disturbed), Some(Verdict::Overtaken), Some(Verdict::Undisturbed)];
 
 /// What is known of a job only after it began.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -193,9 +194,7 @@ pub fn read_fate(text: &[u8]) -> Option<Fate> {
     let text: FateText = serde_json::from_slice(text).ok().filter(|text: &FateText| text.version == VERSION)?;
     let verdict = match &text.verdict {
         None => text.arrived.then_some(Verdict::Undisturbed),
-        Some(word) => {
-            [None, Some(Verdict::Overtaken), Some(Verdict::Undisturbed)].into_iter().find(|known| verdict_word(*known) == word)?
-        }
+        Some(word) => VERDICTS.into_iter().find(|known| verdict_word(*known) == word)?,
     };
     Some(Fate { location: text.location, result_table: text.result_table.map(read_table), arrived: text.arrived, verdict })
 }
@@ -203,6 +202,7 @@ pub fn read_fate(text: &[u8]) -> Option<Fate> {
 fn verdict_word(verdict: Option<Verdict>) -> &'static str {
     match verdict {
         None => "",
+        Some(Verdict::Disturbed) => "disturbed",
         Some(Verdict::Overtaken) => "overtaken",
         Some(Verdict::Undisturbed) => "undisturbed",
     }

@@ -202,7 +202,7 @@ impl Jobs for JobBook {
         Box::pin(self.with_reader(move |rows, veil, oldest_ms| {
             let mut found = Unsettled::default();
             let mut take = |kept: rows::Fated| match veil.open_fate(&kept.job, &kept.fate) {
-                Ok(fate) if fate.verdict.is_some() => Ok(()),
+                Ok(fate) if matches!(fate.verdict, Some(Verdict::Overtaken | Verdict::Undisturbed)) => Ok(()),
                 Ok(_) if found.jobs.len() < jobs_max => {
                     let body = rows.body(kept.number)?;
                     match body.map(|body| veil.open_job(&rows::Kept { job: kept.job, fate: kept.fate, body })) {

@@ -194,7 +194,7 @@ fn course() -> impl Strategy<Value = Course> {
     let rest = option::of(vec(rested, 0..4));
     let fields = vec((name(), kind()).prop_map(|(name, kind)| Field { name, kind }), 0..3);
     let copied = option::of((table(), vec(output(), 0..3), fields).prop_map(|(to, columns, kept)| Copied { to, columns, kept }));
-    let verdict = option::of(prop::sample::select(vec![Verdict::Overtaken, Verdict::Undisturbed]));
+    let verdict = option::of(prop::sample::select(vec![Verdict::Disturbed, Verdict::Overtaken, Verdict::Undisturbed]));
     (name(), rest, vec(table(), 0..3), copied, option::of(name()), verdict)
         .prop_map(|(caller, rest, changes, copied, script, verdict)| Course { caller, rest, changes, copied, script, verdict })
 }

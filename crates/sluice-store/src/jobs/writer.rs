@@ -105,7 +105,9 @@ impl Thread {
         let oldest_ms = self.veil.oldest_ms(self.limits.age_days_max);
         // A job is on the disk before it is sent, and that its rows are withheld before anybody is told of its end. Where its result lies only has to be found
         // from now on; the next sync takes it along.
-        let is_awaited = |work: &Work| matches!(work, Work::Begin(_) | Work::Settle(Settle { verdict: Some(Verdict::Overtaken), .. }, _));
+        let is_awaited = |work: &Work| {
+            matches!(work, Work::Begin(_) | Work::Settle(Settle { verdict: Some(Verdict::Overtaken | Verdict::Disturbed), .. }, _))
+        };
         self.rows.sync_each(batch.iter().any(is_awaited))?;
         // Dropped without its commit, it changes nothing.
         let transaction = rusqlite::Transaction::new_unchecked(&self.rows.connection, TransactionBehavior::Immediate)?;
@@ -152,9 +154,13 @@ impl Thread {
         let Some(before) = self.rows.fate(&settle.job)? else { return Ok(Ok(())) };
         let sealed = self.veil.open_fate(&settle.job, &before).and_then(|before| {
             let location = settle.location.clone().or(before.location);
-            let is_overtaken = before.verdict == Some(Verdict::Overtaken);
-            let verdict = if is_overtaken { before.verdict } else { settle.verdict.or(before.verdict) };
-            let fate = Fate { location, result_table: settle.result_table.clone().or(before.result_table), arrived: true, verdict };
+            let verdict = match (before.verdict, settle.verdict) {
+                (Some(Verdict::Overtaken), _) | (Some(Verdict::Disturbed), Some(_)) => Some(Verdict::Overtaken),
+                (before, now) => now.or(before),
+            };
+            // What was noted of one that runs does not say that it is there.
+            let arrived = before.arrived || settle.verdict != Some(Verdict::Disturbed);
+            let fate = Fate { location, result_table: settle.result_table.clone().or(before.result_table), arrived, verdict };
             self.veil.seal(&settle.job, Part::Fate, form::write_fate(&fate).map_err(|text| unavailable(&text))?)
         });
         let destination = settle.result_table.as_ref().map(|table| self.veil.destination(&settle.connection, table));

@@ -120,7 +120,7 @@ impl Apart {
         self.configure(&before, &format!("{name} = {value}"));
     }
 
-    fn configure(&self, before: &str, after: &str) {
+    pub fn configure(&self, before: &str, after: &str) {
         let file = self.folder.join("sluice.toml");
         let text = std::fs::read_to_string(&file).unwrap();
         assert_eq!(text.matches(before).count(), 1, "{before}");

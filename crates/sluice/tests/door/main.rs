@@ -139,6 +139,8 @@ mod twins;
 #[cfg(test)]
 mod uploads;
 #[cfg(test)]
+mod waited;
+#[cfg(test)]
 mod walk;
 #[cfg(test)]
 mod watch;
