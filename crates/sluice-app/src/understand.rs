@@ -284,7 +284,7 @@ pub(crate) fn tells_of_others(analysis: &Analysis) -> Option<String> {
                  `datasets.get`), which is decided for you"
             }
             Flag::ShowsOthers => {
-                "shows what others asked, with the values in their texts; accepted: `jobs.list`, by which the gateway shows each caller its own jobs"
+                "shows what others asked, as do all views of jobs, most of them with the values in their texts; accepted: `jobs.list`, by which the gateway shows each caller its own jobs"
             }
             _ => {
                 "shows values as names of partitions, which no label follows; accepted: `INFORMATION_SCHEMA.TABLES` for the tables of a dataset, or \
