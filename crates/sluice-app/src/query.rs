@@ -59,9 +59,10 @@ pub struct Results {
 impl Gateway {
     /// `jobs.insert` of a query; also the dry run that a client asks for.
     pub async fn submit(self: &Arc<Self>, visit: Visit, caller: Caller, ask: QueryAsk) -> Result<JobState, Refused> {
-        let connection = ask.connection.clone();
-        self.pass(visit, Arc::new(caller), &connection, |gateway, mut passage| async move {
+        let (connection, dry_run) = (ask.connection.clone(), ask.dry_run);
+        self.pass(visit, Arc::new(caller), &connection, move |gateway, mut passage| async move {
             let outcome = match gateway.submit_now(&mut passage, ask).await {
+                Ok(running) if dry_run => Ok(gateway.told(running.state(), gateway.may_tell_of_dry_run(&passage, &running.known))),
                 Ok(running) => {
                     let state = running.as_begun().await;
                     let may_tell = gateway.may_tell(&passage, &running.known).await;

@@ -27,8 +27,9 @@ const PLACE_SECONDS_MAX: u64 = 30;
 const TABLE_NAMES_MAX: usize = 3;
 /// Of tables that last as long as their script.
 const TEMPORARY_DATASET: &str = "_SESSION";
-/// Said of everything in a hidden dataset alike, whether or not it is there.
-const RESULTS_ARE_READ: &str = "what BigQuery keeps of a query is read by its job (jobs.getQueryResults, tabledata.list), or from a table that it was written into (destinationTable, CREATE TABLE ... AS)";
+/// Said of everything in a hidden dataset alike, whether or not it is there. Without the word "job": where a
+/// text of "not found" has that, Python's client sends the query again for ten minutes.
+const RESULTS_ARE_READ: &str = "what BigQuery keeps of a query is read by `tabledata.list`, or from a table that it was written into (`destinationTable`, `CREATE TABLE ... AS`)";
 
 pub(crate) struct Understanding {
     analyses: Arc<Cache>,

@@ -10,6 +10,7 @@ mod window;
 
 pub(crate) use expression::{cast_is_total, is_narrowing};
 pub(crate) use scan::sorted_by;
+use size::Measure;
 
 use crate::engine::Engine;
 use crate::flow::{Flow, Source, SourceSet, Sources, Taint};
@@ -48,8 +49,8 @@ pub(crate) struct Walker<'a> {
     /// Columns that were computed by something that can fail.
     fallible: HashSet<i64>,
     /// How large numbers can be, where that is known.
-    sizes: HashMap<NodeId, f64>,
-    column_sizes: HashMap<i64, f64>,
+    measures: HashMap<NodeId, Measure>,
+    column_measures: HashMap<i64, Measure>,
     /// Parameters and variables that a rule has looked at.
     looked_at: HashSet<NodeId>,
     /// References to common table expressions that cannot have two rows.
@@ -156,7 +157,7 @@ struct Unread {
     /// It was computed by something that can fail.
     fallible: bool,
     /// How large its numbers can be.
-    size: Option<f64>,
+    measure: Option<Measure>,
 }
 
 impl Unread {
@@ -165,7 +166,7 @@ impl Unread {
         self.flow.join(&other.flow);
         self.origins.extend(other.origins.iter().cloned());
         self.fallible |= other.fallible;
-        self.size = self.size.zip(other.size).map(|(one, other)| one.max(other));
+        self.measure = self.measure.zip(other.measure).map(|(one, other)| one.or(other));
     }
 }
 
@@ -197,8 +198,8 @@ impl<'a> Walker<'a> {
             entered: 0,
             late: false,
             fallible: HashSet::new(),
-            sizes: HashMap::new(),
-            column_sizes: HashMap::new(),
+            measures: HashMap::new(),
+            column_measures: HashMap::new(),
             looked_at: HashSet::new(),
             single: HashSet::new(),
             found: Found::default(),
@@ -234,12 +235,12 @@ impl<'a> Walker<'a> {
     /// The same, without reading it yet.
     fn unread_column(&mut self, id: i64) -> Unread {
         let origins = self.waiting.get(&id).cloned().unwrap_or_default();
-        let (fallible, size) = (self.is_fallible(id), self.column_sizes.get(&id).copied());
+        let (fallible, measure) = (self.is_fallible(id), self.column_measures.get(&id).copied());
         if let Some(flow) = self.columns.get(&id) {
-            return Unread { flow: flow.clone(), origins, fallible, size };
+            return Unread { flow: flow.clone(), origins, fallible, measure };
         }
         self.unresolved(format!("column {id} has no known source"));
-        Unread { flow: Flow::default(), origins, fallible, size }
+        Unread { flow: Flow::default(), origins, fallible, measure }
     }
 
     /// Whether a column was computed by something that can fail.
@@ -262,16 +263,16 @@ impl<'a> Walker<'a> {
         if column.fallible {
             self.fallible.insert(id);
         }
-        match column.size {
-            Some(size) => self.column_sizes.insert(id, size),
-            None => self.column_sizes.remove(&id),
+        match column.measure {
+            Some(measure) => self.column_measures.insert(id, measure),
+            None => self.column_measures.remove(&id),
         };
         self.bind_unread(id, column.flow, column.origins);
     }
 
     /// Binds a column that was computed since so many failures had been met.
     fn bind_computed(&mut self, id: i64, flow: Flow, failures_before: u64) {
-        self.bind_again(id, Unread { flow, origins: Origins::new(), fallible: self.failures != failures_before, size: None });
+        self.bind_again(id, Unread { flow, origins: Origins::new(), fallible: self.failures != failures_before, measure: None });
     }
 
     /// These columns can be NULL as a whole from here on.
@@ -280,6 +281,7 @@ impl<'a> Walker<'a> {
             if let Some(flow) = self.columns.get_mut(id) {
                 flow.made = false;
             }
+            self.column_measures.remove(id);
         }
     }
 

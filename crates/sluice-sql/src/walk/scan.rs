@@ -81,7 +81,7 @@ impl Walker<'_> {
             let origins = place.map(|index| Origin { table: name.to_owned(), index }).into_iter().collect();
             let fallible = place.is_some_and(|index| bound.fallible.contains(&index));
             // A row of a table may have been written without it.
-            self.bind_again(id, Unread { flow: column.flow.clone().or_null().with_whole(&clock), origins, fallible, size: None });
+            self.bind_again(id, Unread { flow: column.flow.clone().or_null().with_whole(&clock), origins, fallible, measure: None });
             self.bill(bound, column);
         }
         rows.extend(sorted_by(bound));
@@ -141,7 +141,7 @@ impl Walker<'_> {
             }
             if let Some(id) = self.column_id(computed, "column") {
                 self.bind_unread(id, flow, origins);
-                self.column_sizes.extend(self.measured(expression).map(|size| (id, size)));
+                self.column_measures.extend(self.measured(expression).map(|measure| (id, measure)));
             }
         }
     }

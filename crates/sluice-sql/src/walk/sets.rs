@@ -1,6 +1,6 @@
 //! Scans that stand for other scans: set operations, recursion, common table expressions.
 
-use super::{Origins, Unread, UseSet, Walker, WithEntry, rows_taint, uses};
+use super::{Measure, Origins, Unread, UseSet, Walker, WithEntry, rows_taint, uses};
 use crate::flow::Flow;
 use crate::tree::NodeId;
 use sluice_model::UseKind;
@@ -9,7 +9,10 @@ impl Walker<'_> {
     pub(super) fn set_scan(&mut self, node: NodeId) -> UseSet {
         let operation = self.tree.enumerator(node, "op_type").unwrap_or_default();
         let outputs = self.column_ids(node, "column_list");
-        let mut sums = vec![Unread { flow: Flow::nothing(), origins: Origins::new(), fallible: false, size: Some(0.0) }; outputs.len()];
+        let mut sums = vec![
+            Unread { flow: Flow::nothing(), origins: Origins::new(), fallible: false, measure: Some(Measure::NOTHING) };
+            outputs.len()
+        ];
         let mut rows = UseSet::new();
         for (position, item) in self.tree.children(node, "input_item_list").into_iter().enumerate() {
             let columns = self.set_item(item, &mut rows);
@@ -53,7 +56,7 @@ impl Walker<'_> {
             None => Vec::new(),
         };
         // Round by round a number can grow beyond whatever it was at first.
-        columns.iter_mut().for_each(|column| column.size = None);
+        columns.iter_mut().for_each(|column| column.measure = None);
         if let Some(modifier) = self.tree.child(node, "recursion_depth_modifier") {
             let depth = self.tree.child(modifier, "recursion_depth_column").and_then(|holder| self.column_id(holder, "column"));
             if let Some(id) = depth {

@@ -23,6 +23,14 @@ const ANY_BIGNUMERIC: f64 = 5.8e38;
 /// `ROUND(x, 30)` of a float is a multiplication by as many tens.
 const DIGITS_MAX: i64 = 15;
 
+/// What is known of a number.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Measure {
+    size: f64,
+    /// Whether it is NULL is not for any value to say: only for how many rows there are.
+    sure: bool,
+}
+
 const COUNTS: [&str; 7] = ["$count_star", "approx_count_distinct", "count", "countif", "dense_rank", "rank", "row_number"];
 const LENGTHS: [&str; 6] = ["array_length", "byte_length", "char_length", "instr", "length", "strpos"];
 /// Their result is one of their arguments.
@@ -31,17 +39,28 @@ const CHOICES: [&str; 11] =
 /// Their result is about as large as their argument.
 const ROUNDINGS: [&str; 4] = ["ceil", "floor", "round", "trunc"];
 
+impl Measure {
+    /// Of either of two.
+    pub(super) fn or(self, other: Measure) -> Measure {
+        Measure { size: self.size.max(other.size), sure: self.sure && other.sure }
+    }
+
+    /// Of none yet.
+    pub(super) const NOTHING: Measure = Measure { size: 0.0, sure: true };
+}
+
 impl Walker<'_> {
     /// Once its parts are measured.
     pub(super) fn measure(&mut self, node: NodeId) {
-        match self.size(node) {
-            Some(size) => self.sizes.insert(node, size),
-            None => self.sizes.remove(&node),
+        let measure = self.size(node).map(|size| Measure { size, sure: self.is_sure(node) });
+        match measure {
+            Some(measure) => self.measures.insert(node, measure),
+            None => self.measures.remove(&node),
         };
     }
 
-    pub(super) fn measured(&self, node: NodeId) -> Option<f64> {
-        self.sizes.get(&node).copied()
+    pub(super) fn measured(&self, node: NodeId) -> Option<Measure> {
+        self.measures.get(&node).copied()
     }
 
     /// Whether no value makes arithmetic leave its type.
@@ -49,12 +68,19 @@ impl Walker<'_> {
         self.number_size(node).is_some_and(|size| size <= limit(kind::of(self.tree, node).as_ref()))
     }
 
-    /// Of a division the divisor, where nothing but a zero there can make it fail. Nothing in it where it is never zero.
+    /// Of a division the divisor, where nothing but a zero there can make it fail. Nothing in it where it is never zero. A dividend that is NULL makes it go
+    /// well, too.
     pub(super) fn divisor(&self, node: NodeId) -> Option<Option<usize>> {
         let (dividend, divisor) = self.two_arguments(node)?;
-        let fits = self.measured(dividend)? <= limit(kind::of(self.tree, node).as_ref());
+        let divided = self.measured(dividend)?;
+        let fits = divided.size <= limit(kind::of(self.tree, node).as_ref());
         let is_known = self.measured(divisor).is_some() && self.is_whole(divisor);
-        (fits && is_known).then(|| (!self.is_never_zero(divisor)).then_some(1))
+        let never = self.is_never_zero(divisor);
+        (fits && is_known && (never || divided.sure)).then(|| (!never).then_some(1))
+    }
+
+    fn size_of(&self, node: NodeId) -> Option<f64> {
+        self.measured(node).map(|measure| measure.size)
     }
 
     fn size(&self, node: NodeId) -> Option<f64> {
@@ -70,6 +96,46 @@ impl Walker<'_> {
         }
     }
 
+    fn is_sure(&self, node: NodeId) -> bool {
+        let sure = |node: &NodeId| self.measured(*node).is_some_and(|measure| measure.sure);
+        match self.tree.kind(node) {
+            "ResolvedLiteral" => !matches!(literal(self.tree, node), None | Some(Written::Null)),
+            "ResolvedColumnRef" => {
+                self.column_id(node, "column").and_then(|id| self.column_measures.get(&id)).is_some_and(|measure| measure.sure)
+            }
+            "ResolvedCast" => !self.tree.boolean(node, "return_null_on_error") && self.tree.child(node, "expr").as_ref().is_some_and(sure),
+            "ResolvedFunctionCall" | "ResolvedAggregateFunctionCall" | "ResolvedAnalyticFunctionCall" => self.call_is_sure(node, &sure),
+            _ => false,
+        }
+    }
+
+    fn call_is_sure(&self, node: NodeId, sure: &dyn Fn(&NodeId) -> bool) -> bool {
+        let arguments = self.tree.children(node, "argument_list");
+        let chooses_rows = ["having_modifier", "where_expr", "having_expr"].iter().any(|field| self.tree.child(node, field).is_some());
+        let safe = self.tree.enumerator(node, "error_mode") == Some("SAFE_ERROR_MODE");
+        match self.own_name(node).as_deref() {
+            _ if safe => false,
+            Some("$is_null" | "$is_true" | "$is_false" | "$count_star") => true,
+            Some("if") => arguments.iter().skip(1).all(sure),
+            Some("$case_no_value") => arguments.len() % 2 == 1 && results(&arguments, 0).all(sure),
+            Some("$case_with_value") => arguments.len().is_multiple_of(2) && results(&arguments, 1).all(sure),
+            Some("coalesce" | "ifnull") => arguments.last().is_some_and(sure),
+            Some("$add" | "$subtract" | "$multiply" | "$divide" | "$unary_minus" | "abs" | "div" | "mod" | "zeroifnull") => {
+                arguments.iter().all(sure)
+            }
+            Some("sum" | "avg" | "max" | "min") => !chooses_rows && arguments.iter().all(sure),
+            Some(name) if COUNTS.contains(&name) => true,
+            Some(name) if ROUNDINGS.contains(&name) => arguments.iter().all(sure),
+            _ => false,
+        }
+    }
+
+    /// Of one of the engine's own functions.
+    fn own_name(&self, call: NodeId) -> Option<String> {
+        let full = self.tree.child(call, "function").and_then(|function| self.tree.text(function, "name"))?;
+        full.strip_prefix("ZetaSQL:").map(str::to_ascii_lowercase)
+    }
+
     fn number_size(&self, node: NodeId) -> Option<f64> {
         match self.tree.kind(node) {
             "ResolvedLiteral" => match literal(self.tree, node)? {
@@ -78,20 +144,19 @@ impl Walker<'_> {
                 Written::Float(number) => Some(number.abs()),
                 _ => None,
             },
-            "ResolvedColumnRef" => self.column_sizes.get(&self.column_id(node, "column")?).copied(),
+            "ResolvedColumnRef" => self.column_measures.get(&self.column_id(node, "column")?).map(|measure| measure.size),
             // Half of one more, where a float becomes a whole number.
-            "ResolvedCast" => Some(self.measured(self.tree.child(node, "expr")?)? + 1.0),
+            "ResolvedCast" => Some(self.size_of(self.tree.child(node, "expr")?)? + 1.0),
             "ResolvedFunctionCall" | "ResolvedAggregateFunctionCall" | "ResolvedAnalyticFunctionCall" => self.call_size(node),
             _ => None,
         }
     }
 
     fn call_size(&self, node: NodeId) -> Option<f64> {
-        let full = self.tree.child(node, "function").and_then(|function| self.tree.text(function, "name"))?;
-        let name = full.strip_prefix("ZetaSQL:")?.to_ascii_lowercase();
+        let name = self.own_name(node)?;
         let name = name.as_str();
         let arguments = self.tree.children(node, "argument_list");
-        let size = |index: usize| self.measured(*arguments.get(index)?);
+        let size = |index: usize| self.size_of(*arguments.get(index)?);
         let largest = |mut of: Box<dyn Iterator<Item = usize>>| of.try_fold(0.0_f64, |largest, index| Some(largest.max(size(index)?)));
         let all = 0..arguments.len();
         match name {
@@ -102,11 +167,8 @@ impl Walker<'_> {
             "$divide" | "div" | "safe_divide" => size(0).filter(|_| arguments.get(1).is_some_and(|divisor| self.is_whole(*divisor))),
             "sum" => Some(size(0)? * ROWS_MAX),
             "if" => largest(Box::new(1..3)),
-            "$case_no_value" => largest(Box::new(all)),
-            "$case_with_value" => {
-                let count = arguments.len();
-                largest(Box::new(all.filter(move |index| *index > 0 && (index % 2 == 0 || index + 1 == count))))
-            }
+            "$case_no_value" => results(&arguments, 0).try_fold(0.0_f64, |largest, result| Some(largest.max(self.size_of(*result)?))),
+            "$case_with_value" => results(&arguments, 1).try_fold(0.0_f64, |largest, result| Some(largest.max(self.size_of(*result)?))),
             name if COUNTS.contains(&name) => Some(ROWS_MAX),
             name if LENGTHS.contains(&name) => Some(LENGTH_MAX),
             name if CHOICES.contains(&name) => largest(Box::new(all)),
@@ -160,6 +222,13 @@ impl Walker<'_> {
             _ => false,
         }
     }
+}
+
+/// What a CASE gives: behind each condition, and in the end. `offset` arguments stand before the first condition.
+fn results(arguments: &[NodeId], offset: usize) -> impl Iterator<Item = &NodeId> {
+    let count = arguments.len();
+    let is_result = move |index: usize| index >= offset && ((index - offset) % 2 == 1 || index + 1 == count);
+    arguments.iter().enumerate().filter(move |(index, _)| is_result(*index)).map(|(_, result)| result)
 }
 
 fn limit(kind: Option<&Type>) -> f64 {

@@ -39,7 +39,7 @@ impl Walker<'_> {
             let flow = self.expression(call).with_whole(&keys);
             if let Some(id) = self.column_id(function, "column") {
                 self.bind_computed(id, flow, before);
-                self.column_sizes.extend(self.measured(call).map(|size| (id, size)));
+                self.column_measures.extend(self.measured(call).map(|measure| (id, measure)));
             }
         }
     }
