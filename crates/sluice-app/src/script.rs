@@ -47,8 +47,8 @@ impl Gateway {
         let known_now = self.parts.in_force.known();
         let admission = self.admit_request(passage, request, Background { known: &known_now, tables: &[] }).await?;
         self.confirm_first(passage, &script, &admission, &script.name).await?;
-        let may_tell = self.may_tell(passage, &script).await;
-        let fault = |fault| failed(fault, may_tell);
+        let before = self.may_tell(passage, &script).await;
+        let fault = |fault| failed(fault, before);
         let asking = self.parts.upstream.send(&admission.permit);
         let listed = passage.visit.trail.upstream(Stage::UpstreamSend, asking).await.map_err(fault)?;
         let mut states = Vec::new();
@@ -61,10 +61,12 @@ impl Gateway {
                 continue;
             }
             self.take_in(&script, &state).await?;
-            states.push(self.told(without_foreign_text(state), may_tell));
+            states.push(without_foreign_text(state));
         }
         self.complete(passage, &JobState::default(), "completed").await;
-        Ok(states)
+        // By what is so now that they are all there.
+        let may_tell = self.may_tell(passage, &script).await;
+        Ok(states.into_iter().map(|state| self.told(state, may_tell)).collect())
     }
 
     /// Rows of a part are asked for by its own name: they are decided by the analysis of the whole script.

@@ -33,7 +33,9 @@ const SUMMARY: &str = "project_id STRING, dataset_id STRING, table_id STRING, cr
 /// Nothing here is packed, and nothing stays of what was deleted.
 const STORAGE: &str = "project_id STRING, project_number INT64, table_catalog STRING, table_schema STRING, table_name STRING, creation_time TIMESTAMP, \
     total_rows INT64, total_partitions INT64, total_logical_bytes INT64, active_logical_bytes INT64, long_term_logical_bytes INT64, \
-    total_physical_bytes INT64, deleted BOOL, table_type STRING";
+    current_physical_bytes INT64, total_physical_bytes INT64, active_physical_bytes INT64, long_term_physical_bytes INT64, \
+    time_travel_physical_bytes INT64, storage_last_modified_time TIMESTAMP, deleted BOOL, table_type STRING, managed_table_type STRING, \
+    fail_safe_physical_bytes INT64, last_metadata_index_refresh_time TIMESTAMP, table_deletion_reason STRING, table_deletion_time TIMESTAMP";
 const JOBS: &str = "creation_time TIMESTAMP, project_id STRING, user_email STRING, job_id STRING, job_type STRING, statement_type STRING, priority STRING, \
     start_time TIMESTAMP, end_time TIMESTAMP, query STRING, state STRING, total_bytes_processed INT64, total_bytes_billed INT64, total_slot_ms INT64, \
     cache_hit BOOL, error_result STRUCT<reason STRING, location STRING, message STRING>, \
@@ -193,10 +195,20 @@ fn storage_row(table: &Table) -> Option<Row> {
         none.clone(),
         count(bytes),
         count(bytes),
-        none,
+        none.clone(),
         count(bytes),
+        count(bytes),
+        count(bytes),
+        none.clone(),
+        none.clone(),
+        time(table.modified_milliseconds),
         Datum::Bool(false),
         text("BASE TABLE"),
+        Datum::Null,
+        none,
+        Datum::Null,
+        Datum::Null,
+        Datum::Null,
     ])
 }
 

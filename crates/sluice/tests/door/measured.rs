@@ -198,6 +198,8 @@ fn sizes_of_a_project_are_told_to_who_may_see_all_of_it() {
     let real = direct["rows"].as_array().unwrap_or_else(|| panic!("{direct}")).clone();
     assert!(real.len() > 5 && real.iter().any(|row| row["f"][2]["v"] != "0"), "{direct}");
     for (caller, is_exact) in [("report-job", false), ("support-agent", false), (SEES_HEALTH, false), ("etl-nightly", true)] {
+        let whole = query(&world, caller, "SELECT * FROM `region-us`.INFORMATION_SCHEMA.TABLE_STORAGE");
+        assert_eq!(whole.status, 200, "{caller}: {}", whole.text());
         let told = query(&world, caller, sizes).json();
         let told = told["rows"].as_array().unwrap();
         assert_eq!(told.len(), real.len(), "{caller}");
