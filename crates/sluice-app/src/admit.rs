@@ -69,6 +69,7 @@ impl Gateway {
             passage.rest = rest;
         }
         passage.changes.clone_from(&ask.changes);
+        passage.adds = ask.adds;
         let background = Background { known: &known, tables: &[] };
         let admission = self.admit_request(passage, request, background).await?;
         if let Some(name) = ask.begins.clone() {
@@ -93,7 +94,7 @@ impl Gateway {
         let fault = |fault| failed(fault, admission.may_tell);
         if ask.reads == Reads::Nothing {
             let asking = self.parts.upstream.send(&admission.permit);
-            let changes = ask.changes.iter().map(|name| Changing { name: name.clone(), often: false }).collect();
+            let changes = ask.changes.iter().map(|name| Changing { name: name.clone(), often: false, adds: ask.adds }).collect();
             let beginning = Beginning { by: passage.subject, changes, routines: BTreeSet::new(), since_ms: self.parts.machine.now_ms() };
             self.changes.begin(beginning).map_err(|routine| Why::Concurrent { routine })?;
             let answer = passage.visit.trail.upstream(Stage::UpstreamSend, asking).await;

@@ -51,6 +51,8 @@ pub struct QueryAsk {
     pub also: Vec<(String, Resource)>,
     /// Where the rows go, if that is a partition that is emptied or has to be empty.
     pub partitions: Vec<TableName>,
+    /// A destination that exists gets rows and stays as it is otherwise.
+    pub adds: bool,
 }
 
 /// Anything that is not a statement.
@@ -68,6 +70,8 @@ pub struct MethodAsk {
     pub sends: Sends,
     /// The table, routine or model whose description in the catalog is no longer true afterwards.
     pub changes: Vec<TableName>,
+    /// If it exists it gets rows and stays as it is otherwise.
+    pub adds: bool,
     /// A table whose schema is written anew: policy tags can fall off, and what a column is labelled by with them.
     pub untags: Option<TableName>,
     /// SQL that stands in what is sent: defaults of columns.

@@ -7,7 +7,7 @@ mod tests;
 use crate::job::{JobWork, KnownJob};
 use crate::shapes::{Rest, Role, Shape};
 use sluice_ledger::record::Subject;
-use sluice_model::{Effect, TableName, Write};
+use sluice_model::{Effect, StatementAnalysis, TableName, Write};
 use sluice_policy::{canonical_table, is_temporary};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -62,12 +62,15 @@ pub(crate) struct Changing {
     pub name: TableName,
     /// More than once: what stood there in between nobody sees at the end.
     pub often: bool,
+    /// What exists stays as it is, but for rows that are added; what does not is made.
+    pub adds: bool,
 }
 
 struct Change {
     by: Subject,
     name: TableName,
     often: bool,
+    adds: bool,
     begun_ms: u64,
     /// Nothing while it is on its way.
     ended_ms: Option<u64>,
@@ -106,8 +109,17 @@ impl Changes {
     pub fn unwatched(&self, by: Subject, names: Vec<TableName>, now_ms: u64) {
         let mut noted = self.noted();
         for name in names {
-            noted.add(Change { by, name: name.clone(), often: false, begun_ms: now_ms, ended_ms: None, left: None, unwatched: true });
-            noted.open.entry(by.0).or_default().push(Changing { name, often: false });
+            noted.add(Change {
+                by,
+                name: name.clone(),
+                often: false,
+                adds: false,
+                begun_ms: now_ms,
+                ended_ms: None,
+                left: None,
+                unwatched: true,
+            });
+            noted.open.entry(by.0).or_default().push(Changing { name, often: false, adds: false });
         }
     }
 
@@ -190,7 +202,9 @@ impl Changes {
         }
         let rest = noted.resting.get(&known.subject.0);
         let mut rests = rest.into_iter().flat_map(|rest| rest.names(&Role::SHOWN));
-        if rests.any(|name| noted.since(name, known.created_ms, known.subject).next().is_some()) {
+        if rests.any(|name| {
+            noted.since(name, known.created_ms, known.subject).any(|change| rest.is_some_and(|rest| touches(change, rest, name)))
+        }) {
             return true;
         }
         let statements = work.analysis.statements.iter();
@@ -206,7 +220,7 @@ impl Changes {
         let noted = self.noted();
         let mut disturbed = Vec::new();
         for name in rest.names(roles) {
-            let changes: Vec<&Change> = noted.since(name, rest.since_ms, but).collect();
+            let changes: Vec<&Change> = noted.since(name, rest.since_ms, but).filter(|change| touches(change, rest, name)).collect();
             if !changes.is_empty() {
                 let over = changes.iter().filter(|change| change.ended_ms.is_some() || change.often);
                 let left = if are_told_apart(&changes) { over.map(|change| change.left).collect() } else { None };
@@ -243,9 +257,9 @@ impl Noted {
         if names.is_empty() {
             return;
         }
-        for Changing { name, often } in &names {
-            let (name, often) = (name.clone(), *often);
-            self.add(Change { by, name, often, begun_ms: since_ms, ended_ms: None, left: None, unwatched: false });
+        for Changing { name, often, adds } in &names {
+            let (name, often, adds) = (name.clone(), *often, *adds);
+            self.add(Change { by, name, often, adds, begun_ms: since_ms, ended_ms: None, left: None, unwatched: false });
         }
         self.open.entry(by.0).or_default().extend(names);
         if self.changes.len() > NAMES_MAX {
@@ -294,6 +308,12 @@ impl Noted {
     }
 }
 
+/// Whoever adds rows to what was there has not made another thing of it. If it is gone meanwhile, that is a change of its own. What is new behind a star is
+/// another matter.
+fn touches(change: &Change, rest: &Rest, name: &TableName) -> bool {
+    !(change.adds && rest.was_there(name))
+}
+
 /// Where two went on at once, neither left what it made; and what went with a dataset and came back nobody looked at.
 fn are_told_apart(changes: &[&Change]) -> bool {
     let began_within =
@@ -317,27 +337,38 @@ fn forget_oldest(changes: &mut Vec<Change>) {
         next.ended_ms = next.ended_ms.max(oldest.ended_ms);
         if !(next.unwatched && oldest.unwatched && next.left == oldest.left) {
             (next.often, next.left, next.unwatched) = (true, None, false);
+            next.adds &= oldest.adds;
         }
     }
 }
 
 /// What stands under these names can be another thing afterwards: what the statements of a job make, and where its rows go.
-pub(crate) fn changed(known: &KnownJob) -> Vec<Changing> {
+/// `adds` is of its destination.
+pub(crate) fn changed(known: &KnownJob, adds: bool) -> Vec<Changing> {
     let JobWork::Query(work) = &known.work else { return Vec::new() };
-    let writes = work.analysis.statements.iter().flat_map(|statement| &statement.writes);
-    let mut times: BTreeMap<&TableName, usize> = BTreeMap::new();
+    let writes = work.analysis.statements.iter().flat_map(|statement| statement.writes.iter().map(move |write| (statement, write)));
+    let mut all: BTreeMap<&TableName, (usize, bool)> = BTreeMap::new();
     // A dataset that is described anew changes nothing in it.
     let describes = |write: &Write| write.table.table.is_empty() && write.effect == Effect::Alter;
     // What lasts as long as its script is nobody else's, whatever it is called.
     let is_shared = |write: &Write| !is_temporary(&write.table) && !describes(write);
-    for write in writes.filter(|write| reshapes(write.effect) && is_shared(write)) {
+    let mut note = |name, times, adds| {
+        let noted = all.entry(name).or_insert((0, true));
+        *noted = (noted.0 + times, noted.1 && adds);
+    };
+    for (statement, write) in writes.filter(|(_, write)| reshapes(write.effect) && is_shared(write)) {
         // What is gone shows nothing.
-        *times.entry(&write.table).or_default() += usize::from(write.effect != Effect::Drop);
+        note(&write.table, usize::from(write.effect != Effect::Drop), makes_a_table(statement));
     }
     if let Some(destination) = &work.destination {
-        *times.entry(&destination.table).or_default() += 1;
+        note(&destination.table, 1, adds);
     }
-    times.into_iter().map(|(name, times)| Changing { name: name.clone(), often: times > 1 }).collect()
+    all.into_iter().map(|(name, (times, adds))| Changing { name: name.clone(), often: times > 1, adds }).collect()
+}
+
+/// Where none is.
+fn makes_a_table(statement: &StatementAnalysis) -> bool {
+    ["CREATE_TABLE", "CREATE_TABLE_AS_SELECT"].contains(&statement.kind.as_str()) && !statement.effects.contains(&Effect::Replace)
 }
 
 fn reshapes(effect: Effect) -> bool {

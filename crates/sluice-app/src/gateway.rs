@@ -119,6 +119,8 @@ pub(crate) struct Passage {
     /// For a job: what it was understood by, and what is another thing afterwards that its text does not say.
     pub rest: Rest,
     pub changes: Vec<TableName>,
+    /// What it changes by another way than its text gets rows and stays as it is otherwise, if it exists.
+    pub adds: bool,
     /// For rows that are read of a table itself.
     pub reading: Option<Reading>,
 }
@@ -207,6 +209,7 @@ impl Gateway {
             pages: AtomicU64::new(0),
             rest: Rest::default(),
             changes: Vec::new(),
+            adds: false,
             reading: None,
         };
         let gateway = Arc::clone(self);

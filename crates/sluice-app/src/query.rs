@@ -168,6 +168,7 @@ impl Gateway {
         let job = ask.job.clone();
         let mut known = known_job(passage, &ask, &understood, begun_ms);
         if !dry_run {
+            passage.adds = ask.adds;
             passage.rest = Rest::new(&ask.connection, begun_ms, &understood.snapshot, &understood.analysis);
         }
         let request = self.request(passage, ask, &understood)?;
@@ -192,8 +193,8 @@ impl Gateway {
         let mut arrived = true;
         if !dry_run {
             known.course = course(passage, &admission);
-            let more = passage.changes.drain(..).map(|name| Changing { name, often: false });
-            let changes = changed(&known).into_iter().chain(more).collect();
+            let more = passage.changes.drain(..).map(|name| Changing { name, often: false, adds: passage.adds });
+            let changes = changed(&known, passage.adds).into_iter().chain(more).collect();
             let rest = std::mem::take(&mut passage.rest);
             let routines = match &known.work {
                 JobWork::Query(work) => routines_to_act_by(&work.analysis, &rest),

@@ -35,6 +35,7 @@ mod tests {
             sends: Sends { body: Some(body.to_string()), ..Sends::default() },
             also: Vec::new(),
             partitions: Vec::new(),
+            adds: false,
         }
     }
 

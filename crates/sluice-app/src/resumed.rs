@@ -110,12 +110,12 @@ impl Gateway {
     async fn go_on_with(&self, known: Arc<KnownJob>) -> Result<Arc<Resumed>, Why> {
         let unwatched = self.subject().map_err(|refused| refused.why)?;
         let (now_ms, rest) = (self.parts.machine.now_ms(), rest_of(&known));
-        let more = known.course.changes.iter().map(|name| Changing { name: name.clone(), often: false });
+        let more = known.course.changes.iter().map(|name| Changing { name: name.clone(), often: false, adds: false });
         let routines = match &known.work {
             JobWork::Query(work) => routines_to_act_by(&work.analysis, &rest),
             JobWork::Other => BTreeSet::new(),
         };
-        let changes = changed(&known).into_iter().chain(more).collect();
+        let changes = changed(&known, false).into_iter().chain(more).collect();
         self.changes.go_on(Beginning { by: known.subject, changes, routines, since_ms: now_ms });
         // Whatever was there then may have been changed by anybody; what was not there is looked for.
         let were_there = rest.names(&Role::ALL).filter(|name| !was_absent(&rest, name)).cloned();

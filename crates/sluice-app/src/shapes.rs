@@ -99,6 +99,11 @@ impl Rest {
         self.rested.get(name).is_some_and(|rested| rested.kind == Kind::Absent)
     }
 
+    /// As what it is known by. A name with a star stands for what comes, too.
+    pub fn was_there(&self, name: &TableName) -> bool {
+        !is_star(name) && self.shape(name).is_some()
+    }
+
     fn shape(&self, name: &TableName) -> Option<Shape> {
         self.rested.get(name).and_then(|rested| rested.shape)
     }

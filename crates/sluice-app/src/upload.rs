@@ -132,6 +132,7 @@ impl Passage {
             pages: AtomicU64::new(0),
             rest: Rest::default(),
             changes: Vec::new(),
+            adds: false,
             reading: None,
         }
     }

@@ -47,7 +47,7 @@ fn job(number: u8, created_ms: u64, opens: &[&str], creates: &[&str]) -> KnownJo
 }
 
 fn begin(changes: &Changes, job: &KnownJob) {
-    begin_changes(changes, job.subject, changed(job), job.created_ms);
+    begin_changes(changes, job.subject, changed(job, false), job.created_ms);
 }
 
 fn begin_changes(noted: &Changes, by: Subject, changes: Vec<Changing>, since_ms: u64) {
@@ -86,7 +86,7 @@ fn a_job_is_overtaken_by_what_changes_since_it_was_understood() {
     check(&job(6, 1_101, &["p.d.view"], &[]), false);
     // By a method, of the whole dataset.
     let whole = TableName::new("p", "D", "");
-    begin_changes(&changes, Subject([9; 16]), vec![Changing { name: whole, often: false }], 1_150);
+    begin_changes(&changes, Subject([9; 16]), vec![Changing { name: whole, often: false, adds: false }], 1_150);
     check(&job(6, 1_101, &["p.d.view"], &[]), true);
     check(&job(6, 1_101, &["p.e.view"], &[]), false);
     changes.end(Subject([9; 16]), &BTreeMap::new(), 1_160);
@@ -118,7 +118,7 @@ fn what_is_being_changed_is_found_by_every_name_for_it() {
 #[test]
 fn what_is_made_more_than_once_is_told_apart() {
     let check = |creates: &[&str], expect: &[(&str, bool)]| {
-        let found = changed(&job(1, 0, &[], creates));
+        let found = changed(&job(1, 0, &[], creates), false);
         let found: Vec<(String, bool)> = found.into_iter().map(|changing| (changing.name.to_string(), changing.often)).collect();
         assert_eq!(found, expect.iter().map(|(name, often)| ((*name).to_owned(), *often)).collect::<Vec<_>>());
     };
@@ -148,9 +148,32 @@ fn two_who_look_at_the_same_thing_have_not_changed_it() {
     changes.unwatched(Subject([200; 16]), vec![name.clone()], 30);
     check(Some(&[[1; 32]]));
     // Somebody who changes it beside them leaves nothing that they could have seen.
-    begin_changes(&changes, Subject([201; 16]), vec![Changing { name: name.clone(), often: false }], 35);
+    begin_changes(&changes, Subject([201; 16]), vec![Changing { name: name.clone(), often: false, adds: false }], 35);
     look(200, 1, 40);
     check(None);
+}
+
+#[test]
+fn whoever_adds_to_what_was_there_has_not_changed_it() {
+    let (here, gone, star) = (TableName::new("p", "d", "here"), TableName::new("p", "d", "gone"), TableName::new("p", "d", "h*"));
+    let rested = [(&here, Some([1; 32])), (&gone, None), (&star, Some([1; 32]))].map(|(name, shape)| {
+        let kind = if shape.is_some() { RestedKind::Table } else { RestedKind::Absent };
+        Rested { name: name.clone(), kind, role: Role::Read, shape, places: None }
+    });
+    let rest = Rest::of("c", 0, rested.into_iter());
+    let check = |noted: &[(&TableName, bool)], expect: &[&TableName]| {
+        let changes = Changes::default();
+        for (by, (name, adds)) in (1..).zip(noted) {
+            begin_changes(&changes, Subject([by; 16]), vec![Changing { name: (*name).clone(), often: false, adds: *adds }], 10);
+        }
+        let found = changes.disturbed(&rest, &Role::SHOWN, Subject([0; 16]));
+        assert_eq!(found.iter().map(|disturbed| &disturbed.name).collect::<Vec<_>>(), expect, "{noted:?}");
+    };
+    check(&[(&here, false)], &[&star, &here]);
+    check(&[(&here, true), (&here, true)], &[&star]);
+    check(&[(&here, true), (&here, false)], &[&star, &here]);
+    check(&[(&gone, true)], &[&gone]);
+    check(&[], &[]);
 }
 
 #[test]

@@ -286,6 +286,7 @@ fn projects_ask(connection: &str) -> MethodAsk {
         also: Vec::new(),
         sends: Sends { path: "projects".to_owned(), query, ..Sends::default() },
         changes: Vec::new(),
+        adds: false,
         untags: None,
         begins: None,
         expressions: Vec::new(),

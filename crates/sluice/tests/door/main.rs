@@ -67,6 +67,8 @@ mod labelling;
 #[cfg(test)]
 mod later;
 #[cfg(test)]
+mod loaders;
+#[cfg(test)]
 mod long;
 #[cfg(test)]
 mod malformed;

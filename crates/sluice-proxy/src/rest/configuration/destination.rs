@@ -15,6 +15,10 @@ pub(super) struct Destination {
     pub named: Named,
     /// What was in it before is gone.
     pub replaces: bool,
+    /// What was in it before stays.
+    pub appends: bool,
+    /// It may get other columns.
+    pub widens: bool,
 }
 
 impl Destination {
@@ -22,18 +26,27 @@ impl Destination {
         Resource::Table(self.named.table.clone())
     }
 
+    /// Rows alone, if it exists.
+    pub fn adds(&self) -> bool {
+        self.appends && !self.widens
+    }
+
     /// The table, if it names a partition of it that is looked at: what is emptied, or has to be empty, tells of the rows in it. What is only added
-    /// is the caller's own. `absent` is what goes without saying.
-    pub fn partitions(&self, work: &Map<String, Value>, absent: &str) -> Vec<TableName> {
-        let adds = text_of(work, "writeDisposition").unwrap_or(absent) == ADDS;
-        if self.named.is_partition() && !adds { vec![self.named.table.clone()] } else { Vec::new() }
+    /// is the caller's own.
+    pub fn partitions(&self) -> Vec<TableName> {
+        if self.named.is_partition() && !self.appends { vec![self.named.table.clone()] } else { Vec::new() }
     }
 }
 
-/// `None` where the job names none. Asks what comes with it, and writes the name out in full.
-pub(super) fn read(job: &mut Job<'_>, work: &mut Map<String, Value>, at: &Path<'_>) -> Result<Option<Destination>, FormFault> {
+/// `None` where the job names none. Asks what comes with it, and writes the name out in full. `absent` is what goes without saying.
+pub(super) fn read(
+    job: &mut Job<'_>,
+    work: &mut Map<String, Value>,
+    absent: &str,
+    at: &Path<'_>,
+) -> Result<Option<Destination>, FormFault> {
     let destination = match message_of(work, "destinationTable") {
-        Some(given) => Some(destination(job, work, given, &at.name("destinationTable"))?),
+        Some(given) => Some(destination(job, work, given, absent, &at.name("destinationTable"))?),
         None => None,
     };
     encryption(job, work, destination.as_ref(), at)?;
@@ -45,7 +58,7 @@ pub(super) fn read(job: &mut Job<'_>, work: &mut Map<String, Value>, at: &Path<'
     if text_of(work, "createDisposition") != Some("CREATE_NEVER") {
         job.also.ask("create", resource());
     }
-    if !list_of(work, "schemaUpdateOptions").is_empty() {
+    if destination.widens {
         job.also.ask("alter", resource());
     }
     // Partitions that expire are deleted, and nobody asks again.
@@ -59,10 +72,18 @@ pub(super) fn read(job: &mut Job<'_>, work: &mut Map<String, Value>, at: &Path<'
     Ok(Some(destination))
 }
 
-fn destination(job: &Job<'_>, work: &Map<String, Value>, given: &Map<String, Value>, at: &Path<'_>) -> Result<Destination, FormFault> {
+fn destination(
+    job: &Job<'_>,
+    work: &Map<String, Value>,
+    given: &Map<String, Value>,
+    absent: &str,
+    at: &Path<'_>,
+) -> Result<Destination, FormFault> {
     let named = name::table(job.place.project, given, at)?;
-    let replaces = matches!(text_of(work, "writeDisposition"), Some("WRITE_TRUNCATE" | "WRITE_TRUNCATE_DATA"));
-    Ok(Destination { named, replaces })
+    let disposition = text_of(work, "writeDisposition").unwrap_or(absent);
+    let replaces = matches!(disposition, "WRITE_TRUNCATE" | "WRITE_TRUNCATE_DATA");
+    let widens = !list_of(work, "schemaUpdateOptions").is_empty();
+    Ok(Destination { named, replaces, appends: disposition == ADDS, widens })
 }
 
 /// What makes no sense without a table, and would be asked of none.

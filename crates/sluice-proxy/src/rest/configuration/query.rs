@@ -1,6 +1,6 @@
 //! A query: its text with everything that changes what the text means.
 
-use super::destination;
+use super::destination::{self, Destination};
 use super::fault::{FormFault, Path, quoted};
 use super::job::Job;
 use super::label;
@@ -10,7 +10,7 @@ use super::parameter;
 use super::shape::{flag_of, list_of, message_of, ordered, text_of};
 use serde_json::{Map, Value, json};
 use sluice_app::QueryAsk;
-use sluice_sql::{Destination, Request};
+use sluice_sql::Request;
 
 /// A first line that BigQuery reads as a switch.
 const STANDARD_SQL: &str = "#standardsql";
@@ -26,9 +26,10 @@ pub(super) fn ask(mut job: Job<'_>, work: &Map<String, Value>, at: &Path<'_>) ->
     let default_dataset = default_dataset(&job, &mut work, &at.name("defaultDataset"))?;
     let parameters = parameter::read(&mut work, at)?;
     properties(&work, &at.name("connectionProperties"))?;
-    let destination = destination::read(&mut job, &mut work, at)?;
-    let partitions = destination.as_ref().map(|to| to.partitions(&work, destination::IF_EMPTY)).unwrap_or_default();
-    let destination = destination.map(|to| Destination { table: to.named.table, truncates: to.replaces });
+    let destination = destination::read(&mut job, &mut work, destination::IF_EMPTY, at)?;
+    let partitions = destination.as_ref().map(Destination::partitions).unwrap_or_default();
+    let adds = destination.as_ref().is_some_and(Destination::adds);
+    let destination = destination.map(|to| sluice_sql::Destination { table: to.named.table, truncates: to.replaces });
     let sends = job.sends("query", ordered(&message::QUERY, work));
     let query = Request {
         text,
@@ -50,6 +51,7 @@ pub(super) fn ask(mut job: Job<'_>, work: &Map<String, Value>, at: &Path<'_>) ->
         sends,
         also: job.also.into_list(),
         partitions,
+        adds,
     })
 }
 

@@ -179,6 +179,7 @@ fn of_query(ask: &QueryAsk) -> Vec<String> {
     lines.extend(ask.parameters.iter().map(|parameter| format!("parameter {} {} {}", parameter.name, parameter.kind, parameter.value)));
     let into = ask.query.destination.iter();
     lines.extend(into.map(|to| format!("{} {}", if to.truncates { "replaces" } else { "writes" }, to.table)));
+    lines.extend(ask.adds.then(|| "adds rows alone".to_owned()));
     lines.extend(ask.dry_run.then(|| "dry run".to_owned()));
     lines.extend(ask.location.iter().map(|location| format!("location {location}")));
     lines.extend(ask.request_id.iter().map(|id| format!("request id {id}")));
@@ -194,7 +195,7 @@ fn of_method(ask: &MethodAsk) -> Vec<String> {
         Reads::Nothing => {}
         Reads::Some(..) => panic!("{ask:?}"),
     }
-    lines.extend(ask.changes.iter().map(|table| format!("changes {table}")));
+    lines.extend(ask.changes.iter().map(|table| format!("{} {table}", if ask.adds { "adds rows alone to" } else { "changes" })));
     lines.extend(ask.expressions.iter().map(|expression| format!("expression {} {}", expression.field, expression.text)));
     lines.extend(ending(&ask.also, ask.begins.as_ref().unwrap(), &ask.sends));
     lines

@@ -19,17 +19,18 @@ pub(super) fn load(mut job: Job<'_>, work: &Map<String, Value>, at: &Path<'_>, w
     let mut work = work.clone();
     sources(&mut job, &work, at, way)?;
     query::properties(&work, &at.name("connectionProperties"))?;
-    let destination = written(&mut job, &mut work, at)?;
+    let destination = written(&mut job, &mut work, destination::ADDS, at)?;
     job.also.ask("load", destination.resource());
     let expressions = default::expressions(work.get("schema"), &at.name("schema"));
-    if list_of_fields(&work).iter().any(has_policy_tags) || !expressions.is_empty() {
+    let describes = list_of_fields(&work).iter().any(has_policy_tags) || !expressions.is_empty();
+    if describes {
         job.also.ask("alter", destination.resource());
     }
-    let partitions = destination.partitions(&work, destination::ADDS);
+    let (partitions, adds) = (destination.partitions(), destination.adds() && !describes);
     let sends = job.sends("load", ordered(&message::LOAD, work));
     let table = destination.named.table;
     let ask = method(job, "jobs.load", Resource::Table(table.clone()), Reads::Nothing, vec![table], sends);
-    Ok(MethodAsk { expressions, partitions, ..ask })
+    Ok(MethodAsk { expressions, partitions, adds, ..ask })
 }
 
 pub(super) fn copy(mut job: Job<'_>, work: &Map<String, Value>, at: &Path<'_>) -> Result<MethodAsk, FormFault> {
@@ -38,8 +39,9 @@ pub(super) fn copy(mut job: Job<'_>, work: &Map<String, Value>, at: &Path<'_>) -
     let named = copied(&job, &mut work, at)?;
     let mut partitions: Vec<TableName> = named.iter().filter(|named| named.is_partition()).map(|named| named.table.clone()).collect();
     let sources: Vec<TableName> = named.into_iter().map(|named| named.table).collect();
-    let destination = written(&mut job, &mut work, at)?;
-    partitions.extend(destination.partitions(&work, destination::IF_EMPTY));
+    let destination = written(&mut job, &mut work, destination::IF_EMPTY, at)?;
+    partitions.extend(destination.partitions());
+    let adds = destination.adds();
     sources.iter().for_each(|source| job.also.ask("read", Resource::Table(source.clone())));
     let operation = text_of(&work, "operationType");
     let effect = match operation {
@@ -54,7 +56,7 @@ pub(super) fn copy(mut job: Job<'_>, work: &Map<String, Value>, at: &Path<'_>) -
     let sends = job.sends("copy", ordered(&message::COPY, work));
     let table = destination.named.table;
     let ask = method(job, "jobs.copy", Resource::Table(table.clone()), Reads::All(sources), vec![table], sends);
-    Ok(MethodAsk { partitions, ..ask })
+    Ok(MethodAsk { partitions, adds, ..ask })
 }
 
 pub(super) fn extract(mut job: Job<'_>, work: &Map<String, Value>, at: &Path<'_>) -> Result<MethodAsk, FormFault> {
@@ -100,6 +102,7 @@ fn method(job: Job<'_>, name: &str, resource: Resource, reads: Reads, changes: V
         also: job.also.into_list(),
         sends,
         changes,
+        adds: false,
         partitions: Vec::new(),
         untags: None,
         begins: Some(job.name),
@@ -118,8 +121,8 @@ fn is_no_dry_run(job: &Job<'_>) -> Result<(), FormFault> {
 }
 
 /// Rows go in, and perhaps others are gone. Of a query that is asked with its destination.
-fn written(job: &mut Job<'_>, work: &mut Map<String, Value>, at: &Path<'_>) -> Result<Destination, FormFault> {
-    let destination = destination::read(job, work, at)?;
+fn written(job: &mut Job<'_>, work: &mut Map<String, Value>, absent: &str, at: &Path<'_>) -> Result<Destination, FormFault> {
+    let destination = destination::read(job, work, absent, at)?;
     let destination = destination.ok_or_else(|| FormFault::invalid(&at.name("destinationTable"), "is missing"))?;
     job.also.ask(if destination.replaces { "truncate" } else { "insert" }, destination.resource());
     Ok(destination)

@@ -71,6 +71,8 @@ pub fn ask(call: &Call<'_>) -> Result<MethodAsk, FormFault> {
         also: decoded.also,
         sends,
         changes: decoded.changes,
+        // What is there already is left alone: the request fails.
+        adds: matches!(matched.method.name, "datasets.insert" | "tables.insert"),
         untags: decoded.untags,
         begins: None,
         expressions: decoded.expressions,
