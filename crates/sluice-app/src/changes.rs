@@ -358,7 +358,7 @@ pub(crate) fn changed(known: &KnownJob, adds: bool) -> Vec<Changing> {
     };
     for (statement, write) in writes.filter(|(_, write)| reshapes(write.effect) && is_shared(write)) {
         // What is gone shows nothing.
-        note(&write.table, usize::from(write.effect != Effect::Drop), makes_a_table(statement));
+        note(&write.table, usize::from(write.effect != Effect::Drop), only_makes(statement, write));
     }
     if let Some(destination) = &work.destination {
         note(&destination.table, 1, adds);
@@ -366,9 +366,9 @@ pub(crate) fn changed(known: &KnownJob, adds: bool) -> Vec<Changing> {
     all.into_iter().map(|(name, (times, adds))| Changing { name: name.clone(), often: times > 1, adds }).collect()
 }
 
-/// Where none is.
-fn makes_a_table(statement: &StatementAnalysis) -> bool {
-    ["CREATE_TABLE", "CREATE_TABLE_AS_SELECT"].contains(&statement.kind.as_str()) && !statement.effects.contains(&Effect::Replace)
+/// Where nothing is, and leaves alone what is there. A policy of rows is made on a table that is.
+fn only_makes(statement: &StatementAnalysis, write: &Write) -> bool {
+    write.effect == Effect::Create && !statement.effects.contains(&Effect::Replace) && statement.kind != "CREATE_ROW_ACCESS_POLICY"
 }
 
 fn reshapes(effect: Effect) -> bool {

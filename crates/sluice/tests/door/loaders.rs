@@ -78,6 +78,8 @@ fn loaders_that_add_at_once_disturb_no_reader() {
     check("appended", &[adds("appended"), adds("appended"), adds("appended")], (200, "more"));
     check("copied", &[copies("copied"), adds("copied"), copies("copied")], (200, "more"));
     check("there", &[makes("there"), adds("there"), makes("there")], (200, "more"));
+    let dataset = || statement("CREATE SCHEMA IF NOT EXISTS staging");
+    check("of_a_run", &[dataset(), adds("of_a_run"), dataset()], (200, "more"));
     check("emptied", &[adds("emptied"), into("emptied", MORE, "WRITE_TRUNCATE"), makes("emptied")], (200, "more"));
     // What is labelled comes in with the columns that there are: it is masked, as what a statement inserts.
     let masked = (200, r#"[{"f":[{"v":""}]}"#);
