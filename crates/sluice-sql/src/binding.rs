@@ -195,7 +195,7 @@ impl Analyzer<'_> {
             return Ok(self.information_schema(name));
         }
         if name.table.ends_with('*') {
-            return Ok(self.wildcard(name, scope));
+            return self.wildcard(name, scope);
         }
         let Some(table) = self.catalog.table(name) else { return Ok(None) };
         match &table.kind {
@@ -223,32 +223,31 @@ impl Analyzer<'_> {
         bound
     }
 
-    /// All tables behind a wildcard are read. BigQuery takes the columns of the newest; which that is we do not know, so all of them are there,
-    /// each with the tables that have it.
-    fn wildcard(&mut self, name: &TableName, scope: &Scope) -> Option<Bound> {
+    /// All tables behind a wildcard are read. It has the columns of the newest, each with the tables that have it, in the order of the newest: whatever
+    /// counts places, as a star and UNION do, counts those.
+    fn wildcard(&mut self, name: &TableName, scope: &Scope) -> Result<Option<Bound>, Refusal> {
+        let newest = self.catalog.newest(name).map_err(|[one, other]| Refusal::new(no_newest(name, one, other)))?;
+        let Some(newest) = newest else { return Ok(None) };
         let matching = self.catalog.matching(name);
-        let first = *matching.first()?;
         let names: Vec<TableName> = matching.iter().map(|table| table.name.clone()).collect();
         let mut bound = self.bound(names.clone(), Vec::new());
         bound.is_wildcard = true;
         bound.external = matching.iter().any(|table| matches!(table.kind, TableKind::External));
-        for table in &matching {
-            for column in &table.columns {
-                if bound.columns.iter().any(|known| known.name.eq_ignore_ascii_case(&column.name)) {
-                    continue;
-                }
-                let has = |table: &&&Table| table.columns.iter().any(|other| other.name.eq_ignore_ascii_case(&column.name));
-                let holders: Vec<TableName> = matching.iter().filter(has).map(|table| table.name.clone()).collect();
-                let of_column = self.bound(holders, vec![(column.name.clone(), column.kind.clone(), false)]);
-                bound.columns.extend(of_column.columns);
-            }
+        for column in &newest.columns {
+            let has = |table: &&&Table| table.columns.iter().any(|other| other.name.eq_ignore_ascii_case(&column.name));
+            let holders: Vec<TableName> = matching.iter().filter(has).map(|table| table.name.clone()).collect();
+            let of_column = self.bound(holders, vec![(column.name.clone(), column.kind.clone(), false)]);
+            bound.columns.extend(of_column.columns);
         }
         for (_, created) in scope.created.iter().filter(|(created, _)| behind(name, created)) {
-            add_created(&mut bound, &self.with_own(created));
+            if !add_created(&mut bound, &self.with_own(created)) {
+                let made = created.names.first().unwrap_or(name);
+                return Err(Refusal::new(no_newest(name, &newest.name, made)));
+            }
         }
-        let pseudo = pseudo_columns(&first.kind, first.ingestion_time, true);
+        let pseudo = pseudo_columns(&newest.kind, newest.ingestion_time, true);
         bound.columns.extend(self.bound(names, pseudo).columns);
-        Some(bound)
+        Ok(Some(bound))
     }
 
     pub(crate) fn bound(&mut self, names: Vec<TableName>, columns: Vec<(String, Type, bool)>) -> Bound {
@@ -284,15 +283,23 @@ fn behind(wildcard: &TableName, table: &TableName) -> bool {
     wildcard.project == table.project && wildcard.dataset == table.dataset && table.table.starts_with(prefix)
 }
 
-/// A table that the script itself has put behind a wildcard.
-fn add_created(bound: &mut Bound, created: &Bound) {
-    bound.names.extend(created.names.iter().cloned());
-    for column in &created.columns {
-        match bound.columns.iter_mut().find(|known| known.name.eq_ignore_ascii_case(&column.name)) {
-            Some(known) => known.flow.join(&column.flow),
-            None => bound.columns.push(column.clone()),
-        }
+/// A table that the script itself has put behind a wildcard. Not one with other columns: it is the newest while nothing of it is known but what was written.
+fn add_created(bound: &mut Bound, created: &Bound) -> bool {
+    let is_same = |(one, other): (&BoundColumn, &BoundColumn)| one.name.eq_ignore_ascii_case(&other.name) && one.kind == other.kind;
+    let own = || created.columns.iter().filter(|column| !column.pseudo);
+    if own().count() != bound.columns.len() || !bound.columns.iter().zip(own()).all(is_same) {
+        return false;
     }
+    bound.names.extend(created.names.iter().cloned());
+    bound.columns.iter_mut().zip(own()).for_each(|(known, column)| known.flow.join(&column.flow));
+    true
+}
+
+fn no_newest(wildcard: &TableName, one: &TableName, other: &TableName) -> String {
+    format!(
+        "`{wildcard}` has the columns of the newest table behind it, and which that is cannot be told of `{one}` and `{other}`, whose columns differ; \
+         accepted: a longer name before the star, or the tables by their names"
+    )
 }
 
 /// `_SESSION.t` and a lone name may be temporary.

@@ -22,6 +22,16 @@ pub struct Table {
     pub ingestion_time: bool,
     /// The column whose values its partitions are named by.
     pub partitioned_by: Option<String>,
+    /// Nothing where its resource does not say.
+    pub created_ms: Option<u64>,
+}
+
+impl Table {
+    /// The same names of the same types at the same places.
+    fn has_columns_of(&self, other: &Table) -> bool {
+        let is_same = |(one, other): (&Column, &Column)| one.name.eq_ignore_ascii_case(&other.name) && one.kind == other.kind;
+        self.columns.len() == other.columns.len() && self.columns.iter().zip(&other.columns).all(is_same)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,5 +127,17 @@ impl Snapshot {
         found.retain(|table| !matches!(table.kind, TableKind::View { .. }));
         found.reverse();
         found
+    }
+
+    /// The one behind a wildcard whose columns the wildcard has, in their order: the newest. An error names two of which nobody can say that.
+    pub fn newest(&self, wildcard: &TableName) -> Result<Option<&Table>, [&TableName; 2]> {
+        let matching = self.matching(wildcard);
+        let Some(newest) = matching.iter().copied().max_by_key(|table| table.created_ms) else { return Ok(None) };
+        let is_as_new = |other: &&&Table| other.created_ms.is_none() || other.created_ms == newest.created_ms;
+        let is_other = |other: &&&Table| !other.has_columns_of(newest);
+        match matching.iter().filter(is_as_new).find(is_other) {
+            Some(other) => Err([&newest.name, &other.name]),
+            None => Ok(Some(newest)),
+        }
     }
 }

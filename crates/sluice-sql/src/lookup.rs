@@ -45,6 +45,12 @@ impl<'a> Lookup<'a> {
         self.snapshot.models.get(name)
     }
 
+    /// The one whose columns the wildcard has.
+    pub fn newest(&self, wildcard: &TableName) -> Result<Option<&'a Table>, [&'a TableName; 2]> {
+        self.note(Kind::Wildcard, wildcard);
+        self.snapshot.newest(wildcard)
+    }
+
     pub fn matching(&self, wildcard: &TableName) -> Vec<&'a Table> {
         self.note(Kind::Wildcard, wildcard);
         self.snapshot.matching(wildcard)

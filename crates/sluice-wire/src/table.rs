@@ -20,6 +20,7 @@ pub fn table(resource: &Value) -> Result<Table, ResourceError> {
         etag: etag(resource),
         ingestion_time: partitioning.is_some_and(|partitioning| partitioning.get("field").is_none()),
         partitioned_by: partitioned_by(resource),
+        created_ms: resource.get("creationTime").and_then(Value::as_str).and_then(|text| text.parse().ok()),
     })
 }
 

@@ -88,6 +88,7 @@ fn described(table: &ClinicTable) -> Table {
         etag: String::new(),
         ingestion_time: false,
         partitioned_by: None,
+        created_ms: None,
     }
 }
 

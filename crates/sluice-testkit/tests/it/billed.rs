@@ -15,6 +15,7 @@ fn table(name: &str, kind: TableKind, columns: &[(&str, &str)], partitioned_by: 
         etag: "1".to_owned(),
         ingestion_time: false,
         partitioned_by: partitioned_by.map(str::to_owned),
+        created_ms: None,
     }
 }
 

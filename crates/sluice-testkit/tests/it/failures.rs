@@ -274,6 +274,7 @@ impl Call {
             etag: String::new(),
             ingestion_time: false,
             partitioned_by: None,
+            created_ms: None,
         };
         let snapshot = Snapshot { tables: BTreeMap::from([(name, table)]), ..Snapshot::default() };
         let request = Request {

@@ -18,6 +18,7 @@ fn warehouse() -> Snapshot {
         etag: "1".to_owned(),
         ingestion_time: false,
         partitioned_by: None,
+        created_ms: None,
     };
     let view = |query: &str| TableKind::View { query: query.to_owned(), legacy: false, materialized: false };
     let tables = [

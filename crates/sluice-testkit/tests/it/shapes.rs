@@ -22,6 +22,7 @@ fn warehouse() -> Snapshot {
         etag: "1".to_owned(),
         ingestion_time: false,
         partitioned_by: None,
+        created_ms: None,
     };
     let view = TableKind::View { query: "SELECT * FROM p.d.people".to_owned(), legacy: false, materialized: false };
     let tables = [table("people", TableKind::Table), table("seen", view)];
