@@ -214,7 +214,15 @@ impl Walker<'_> {
             }
             Some("ARRAY") => Flow::array(column),
             Some("EXISTS") => Flow::default(),
-            Some("IN") => Flow::of(self.compared(node, &column)),
+            // It stops at the first that is the same: what was compared before decides whether the next one can fail.
+            Some("IN") => {
+                let fails = self.failures != before;
+                let taint = self.compared(node, &column);
+                if fails {
+                    self.can_fail(&taint);
+                }
+                Flow::of(taint)
+            }
             // A pattern can end with a backslash, and fails then. Whether it is come to, what matched before it decides.
             Some("LIKE_ANY" | "LIKE_ALL" | "NOT_LIKE_ANY" | "NOT_LIKE_ALL") => {
                 let taint = self.compared(node, &column);

@@ -58,7 +58,8 @@ impl Walker<'_> {
         let safe = self.tree.enumerator(node, "error_mode") == Some("SAFE_ERROR_MODE");
         if group.eq_ignore_ascii_case("ZetaSQL") {
             if failing_arguments {
-                self.found.errors.extend(control(&call).iter().map(|(source, _)| *source));
+                let deciding = if self.stops_early(node, &name) { everything(&call) } else { control(&call) };
+                self.found.errors.extend(deciding.iter().map(|(source, _)| *source));
             }
             let marks = builtin::table().engine_marks(&name);
             self.found.effects.extend(marks.iter().filter_map(|mark| effect_of(*mark)));
@@ -74,6 +75,15 @@ impl Walker<'_> {
             return Flow { holds_nulls: flow.holds_nulls || may_hold, ..flow };
         }
         self.registered(node, &name, safe, &call)
+    }
+
+    /// An aggregate that need not come to every row: what came of those before decides whether the next one can fail.
+    fn stops_early(&self, node: NodeId, name: &str) -> bool {
+        match name {
+            "any_value" | "logical_and" | "logical_or" => true,
+            "array_agg" | "array_concat_agg" | "string_agg" => self.tree.child(node, "limit").is_some(),
+            _ => false,
+        }
     }
 
     fn may_give_null_elements(&self, node: NodeId, name: &str) -> bool {
@@ -244,6 +254,10 @@ impl Walker<'_> {
             "bit_and" | "bit_or" | "bit_xor" if self.first_kind(node) == Some(Type::Int64) => return None,
             "date" | "datetime" | "time" | "$extract_date" | "$extract_datetime" if self.is_within_calendar(node, call) => return None,
             "timestamp_trunc" if is_truncated_in_utc(call) => return None,
+            // A moment by another name of the function.
+            "date_trunc" | "datetime_trunc" if self.first_kind(node) == Some(Type::Timestamp) => {
+                return (!is_truncated_in_utc(call)).then(|| everything(call));
+            }
             "$add" | "$multiply" | "$subtract" | "$unary_minus" | "abs" | "ceil" | "floor" | "round" | "sum" | "trunc"
                 if self.stays_small(node) =>
             {

@@ -208,7 +208,9 @@ impl Walker<'_> {
             _ => {}
         }
         if self.tree.kind(node) == "ResolvedCast" {
-            return self.tree.child(node, "expr").is_some_and(|inner| self.is_never_zero_call(inner));
+            // What is no whole number can be rounded to zero.
+            let is_whole = |inner: &NodeId| kind::of(self.tree, *inner) == Some(Type::Int64);
+            return self.tree.child(node, "expr").filter(is_whole).is_some_and(|inner| self.is_never_zero_call(inner));
         }
         self.is_never_zero_call(node)
     }
