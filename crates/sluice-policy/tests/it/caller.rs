@@ -6,7 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use sluice_identity::{Caller, Identity, KeySet, Presented, Revocations, check};
-use sluice_model::{Analysis, ColumnPath, Effect, Exposure, How, Output, Read, StatementAnalysis, TableName, Type, Use, UseKind};
+use sluice_model::{
+    Analysis, CallerKind, ColumnPath, Effect, Exposure, How, Output, Principal, Read, StatementAnalysis, TableName, Type, Use, UseKind,
+};
 use sluice_policy::{Circumstances, DryRun, Halt, Known, MemoryCounters, PolicySet, Purpose, Refusal, Request, Statement, Verdict, Work};
 
 const NOW: u64 = 1_893_585_600;
@@ -32,6 +34,21 @@ run = { event = "event", repository = "repository" }
 group = "ci-analytics"
 when = { repository_id = "7" }
 "#;
+
+/// A service of which nothing else is known.
+pub fn anybody() -> Principal {
+    Principal {
+        kind: CallerKind::Service,
+        issuer: "https://issuer.example".to_owned(),
+        subject: "1".to_owned(),
+        name: "1".to_owned(),
+        groups: Default::default(),
+        run: None,
+        facts: Default::default(),
+        delegation: None,
+        grants: Vec::new(),
+    }
+}
 
 fn caller(claims: Value) -> Caller {
     let pair = Ed25519KeyPair::from_seed_unchecked(&[3; 32]).unwrap();

@@ -1,8 +1,7 @@
 //! Labels that go with data: by the place that they come to, and with whether it was computed.
 
-use sluice_model::{
-    Analysis, CallerKind, ColumnPath, Effect, Exposure, Field, How, Output, Principal, Read, StatementAnalysis, TableName, Type, Write,
-};
+use crate::caller;
+use sluice_model::{Analysis, ColumnPath, Effect, Exposure, Field, How, Output, Read, StatementAnalysis, TableName, Type, Write};
 use sluice_policy::{
     Bundle, Circumstances, Evaluation, Halt, Known, Method, PolicySet, Purpose, Request, Resource, Sends, Statement, Work,
 };
@@ -53,17 +52,7 @@ fn evaluate(statements: Vec<StatementAnalysis>, known: &Known) -> Evaluation {
 fn evaluate_work(work: Work, known: &Known) -> Evaluation {
     let files = [("policy.toml", SETTINGS), ("labels.toml", LABELS), ("a.cedar", RULES)];
     let set = PolicySet::load(&Bundle::new(files.map(|(name, text)| (name.to_owned(), text.to_owned())))).unwrap();
-    let principal = Principal {
-        kind: CallerKind::Service,
-        issuer: "https://issuer.example".to_owned(),
-        subject: "1".to_owned(),
-        name: "1".to_owned(),
-        groups: Default::default(),
-        run: None,
-        facts: Default::default(),
-        delegation: None,
-        grants: Vec::new(),
-    };
+    let principal = caller::anybody();
     let request = Request { connection: "c".to_owned(), project: "p".to_owned(), work, also: Vec::new(), sends: Sends::default() };
     let halt = Halt::default();
     set.evaluate(&principal, &request, None, &Circumstances { now: 0, door: "rest", address: None, halt: &halt, known })

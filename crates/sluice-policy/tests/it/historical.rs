@@ -1,8 +1,7 @@
 //! Tables that are read as they were: whoever does not see all that is labelled there as it is, is refused; and what is written keeps the labels.
 
-use sluice_model::{
-    Analysis, CallerKind, ColumnPath, Effect, Exposure, How, Output, Principal, Read, StatementAnalysis, TableName, Type, Write,
-};
+use crate::caller;
+use sluice_model::{Analysis, ColumnPath, Effect, Exposure, How, Output, Read, StatementAnalysis, TableName, Type, Write};
 use sluice_policy::{
     Bundle, Circumstances, Evaluation, Halt, Known, Method, Outcome, PolicySet, Purpose, Request, Resource, Sends, Statement, Work, tell,
 };
@@ -60,17 +59,7 @@ fn asked(rules: &[&str], work: Work, known: &Known) -> (Evaluation, bool) {
     let rules = rules.join("\n");
     let files = [("policy.toml", SETTINGS), ("labels.toml", LABELS), ("a.cedar", &rules)];
     let set = PolicySet::load(&Bundle::new(files.map(|(name, text)| (name.to_owned(), text.to_owned())))).unwrap();
-    let principal = Principal {
-        kind: CallerKind::Service,
-        issuer: "https://issuer.example".to_owned(),
-        subject: "1".to_owned(),
-        name: "1".to_owned(),
-        groups: Default::default(),
-        run: None,
-        facts: Default::default(),
-        delegation: None,
-        grants: Vec::new(),
-    };
+    let principal = caller::anybody();
     let request = Request { connection: "c".to_owned(), project: "p".to_owned(), work, also: Vec::new(), sends: Sends::default() };
     let halt = Halt::default();
     let circumstances = Circumstances { now: 0, door: "rest", address: None, halt: &halt, known };
