@@ -10,12 +10,11 @@ use crate::labels::with_labels;
 use crate::ports::{JobState, Resource, RowsAsk, Upload};
 use crate::query::Results;
 use crate::refusal::{self, FormReason, Refused, Why};
-use crate::shapes::{Reading, Rest};
 use crate::storage::{missing, narrowed};
 use crate::trail::{Stage, Trail};
 use crate::understand::Columns;
 use sluice_identity::Caller;
-use sluice_model::{Analysis, Field, TableName};
+use sluice_model::{Field, TableName};
 use sluice_policy::{self as policy, Known, Method, Outcome, Request, Work};
 use sluice_sql::Required;
 use sluice_sql::catalog::Snapshot;
@@ -41,6 +40,9 @@ impl Gateway {
         let connection = ask.connection.clone();
         self.pass(visit, Arc::new(caller), &connection, |gateway, mut passage| async move {
             let outcome = gateway.admit_now(&mut passage, ask, upload).await;
+            if outcome.is_err() {
+                gateway.changes.rest_no_more(passage.subject);
+            }
             (passage, outcome)
         })
         .await
@@ -56,17 +58,14 @@ impl Gateway {
             // Before the decision: whoever waits here does not wait between it and the rows.
             passage.place = Some(self.places.take(&passage.caller.principal().to_string()).await?);
         }
-        let (since_ms, known_before) = (self.parts.machine.now_ms(), self.parts.in_force.known());
-        let (mut request, known, snapshot) = self.method_request(passage, &ask).await?;
+        let (mut request, known, reading) = self.method_at_rest(passage, &ask).await?;
         if ask.reads != Reads::Nothing {
             self.resume(passage, &mut request)?;
         }
-        let rest = Rest::new(&ask.connection, since_ms, &snapshot, &Analysis::default());
-        if reads_rows {
-            let resting = self.changes.rest_while(passage.subject, rest);
-            passage.reading = Some(Reading { resting, known: known_before });
-        } else {
-            passage.rest = rest;
+        if ask.begins.is_some() {
+            passage.rest = reading.resting.stay();
+        } else if reads_rows {
+            passage.reading = Some(reading);
         }
         passage.changes.clone_from(&ask.changes);
         passage.adds = ask.adds;
@@ -95,8 +94,14 @@ impl Gateway {
         if ask.reads == Reads::Nothing {
             let asking = self.parts.upstream.send(&admission.permit);
             let changes = ask.changes.iter().map(|name| Changing { name: name.clone(), often: false, adds: ask.adds }).collect();
-            let beginning = Beginning { by: passage.subject, changes, routines: BTreeSet::new(), since_ms: self.parts.machine.now_ms() };
-            self.changes.begin(beginning).map_err(|routine| Why::Concurrent { routine })?;
+            let beginning = Beginning {
+                by: passage.subject,
+                changes,
+                routines: BTreeSet::new(),
+                leaving: BTreeSet::new(),
+                since_ms: self.parts.machine.now_ms(),
+            };
+            self.changes.begin(beginning).map_err(|name| Why::Concurrent { name })?;
             let answer = passage.visit.trail.upstream(Stage::UpstreamSend, asking).await;
             // Also after a fault: it may have acted.
             self.end_changes(passage.subject, &passage.connection).await;
@@ -129,7 +134,7 @@ impl Gateway {
                         Reads::Some(_, fields) => self.page(&known, &narrowed(work, fields)?, ask.sends.clone()),
                         Reads::All(_) | Reads::Nothing => self.page(&known, work, ask.sends.clone()),
                     };
-                    Ok((request, (*self.parts.in_force.known()).clone(), Snapshot::default()))
+                    Ok((request, (*self.known_now().await?).clone(), Snapshot::default()))
                 }
                 _ => Err(Why::NotFound { what: refusal::absent(table, false) }),
             };
@@ -150,7 +155,7 @@ impl Gateway {
         }
         let trail = &passage.visit.trail;
         let Columns { outputs: columns, required, known, snapshot } = match &ask.reads {
-            Reads::Nothing => Columns { known: (*self.parts.in_force.known()).clone(), ..Columns::default() },
+            Reads::Nothing => Columns { known: (*self.known_now().await?).clone(), ..Columns::default() },
             Reads::All(tables) => self.columns_or_absent(passage, &ask.connection, &ask.project, tables, None).await?,
             Reads::Some(table, paths) => {
                 self.columns_or_absent(passage, &ask.connection, &ask.project, std::slice::from_ref(table), Some(paths)).await?
@@ -177,7 +182,7 @@ impl Gateway {
         tables: &[TableName],
         paths: Option<&[Vec<String>]>,
     ) -> Result<Columns, Why> {
-        let known = self.parts.in_force.known();
+        let known = self.known_now().await?;
         let may_describe = |table: &&TableName| {
             let evaluation = self.weigh_method(passage, project, ("tables.get", table, Vec::new()), &known);
             evaluation.outcome == Outcome::Permitted

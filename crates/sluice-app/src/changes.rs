@@ -26,7 +26,8 @@ pub(crate) struct Changes(Mutex<Noted>);
 
 /// A request that rests on something, until it is dropped.
 pub(crate) struct Resting {
-    changes: Arc<Changes>,
+    /// Nothing where it goes on as a job.
+    changes: Option<Arc<Changes>>,
     subject: Subject,
     pub rest: Arc<Rest>,
 }
@@ -40,6 +41,8 @@ struct Noted {
     resting: HashMap<[u8; 16], Arc<Rest>>,
     /// Jobs that run and do something, with the routines that they call or make: what was done by another text nobody takes back.
     acting: HashMap<[u8; 16], BTreeSet<TableName>>,
+    /// What jobs that run read and take out of the warehouse themselves: nobody masks that, and nobody takes it back.
+    leaving: HashMap<[u8; 16], BTreeSet<TableName>>,
     /// Jobs that were over before anything changed. What is forgotten here is withheld if something changes later.
     undisturbed: HashSet<[u8; 16]>,
     /// Jobs that read something else than what they were understood by, also under names that nobody knew of.
@@ -52,6 +55,8 @@ pub(crate) struct Beginning {
     pub changes: Vec<Changing>,
     /// What it calls or makes, of a job that does more than read.
     pub routines: BTreeSet<TableName>,
+    /// What of it leaves the warehouse by the job itself.
+    pub leaving: BTreeSet<TableName>,
     /// From before it was understood.
     pub since_ms: u64,
 }
@@ -91,13 +96,14 @@ pub(crate) struct Disturbed {
 impl Changes {
     /// Before a job is sent, or a request that is none. A routine is changed while nobody acts by it, or the name of it comes back.
     pub fn begin(&self, beginning: Beginning) -> Result<(), TableName> {
-        let Beginning { by, changes: names, routines, since_ms } = beginning;
         let mut noted = self.noted();
-        if let Some(name) = noted.in_use(by, &names).or_else(|| noted.changed_since(by, &routines, since_ms)) {
-            return Err(name);
+        match noted.in_use(&beginning).or_else(|| noted.changed_since(&beginning)) {
+            Some(name) => Err(name),
+            None => {
+                noted.take(beginning);
+                Ok(())
+            }
         }
-        noted.take(Beginning { by, changes: names, routines, since_ms });
-        Ok(())
     }
 
     /// For a job that runs already.
@@ -127,7 +133,7 @@ impl Changes {
     pub fn rest_while(self: &Arc<Self>, subject: Subject, rest: Rest) -> Resting {
         let rest = Arc::new(rest);
         self.noted().resting.insert(subject.0, Arc::clone(&rest));
-        Resting { changes: Arc::clone(self), subject, rest }
+        Resting { changes: Some(Arc::clone(self)), subject, rest }
     }
 
     /// What a job that is sent rests on.
@@ -135,6 +141,19 @@ impl Changes {
         if !rest.is_empty() {
             self.noted().resting.insert(job.0, Arc::new(rest));
         }
+    }
+
+    /// One that is not sent.
+    pub fn rest_no_more(&self, subject: Subject) {
+        self.noted().resting.remove(&subject.0);
+    }
+
+    /// Whether others have changed something of it, and ended, since it was begun to be understood: what is left there nobody has looked at for it.
+    pub fn is_stale(&self, rest: &Rest, but: Subject) -> bool {
+        let noted = self.noted();
+        let is_over = |change: &Change| change.ended_ms.is_some();
+        rest.names(&Role::ALL)
+            .any(|name| noted.since(name, rest.since_ms, but).any(|change| is_over(change) && touches(change, rest, name)))
     }
 
     pub fn rest_of(&self, job: Subject) -> Option<Arc<Rest>> {
@@ -165,6 +184,7 @@ impl Changes {
         let mut noted = self.noted();
         noted.resting.remove(&by.0);
         noted.acting.remove(&by.0);
+        noted.leaving.remove(&by.0);
         for Changing { name, .. } in noted.open.remove(&by.0).unwrap_or_default() {
             let changes = noted.changes.get_mut(&key(&name)).into_iter().flatten();
             for change in changes.filter(|change| change.by == by && change.ended_ms.is_none()) {
@@ -230,6 +250,12 @@ impl Changes {
         disturbed
     }
 
+    /// Of these names one that a job of somebody else's takes out of the warehouse.
+    pub fn leaves<'a>(&self, but: Subject, mut names: impl Iterator<Item = &'a TableName>) -> Option<TableName> {
+        let noted = self.noted();
+        names.find_map(|name| noted.takes_out(but, name).cloned())
+    }
+
     /// What is being changed now, of that which a name means.
     pub fn changing(&self, name: &TableName) -> Vec<TableName> {
         let noted = self.noted();
@@ -242,17 +268,30 @@ impl Changes {
     }
 }
 
+impl Resting {
+    /// For a job that begins: it rests on the same until it ends.
+    pub fn stay(mut self) -> Rest {
+        self.changes = None;
+        (*self.rest).clone()
+    }
+}
+
 impl Drop for Resting {
     fn drop(&mut self) {
-        self.changes.noted().resting.remove(&self.subject.0);
+        if let Some(changes) = &self.changes {
+            changes.rest_no_more(self.subject);
+        }
     }
 }
 
 impl Noted {
     fn take(&mut self, beginning: Beginning) {
-        let Beginning { by, changes: names, routines, since_ms } = beginning;
+        let Beginning { by, changes: names, routines, leaving, since_ms } = beginning;
         if !routines.is_empty() {
             self.acting.insert(by.0, routines);
+        }
+        if !leaving.is_empty() {
+            self.leaving.insert(by.0, leaving);
         }
         if names.is_empty() {
             return;
@@ -274,16 +313,27 @@ impl Noted {
         forget_oldest(changes);
     }
 
-    /// Of these names one by which a job of somebody else's acts.
-    fn in_use(&self, by: Subject, names: &[Changing]) -> Option<TableName> {
+    /// Of what it changes one by which a job of somebody else's acts, or that it takes out.
+    fn in_use(&self, beginning: &Beginning) -> Option<TableName> {
+        let Beginning { by, changes, .. } = beginning;
         let others = self.acting.iter().filter(|(job, _)| **job != by.0);
         let mut routines = others.flat_map(|(_, routines)| routines);
-        routines.find(|routine| names.iter().any(|changing| is_about(&changing.name, routine))).cloned()
+        let routine = routines.find(|routine| changes.iter().any(|changing| is_about(&changing.name, routine)));
+        let mut reshaped = changes.iter().filter(|changing| !changing.adds);
+        routine.or_else(|| reshaped.find_map(|changing| self.takes_out(*by, &changing.name))).cloned()
     }
 
-    /// Of these names one that somebody else changes, or has changed since.
-    fn changed_since(&self, by: Subject, routines: &BTreeSet<TableName>, since_ms: u64) -> Option<TableName> {
-        routines.iter().find(|routine| self.since(routine, since_ms, by).next().is_some()).cloned()
+    fn takes_out(&self, but: Subject, name: &TableName) -> Option<&TableName> {
+        let others = self.leaving.iter().filter(|(job, _)| **job != but.0);
+        others.flat_map(|(_, names)| names).find(|read| is_about(name, read))
+    }
+
+    /// Of what it acts by or takes out one that somebody else changes, or has changed since.
+    fn changed_since(&self, beginning: &Beginning) -> Option<TableName> {
+        let Beginning { by, routines, leaving, since_ms, .. } = beginning;
+        let routine = routines.iter().find(|routine| self.since(routine, *since_ms, *by).next().is_some());
+        let reshaped = |name: &&TableName| self.since(name, *since_ms, *by).any(|change| !change.adds);
+        routine.or_else(|| leaving.iter().find(reshaped)).cloned()
     }
 
     fn since(&self, name: &TableName, since_ms: u64, but: Subject) -> impl Iterator<Item = &Change> {
@@ -308,10 +358,10 @@ impl Noted {
     }
 }
 
-/// Whoever adds rows to what was there has not made another thing of it. If it is gone meanwhile, that is a change of its own. What is new behind a star is
-/// another matter.
+/// A dataset that may only be made is there already. Tables go by themselves when their time is over, and what is added to comes back as another thing: so
+/// whoever adds to a table is looked at as anybody else is.
 fn touches(change: &Change, rest: &Rest, name: &TableName) -> bool {
-    !(change.adds && rest.was_there(name))
+    !(change.adds && change.name.table.is_empty() && rest.was_there(name))
 }
 
 /// Where two went on at once, neither left what it made; and what went with a dataset and came back nobody looked at.
@@ -320,7 +370,8 @@ fn are_told_apart(changes: &[&Change]) -> bool {
         |one: &Change, other: &Change| other.ended_ms.is_none_or(|ended| one.begun_ms < ended) && one.begun_ms >= other.begun_ms;
     // Whoever looked at the same thing twice has not changed it twice.
     let is_other = |one: &Change, other: &Change| other.by != one.by && !(one.unwatched && other.unwatched);
-    let is_beside = |one: &Change| changes.iter().any(|other| is_other(one, other) && began_within(one, other));
+    // What is there two can add to: whatever they find is what each of them leaves.
+    let is_beside = |one: &Change| changes.iter().any(|other| is_other(one, other) && !one.adds && !other.adds && began_within(one, other));
     !changes.iter().any(|change| change.name.table.is_empty() || is_beside(change))
 }
 
@@ -363,7 +414,7 @@ pub(crate) fn changed(known: &KnownJob, adds: bool) -> Vec<Changing> {
     if let Some(destination) = &work.destination {
         note(&destination.table, 1, adds);
     }
-    all.into_iter().map(|(name, (times, adds))| Changing { name: name.clone(), often: times > 1, adds }).collect()
+    all.into_iter().map(|(name, (times, adds))| Changing { name: name.clone(), often: times > 1 && !adds, adds }).collect()
 }
 
 /// Where nothing is, and leaves alone what is there. A policy of rows is made on a table that is.

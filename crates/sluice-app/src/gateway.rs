@@ -125,6 +125,32 @@ pub(crate) struct Passage {
     pub reading: Option<Reading>,
 }
 
+impl Passage {
+    pub fn new(subject: Subject, visit: Visit, caller: Arc<Caller>, connection: &str) -> Passage {
+        Passage {
+            subject,
+            visit,
+            caller,
+            connection: connection.to_owned(),
+            admitted: false,
+            asks_anew: false,
+            asked: None,
+            decision: None,
+            shadows: BTreeMap::new(),
+            onward: None,
+            streaming: None,
+            appending: None,
+            sampling: None,
+            place: None,
+            pages: AtomicU64::new(0),
+            rest: Rest::default(),
+            changes: Vec::new(),
+            adds: false,
+            reading: None,
+        }
+    }
+}
+
 impl Gateway {
     pub fn new(parts: Parts) -> Arc<Gateway> {
         let understanding = Understanding::new(parts.engine.calls_at_once());
@@ -190,28 +216,7 @@ impl Gateway {
         F: Future<Output = (Passage, Result<T, Why>)> + Send + 'static,
     {
         let subject = self.subject()?;
-        let connection = connection.to_owned();
-        let passage = Passage {
-            subject,
-            visit,
-            caller,
-            connection,
-            admitted: false,
-            asks_anew: false,
-            asked: None,
-            decision: None,
-            shadows: BTreeMap::new(),
-            onward: None,
-            streaming: None,
-            appending: None,
-            sampling: None,
-            place: None,
-            pages: AtomicU64::new(0),
-            rest: Rest::default(),
-            changes: Vec::new(),
-            adds: false,
-            reading: None,
-        };
+        let passage = Passage::new(subject, visit, caller, connection);
         let gateway = Arc::clone(self);
         let passing = self.owed(async move {
             let (mut passage, outcome) = work(Arc::clone(&gateway), passage).await;

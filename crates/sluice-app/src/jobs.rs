@@ -118,7 +118,7 @@ impl Gateway {
             self.may_poll(passage, request)?;
             return Ok(self.tell_of(passage, &known, running.state()).await);
         }
-        let known_now = self.parts.in_force.known();
+        let known_now = self.known_now().await?;
         let admission = self.admit_request(passage, request, Background { known: &known_now, tables: &[] }).await?;
         let state = match running {
             Some(running) => Ok(running.state()),
@@ -140,7 +140,7 @@ impl Gateway {
         let running = self.running.find(&passage.connection, &known.name);
         let name = running.as_ref().map_or_else(|| placed(&known.name, job), |running| running.state().name);
         let request = method(passage, "jobs.cancel", &name, Verb::Post, "/cancel");
-        let known_now = self.parts.in_force.known();
+        let known_now = self.known_now().await?;
         let admission = self.admit_request(passage, request, Background { known: &known_now, tables: &[] }).await?;
         self.confirm_first(passage, &known, &admission, &name).await?;
         let may_tell = self.may_tell(passage, &known).await;
@@ -159,7 +159,7 @@ impl Gateway {
         let work = Method::plain("jobs.list", Resource::Project(project.to_owned()));
         let sends = Sends { path: format!("projects/{project}/jobs"), ..Sends::default() };
         let request = asked(passage, project, work, sends);
-        let known_now = self.parts.in_force.known();
+        let known_now = self.known_now().await?;
         let admission = self.admit_request(passage, request, Background { known: &known_now, tables: &[] }).await?;
         let owner = owner_of(&passage.caller);
         let mut page = JobPage::default();
@@ -213,7 +213,10 @@ impl Gateway {
         if !self.is_undisturbed(known).await {
             return MayTell::default();
         }
-        self.whole_may_tell(passage, &self.page(known, work, Sends::default()), &self.parts.in_force.known())
+        match self.known_now().await {
+            Ok(known_now) => self.whole_may_tell(passage, &self.page(known, work, Sends::default()), &known_now),
+            Err(_) => MayTell::default(),
+        }
     }
 }
 

@@ -90,7 +90,7 @@ impl Gateway {
             read_bytes: 0,
             rows_before: 0,
             policy: permit.decision().policy.to_string(),
-            known: self.parts.in_force.known(),
+            known: self.known_now().await?,
             admission: Arc::clone(&admission),
             is_finished: false,
         };
@@ -172,7 +172,7 @@ impl Joined {
     /// The next page, as if its client had asked for it.
     async fn go_on(&mut self, gateway: &Gateway, passage: &Passage) -> Result<(), Why> {
         gateway.still_allowed(passage)?;
-        let (policy, known) = (gateway.parts.in_force.policy().digest.to_string(), gateway.parts.in_force.known());
+        let (policy, known) = (gateway.parts.in_force.policy().digest.to_string(), gateway.known_now().await?);
         if policy != self.policy || !Arc::ptr_eq(&known, &self.known) {
             gateway.still_decided(passage, self.admission.permit.value(), &known)?;
             (self.policy, self.known) = (policy, known);

@@ -2,6 +2,7 @@
 
 mod admit;
 mod asked;
+mod at_rest;
 mod changes;
 mod decide;
 mod expression;

@@ -10,13 +10,12 @@ use crate::joined::result_of_job;
 use crate::labels::{with_ceiling, with_labels};
 use crate::onward::RowsToCome;
 use crate::ports::{JobRows, JobState, JobsFault, RowsAsk, Upload, UpstreamFault, UpstreamFaultKind};
-use crate::record;
 use crate::refusal::{self, FormReason, Refused, Why};
 use crate::release::Left;
 use crate::repeat;
 use crate::resumed::course;
 use crate::running::Running;
-use crate::shapes::{Rest, routines_to_act_by};
+use crate::shapes::{held, is_extract};
 use crate::trail::Stage;
 use crate::understand::{Understood, all_nameable, depends_on_who_asks, tells_of_others};
 use sluice_identity::Caller;
@@ -24,7 +23,6 @@ use sluice_ledger::Recorded;
 use sluice_mask::{Head, MaskedRows};
 use sluice_model::Refused as NotUnderstood;
 use sluice_policy::{Destination, Difference, DryRun, JudgeMode, MayTell, Purpose, Request, Sends, Statement, Work, compare};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -146,12 +144,15 @@ impl Gateway {
     }
 
     async fn submit_now(self: &Arc<Self>, passage: &mut Passage, ask: QueryAsk) -> Result<Arc<Running>, Why> {
-        let begun_ms = self.parts.machine.now_ms();
-        let (trail, who) = (&passage.visit.trail, passage.caller.principal().to_string());
-        let understood = trail.walk(Stage::Understand, self.understand(trail, &who, &ask.connection, &ask.query)).await;
-        let analysis = understood.as_ref().map(|understood| Arc::clone(&understood.analysis)).unwrap_or_default();
-        passage.asked = Some(record::statement(&ask, &analysis));
-        let mut understood = understood?;
+        let submitted = self.submit_at_rest(passage, ask).await;
+        if submitted.is_err() {
+            self.changes.rest_no_more(passage.subject);
+        }
+        submitted
+    }
+
+    async fn submit_at_rest(self: &Arc<Self>, passage: &mut Passage, ask: QueryAsk) -> Result<Arc<Running>, Why> {
+        let (mut understood, begun_ms) = self.understand_at_rest(passage, &ask).await?;
         self.label_sizes(passage, &mut understood).await?;
         self.decide_by_partitions(passage, &ask, &mut understood).await?;
         self.tell_or_withhold(passage, &ask.job.project, &understood)?;
@@ -167,10 +168,7 @@ impl Gateway {
         let dry_run = ask.dry_run;
         let job = ask.job.clone();
         let mut known = known_job(passage, &ask, &understood, begun_ms);
-        if !dry_run {
-            passage.adds = ask.adds;
-            passage.rest = Rest::new(&ask.connection, begun_ms, &understood.snapshot, &understood.analysis);
-        }
+        passage.adds = ask.adds;
         let request = self.request(passage, ask, &understood)?;
         let background = Background { known: &understood.known, tables: &understood.tables };
         let admission = self.admit_request(passage, request, background).await?;
@@ -196,13 +194,14 @@ impl Gateway {
             let more = passage.changes.drain(..).map(|name| Changing { name, often: false, adds: passage.adds });
             let changes = changed(&known, passage.adds).into_iter().chain(more).collect();
             let rest = std::mem::take(&mut passage.rest);
-            let routines = match &known.work {
-                JobWork::Query(work) => routines_to_act_by(&work.analysis, &rest),
-                JobWork::Other => BTreeSet::new(),
-            };
-            let beginning = Beginning { by: known.subject, changes, routines, since_ms: known.created_ms };
-            self.changes.begin(beginning).map_err(|routine| Why::Concurrent { routine })?;
+            let (routines, leaving) = held(&known.work, is_extract(admission.permit.value()), &rest);
+            let takes_out = !leaving.is_empty();
+            let beginning = Beginning { by: known.subject, changes, routines, leaving, since_ms: known.created_ms };
+            self.changes.begin(beginning).map_err(|name| Why::Concurrent { name })?;
             self.changes.rest(known.subject, rest);
+            if takes_out {
+                self.hold_to_labels(passage, &admission).await?;
+            }
         }
         let sent = match self.send_job(passage, &admission, &known, upload, dry_run).await {
             // It may run: it is followed by its name until somebody knows.
@@ -309,7 +308,7 @@ impl Gateway {
         {
             (rows.page_token, rows.start_index) = (None, Some(row));
         }
-        let known_now = self.parts.in_force.known();
+        let known_now = self.known_now().await?;
         let background = Background { known: &known_now, tables: &[] };
         let admission = self.admit_request(passage, self.page(&known, work, rows_sent(&rows)), background).await?;
         let state = match &running {
@@ -325,6 +324,7 @@ impl Gateway {
         }
         self.hold_to_shapes(&known).await?;
         self.hold_to(&passage.connection, work, &state)?;
+        self.hold_to_decision(passage, admission.permit.value(), &known_now).await?;
         let rows = RowsAsk::OfJob(rows);
         passage.place = Some(self.places.take(&passage.caller.principal().to_string()).await?);
         let released = self.release(passage, admission, rows, state.head.clone()).await?;

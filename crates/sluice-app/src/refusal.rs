@@ -20,9 +20,9 @@ pub enum Why {
     Busy,
     /// Names could not be looked up.
     Catalog(CatalogFault),
-    /// Somebody acts by this routine, or changes it.
+    /// Somebody acts by this routine, or takes this table out of the warehouse; or changes it, or labels it.
     Concurrent {
-        routine: TableName,
+        name: TableName,
     },
     /// The job does not stand for what was decided on: its schema, tables or routines differ.
     Drift(String),

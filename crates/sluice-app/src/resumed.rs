@@ -13,13 +13,13 @@ use crate::labels::is_of_request;
 use crate::ports::{JobState, UpstreamFault, UpstreamFaultKind};
 use crate::record::hex;
 use crate::refusal::Why;
-use crate::shapes::{Rest, Role, is_star, routines_to_act_by, shape};
+use crate::shapes::{Rest, Role, held, is_star, shape};
 use crate::writers::Writing;
 use sluice_ledger::record::content::Change;
 use sluice_ledger::record::{Draft, Kind, Subject};
 use sluice_model::TableName;
 use sluice_policy::{Method, Request, Resource, Sends, Work};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -111,12 +111,9 @@ impl Gateway {
         let unwatched = self.subject().map_err(|refused| refused.why)?;
         let (now_ms, rest) = (self.parts.machine.now_ms(), rest_of(&known));
         let more = known.course.changes.iter().map(|name| Changing { name: name.clone(), often: false, adds: false });
-        let routines = match &known.work {
-            JobWork::Query(work) => routines_to_act_by(&work.analysis, &rest),
-            JobWork::Other => BTreeSet::new(),
-        };
+        let (routines, leaving) = held(&known.work, false, &rest);
         let changes = changed(&known, false).into_iter().chain(more).collect();
-        self.changes.go_on(Beginning { by: known.subject, changes, routines, since_ms: now_ms });
+        self.changes.go_on(Beginning { by: known.subject, changes, routines, leaving, since_ms: now_ms });
         // Whatever was there then may have been changed by anybody; what was not there is looked for.
         let were_there = rest.names(&Role::ALL).filter(|name| !was_absent(&rest, name)).cloned();
         self.changes.unwatched(unwatched, were_there.collect(), now_ms);

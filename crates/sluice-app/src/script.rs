@@ -44,7 +44,7 @@ impl Gateway {
             ..Sends::default()
         };
         let request = asked(passage, &parent.project, work, sends);
-        let known_now = self.parts.in_force.known();
+        let known_now = self.known_now().await?;
         let admission = self.admit_request(passage, request, Background { known: &known_now, tables: &[] }).await?;
         self.confirm_first(passage, &script, &admission, &script.name).await?;
         let before = self.may_tell(passage, &script).await;

@@ -3,12 +3,12 @@
 use crate::changes::{Disturbed, Resting};
 use crate::gateway::{Gateway, Passage};
 pub(crate) use crate::job::RestedRole as Role;
-use crate::job::{KnownJob, Places, Rested, RestedKind as Kind};
+use crate::job::{JobWork, KnownJob, Places, Rested, RestedKind as Kind};
 use crate::record;
 use crate::refusal::Why;
 use sluice_ledger::record::Subject;
 use sluice_model::{Analysis, ColumnPath, Effect, StatementAnalysis, TableName};
-use sluice_policy::{Known, Labels, Permit, is_temporary};
+use sluice_policy::{Known, Labels, Permit, Work, is_temporary};
 use sluice_sql::Required;
 use sluice_sql::catalog::{Model, Routine, Snapshot, Table};
 use std::collections::{BTreeMap, BTreeSet};
@@ -127,7 +127,7 @@ impl Gateway {
     /// For rows that were read of a table itself, when they have come: they were decided on before they were read.
     pub(crate) async fn still_read(&self, passage: &Passage, permit: &Permit) -> Result<(), Why> {
         let Some(reading) = &passage.reading else { return Ok(()) };
-        let known = self.parts.in_force.known();
+        let known = self.known_now().await?;
         if !Arc::ptr_eq(&reading.known, &known) {
             self.still_decided(passage, permit, &known)?;
         }
@@ -230,8 +230,17 @@ fn made_and_opened(analysis: &Analysis) -> BTreeSet<TableName> {
     opened
 }
 
+/// What nobody else changes while a job runs: the routines that it acts by, and what it takes out of the warehouse.
+pub(crate) fn held(work: &JobWork, is_extract: bool, rest: &Rest) -> (BTreeSet<TableName>, BTreeSet<TableName>) {
+    match work {
+        JobWork::Query(work) => (routines_to_act_by(&work.analysis, rest), taken_out(&work.analysis, rest)),
+        JobWork::Other if is_extract => (BTreeSet::new(), rest.names(&Role::ALL).cloned().collect()),
+        JobWork::Other => (BTreeSet::new(), BTreeSet::new()),
+    }
+}
+
 /// What it makes that somebody can call, and what it calls, of a job that does more than read. Its own temporary ones are nobody else's.
-pub(crate) fn routines_to_act_by(analysis: &Analysis, rest: &Rest) -> BTreeSet<TableName> {
+fn routines_to_act_by(analysis: &Analysis, rest: &Rest) -> BTreeSet<TableName> {
     let acts = |statement: &StatementAnalysis| {
         let reads_alone = |effect: &Effect| {
             matches!(
@@ -247,6 +256,18 @@ pub(crate) fn routines_to_act_by(analysis: &Analysis, rest: &Rest) -> BTreeSet<T
     let made = analysis.statements.iter().filter(|statement| is_routine(&statement.kind)).flat_map(|statement| &statement.writes);
     let all = made.map(|write| write.table.clone()).chain(rest.routines().cloned());
     all.filter(|name| !name.dataset.is_empty() && !is_temporary(name)).collect()
+}
+
+/// What a job reads that sends data out of the warehouse by itself.
+fn taken_out(analysis: &Analysis, rest: &Rest) -> BTreeSet<TableName> {
+    let sends = |effect: &Effect| matches!(effect, Effect::Export | Effect::ExternalQuery | Effect::RemoteFunction | Effect::SignedUrl);
+    let is_sent = analysis.statements.iter().any(|statement| statement.effects.iter().any(sends));
+    let read = rest.names(&Role::SHOWN).filter(|name| is_sent && !is_temporary(name));
+    read.cloned().collect()
+}
+
+pub(crate) fn is_extract(permit: &Permit) -> bool {
+    matches!(&permit.request().work, Work::Method(method) if method.name == "jobs.extract")
 }
 
 fn is_routine(kind: &str) -> bool {
@@ -308,8 +329,9 @@ impl Disturbed {
 
 /// Nothing where nothing is. Data that comes and goes changes none. A star has the columns of the newest table behind it.
 pub(crate) fn shape(snapshot: &Snapshot, name: &TableName) -> Option<Shape> {
-    let newest = || snapshot.matching(name).first().map(|table| format!("{:?}", table.columns));
-    let table = snapshot.tables.get(name).map(|table| format!("{:?}", Table { etag: String::new(), ..table.clone() }));
+    // Of one that nobody can name nothing was understood.
+    let newest = || snapshot.newest(name).ok().flatten().map(|table| format!("{:?}", table.columns));
+    let table = snapshot.tables.get(name).map(|table| format!("{:?}", Table { etag: String::new(), created_ms: None, ..table.clone() }));
     let routine = || snapshot.routines.get(name).map(|routine| format!("{:?}", Routine { etag: String::new(), ..routine.clone() }));
     let model = || snapshot.models.get(name).map(|model| format!("{:?}", Model { etag: String::new(), ..model.clone() }));
     let text = table.or_else(routine).or_else(model).or_else(newest)?;

@@ -41,7 +41,10 @@ impl Gateway {
         let found = self.columns(&passage.visit.trail, &passage.connection, std::slice::from_ref(&table), None).await;
         let (mut outputs, known) = match found {
             Ok(found) => (found.outputs, found.known),
-            Err(Why::NotFound { .. }) => (Vec::new(), (*self.parts.in_force.known()).clone()),
+            Err(Why::NotFound { .. }) => match self.known_now().await {
+                Ok(known) => (Vec::new(), (*known).clone()),
+                Err(_) => return self.withheld(state, &sent),
+            },
             Err(_) => return self.withheld(state, &sent),
         };
         let names: Vec<String> = outputs.iter().map(|output| output.name.clone()).collect();

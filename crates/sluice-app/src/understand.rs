@@ -67,7 +67,7 @@ impl Gateway {
         if let Some(understood) = self.understood_before(trail, connection, query).await {
             return Ok(understood);
         }
-        let mut known = (*self.parts.in_force.known()).clone();
+        let mut known = (*self.known_now().await?).clone();
         let mut snapshot = Snapshot::default();
         let mut all = Required::default();
         let mut absent_datasets = BTreeSet::new();
@@ -98,7 +98,7 @@ impl Gateway {
     /// was behind a view then need not matter any more.
     async fn understood_before(&self, trail: &Trail, connection: &str, query: &Request) -> Option<Understood> {
         let names = self.understanding.remembered(connection, query)?;
-        let (mut snapshot, mut known) = (Snapshot::default(), (*self.parts.in_force.known()).clone());
+        let (mut snapshot, mut known) = (Snapshot::default(), (*self.known_now().await.ok()?).clone());
         let absent_datasets = self.look_up(trail, connection, &names, &mut snapshot, &mut known).await.ok()?;
         let analysis = self.understanding.analyses.find(query, &snapshot)?;
         Some(Understood { absent_datasets, ..understood(analysis, snapshot, known, false) })
@@ -112,7 +112,7 @@ impl Gateway {
         tables: &[TableName],
         paths: Option<&[Vec<String>]>,
     ) -> Result<Columns, Why> {
-        let mut known = (*self.parts.in_force.known()).clone();
+        let mut known = (*self.known_now().await?).clone();
         let mut snapshot = Snapshot::default();
         let wanted = Required { tables: tables.to_vec(), ..Required::default() };
         let absent_datasets = self.look_up(trail, connection, &wanted, &mut snapshot, &mut known).await?;

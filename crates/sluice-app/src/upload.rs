@@ -11,13 +11,10 @@ use crate::ports::Upload;
 use crate::record;
 use crate::refusal::{Refused, Why};
 use crate::running::Running;
-use crate::shapes::Rest;
 use crate::trail::Stage;
 use sluice_identity::Caller;
 use sluice_policy::{Amount, Circumstances, Counters, Decision, Exceeded, Limit, Verdict};
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
@@ -114,27 +111,8 @@ impl Gateway {
 impl Passage {
     /// The same request, for what is decided beside it.
     fn once_more(&self) -> Passage {
-        Passage {
-            subject: self.subject,
-            visit: self.visit.clone(),
-            caller: Arc::clone(&self.caller),
-            connection: self.connection.clone(),
-            asks_anew: false,
-            admitted: self.admitted,
-            asked: None,
-            decision: None,
-            shadows: BTreeMap::new(),
-            onward: None,
-            streaming: None,
-            appending: None,
-            sampling: None,
-            place: None,
-            pages: AtomicU64::new(0),
-            rest: Rest::default(),
-            changes: Vec::new(),
-            adds: false,
-            reading: None,
-        }
+        let passage = Passage::new(self.subject, self.visit.clone(), Arc::clone(&self.caller), &self.connection);
+        Passage { admitted: self.admitted, ..passage }
     }
 }
 

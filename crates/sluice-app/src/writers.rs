@@ -7,7 +7,7 @@ use crate::shapes::{Rest, Role, labels_of};
 use sluice_ledger::Recorded;
 use sluice_ledger::record::Subject;
 use sluice_model::{ColumnPath, TableName};
-use sluice_policy::{Inherited, Known, Permit, Request, destinations, whole, writes_columns};
+use sluice_policy::{BundleDigest, Inherited, Known, Permit, Request, destinations, whole, writes_columns};
 use sluice_sql::Required;
 use sluice_sql::catalog::Snapshot;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -15,12 +15,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Columns that one record names.
 const LATE_TOLD_MAX: usize = 64;
+/// What labels others add meanwhile goes on with the next request.
+const CARRIED_TIMES_MAX: usize = 8;
 
 /// Whoever adds a label and whoever begins to write go one at a time: else each could miss the other.
 #[derive(Default)]
 pub(crate) struct Writers {
     gate: tokio::sync::Mutex<()>,
     running: Arc<Mutex<Running>>,
+    /// By what labels were last carried through all that run: the policy, and what is known of labels.
+    carried_by: Mutex<Option<(BundleDigest, Arc<Known>)>>,
 }
 
 #[derive(Default)]
@@ -59,6 +63,7 @@ impl Gateway {
             return Ok(None);
         }
         let _alone = self.writers.gate.lock().await;
+        self.leave_alone_what_leaves(subject, permitted.inherited())?;
         let writing = self.writers.begin(subject, Writes::Permitted(Arc::clone(permit)));
         // Since the decision something can have come onto what it reads.
         self.carry(subject, permitted.inherited().to_vec(), Some(&writing.writer)).await?;
@@ -92,7 +97,7 @@ impl Gateway {
             rest.is_some_and(|rest| !self.changes.disturbed(&rest, &Role::ALL, writer.subject).is_empty())
         };
         let writers: Vec<Arc<Writer>> = self.writers.all().into_iter().filter(|writer| is_disturbed(writer)).collect();
-        let mut carried = Vec::new();
+        let mut carried = self.carry_late().await?;
         if !writers.is_empty() {
             let _alone = self.writers.gate.lock().await;
             for writer in writers {
@@ -100,6 +105,36 @@ impl Gateway {
             }
         }
         Ok(carried)
+    }
+
+    /// What is known of labels, by which to decide now: a person, a tag or a policy may have labelled what a job reads that still writes.
+    pub(crate) async fn known_now(&self) -> Result<Arc<Known>, Why> {
+        self.carry_late().await?;
+        Ok(self.parts.in_force.known())
+    }
+
+    /// Once for all that is new since the last time. What the jobs that run were given by it.
+    async fn carry_late(&self) -> Result<Vec<Inherited>, Why> {
+        if self.writers.is_idle() || self.is_carried() {
+            return Ok(Vec::new());
+        }
+        let _alone = self.writers.gate.lock().await;
+        let mut carried = Vec::new();
+        for _ in 0..CARRIED_TIMES_MAX {
+            let by = (self.parts.in_force.policy().digest.clone(), self.parts.in_force.known());
+            let new = self.carry_through(&by.1, self.writers.all()).await?;
+            if new.is_empty() {
+                *lock(&self.writers.carried_by) = Some(by);
+                break;
+            }
+            carried.extend(new);
+        }
+        Ok(carried)
+    }
+
+    fn is_carried(&self) -> bool {
+        let (policy, known) = (self.parts.in_force.policy(), self.parts.in_force.known());
+        lock(&self.writers.carried_by).as_ref().is_some_and(|by| by.0 == policy.digest && Arc::ptr_eq(&by.1, &known))
     }
 
     /// For these that still run: the process may end before they do.
@@ -197,18 +232,47 @@ impl Gateway {
         let labels: Vec<Inherited> = labels.into_iter().filter(|label| known.take(label)).collect();
         let is_new = !labels.is_empty();
         self.keep_new(subject, labels).await?;
-        let policy = self.parts.in_force.policy();
-        let mut waiting: Vec<Arc<Writer>> = if is_new { self.writers.all() } else { looked_at.cloned().into_iter().collect() };
+        let waiting = if is_new { self.writers.all() } else { looked_at.cloned().into_iter().collect() };
+        self.carry_through(&known, waiting).await.map(drop)
+    }
+
+    /// What somebody takes out of the warehouse gets no label meanwhile by what another writes: neither at once, nor by what jobs that run make of it.
+    fn leave_alone_what_leaves(&self, subject: Subject, labels: &[Inherited]) -> Result<(), Why> {
+        let mut known = (*self.parts.in_force.known()).clone();
+        let mut new: Vec<Inherited> = labels.iter().filter(|label| known.take(label)).cloned().collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let all = self.writers.all();
+        new.extend(self.through(&mut known, all).into_iter().flat_map(|(_, labels)| labels));
+        match self.changes.leaves(subject, new.iter().map(|label| &label.column.table)) {
+            Some(name) => Err(Why::Concurrent { name }),
+            None => Ok(()),
+        }
+    }
+
+    /// Through these, and through all where something came of one. What came.
+    async fn carry_through(&self, known: &Known, waiting: Vec<Arc<Writer>>) -> Result<Vec<Inherited>, Why> {
+        let mut carried = Vec::new();
+        for (writer, new) in self.through(&mut known.clone(), waiting) {
+            writer.note(&new);
+            carried.extend(new.iter().cloned());
+            self.keep_new(writer.subject, new).await?;
+        }
+        Ok(carried)
+    }
+
+    fn through(&self, known: &mut Known, mut waiting: Vec<Arc<Writer>>) -> Vec<(Arc<Writer>, Vec<Inherited>)> {
+        let (policy, mut carried) = (self.parts.in_force.policy(), Vec::new());
         while let Some(writer) = waiting.pop() {
-            let carried = policy.carried(writer.work.request(), &known).into_iter().map(|carried| carried.inherited);
-            let new: Vec<Inherited> = carried.filter(|label| known.take(label)).collect();
+            let labels = policy.carried(writer.work.request(), known).into_iter().map(|carried| carried.inherited);
+            let new: Vec<Inherited> = labels.filter(|label| known.take(label)).collect();
             if !new.is_empty() {
                 waiting = self.writers.all();
-                writer.note(&new);
-                self.keep_new(writer.subject, new).await?;
+                carried.push((writer, new));
             }
         }
-        Ok(())
+        carried
     }
 
     async fn keep_new(&self, subject: Subject, labels: Vec<Inherited>) -> Result<(), Why> {
@@ -228,6 +292,10 @@ impl Writers {
         let number = running.next;
         running.writers.insert(number, Arc::clone(&writer));
         Writing { number, writer, running: Arc::clone(&self.running) }
+    }
+
+    fn is_idle(&self) -> bool {
+        lock(&self.running).writers.is_empty()
     }
 
     fn all(&self) -> Vec<Arc<Writer>> {

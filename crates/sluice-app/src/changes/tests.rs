@@ -51,7 +51,7 @@ fn begin(changes: &Changes, job: &KnownJob) {
 }
 
 fn begin_changes(noted: &Changes, by: Subject, changes: Vec<Changing>, since_ms: u64) {
-    noted.begin(Beginning { by, changes, routines: BTreeSet::new(), since_ms }).unwrap();
+    noted.begin(Beginning { by, changes, routines: BTreeSet::new(), leaving: BTreeSet::new(), since_ms }).unwrap();
 }
 
 fn end(changes: &Changes, job: &KnownJob, now_ms: u64) {

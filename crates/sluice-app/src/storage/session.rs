@@ -57,7 +57,7 @@ impl Gateway {
     }
 
     async fn open_session_now(&self, passage: &mut Passage, mut ask: ReadSessionAsk) -> Result<OpenedSession, Why> {
-        let (since_ms, known_before) = (self.parts.machine.now_ms(), self.parts.in_force.known());
+        let (since_ms, known_before) = (self.parts.machine.now_ms(), self.known_now().await?);
         let About { matter, known, tables, snapshot } = self.about(passage, &ask).await?;
         let rest = Rest::new(&ask.connection, since_ms, &snapshot, &Analysis::default());
         let resting = self.changes.rest_while(passage.subject, rest);
@@ -135,7 +135,7 @@ impl Gateway {
     /// Labels as they are now, those that BigQuery's policy tags say among them.
     pub(super) async fn known_of(&self, passage: &Passage, matter: &Matter) -> Result<Known, Why> {
         match matter {
-            Matter::Job(..) => Ok((*self.parts.in_force.known()).clone()),
+            Matter::Job(..) => Ok((*self.known_now().await?).clone()),
             Matter::Table { table, .. } => {
                 let tables = std::slice::from_ref(table);
                 Ok(self.columns(&passage.visit.trail, &passage.connection, tables, None).await?.known)
@@ -173,7 +173,7 @@ impl Gateway {
         // Results of queries lie in hidden datasets.
         if ask.table.dataset.starts_with('_') {
             let matter = Matter::Job(self.result_of(passage, ask).await?, ask.fields.clone());
-            return Ok(About { matter, known: (*self.parts.in_force.known()).clone(), tables: Vec::new(), snapshot: Snapshot::default() });
+            return Ok(About { matter, known: (*self.known_now().await?).clone(), tables: Vec::new(), snapshot: Snapshot::default() });
         }
         let understood = self.understand_restriction(passage, ask).await?;
         let tables = std::slice::from_ref(&ask.table);

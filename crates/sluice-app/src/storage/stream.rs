@@ -18,7 +18,7 @@ use sluice_ledger::Recorded;
 use sluice_ledger::record::content::Steps;
 use sluice_ledger::record::{Draft, DraftError, SealedRecord};
 use sluice_mask::{Group, MaskFault, MaskedBatch, Masker, StreamMasking};
-use sluice_policy::{Decision, Known, MayTell, Outcome, Permit};
+use sluice_policy::{Decision, DryRun, Known, MayTell, Outcome, Permit};
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -120,7 +120,7 @@ impl Gateway {
 
     async fn read_stream_now(&self, passage: &mut Passage, stream: &str, offset: u64) -> Result<(BatchesToCome, RowForm), Why> {
         let (session, theirs) = self.own_stream(passage, stream)?;
-        let in_force = self.parts.in_force.known();
+        let in_force = self.known_now().await?;
         let known = self.known_of(passage, &session.matter).await?;
         let request = self.request_of(passage, &session.matter, &session.project, "storage.readRows", read_rows(&theirs, offset))?;
         let admission = self.admit_request(passage, request, Background { known: &known, tables: &[] }).await?;
@@ -218,7 +218,7 @@ impl Gateway {
             let Some(Recording { commit, around }) = next else { return Ok(Ending::Sent) };
             let batch = passage.visit.trail.walk(Stage::Record, commit).await?;
             self.still_allowed(passage)?;
-            let (policy_now, known_now) = (self.parts.in_force.policy(), self.parts.in_force.known());
+            let (policy_now, known_now) = (self.parts.in_force.policy(), self.known_now().await?);
             if policy_now.digest != policy || !Arc::ptr_eq(&known, &known_now) {
                 self.still_decided(passage, permit.value(), &known_now)?;
                 (policy, known) = (policy_now.digest.clone(), known_now);
@@ -236,10 +236,21 @@ impl Gateway {
 
     /// Policy or labels have changed while rows leave. What is still permitted with the very same masks goes on; a client that asks again gets what is so now.
     pub(crate) fn still_decided(&self, passage: &Passage, permit: &Permit, known: &Known) -> Result<(), Why> {
+        self.still_decided_with(passage, permit, None, known)
+    }
+
+    /// With what a dry run says of it.
+    pub(crate) fn still_decided_with(
+        &self,
+        passage: &Passage,
+        permit: &Permit,
+        dry_run: Option<&DryRun>,
+        known: &Known,
+    ) -> Result<(), Why> {
         let policy = self.parts.in_force.policy();
         let halt = self.parts.in_force.halt();
         let circumstances = self.circumstances(passage, known, &halt);
-        let evaluation = policy.evaluate(passage.caller.principal(), permit.request(), None, &circumstances);
+        let evaluation = policy.evaluate(passage.caller.principal(), permit.request(), dry_run, &circumstances);
         if evaluation.outcome != Outcome::Permitted {
             let decision = Decision { evaluation, policy: policy.digest.clone(), at: circumstances.now, ..permit.decision().clone() };
             return Err(Why::Policy(Box::new(decision)));

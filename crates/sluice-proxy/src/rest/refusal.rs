@@ -103,9 +103,9 @@ fn of(why: &Why) -> (u16, String, &'static str, String) {
         Why::Catalog(CatalogFault::UnknownConnection) => (NOT_FOUND, "this project is none that the gateway serves".to_owned()),
         // Nothing is said of what is there.
         Why::Catalog(CatalogFault::Denied(_)) => (ACCESS_DENIED, "a name of the statement cannot be looked up by the gateway".to_owned()),
-        Why::Concurrent { routine } => (
+        Why::Concurrent { name } => (
             AGAIN,
-            format!("`{routine}` is called or made by a job that writes, and another request changes it: one of them waits until the other is over, so nothing was done: try again"),
+            format!("`{name}` is called or made by a job that writes, or read by one that takes data out, and another request changes it, or writes into it what is labelled: one of them waits until the other is over, so nothing was done: try again"),
         ),
         Why::Drift(found) if Difference::is_of_columns(found) => (
             ACCESS_DENIED,

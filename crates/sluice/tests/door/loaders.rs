@@ -3,10 +3,10 @@
 
 use crate::canaries::Canaries;
 use crate::program::pause;
-use crate::reshaped::{PIPELINE, READER, WITHIN, begin, fresh, go_on, make, ran, results, world};
+use crate::reshaped::{PIPELINE, READER, begin, end_of, fresh, go_on, make, query, ran, results, world};
 use crate::world::{API, World};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// All of a crowd have begun before the first of them ends.
 const JOB_MILLISECONDS: u64 = 1_200;
@@ -46,16 +46,8 @@ fn at_once(world: &World, jobs: &[Value]) {
     });
     let begun: Vec<String> = begun.collect();
     for (job, configuration) in begun.iter().zip(jobs) {
-        let until = Instant::now() + WITHIN;
-        loop {
-            let state = world.call(PIPELINE, "GET", &format!("{API}/jobs/{job}?location=US"), None).json();
-            if state["status"]["state"] == "DONE" {
-                assert_eq!(state["status"].get("errorResult"), None, "{configuration}: {state}");
-                break;
-            }
-            assert!(Instant::now() < until, "{configuration}: {state}");
-            pause(Duration::from_millis(100));
-        }
+        let state = end_of(world, job);
+        assert_eq!(state["status"].get("errorResult"), None, "{configuration}: {state}");
     }
     world.clear_faults();
 }
@@ -85,6 +77,25 @@ fn loaders_that_add_at_once_disturb_no_reader() {
     let masked = (200, r#"[{"f":[{"v":""}]}"#);
     check("replaced", &[makes("replaced"), into("replaced", SSN, "WRITE_TRUNCATE")], masked);
     check("labelled", &[adds("labelled"), into("labelled", SSN, "WRITE_APPEND")], masked);
+    // Between understanding a statement and sending it, too.
+    fresh(&world, "between");
+    let slow = json!({ "verb": "POST", "path": "/jobs", "skip": 0, "count": 1, "act": { "kind": "delay", "milliseconds": 2_500 } });
+    let same = "CREATE OR REPLACE TABLE staging.between AS SELECT a FROM staging.between";
+    for change in [
+        same,
+        "ALTER TABLE staging.between SET OPTIONS (description = 'd')",
+        "DROP TABLE staging.between; CREATE TABLE staging.between AS SELECT 'back' AS a",
+    ] {
+        world.fault(&slow);
+        let answer = std::thread::scope(|scope| {
+            let reading = scope.spawn(|| query(&world, READER, "SELECT a FROM staging.between"));
+            pause(Duration::from_millis(700));
+            ran(&query(&world, PIPELINE, change), change);
+            reading.join().unwrap()
+        });
+        ran(&answer, change);
+        assert_eq!(world.clear_faults(), 0, "{change}: the reader was not kept waiting");
+    }
     // In the crowd one that makes another thing of it.
     let withheld = (403, "rows are withheld");
     let rebuilds = |name: &str| statement(&format!("CREATE OR REPLACE TABLE staging.{name} AS SELECT ssn AS b FROM clinic.patients"));

@@ -65,7 +65,11 @@ mod kill;
 #[cfg(test)]
 mod labelling;
 #[cfg(test)]
+mod late;
+#[cfg(test)]
 mod later;
+#[cfg(test)]
+mod leaving;
 #[cfg(test)]
 mod loaders;
 #[cfg(test)]
@@ -108,6 +112,8 @@ mod restarted;
 mod scanned;
 #[cfg(test)]
 mod shaped;
+#[cfg(test)]
+mod shards;
 #[cfg(test)]
 mod sizes;
 #[cfg(test)]

@@ -66,6 +66,19 @@ pub fn results(world: &World, caller: &str, job: &str) -> Answer {
     }
 }
 
+/// When it is over, what became of it.
+pub fn end_of(world: &World, job: &str) -> Value {
+    let until = Instant::now() + WITHIN;
+    loop {
+        let state = world.call(PIPELINE, "GET", &format!("{API}/jobs/{job}?location=US"), None).json();
+        if state["status"]["state"] == "DONE" {
+            return state;
+        }
+        assert!(Instant::now() < until, "{job} does not end: {state}");
+        pause(Duration::from_millis(100));
+    }
+}
+
 pub fn data(world: &World, table: &str) -> Answer {
     world.call(READER, "GET", &format!("{API}/datasets/staging/tables/{table}/data?maxResults=3"), None)
 }
@@ -189,11 +202,7 @@ fn a_copy_of_what_nobody_can_look_at_has_every_label_that_its_source_may_have_ha
         wait_for(&world, &format!("to_{table}"), "\"j\"");
         then();
         go_on(&world, table);
-        let until = Instant::now() + WITHIN;
-        while world.call(PIPELINE, "GET", &format!("{API}/jobs/{job}?location=US"), None).json()["status"]["state"] != "DONE" {
-            assert!(Instant::now() < until, "{job} does not end");
-            pause(Duration::from_millis(100));
-        }
+        end_of(&world, &job);
         world.clear_faults();
         let clear = world.direct_cell(&format!("SELECT MIN(j) FROM staging.to_{table}"));
         assert!(clear.contains(value), "the copy holds what it should not show: {clear}");
@@ -252,11 +261,7 @@ fn copied_by_a_job(world: &World, canaries: &Canaries) {
     ran(&begun, "copy");
     ran(&query(world, PIPELINE, &WITH_SSN.replace("{t}", "plain")), "replaced");
     let job = begun.json()["jobReference"]["jobId"].as_str().unwrap().to_owned();
-    let until = Instant::now() + WITHIN;
-    while world.call(PIPELINE, "GET", &format!("{API}/jobs/{job}?location=US"), None).json()["status"]["state"] != "DONE" {
-        assert!(Instant::now() < until, "{job} does not end");
-        pause(Duration::from_millis(100));
-    }
+    end_of(world, &job);
     let answer = query(world, READER, "SELECT * FROM staging.to_plain");
     ran(&answer, "the copy");
     assert_eq!(canaries.find_in(&answer), None);

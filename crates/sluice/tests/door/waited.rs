@@ -84,6 +84,31 @@ fn the_same_of_a_job_that_ran_over_a_start() {
     }
 }
 
+/// BigQuery takes its time to say what became of a job, and the job goes on meanwhile.
+#[test]
+fn what_a_job_read_while_bigquery_was_asked_about_it_is_held_against_what_is_told() {
+    let (mut apart, canaries) = (scene("waited-asked"), Canaries::declared(|_| true));
+    let jobs = ["soon", "later"].map(|table| {
+        fresh(&apart, table);
+        (table, begin(&apart, READER, table, SHOWS))
+    });
+    stop(&mut apart, Stop::Kill);
+    apart.serve();
+    for ((table, job), milliseconds) in jobs.iter().zip([300, 800]) {
+        let later = json!({ "verb": "GET", "path": job, "count": 1_000,
+            "act": { "kind": "answer", "status": 503, "reason": "backendError", "message": "later" } });
+        assert!(apart.administer("POST", "/sandbox/faults", Some(&later)).status < 300);
+        let answer = waits(&apart, READER, job, "", || {
+            run(&apart, &SSN_IN.replace("{t}", table));
+            go_on(&apart, table);
+            pause(Duration::from_millis(milliseconds));
+            assert!(apart.administer("DELETE", "/sandbox/faults", None).status < 300);
+        });
+        check_nothing_told(&apart, &canaries, READER, job, &[answer], table);
+    }
+    apart.finish();
+}
+
 fn by_other(apart: &Apart, caller: &str, statement: &str) -> Answer {
     let bearer = format!("Bearer {}", apart.token(caller));
     let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];

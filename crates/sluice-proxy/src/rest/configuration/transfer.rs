@@ -41,7 +41,6 @@ pub(super) fn copy(mut job: Job<'_>, work: &Map<String, Value>, at: &Path<'_>) -
     let sources: Vec<TableName> = named.into_iter().map(|named| named.table).collect();
     let destination = written(&mut job, &mut work, destination::IF_EMPTY, at)?;
     partitions.extend(destination.partitions());
-    let adds = destination.adds();
     sources.iter().for_each(|source| job.also.ask("read", Resource::Table(source.clone())));
     let operation = text_of(&work, "operationType");
     let effect = match operation {
@@ -53,6 +52,7 @@ pub(super) fn copy(mut job: Job<'_>, work: &Map<String, Value>, at: &Path<'_>) -
         return Err(FormFault::invalid(&at.name("sourceTables"), format!("has {} tables: a {effect} is of one", sources.len())));
     }
     job.also.ask(effect, destination.resource());
+    let adds = effect == "copy" && destination.adds();
     let sends = job.sends("copy", ordered(&message::COPY, work));
     let table = destination.named.table;
     let ask = method(job, "jobs.copy", Resource::Table(table.clone()), Reads::All(sources), vec![table], sends);
