@@ -54,7 +54,10 @@ impl Gateway {
     }
 
     /// From now on nobody labels what it takes out. What was labelled since it was decided counts.
-    pub(crate) async fn hold_to_labels(&self, passage: &Passage, admission: &Admission) -> Result<(), Why> {
+    pub(crate) async fn hold_to_labels(&self, passage: &Passage, admission: &Admission, takes_out: bool) -> Result<(), Why> {
+        if !takes_out {
+            return Ok(());
+        }
         let known_now = self.known_now().await?;
         let held = self.still_decided_with(passage, admission.permit.value(), admission.dry_run.as_ref(), &known_now);
         if held.is_err() {

@@ -199,9 +199,7 @@ impl Gateway {
             let beginning = Beginning { by: known.subject, changes, routines, leaving, since_ms: known.created_ms };
             self.changes.begin(beginning).map_err(|name| Why::Concurrent { name })?;
             self.changes.rest(known.subject, rest);
-            if takes_out {
-                self.hold_to_labels(passage, &admission).await?;
-            }
+            self.hold_to_labels(passage, &admission, takes_out).await?;
         }
         let sent = match self.send_job(passage, &admission, &known, upload, dry_run).await {
             // It may run: it is followed by its name until somebody knows.
