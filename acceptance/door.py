@@ -195,7 +195,7 @@ def scripts_have_parts():
     shown = [part for part in parts if part.script_statistics.evaluation_kind == "STATEMENT" and part.statement_type == "SELECT"]
     assert [rows(part.result()) for part in shown] == [[(41,)]]
     for part in values:
-        fails(exceptions.BadRequest, "no rows", lambda: rows(part.result()))
+        fails(exceptions.BadRequest, "shown to nobody", lambda: rows(part.result()))
     fails(exceptions.NotFound, "Not found", lambda: list(ANALYST.list_jobs(parent_job=job)))
 
 

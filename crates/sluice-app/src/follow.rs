@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// One long poll.
 const FOLLOW_PATIENCE_SECONDS: u64 = 10;
+/// A job that was taken is soon one that runs: whoever asks for it is told so.
+const FOLLOW_FIRST_SECONDS: u64 = 1;
 /// Between polls that failed.
 const FOLLOW_RETRY_SECONDS: u64 = 2;
 /// A job that nobody could be asked about for so long is given up; BigQuery ends jobs after six hours.
@@ -56,10 +58,10 @@ impl Gateway {
     }
 
     async fn until_done(&self, running: &Running, admission: &Admission, followed: &Followed) -> &'static str {
-        let (mut failures, mut refusals) = (0, 0);
+        let (mut failures, mut refusals, mut seconds) = (0, 0, FOLLOW_FIRST_SECONDS);
         while !running.state().done {
             let name = running.state().name;
-            let patience = Duration::from_secs(FOLLOW_PATIENCE_SECONDS);
+            let patience = Duration::from_secs(std::mem::replace(&mut seconds, FOLLOW_PATIENCE_SECONDS));
             match self.parts.upstream.job(&admission.permit, &name, patience).await {
                 // Another's job has the name: ours never arrived.
                 Ok(state) if !followed.arrived && !is_of_request(&state.resource.0, running.known.subject) => {

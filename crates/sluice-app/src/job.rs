@@ -127,6 +127,11 @@ pub struct QueryWork {
     pub part: Part,
 }
 
+/// Of a job that is asked for rows and has none.
+pub(crate) const NO_QUERY: &str = "the job is no query, it has no rows";
+pub(crate) const UNSHOWN: &str =
+    "what this part of a script gives is a value of a variable, which is shown to nobody; accepted: the result of the script itself";
+
 /// What a job is of the text that its analysis is of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Part {

@@ -5,7 +5,7 @@ use crate::asked::{QueryAsk, Visit};
 use crate::changes::{Beginning, Changing, changed};
 use crate::decide::{Admission, Background, failed};
 use crate::gateway::{Gateway, Passage};
-use crate::job::{Course, JobName, JobWork, KnownJob, Part, QueryWork, owner_of};
+use crate::job::{Course, JobName, JobWork, KnownJob, NO_QUERY, Part, QueryWork, UNSHOWN, owner_of};
 use crate::joined::result_of_job;
 use crate::labels::{with_ceiling, with_labels};
 use crate::onward::RowsToCome;
@@ -157,8 +157,7 @@ impl Gateway {
         self.decide_by_partitions(passage, &ask, &mut understood).await?;
         self.tell_or_withhold(passage, &ask.job.project, &understood)?;
         if depends_on_who_asks(&understood.analysis) && !self.impersonates(&ask.connection) {
-            let text =
-                "the result depends on who asks (SESSION_USER, views by user), and this connection asks for everybody with one account";
+            let text = "the result depends on who asks (SESSION_USER, views by user), and this connection asks for everybody with one account; accepted: the same with the name written out";
             return Err(Why::Form { reason: FormReason::Unsupported, text: text.to_owned() });
         }
         if let Some(text) = tells_of_others(&understood.analysis) {
@@ -280,7 +279,8 @@ impl Gateway {
         let known = self.own_job(passage, &rows.job).await?;
         let work = match &known.work {
             JobWork::Query(work) if work.part != Part::Unshown => work,
-            _ => return Err(Why::Form { reason: FormReason::Invalid, text: "the job is no query, it has no rows".to_owned() }),
+            JobWork::Query(_) => return Err(Why::Form { reason: FormReason::Invalid, text: UNSHOWN.to_owned() }),
+            JobWork::Other => return Err(Why::Form { reason: FormReason::Invalid, text: NO_QUERY.to_owned() }),
         };
         if work.part == Part::Shown && !self.may_tell(passage, &known).await.texts {
             let text = "a script that reads labelled columns shows its result whole, and not part by part".to_owned();

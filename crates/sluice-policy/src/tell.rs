@@ -18,7 +18,7 @@ pub const TOLD_REASONS_MAX: usize = 5;
 const TOLD_NEAR_MAX: usize = 3;
 
 /// It is of the statement's own text, and tells nothing of what that stands on.
-const TOLD_UNRESOLVED: &str = "SQL text that is put together at run time";
+pub(crate) const TOLD_UNRESOLVED: &str = "SQL text that is put together at run time";
 const ADVICE_AFTER_DISAGREEMENT: &str = "the columns by their names where it says `*`; the same again, if a table was changed just now";
 
 /// One line for each reason: what is refused, why, what would be accepted.

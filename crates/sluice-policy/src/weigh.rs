@@ -14,6 +14,7 @@ use crate::reason::{Missing, Need, Reason, ReasonKind, RuleNote};
 use crate::request::{Purpose, Request, Resource, Work};
 use crate::set::{PolicySet, Rule};
 use crate::settings::JudgeMode;
+use crate::tell::TOLD_UNRESOLVED;
 use sluice_model::ColumnPath;
 use sluice_model::principal::Principal;
 use std::collections::{BTreeSet, HashSet};
@@ -24,6 +25,7 @@ pub const NEAR_MISSES_MAX: usize = 5;
 
 /// How a text begins to say what does the same.
 const ACCEPTED: &str = "accepted: ";
+const WRITTEN_OUT: &str = "EXECUTE IMMEDIATE of a text that is written out, with USING for the values, or the same without it";
 
 /// What would happen. For people, for the record, for shadows; no permission.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -213,7 +215,8 @@ impl<'a> Weighing<'a> {
             // What stands behind a name is not told.
             if part.own {
                 reason.told = Some(format!("{}: {}", ReasonKind::Unresolved.words(), part.what));
-                reason.accepted.extend((!part.what.contains(ACCEPTED)).then(|| "the same without it".to_owned()));
+                let instead = if part.what == TOLD_UNRESOLVED { WRITTEN_OUT } else { "the same without it" };
+                reason.accepted.extend((!part.what.contains(ACCEPTED)).then(|| instead.to_owned()));
             }
             self.refuse(reason);
         }

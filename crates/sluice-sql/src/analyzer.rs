@@ -241,7 +241,7 @@ impl<'a> Analyzer<'a> {
     /// Opens something of the catalog, watching for circles and depth.
     pub fn opened<T>(&mut self, name: &str, open: impl FnOnce(&mut Self) -> Result<T, Refusal>) -> Result<T, Refusal> {
         if self.opening.iter().any(|open| open == name) {
-            return Err(Refusal::new(format!("`{name}` is defined through itself")));
+            return Err(Refusal::new(format!("`{name}` is defined through itself; accepted: a loop or WITH RECURSIVE in its place")));
         }
         if self.opening.len() >= OPEN_DEPTH_MAX {
             return Err(Refusal::new(format!("`{name}` lies more than {OPEN_DEPTH_MAX} definitions deep")));

@@ -199,7 +199,9 @@ impl Analyzer<'_> {
         }
         let Some(table) = self.catalog.table(name) else { return Ok(None) };
         match &table.kind {
-            TableKind::View { legacy: true, .. } => Err(Refusal::new(format!("view `{name}` is written in legacy SQL"))),
+            TableKind::View { legacy: true, .. } => Err(Refusal::new(format!(
+                "view `{name}` is written in legacy SQL; accepted: a view in GoogleSQL, or the tables that it names"
+            ))),
             TableKind::View { query, .. } => self.open_view(name, query, scope).map(Some),
             TableKind::External | TableKind::Snapshot | TableKind::Table => Ok(Some(self.plain_table(table))),
         }

@@ -8,7 +8,7 @@ fn job(number: u8, created_ms: u64, opens: &[&str], creates: &[&str]) -> KnownJo
     let write = |name: &&str| Write { table: TableName::parse(name).unwrap(), columns: Vec::new(), effect: Effect::Create };
     let statement = StatementAnalysis {
         kind: "SELECT".to_owned(),
-        effects: Vec::new(),
+        effects: vec![Effect::Replace],
         reads: Vec::new(),
         historical: Vec::new(),
         billed: None,
@@ -124,6 +124,12 @@ fn what_is_made_more_than_once_is_told_apart() {
     };
     check(&["p.d.t"], &[("p.d.t", false)]);
     check(&["p.d.u", "p.d.t", "p.d.t"], &[("p.d.t", true), ("p.d.u", false)]);
+    // Where nothing is it is made once.
+    let mut only_made = job(1, 0, &[], &["p.d.t", "p.d.t"]);
+    if let JobWork::Query(work) = &mut only_made.work {
+        Arc::make_mut(&mut work.analysis).statements.iter_mut().for_each(|statement| statement.effects.clear());
+    }
+    assert_eq!(changed(&only_made, false), [Changing { name: TableName::new("p", "d", "t"), often: false, adds: true }]);
 }
 
 #[test]
@@ -154,25 +160,32 @@ fn two_who_look_at_the_same_thing_have_not_changed_it() {
 }
 
 #[test]
-fn whoever_adds_to_what_was_there_has_not_changed_it() {
-    let (here, gone, star) = (TableName::new("p", "d", "here"), TableName::new("p", "d", "gone"), TableName::new("p", "d", "h*"));
+fn whoever_adds_to_what_was_there_is_told_apart() {
+    let [here, star, whole] = ["here", "h*", ""].map(|table| TableName::new("p", "d", table));
+    let gone = TableName::new("p", "d", "gone");
     let rested = [(&here, Some([1; 32])), (&gone, None), (&star, Some([1; 32]))].map(|(name, shape)| {
         let kind = if shape.is_some() { RestedKind::Table } else { RestedKind::Absent };
         Rested { name: name.clone(), kind, role: Role::Read, shape, places: None }
     });
     let rest = Rest::of("c", 0, rested.into_iter());
-    let check = |noted: &[(&TableName, bool)], expect: &[&TableName]| {
+    // Who changes what, whether it only adds; and of what is disturbed whether it is known what was left there.
+    let check = |noted: &[(&TableName, bool)], expect: &[(&TableName, bool)]| {
         let changes = Changes::default();
         for (by, (name, adds)) in (1..).zip(noted) {
             begin_changes(&changes, Subject([by; 16]), vec![Changing { name: (*name).clone(), often: false, adds: *adds }], 10);
         }
         let found = changes.disturbed(&rest, &Role::SHOWN, Subject([0; 16]));
-        assert_eq!(found.iter().map(|disturbed| &disturbed.name).collect::<Vec<_>>(), expect, "{noted:?}");
+        let found: Vec<_> = found.iter().map(|disturbed| (&disturbed.name, disturbed.left.is_some())).collect();
+        assert_eq!(found, expect, "{noted:?}");
     };
-    check(&[(&here, false)], &[&star, &here]);
-    check(&[(&here, true), (&here, true)], &[&star]);
-    check(&[(&here, true), (&here, false)], &[&star, &here]);
-    check(&[(&gone, true)], &[&gone]);
+    check(&[(&here, false)], &[(&star, true), (&here, true)]);
+    check(&[(&here, false), (&here, false)], &[(&star, false), (&here, false)]);
+    check(&[(&here, true), (&here, true), (&here, true)], &[(&star, true), (&here, true)]);
+    check(&[(&here, true), (&here, false)], &[(&star, true), (&here, true)]);
+    check(&[(&here, true), (&here, false), (&here, false)], &[(&star, false), (&here, false)]);
+    // A dataset that may only be made is there, for whoever read of it.
+    check(&[(&whole, true)], &[(&gone, false)]);
+    check(&[(&whole, false)], &[(&gone, false), (&star, false), (&here, false)]);
     check(&[], &[]);
 }
 
