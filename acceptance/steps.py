@@ -27,6 +27,8 @@ def fails(kind, part, action):
     except kind as error:
         assert part in str(error), f"{part!r} is not in {error}"
         return error
+    except Exception as error:
+        raise AssertionError(f"{kind.__name__} was expected, not {type(error).__name__}: {error}") from None
     raise AssertionError(f"{kind.__name__} was expected")
 
 

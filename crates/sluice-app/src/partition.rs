@@ -97,6 +97,15 @@ mod tests {
     fn table(name: &TableName, column: Option<&str>) -> Table {
         let (kind, columns) = (TableKind::Table, Vec::new());
         let partitioned_by = column.map(str::to_owned);
-        Table { name: name.clone(), kind, columns, etag: String::new(), ingestion_time: column.is_none(), partitioned_by, created_ms: None }
+        Table {
+            name: name.clone(),
+            kind,
+            columns,
+            etag: String::new(),
+            ingestion_time: column.is_none(),
+            partitioned_by,
+            collates: false,
+            created_ms: None,
+        }
     }
 }

@@ -93,7 +93,7 @@ fn analyze_here(analyzer: &mut Analyzer<'_>, request: &Request) -> Result<Analys
     // What was a shape when it was looked at may be the path of a value further on.
     statements.iter_mut().for_each(|statement| statement.shapes.retain(|path| analyzer.sources.is_shape(path)));
     if statements.is_empty() {
-        return Err(Refusal::new("there is no statement"));
+        return Err(Refusal::new("there is no statement; accepted: a text with at least one"));
     }
     for statement in &mut statements {
         statement.child_job &= !alone;

@@ -42,6 +42,8 @@ pub(crate) struct Analyzer<'a> {
     pub weighed: Taint,
     /// How many loops are around the statement.
     pub loops: usize,
+    /// Whether a text that was opened, or a table that it reads, has a collation.
+    pub collates: bool,
     /// Statements outside of loops that told the time behind something that was computed.
     pub readings: usize,
     /// By name, and whether they were opened under a handler: there more can fail.
@@ -138,6 +140,7 @@ impl<'a> Analyzer<'a> {
             opening: Vec::new(),
             weighed: Taint::new(),
             loops: 0,
+            collates: false,
             readings: 0,
             views: HashMap::new(),
             prepared: HashMap::new(),
@@ -156,6 +159,7 @@ impl<'a> Analyzer<'a> {
         }
         let prepared = std::rc::Rc::new(text::prepare(self.engine, text)?);
         self.engine.still_time()?;
+        self.collates |= text::collates(&prepared.tree);
         self.prepared.insert(text.to_owned(), prepared.clone());
         Ok(prepared)
     }
@@ -178,6 +182,7 @@ impl<'a> Analyzer<'a> {
         let tree = self.engine.analyze(&question).map_err(|fault| told(fault, &places, &binding))?;
         let has_bodies = binding.catalog.functions.iter().any(|function| function.body.is_some())
             || binding.catalog.table_functions.iter().any(|function| matches!(function.result, TableResult::Query(_)));
+        binding.world.collates = self.collates;
         binding.world.places = Some(places).filter(|_| !has_bodies);
         Ok((tree, binding))
     }

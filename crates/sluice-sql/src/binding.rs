@@ -208,6 +208,7 @@ impl Analyzer<'_> {
     }
 
     fn plain_table(&mut self, table: &Table) -> Bound {
+        self.collates |= table.collates;
         let mut columns: Vec<(String, Type, bool)> =
             table.columns.iter().map(|column| (column.name.clone(), column.kind.clone(), false)).collect();
         // A file is read whole, whatever is asked of it.
@@ -232,6 +233,7 @@ impl Analyzer<'_> {
         let Some(newest) = newest else { return Ok(None) };
         let matching = self.catalog.matching(name);
         let names: Vec<TableName> = matching.iter().map(|table| table.name.clone()).collect();
+        self.collates |= matching.iter().any(|table| table.collates);
         let mut bound = self.bound(names.clone(), Vec::new());
         bound.is_wildcard = true;
         bound.external = matching.iter().any(|table| matches!(table.kind, TableKind::External));

@@ -22,6 +22,8 @@ pub struct Table {
     pub ingestion_time: bool,
     /// The column whose values its partitions are named by.
     pub partitioned_by: Option<String>,
+    /// A column, or a part of one, has a collation.
+    pub collates: bool,
     /// Nothing where its resource does not say.
     pub created_ms: Option<u64>,
 }

@@ -45,6 +45,7 @@ impl Analyzer<'_> {
         let mut changes = Vec::new();
         let mut waiting = vec![node];
         while let Some(node) = waiting.pop() {
+            refuse_piped(tree, node)?;
             if let Some(change) = self.opened_table_function(prepared, node, scope, binding, depth)? {
                 changes.push(change);
                 continue;
@@ -69,10 +70,7 @@ impl Analyzer<'_> {
         if tree.kind(node) != "ASTTVF" {
             return Ok(None);
         }
-        let path = tree.child(node, "name").map(|name| text::path(tree, name).join(".")).unwrap_or_default();
-        if !builtin::table().entries(&path).iter().any(|entry| entry.kind == builtin::Kind::Table) {
-            return Ok(None);
-        }
+        let Some(path) = builtin_called(tree, node) else { return Ok(None) };
         let mut texts = Vec::new();
         for argument in tree.children(node, "argument_entries") {
             texts.push(self.given(prepared, argument, scope, binding, depth)?);
@@ -203,6 +201,22 @@ impl Analyzer<'_> {
         binding.world.functions.insert(own.to_lowercase(), traits_of(entry));
         Ok(Some((start, end, format!("`{own}`"))))
     }
+}
+
+/// What is piped into a call is an argument that its text does not show.
+fn refuse_piped(tree: &Tree, node: NodeId) -> Result<(), Refusal> {
+    let called = tree.child(node, "tvf").filter(|_| tree.kind(node) == "ASTPipeCall").and_then(|call| builtin_called(tree, call));
+    called.map_or(Ok(()), |path| {
+        Err(Refusal::new(format!(
+            "`|> CALL {path}` is not understood; accepted: `{path}` behind FROM, with its input as an argument in brackets"
+        )))
+    })
+}
+
+/// The table function of the data table that is called here.
+fn builtin_called(tree: &Tree, node: NodeId) -> Option<String> {
+    let path = tree.child(node, "name").map(|name| text::path(tree, name).join(".")).unwrap_or_default();
+    builtin::table().entries(&path).iter().any(|entry| entry.kind == builtin::Kind::Table).then_some(path)
 }
 
 /// The name under which the engine knows a temporary function.

@@ -75,6 +75,20 @@ pub(crate) fn nodes(tree: &Tree, root: Option<NodeId>) -> Vec<NodeId> {
     found
 }
 
+/// Whether a text gives a value a collation. One that is only sorted by stays without.
+pub(crate) fn collates(tree: &Tree) -> bool {
+    let is_call = |node| {
+        let called = tree.child(node, "function").map(|function| path(tree, function));
+        called.and_then(|mut path| path.pop()).is_some_and(|name| name.eq_ignore_ascii_case("COLLATE"))
+    };
+    let has_clause = |node| tree.all_children(node).into_iter().any(|child| tree.kind(child) == "ASTCollate");
+    nodes(tree, tree.root).into_iter().any(|node| match tree.kind(node) {
+        "ASTFunctionCall" => is_call(node),
+        "ASTOrderingExpression" => false,
+        _ => has_clause(node),
+    })
+}
+
 /// A positional parameter.
 pub(crate) fn is_question_mark(tree: &Tree, node: NodeId) -> bool {
     tree.kind(node) == "ASTParameterExpr" && tree.integer(node, "position").is_some_and(|position| position > 0)

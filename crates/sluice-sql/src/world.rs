@@ -24,6 +24,8 @@ pub(crate) struct World {
     pub expanded: Vec<Traits>,
     /// Names whose meaning is not certain.
     pub unresolved: BTreeSet<String>,
+    /// Whether a text here can have a collation: what compares by it fails where it would not otherwise, `LIKE '_'` for one.
+    pub collates: bool,
     /// Whether something goes on behind a failure.
     pub guarded: bool,
     /// What the time of day tells at this place of a script.

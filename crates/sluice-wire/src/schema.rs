@@ -24,6 +24,15 @@ fn is_narrow(field: &Value, depth: usize) -> bool {
     required || bounded || depth > TYPE_DEPTH_MAX || list(field, "fields").iter().any(|inner| is_narrow(inner, depth + 1))
 }
 
+/// Whether a field of a schema, or one inside of it, compares its texts by a collation.
+pub fn collates(schema: &Value) -> bool {
+    fn within(field: &Value, depth: usize) -> bool {
+        let named = field.get("collation").and_then(Value::as_str).is_some_and(|name| !name.is_empty());
+        named || depth > TYPE_DEPTH_MAX || list(field, "fields").iter().any(|inner| within(inner, depth + 1))
+    }
+    within(schema, 0)
+}
+
 fn field_type(field: &Value, depth: usize) -> Result<Type, ResourceError> {
     let word = text(field, "type")?;
     let deep = || ResourceError::Type { text: format!("more than {TYPE_DEPTH_MAX} levels of {word}") };

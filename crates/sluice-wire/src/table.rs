@@ -1,5 +1,6 @@
 //! `tables.get`.
 
+use crate::schema::collates;
 use crate::{ResourceError, columns, etag, reference, text};
 use serde_json::Value;
 use sluice_sql::catalog::{Table, TableKind};
@@ -20,6 +21,7 @@ pub fn table(resource: &Value) -> Result<Table, ResourceError> {
         etag: etag(resource),
         ingestion_time: partitioning.is_some_and(|partitioning| partitioning.get("field").is_none()),
         partitioned_by: partitioned_by(resource),
+        collates: resource.get("schema").is_some_and(collates),
         created_ms: resource.get("creationTime").and_then(Value::as_str).and_then(|text| text.parse().ok()),
     })
 }
@@ -41,6 +43,20 @@ fn view(resource: &Value, field: &str, materialized: bool) -> Result<TableKind, 
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_collation_is_seen_wherever_it_stands() {
+        let check = |field: Value, expect: bool| {
+            let reference = json!({ "projectId": "p", "datasetId": "d", "tableId": "t" });
+            let resource = json!({ "tableReference": reference, "schema": { "fields": [{ "name": "id", "type": "INT64" }, field] } });
+            assert_eq!(table(&resource).unwrap().collates, expect, "{field}");
+        };
+        let inner = json!({ "name": "a", "type": "STRING", "collation": "und:ci" });
+        check(json!({ "name": "a", "type": "STRING" }), false);
+        check(json!({ "name": "a", "type": "STRING", "collation": "" }), false);
+        check(inner.clone(), true);
+        check(json!({ "name": "r", "type": "RECORD", "mode": "REPEATED", "fields": [inner] }), true);
+    }
 
     #[test]
     fn partitions_are_named_by_a_column_or_by_the_time_of_arrival() {

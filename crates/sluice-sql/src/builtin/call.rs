@@ -164,7 +164,10 @@ impl fmt::Display for Unfit {
             Unfit::Name { name } => write!(formatter, "`{name}` is not a column name"),
             Unfit::Signature { path } => write!(formatter, "no signature of `{path}` takes these arguments"),
             Unfit::Schema { text } => write!(formatter, "`{text}` is not a list of columns"),
-            Unfit::Unstated { fact } => write!(formatter, "`{fact}` decides the columns and is not known here"),
+            Unfit::Unstated { fact } => write!(
+                formatter,
+                "`{fact}` decides the columns and is not known here; accepted: calls whose columns follow from their text and the model's description"
+            ),
         }
     }
 }

@@ -221,11 +221,14 @@ fn what_cannot_be_opened_is_refused() {
     );
     check(expand("NO.SUCH", Vec::new(), Facts::default()), "no signature of `NO.SUCH` takes these arguments");
     let weights = || vec![given(Shape::Model, "d.m", Literal::Unknown)];
-    check(expand("ML.WEIGHTS", weights(), Facts::default()), "`model_type` decides the columns and is not known here");
+    check(
+        expand("ML.WEIGHTS", weights(), Facts::default()),
+        "`model_type` decides the columns and is not known here; accepted: calls whose columns follow from their text and the model's description",
+    );
     check(expand("ML.WEIGHTS", weights(), model("KMEANS", Vec::new())), "no signature of `ML.WEIGHTS` takes these arguments");
     check(
         expand("GRAPH_EXPAND", vec![given(Shape::Value, "'g'", text("g"))], Facts::default()),
-        "`graph` decides the columns and is not known here",
+        "`graph` decides the columns and is not known here; accepted: calls whose columns follow from their text and the model's description",
     );
     let generate = |schema: &str| {
         let settings = Literal::Fields(vec![("output_schema".to_owned(), text(schema))]);

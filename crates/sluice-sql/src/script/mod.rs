@@ -45,7 +45,7 @@ impl<'s, 'a> Script<'s, 'a> {
         let prepared = self.prepared.clone();
         match prepared.tree.root.and_then(|root| prepared.tree.child(root, "statement_list_node")) {
             Some(list) => self.list(list, scope),
-            None => Err(Refusal::new("there is no statement")),
+            None => Err(Refusal::new("there is no statement; accepted: a text with at least one")),
         }
     }
 

@@ -218,7 +218,7 @@ impl Walker<'_> {
             Some("IN") => {
                 let fails = self.failures != before;
                 let taint = self.compared(node, &column);
-                if fails {
+                if fails || self.world.collates {
                     self.can_fail(&taint);
                 }
                 Flow::of(taint)

@@ -26,6 +26,22 @@ struct Call {
 /// Beside those of preserve.txt, these give one of their arguments.
 const CHOICES: [&str; 5] = ["greatest", "least", "max", "min", "nullif"];
 
+/// Whatever collation their arguments have, these do not compare by it.
+const NOT_COMPARING: [&str; 12] = [
+    "$case_no_value",
+    "$concat_op",
+    "$is_null",
+    "$make_array",
+    "any_value",
+    "array_agg",
+    "array_length",
+    "coalesce",
+    "collate",
+    "concat",
+    "if",
+    "ifnull",
+];
+
 /// The arrays that these give hold no nulls.
 const WITHOUT_NULL_ELEMENTS: [&str; 14] = [
     "approx_quantiles",
@@ -241,6 +257,9 @@ impl Walker<'_> {
     /// What decides whether one of the engine's own functions fails. Nothing where no value can make it fail.
     fn failing_inputs(&self, node: NodeId, call: &Call) -> Option<Taint> {
         let argument = |index: usize| call.arguments.get(index).cloned().unwrap_or_default();
+        if self.world.collates && !NOT_COMPARING.contains(&call.name.as_str()) && self.takes_texts(node) {
+            return Some(everything(call));
+        }
         match call.name.as_str() {
             // An element may be missing: that is the array's length, not what it holds.
             "$array_at_offset" | "$array_at_ordinal" | "array_first" | "array_last" => {
@@ -288,9 +307,26 @@ impl Walker<'_> {
         }
     }
 
+    /// Whether an argument is a text, or may hold one.
+    fn takes_texts(&self, node: NodeId) -> bool {
+        let generic =
+            self.tree.children(node, "generic_argument_list").into_iter().filter_map(|argument| self.tree.child(argument, "expr"));
+        let mut arguments = self.tree.children(node, "argument_list").into_iter().chain(generic);
+        arguments.any(|argument| crate::kind::of(self.tree, argument).is_none_or(|kind| holds_texts(&kind)))
+    }
+
     fn first_kind(&self, node: NodeId) -> Option<Type> {
         let first = self.tree.children(node, "argument_list").first().copied()?;
         crate::kind::of(self.tree, first)
+    }
+}
+
+fn holds_texts(kind: &Type) -> bool {
+    match kind {
+        Type::Array(element) => holds_texts(element),
+        Type::String => true,
+        Type::Struct(fields) => fields.iter().any(|field| holds_texts(&field.kind)),
+        _ => false,
     }
 }
 

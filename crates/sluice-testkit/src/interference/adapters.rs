@@ -87,6 +87,7 @@ fn described(table: &ClinicTable) -> Table {
         columns: columns.collect(),
         etag: String::new(),
         ingestion_time: false,
+        collates: false,
         partitioned_by: None,
         created_ms: None,
     }

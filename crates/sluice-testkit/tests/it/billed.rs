@@ -14,6 +14,7 @@ fn table(name: &str, kind: TableKind, columns: &[(&str, &str)], partitioned_by: 
         columns: columns.iter().map(column).collect(),
         etag: "1".to_owned(),
         ingestion_time: false,
+        collates: false,
         partitioned_by: partitioned_by.map(str::to_owned),
         created_ms: None,
     }

@@ -273,6 +273,7 @@ impl Call {
             columns: columns.collect(),
             etag: String::new(),
             ingestion_time: false,
+            collates: false,
             partitioned_by: None,
             created_ms: None,
         };
@@ -290,6 +291,53 @@ impl Call {
         let uses = analysis.statements.iter().flat_map(|statement| &statement.uses);
         Some(uses.filter(|used| used.how == UseKind::Error).map(|used| used.column.path.join(".")).collect())
     }
+}
+
+/// A collation makes comparisons fail that would not otherwise. A column can have one, and so can what a view makes of it.
+#[test]
+fn columns_with_a_collation_are_compared_by_it() {
+    let column = |name: &str| Column { name: name.to_owned(), kind: Type::String, required: false, narrow: false };
+    let table = |name: &str, kind: TableKind, collates: bool| Table {
+        name: TableName::new(PROJECT, DATASET, name),
+        kind,
+        columns: vec![column("a")],
+        etag: String::new(),
+        ingestion_time: false,
+        collates,
+        partitioned_by: None,
+        created_ms: None,
+    };
+    let view = |query: &str| TableKind::View { query: query.to_owned(), legacy: false, materialized: false };
+    let tables = [
+        table("plain", TableKind::Table, false),
+        table("collated", TableKind::Table, true),
+        table("of_collated", view("SELECT * FROM clinic.collated"), false),
+        table("collating", view("SELECT COLLATE(a, 'und:ci') AS a FROM clinic.plain"), false),
+        table("sorted", view("SELECT a FROM clinic.plain ORDER BY a COLLATE 'und:ci'"), false),
+    ];
+    let snapshot = Snapshot { tables: tables.map(|table| (table.name.clone(), table)).into(), ..Snapshot::default() };
+    let check = |text: &str, expect: bool| {
+        let request = Request { text: text.to_owned(), project: PROJECT.to_owned(), ..Request::default() };
+        let analysis = sluice_sql::analyze(ground::engine(), &request, &snapshot);
+        let unresolved: Vec<_> = analysis.statements.iter().flat_map(|statement| &statement.unresolved).collect();
+        assert_eq!((&analysis.refused, unresolved), (&None, vec![]), "{text}");
+        let mut uses = analysis.statements.iter().flat_map(|statement| &statement.uses);
+        assert_eq!(uses.any(|used| used.how == UseKind::Error), expect, "{text}");
+    };
+    check("SELECT a LIKE 'a_c' FROM clinic.plain", false);
+    check("SELECT a LIKE 'a_c' FROM clinic.collated", true);
+    check("SELECT a LIKE 'a_c' FROM clinic.of_collated", true);
+    check("SELECT a LIKE 'a_c' FROM `clinic.coll*`", true);
+    check("SELECT p.a LIKE c.a FROM clinic.plain AS p CROSS JOIN clinic.collated AS c", true);
+    check("SELECT a || 'x', UPPER(a) FROM clinic.plain", false);
+    check("SELECT LENGTH(a) FROM clinic.collating", true);
+    check("SELECT a LIKE 'a_c' FROM clinic.sorted", false);
+    check("SELECT a FROM clinic.collated", false);
+    check("SELECT IF(TRUE, a, 'x'), a IS NULL, a || 'x' FROM clinic.collated", false);
+    check("CREATE TEMP TABLE t AS SELECT * FROM clinic.collated; SELECT a LIKE 'a_c' FROM t", true);
+    check("CREATE TEMP TABLE t (a STRING COLLATE 'und:ci'); INSERT INTO t SELECT a FROM clinic.plain; SELECT a LIKE 'a_c' FROM t", true);
+    check("CREATE TEMP TABLE t (a STRING); INSERT INTO t SELECT a FROM clinic.plain; SELECT a LIKE 'a_c' FROM t", false);
+    check("CREATE TEMP FUNCTION f(s STRING) AS ((COLLATE('', 'und:ci') || s) LIKE 'a_c'); SELECT f(a) FROM clinic.plain", true);
 }
 
 /// The evaluator keeps rows by their version: each content needs one of its own.

@@ -97,6 +97,9 @@ fn what_decides_the_columns_must_be_known() {
     let weights = "SELECT * FROM ML.WEIGHTS(MODEL `acme-prod.clinic.price`)";
     check(&known, weights, &["unresolved: ML.WEIGHTS"]);
     check(&unknown, weights, &["refused: ML.WEIGHTS model_type"]);
+    let piped = "FROM `acme-prod.clinic.visits` |> CALL ML.PREDICT(MODEL `acme-prod.clinic.price`) AS p |> SELECT *";
+    check(&known, piped, &["refused: |> CALL ML.PREDICT ML.PREDICT"]);
+    check(&known, &format!("SELECT 1 FROM ({piped})"), &["refused: |> CALL ML.PREDICT ML.PREDICT"]);
     let flattened = |flag: &str| {
         format!(
             "SELECT * FROM ML.GENERATE_TEXT(MODEL `acme-prod.clinic.gemini`, (SELECT name AS prompt FROM `acme-prod.clinic.patients`), \

@@ -17,6 +17,7 @@ fn warehouse() -> Snapshot {
         columns: COLUMNS.map(column).to_vec(),
         etag: "1".to_owned(),
         ingestion_time: false,
+        collates: false,
         partitioned_by: None,
         created_ms: None,
     };
