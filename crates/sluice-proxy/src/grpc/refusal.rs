@@ -1,6 +1,6 @@
 //! A refusal for a client that speaks gRPC. It shows its user nothing of an answer that has another shape, so this one is said in the same words as over REST.
 
-use crate::rest::{self, percent};
+use crate::rest::{self, RATE_LIMIT_EXCEEDED, percent};
 use axum::body::Body;
 use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderMap, HeaderValue, Response};
@@ -55,6 +55,8 @@ impl Status {
         let code = match &refused.why {
             Why::Form { reason: FormReason::NoMethod, .. } => UNIMPLEMENTED,
             Why::Form { reason: FormReason::AnswerTooLarge | FormReason::TooLarge, .. } => RESOURCE_EXHAUSTED,
+            // It passes by itself, and clients wait and ask again after nothing else.
+            Why::Policy(_) if told.reason == RATE_LIMIT_EXCEEDED => UNAVAILABLE,
             _ => CODES.iter().find(|(status, _)| *status == told.status).map_or(UNKNOWN, |(_, code)| *code),
         };
         Status { code, message: told.message }

@@ -30,7 +30,7 @@ pub use body::BODY_MILLISECONDS_MAX;
 pub use head::{Ambiguous, HEADERS_BYTES_MAX, HEADERS_MAX, Peer};
 pub use methods::{Duty, Kind, METHODS, Method, Type};
 pub use parameters::{PARAMETER_BYTES_MAX, QUERY_BYTES_MAX};
-pub use refusal::{Told, told};
+pub use refusal::{RATE_LIMIT_EXCEEDED, Told, told};
 pub use room::{BODIES_BYTES_MAX, BODIES_OF_ONE_BYTES_MAX, ROOM_MILLISECONDS_MAX, UPLOADS_BYTES_MAX, UPLOADS_OF_ONE_BYTES_MAX};
 pub use route::PATH_BYTES_MAX;
 pub use serve::{Connections, POLL_MILLISECONDS_MAX, Rest, Settings, router};

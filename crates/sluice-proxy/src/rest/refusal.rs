@@ -31,6 +31,8 @@ const QUOTE_BYTES_MAX: usize = 128;
 /// How BigQuery names the text of a query.
 const QUERY: &str = "q";
 
+/// Of policy's limits on how fast and how much at once.
+pub const RATE_LIMIT_EXCEEDED: &str = "rateLimitExceeded";
 const ACCESS_DENIED: (u16, &str, &str) = (403, "accessDenied", "PERMISSION_DENIED");
 const AGAIN: (u16, &str, &str) = (503, "backendError", "UNAVAILABLE");
 const INVALID: (u16, &str, &str) = (400, "invalid", "INVALID_ARGUMENT");
@@ -160,7 +162,7 @@ fn of_decision(decision: &Decision) -> (u16, &'static str, &'static str) {
     }
     // Clients wait and try again, as they do when BigQuery says it: here that helps.
     if only(ReasonKind::Pace) {
-        return (403, "rateLimitExceeded", "RESOURCE_EXHAUSTED");
+        return (403, RATE_LIMIT_EXCEEDED, "RESOURCE_EXHAUSTED");
     }
     ACCESS_DENIED
 }

@@ -2,6 +2,7 @@
 
 use crate::beside;
 use crate::masks::{check, masked, on_record};
+use crate::policies::starter_with;
 use crate::storage_wire::{CompressionCodec, FORMS, Form, Storage, bytes, options, rows, session};
 use crate::world::{API, World};
 use serde_json::{Value, json};
@@ -320,4 +321,19 @@ fn everything_else_is_refused_by_its_name() {
     ] {
         assert!(apis.contains(&expect), "{expect} in {apis:?}");
     }
+}
+
+/// Clients ask again after this status alone, as they do over REST after `rateLimitExceeded`.
+#[test]
+fn whoever_asks_too_fast_is_told_to_ask_again() {
+    let policy = starter_with(&[("requests_per_second_max = 10\n", "requests_per_second_max = 1\n")]);
+    let world = World::start_with("storage-pace", &["--policy", policy.path().to_str().unwrap()]);
+    let storage = Storage::of(&world, "support-agent");
+    let refused: Vec<_> = (0..20).filter_map(|_| storage.create(session("clinic", "patients", PLAIN)).err()).collect();
+    assert!(!refused.is_empty());
+    for status in refused {
+        assert_eq!(status.code(), Code::Unavailable, "{status}");
+        assert!(status.message().contains("more than 1 requests a second"), "{status}");
+    }
+    world.finish();
 }
