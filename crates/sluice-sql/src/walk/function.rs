@@ -257,7 +257,7 @@ impl Walker<'_> {
     /// What decides whether one of the engine's own functions fails. Nothing where no value can make it fail.
     fn failing_inputs(&self, node: NodeId, call: &Call) -> Option<Taint> {
         let argument = |index: usize| call.arguments.get(index).cloned().unwrap_or_default();
-        if self.world.collates && !NOT_COMPARING.contains(&call.name.as_str()) && self.takes_texts(node) {
+        if self.world.collates && !NOT_COMPARING.contains(&call.name.as_str()) && self.takes(node, &Type::String) {
             return Some(everything(call));
         }
         match call.name.as_str() {
@@ -272,6 +272,8 @@ impl Walker<'_> {
             "avg" if matches!(self.first_kind(node), Some(Type::Float64 | Type::Int64 | Type::Numeric)) => return None,
             "bit_and" | "bit_or" | "bit_xor" if self.first_kind(node) == Some(Type::Int64) => return None,
             "date" | "datetime" | "time" | "$extract_date" | "$extract_datetime" if self.is_within_calendar(node, call) => return None,
+            // The engine breaks on a range without an end.
+            "format" if self.takes(node, &Type::Range(Box::new(Type::Date))) => return Some(everything(call)),
             "timestamp_trunc" if is_truncated_in_utc(call) => return None,
             // A moment by another name of the function.
             "date_trunc" | "datetime_trunc" if self.first_kind(node) == Some(Type::Timestamp) => {
@@ -307,12 +309,12 @@ impl Walker<'_> {
         }
     }
 
-    /// Whether an argument is a text, or may hold one.
-    fn takes_texts(&self, node: NodeId) -> bool {
+    /// Whether an argument is of this type, or may hold one that is. Of ranges any will do.
+    fn takes(&self, node: NodeId, wanted: &Type) -> bool {
         let generic =
             self.tree.children(node, "generic_argument_list").into_iter().filter_map(|argument| self.tree.child(argument, "expr"));
         let mut arguments = self.tree.children(node, "argument_list").into_iter().chain(generic);
-        arguments.any(|argument| crate::kind::of(self.tree, argument).is_none_or(|kind| holds_texts(&kind)))
+        arguments.any(|argument| crate::kind::of(self.tree, argument).is_none_or(|kind| holds(&kind, wanted)))
     }
 
     fn first_kind(&self, node: NodeId) -> Option<Type> {
@@ -321,12 +323,11 @@ impl Walker<'_> {
     }
 }
 
-fn holds_texts(kind: &Type) -> bool {
+fn holds(kind: &Type, wanted: &Type) -> bool {
     match kind {
-        Type::Array(element) => holds_texts(element),
-        Type::String => true,
-        Type::Struct(fields) => fields.iter().any(|field| holds_texts(&field.kind)),
-        _ => false,
+        Type::Array(element) => holds(element, wanted),
+        Type::Struct(fields) => fields.iter().any(|field| holds(&field.kind, wanted)),
+        kind => std::mem::discriminant(kind) == std::mem::discriminant(wanted),
     }
 }
 
