@@ -209,7 +209,9 @@ impl Gateway {
     /// What BigQuery says of a job, as far as it cannot hold what the caller may not see. Asked for when it is told and not before: while somebody waits,
     /// labels come, and what the job reads becomes another.
     pub(crate) async fn may_tell(&self, passage: &Passage, known: &KnownJob) -> MayTell {
-        let JobWork::Query(work) = &known.work else { return MayTell { texts: true, errors: true, dry_runs: true, sizes: true } };
+        let JobWork::Query(work) = &known.work else {
+            return MayTell { texts: true, errors: true, dry_runs: true, way: true, sizes: true };
+        };
         if !self.is_undisturbed(known).await {
             return MayTell::default();
         }

@@ -63,9 +63,12 @@ impl Gateway {
             self.take_in(&script, &state).await?;
             states.push(without_foreign_text(state));
         }
-        self.complete(passage, &JobState::default(), "completed").await;
-        // By what is so now that they are all there.
+        // By what is so now that they are all there. Which there are tells the way that the script took.
         let may_tell = self.may_tell(passage, &script).await;
+        if !may_tell.way {
+            return Err(Why::Drift("the parts of a script that was decided on otherwise".to_owned()));
+        }
+        self.complete(passage, &JobState::default(), "completed").await;
         Ok(states.into_iter().map(|state| self.told(state, may_tell)).collect())
     }
 

@@ -7,7 +7,7 @@ use crate::ports::{JobState, UpstreamError};
 use crate::refusal::Why;
 use crate::script::without_foreign_text;
 use crate::sizes::{coarsen, coarsen_fields};
-use crate::withhold::{sent_columns, withhold};
+use crate::withhold::{sent_columns, withhold, without_way};
 use sluice_model::{ColumnPath, Exposure, How, Output, TableName};
 use sluice_policy::{Evaluation, Known, MayTell, Method, Outcome, Request, Resource, Sends, Work};
 
@@ -81,7 +81,7 @@ impl Gateway {
             return self.told_sizes(state, may_tell);
         }
         let error = state.error.clone().filter(|error| tells_error(&error.reason, may_tell));
-        let told = self.withheld(state, &[]);
+        let told = self.withheld(if may_tell.way { state } else { without_way(state) }, &[]);
         match error {
             Some(error) => {
                 let location = told.error.as_ref().and_then(|withheld| withheld.location.clone());

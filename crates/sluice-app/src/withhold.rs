@@ -19,6 +19,7 @@ const QUERY_STATISTICS: [&str; 12] = [
     "totalBytesProcessed",
     "totalSlotMs",
 ];
+const TIMES: [&str; 3] = ["creationTime", "endTime", "startTime"];
 /// What BigQuery counts in a file, before the number: lines, bytes, columns, records.
 const COUNTS: [&str; 6] =
     ["line_number: ", "byte_offset_to_start_of_line: ", "column_index: ", "row starting at position ", "Rows: ", "errors: "];
@@ -53,6 +54,17 @@ pub(crate) fn withhold(mut state: JobState, columns: &[String]) -> JobState {
     if let Some(status) = state.resource.0.get_mut("status").and_then(Value::as_object_mut) {
         status.retain(|name, _| name == "state");
     }
+    state
+}
+
+/// Of a job whose decision does not hold any more: what it is and when it ran. Its numbers tell which way a script took.
+pub(crate) fn without_way(mut state: JobState) -> JobState {
+    let statistics = state.resource.0.get_mut("statistics").and_then(Value::as_object_mut);
+    statistics.into_iter().for_each(|statistics| statistics.retain(|name, _| TIMES.contains(&name.as_str())));
+    state.head = None;
+    state.schema = None;
+    state.statement_type = None;
+    state.statistics.clear();
     state
 }
 

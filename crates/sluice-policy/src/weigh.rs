@@ -78,6 +78,8 @@ pub struct MayTell {
     pub errors: bool,
     /// Why BigQuery would not run it. A dry run looks at no row, so this is made of the statement's text and of what stands behind its names.
     pub dry_runs: bool,
+    /// Which of a script's statements ran, how many there were, how many rows each of them changed. With `texts`, and where what decides that may decide.
+    pub way: bool,
     /// Exact counts of bytes: BigQuery may count columns that nothing looks at.
     pub sizes: bool,
 }
@@ -158,7 +160,8 @@ impl PolicySet {
         let sizes = texts && question::columns_billed(request).is_some_and(|columns| shows_all(&columns));
         let dry_runs = texts || question::is_all_own(request);
         let errors = texts || question::columns_worked_on(request).is_some_and(|columns| shows_all(&columns));
-        MayTell { texts, errors, dry_runs, sizes }
+        let way = texts || self.evaluate(principal, request, None, circumstances).outcome == Outcome::Permitted;
+        MayTell { texts, errors, dry_runs, way, sizes }
     }
 
     /// Whether of these columns nothing is labelled, or nothing that is not shown to this principal as it is.

@@ -153,6 +153,7 @@ mod walk;
 #[cfg(test)]
 mod watch;
 #[cfg(test)]
+mod way;
 mod world;
 #[cfg(test)]
 mod write_changes;

@@ -57,7 +57,7 @@ impl Telling {
             error.message = names.renamed(&error.message);
         }
         let Telling { texts, .. } = self;
-        crate::decide::failed(fault, MayTell { texts, errors: texts, dry_runs: texts, sizes: texts })
+        crate::decide::failed(fault, MayTell { texts, errors: texts, dry_runs: texts, way: texts, sizes: texts })
     }
 }
 
