@@ -319,21 +319,42 @@ impl Noted {
         let others = self.acting.iter().filter(|(job, _)| **job != by.0);
         let mut routines = others.flat_map(|(_, routines)| routines);
         let routine = routines.find(|routine| changes.iter().any(|changing| is_about(&changing.name, routine)));
-        let mut reshaped = changes.iter().filter(|changing| !changing.adds);
-        routine.or_else(|| reshaped.find_map(|changing| self.takes_out(*by, &changing.name))).cloned()
+        // Also what only adds: a table can be new behind a star, or gone by itself and made as another one.
+        routine.or_else(|| changes.iter().find_map(|changing| self.takes_out(*by, &changing.name))).cloned()
     }
 
     fn takes_out(&self, but: Subject, name: &TableName) -> Option<&TableName> {
         let others = self.leaving.iter().filter(|(job, _)| **job != but.0);
-        others.flat_map(|(_, names)| names).find(|read| is_about(name, read))
+        let read: Vec<&TableName> = others.flat_map(|(_, names)| names).collect();
+        let through = self.written_into(&read, but);
+        read.into_iter().chain(through.into_iter().map(|(_, name)| name)).find(|read| is_about(name, read))
+    }
+
+    /// What jobs that run read and write into one of these, or into what others write into them, with who does.
+    fn written_into<'a>(&'a self, names: &[&'a TableName], but: Subject) -> Vec<(Subject, &'a TableName)> {
+        let (mut into, mut writers, mut found) = (names.to_vec(), HashSet::new(), Vec::new());
+        while let Some(name) = into.pop() {
+            for (job, rest) in self.resting.iter().filter(|(job, _)| **job != but.0) {
+                let writes = rest.writes().any(|written| is_about(written, name));
+                if writes && writers.insert(*job) {
+                    found.extend(rest.names(&Role::COPIED).map(|read| (Subject(*job), read)));
+                    into.extend(rest.names(&Role::COPIED));
+                }
+            }
+        }
+        found
     }
 
     /// Of what it acts by or takes out one that somebody else changes, or has changed since.
     fn changed_since(&self, beginning: &Beginning) -> Option<TableName> {
         let Beginning { by, routines, leaving, since_ms, .. } = beginning;
-        let routine = routines.iter().find(|routine| self.since(routine, *since_ms, *by).next().is_some());
-        let reshaped = |name: &&TableName| self.since(name, *since_ms, *by).any(|change| !change.adds);
-        routine.or_else(|| leaving.iter().find(reshaped)).cloned()
+        let is_changed = |name: &TableName, since_ms: u64, by: Subject| self.since(name, since_ms, by).next().is_some();
+        let direct = routines.iter().chain(leaving).find(|name| is_changed(name, *since_ms, *by));
+        // What a writer read is in what leaves a moment later.
+        let leaving: Vec<&TableName> = leaving.iter().collect();
+        let since_of = |writer: &Subject| self.resting.get(&writer.0).map_or(0, |rest| rest.since_ms);
+        let mut through = self.written_into(&leaving, *by).into_iter().filter(|(writer, name)| is_changed(name, since_of(writer), *writer));
+        direct.or_else(|| through.next().map(|(_, name)| name)).cloned()
     }
 
     fn since(&self, name: &TableName, since_ms: u64, but: Subject) -> impl Iterator<Item = &Change> {

@@ -39,6 +39,8 @@ pub(crate) struct Rest {
     pub connection: String,
     pub since_ms: u64,
     rested: BTreeMap<TableName, Rested>,
+    /// What it adds rows to, also where it reads it. Over a restart that is not remembered.
+    writes: BTreeSet<TableName>,
 }
 
 impl Rest {
@@ -60,11 +62,13 @@ impl Rest {
         snapshot.routines.keys().for_each(|name| add(name, Kind::Routine));
         let made = |name: TableName| Rested { name, kind: Kind::Absent, role: Role::Made, shape: None, places: None };
         rested.extend(made_names.into_iter().map(|name| (name.clone(), made(name))));
-        Rest { connection: connection.to_owned(), since_ms, rested }
+        let writes = analysis.statements.iter().flat_map(|statement| &statement.writes).map(|write| write.table.clone()).collect();
+        Rest { connection: connection.to_owned(), since_ms, rested, writes }
     }
 
     pub fn of(connection: &str, since_ms: u64, rested: impl Iterator<Item = Rested>) -> Rest {
-        Rest { connection: connection.to_owned(), since_ms, rested: rested.map(|rested| (rested.name.clone(), rested)).collect() }
+        let rested = rested.map(|rested| (rested.name.clone(), rested)).collect();
+        Rest { connection: connection.to_owned(), since_ms, rested, writes: BTreeSet::new() }
     }
 
     pub fn rested(&self) -> impl Iterator<Item = &Rested> {
@@ -77,6 +81,10 @@ impl Rest {
 
     pub fn names(&self, roles: &[Role]) -> impl Iterator<Item = &TableName> {
         self.rested.iter().filter(|(_, rested)| roles.contains(&rested.role)).map(|(name, _)| name)
+    }
+
+    pub fn writes(&self) -> impl Iterator<Item = &TableName> {
+        self.writes.iter().chain(self.names(&[Role::Written]))
     }
 
     pub fn routines(&self) -> impl Iterator<Item = &TableName> {

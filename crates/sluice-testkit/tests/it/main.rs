@@ -26,3 +26,4 @@ mod required;
 mod robustness;
 #[cfg(test)]
 mod shapes;
+mod sorted;

@@ -5,7 +5,7 @@ use super::job::Job;
 use super::name::{self, Named};
 use super::shape::{list_of, message_of, text_of};
 use serde_json::{Map, Value};
-use sluice_model::TableName;
+use sluice_model::{TableName, UseKind};
 use sluice_policy::Resource;
 
 pub(super) const ADDS: &str = "WRITE_APPEND";
@@ -84,6 +84,14 @@ fn destination(
     let replaces = matches!(disposition, "WRITE_TRUNCATE" | "WRITE_TRUNCATE_DATA");
     let widens = !list_of(work, "schemaUpdateOptions").is_empty();
     Ok(Destination { named, replaces, appends: disposition == ADDS, widens })
+}
+
+/// The columns that the rows are to be kept sorted or apart by.
+pub(super) fn sorted(work: &Map<String, Value>) -> Vec<(String, UseKind)> {
+    let clustered = message_of(work, "clustering").map_or(&[][..], |clustering| list_of(clustering, "fields"));
+    let clustered = clustered.iter().filter_map(Value::as_str).map(|name| (name.to_owned(), UseKind::Order));
+    let partitioned = ["rangePartitioning", "timePartitioning"].into_iter().filter_map(|kind| text_of(message_of(work, kind)?, "field"));
+    clustered.chain(partitioned.map(|name| (name.to_owned(), UseKind::Group))).collect()
 }
 
 /// What makes no sense without a table, and would be asked of none.

@@ -29,7 +29,8 @@ pub(super) fn ask(mut job: Job<'_>, work: &Map<String, Value>, at: &Path<'_>) ->
     let destination = destination::read(&mut job, &mut work, destination::IF_EMPTY, at)?;
     let partitions = destination.as_ref().map(Destination::partitions).unwrap_or_default();
     let adds = destination.as_ref().is_some_and(Destination::adds);
-    let destination = destination.map(|to| sluice_sql::Destination { table: to.named.table, truncates: to.replaces });
+    let sorted = destination::sorted(&work);
+    let destination = destination.map(|to| sluice_sql::Destination { table: to.named.table, truncates: to.replaces, sorted });
     let sends = job.sends("query", ordered(&message::QUERY, work));
     let query = Request {
         text,
