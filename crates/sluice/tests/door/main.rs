@@ -154,6 +154,7 @@ mod walk;
 mod watch;
 #[cfg(test)]
 mod way;
+#[cfg(test)]
 mod world;
 #[cfg(test)]
 mod write_changes;
