@@ -23,6 +23,9 @@ pub fn of_warehouse_log(log: &[Value], records: &[Record]) -> Vec<String> {
     let mut last: BTreeMap<&str, u64> = BTreeMap::new();
     let pages = pages(records);
     let mut wrong = Vec::new();
+    // Of two requests at once, the one that came first may stand second in the log.
+    let mut log: Vec<&Value> = log.iter().collect();
+    log.sort_by_key(|entry| entry["atMilliseconds"].as_u64());
     for entry in log {
         let target = entry["target"].as_str().unwrap_or_default();
         let method = entry["method"].as_str().unwrap_or_default().trim_start_matches("bigquery.");
