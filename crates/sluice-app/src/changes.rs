@@ -7,8 +7,8 @@ mod tests;
 use crate::job::{JobWork, KnownJob};
 use crate::shapes::{Rest, Role, Shape};
 use sluice_ledger::record::Subject;
-use sluice_model::{Effect, StatementAnalysis, TableName, Write};
-use sluice_policy::{canonical_table, is_temporary};
+use sluice_model::TableName;
+use sluice_policy::canonical_table;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -34,6 +34,8 @@ pub(crate) struct Resting {
 
 #[derive(Default)]
 struct Noted {
+    /// How often anything here became otherwise that a job can rest on.
+    count: u64,
     changes: BTreeMap<String, Vec<Change>>,
     /// What goes on, with what it changes.
     open: HashMap<[u8; 16], Vec<Changing>>,
@@ -97,7 +99,7 @@ impl Changes {
     /// Before a job is sent, or a request that is none. A routine is changed while nobody acts by it, or the name of it comes back.
     pub fn begin(&self, beginning: Beginning) -> Result<(), TableName> {
         let mut noted = self.noted();
-        match noted.in_use(&beginning).or_else(|| noted.changed_since(&beginning)) {
+        match noted.in_use(&beginning).or_else(|| noted.changed_since(&beginning)).or_else(|| noted.brings_out(beginning.by)) {
             Some(name) => Err(name),
             None => {
                 noted.take(beginning);
@@ -114,6 +116,7 @@ impl Changes {
     /// These may have been changed while no gateway was there, until somebody has looked.
     pub fn unwatched(&self, by: Subject, names: Vec<TableName>, now_ms: u64) {
         let mut noted = self.noted();
+        noted.count += 1;
         for name in names {
             noted.add(Change {
                 by,
@@ -139,7 +142,9 @@ impl Changes {
     /// What a job that is sent rests on.
     pub fn rest(&self, job: Subject, rest: Rest) {
         if !rest.is_empty() {
-            self.noted().resting.insert(job.0, Arc::new(rest));
+            let mut noted = self.noted();
+            noted.count += u64::from(rest.writes().next().is_some());
+            noted.resting.insert(job.0, Arc::new(rest));
         }
     }
 
@@ -154,6 +159,19 @@ impl Changes {
         let is_over = |change: &Change| change.ended_ms.is_some();
         rest.names(&Role::ALL)
             .any(|name| noted.since(name, rest.since_ms, but).any(|change| is_over(change) && touches(change, rest, name)))
+    }
+
+    /// Whether somebody is changing something of it right now.
+    pub fn is_being_disturbed(&self, rest: &Rest, but: Subject) -> bool {
+        let noted = self.noted();
+        let is_open = |change: &Change| change.ended_ms.is_none();
+        rest.names(&Role::ALL)
+            .any(|name| noted.since(name, rest.since_ms, but).any(|change| is_open(change) && touches(change, rest, name)))
+    }
+
+    /// Another number whenever what a job rests on may have become otherwise.
+    pub fn count(&self) -> u64 {
+        self.noted().count
     }
 
     pub fn rest_of(&self, job: Subject) -> Option<Arc<Rest>> {
@@ -186,6 +204,7 @@ impl Changes {
         noted.acting.remove(&by.0);
         noted.leaving.remove(&by.0);
         for Changing { name, .. } in noted.open.remove(&by.0).unwrap_or_default() {
+            noted.count += 1;
             let changes = noted.changes.get_mut(&key(&name)).into_iter().flatten();
             for change in changes.filter(|change| change.by == by && change.ended_ms.is_none()) {
                 change.ended_ms = Some(now_ms);
@@ -296,6 +315,7 @@ impl Noted {
         if names.is_empty() {
             return;
         }
+        self.count += 1;
         for Changing { name, often, adds } in &names {
             let (name, often, adds) = (name.clone(), *often, *adds);
             self.add(Change { by, name, often, adds, begun_ms: since_ms, ended_ms: None, left: None, unwatched: false });
@@ -348,13 +368,29 @@ impl Noted {
     /// Of what it acts by or takes out one that somebody else changes, or has changed since.
     fn changed_since(&self, beginning: &Beginning) -> Option<TableName> {
         let Beginning { by, routines, leaving, since_ms, .. } = beginning;
-        let is_changed = |name: &TableName, since_ms: u64, by: Subject| self.since(name, since_ms, by).next().is_some();
-        let direct = routines.iter().chain(leaving).find(|name| is_changed(name, *since_ms, *by));
-        // What a writer read is in what leaves a moment later.
-        let leaving: Vec<&TableName> = leaving.iter().collect();
+        let acts_by = routines.iter().find(|name| self.is_changed(name, *since_ms, *by));
+        acts_by.or_else(|| self.changed_behind(&leaving.iter().collect::<Vec<_>>(), *since_ms, *by)).cloned()
+    }
+
+    /// The same of what it reads and brings into what somebody else takes out.
+    fn brings_out(&self, by: Subject) -> Option<TableName> {
+        let others = self.leaving.iter().filter(|(job, _)| **job != by.0);
+        let leaving: Vec<&TableName> = others.flat_map(|(_, names)| names).collect();
+        let rest = self.resting.get(&by.0).filter(|_| self.written_into(&leaving, NOBODY).iter().any(|(writer, _)| *writer == by))?;
+        self.changed_behind(&rest.names(&Role::COPIED).collect::<Vec<_>>(), rest.since_ms, by).cloned()
+    }
+
+    /// Of these or of what writers that run read for them: it is in them a moment later.
+    fn changed_behind<'a>(&'a self, names: &[&'a TableName], since_ms: u64, by: Subject) -> Option<&'a TableName> {
+        let direct = names.iter().copied().find(|name| self.is_changed(name, since_ms, by));
         let since_of = |writer: &Subject| self.resting.get(&writer.0).map_or(0, |rest| rest.since_ms);
-        let mut through = self.written_into(&leaving, *by).into_iter().filter(|(writer, name)| is_changed(name, since_of(writer), *writer));
-        direct.or_else(|| through.next().map(|(_, name)| name)).cloned()
+        let mut through =
+            self.written_into(names, by).into_iter().filter(|(writer, name)| self.is_changed(name, since_of(writer), *writer));
+        direct.or_else(|| through.next().map(|(_, name)| name))
+    }
+
+    fn is_changed(&self, name: &TableName, since_ms: u64, but: Subject) -> bool {
+        self.since(name, since_ms, but).next().is_some()
     }
 
     fn since(&self, name: &TableName, since_ms: u64, but: Subject) -> impl Iterator<Item = &Change> {
@@ -412,42 +448,6 @@ fn forget_oldest(changes: &mut Vec<Change>) {
             next.adds &= oldest.adds;
         }
     }
-}
-
-/// What stands under these names can be another thing afterwards: what the statements of a job make, and where its rows go.
-/// `adds` is of its destination.
-pub(crate) fn changed(known: &KnownJob, adds: bool) -> Vec<Changing> {
-    let JobWork::Query(work) = &known.work else { return Vec::new() };
-    let writes = work.analysis.statements.iter().flat_map(|statement| statement.writes.iter().map(move |write| (statement, write)));
-    let mut all: BTreeMap<&TableName, (usize, bool)> = BTreeMap::new();
-    // A dataset that is described anew changes nothing in it.
-    let describes = |write: &Write| write.table.table.is_empty() && write.effect == Effect::Alter;
-    // What lasts as long as its script is nobody else's, whatever it is called.
-    let is_shared = |write: &Write| !is_temporary(&write.table) && !describes(write);
-    let mut note = |name, times, adds| {
-        let noted = all.entry(name).or_insert((0, true));
-        *noted = (noted.0 + times, noted.1 && adds);
-    };
-    for (statement, write) in writes.filter(|(_, write)| reshapes(write.effect) && is_shared(write)) {
-        // What is gone shows nothing.
-        note(&write.table, usize::from(write.effect != Effect::Drop), only_makes(statement, write));
-    }
-    if let Some(destination) = &work.destination {
-        note(&destination.table, 1, adds);
-    }
-    all.into_iter().map(|(name, (times, adds))| Changing { name: name.clone(), often: times > 1 && !adds, adds }).collect()
-}
-
-/// Where nothing is, and leaves alone what is there. A policy of rows is made on a table that is.
-fn only_makes(statement: &StatementAnalysis, write: &Write) -> bool {
-    write.effect == Effect::Create && !statement.effects.contains(&Effect::Replace) && statement.kind != "CREATE_ROW_ACCESS_POLICY"
-}
-
-fn reshapes(effect: Effect) -> bool {
-    matches!(
-        effect,
-        Effect::Alter | Effect::Clone | Effect::Copy | Effect::Create | Effect::Drop | Effect::Load | Effect::Replace | Effect::Restore
-    )
 }
 
 /// Whether what one name stands for is of what the other does.

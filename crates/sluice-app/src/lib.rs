@@ -4,6 +4,7 @@ mod admit;
 mod asked;
 mod at_rest;
 mod changes;
+mod changing;
 mod decide;
 mod expression;
 mod findings;

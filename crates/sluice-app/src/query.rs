@@ -2,7 +2,8 @@
 //! `Gateway::pass`, so whatever ends a request is on record, and a client that hangs up stops nothing.
 
 use crate::asked::{QueryAsk, Visit};
-use crate::changes::{Beginning, Changing, changed};
+use crate::changes::{Beginning, Changing};
+use crate::changing::changed;
 use crate::decide::{Admission, Background, failed};
 use crate::gateway::{Gateway, Passage};
 use crate::job::{Course, JobName, JobWork, KnownJob, NO_QUERY, Part, QueryWork, UNSHOWN, owner_of};

@@ -4,7 +4,8 @@
 //! Of the time in which no gateway watched one thing can be known: whether what they read is still as it was. What was made another thing and put back until
 //! then was not seen.
 
-use crate::changes::{Beginning, Changing, changed};
+use crate::changes::{Beginning, Changing};
+use crate::changing::changed;
 use crate::decide::Admission;
 use crate::gateway::{Gateway, Passage};
 use crate::job::{Copied, Course, JobName, JobWork, KnownJob};

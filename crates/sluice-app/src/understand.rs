@@ -144,9 +144,9 @@ impl Gateway {
             return Ok(BTreeSet::new());
         }
         let names = wanted.tables.iter().chain(&wanted.routines).chain(&wanted.models);
-        names.clone().try_for_each(nameable)?;
+        names.into_iter().try_for_each(nameable)?;
         self.forget_changing(wanted);
-        for label in self.carry_into(&names.cloned().collect::<Vec<_>>()).await? {
+        for label in self.carry_late().await? {
             known.take(&label);
         }
         let part = trail.walk(Stage::Catalog, self.parts.catalog.fetch(connection, wanted)).await?;

@@ -1,6 +1,6 @@
 //! Jobs that write while they run. BigQuery reads a table when it comes to it, so a label that comes onto one of its sources in the meantime goes on with it.
 
-use crate::changes::{Disturbed, is_about};
+use crate::changes::Disturbed;
 use crate::gateway::Gateway;
 use crate::refusal::Why;
 use crate::shapes::{Rest, Role, labels_of};
@@ -23,8 +23,15 @@ const CARRIED_TIMES_MAX: usize = 8;
 pub(crate) struct Writers {
     gate: tokio::sync::Mutex<()>,
     running: Arc<Mutex<Running>>,
-    /// By what labels were last carried through all that run: the policy, and what is known of labels.
-    carried_by: Mutex<Option<(BundleDigest, Arc<Known>)>>,
+    carried_by: Mutex<Option<CarriedBy>>,
+}
+
+/// By what labels were last carried through all that run: the policy, what is known of labels, what was changed, and who writes.
+struct CarriedBy {
+    policy: BundleDigest,
+    known: Arc<Known>,
+    changes: u64,
+    writers: u64,
 }
 
 #[derive(Default)]
@@ -81,60 +88,81 @@ impl Gateway {
         (Some(writing), carried)
     }
 
-    /// Once more, by what is known when it has written: a person or a policy may have labelled what it read. What it was given beyond its permit.
+    /// Once more, by what is known when it has written: a person or a policy may have labelled what it read, and what another writes that still runs may have
+    /// gone on by it. What it was given beyond its permit.
     pub(crate) async fn carry_again(&self, writing: &Writing) -> Result<Vec<String>, Why> {
         let _alone = self.writers.gate.lock().await;
         self.carry(writing.writer.subject, Vec::new(), Some(&writing.writer)).await?;
-        self.carry_reshaped(&writing.writer).await?;
+        self.carry_all().await?;
         Ok(writing.writer.late())
     }
 
-    /// For whoever is about to read these: a job that writes one of them may have read what it was not understood by.
-    pub(crate) async fn carry_into(&self, names: &[TableName]) -> Result<Vec<Inherited>, Why> {
-        let is_meant = |table: &TableName| names.iter().any(|name| is_about(table, name));
-        let is_disturbed = |writer: &Writer| {
-            let rest = self.changes.rest_of(writer.subject).filter(|_| writer.destinations.keys().any(is_meant));
-            rest.is_some_and(|rest| !self.changes.disturbed(&rest, &Role::ALL, writer.subject).is_empty())
-        };
-        let writers: Vec<Arc<Writer>> = self.writers.all().into_iter().filter(|writer| is_disturbed(writer)).collect();
-        let mut carried = self.carry_late().await?;
-        if !writers.is_empty() {
-            let _alone = self.writers.gate.lock().await;
-            for writer in writers {
-                carried.extend(self.carry_reshaped(&writer).await?);
-            }
-        }
-        Ok(carried)
-    }
-
-    /// What is known of labels, by which to decide now: a person, a tag or a policy may have labelled what a job reads that still writes.
+    /// What is known of labels, by which to decide now: a person, a tag or a policy may have labelled what a job reads that still writes, or that may have
+    /// become another thing.
     pub(crate) async fn known_now(&self) -> Result<Arc<Known>, Why> {
         self.carry_late().await?;
         Ok(self.parts.in_force.known())
     }
 
-    /// Once for all that is new since the last time. What the jobs that run were given by it.
-    async fn carry_late(&self) -> Result<Vec<Inherited>, Why> {
-        if self.writers.is_idle() || self.is_carried() {
+    /// The same for rows that were read before: nobody looks again at what is being changed.
+    pub(crate) async fn known_meanwhile(&self) -> Result<Arc<Known>, Why> {
+        if !self.is_carried() {
+            self.carry_late().await?;
+        }
+        Ok(self.parts.in_force.known())
+    }
+
+    /// Once for all that is new since the last time, and each time while something is on its way: nobody knows when it comes. What the jobs that run were
+    /// given by it.
+    pub(crate) async fn carry_late(&self) -> Result<Vec<Inherited>, Why> {
+        if self.writers.is_idle() || self.is_carried() && !self.writers.all().iter().any(|writer| self.is_being_disturbed(writer)) {
             return Ok(Vec::new());
         }
         let _alone = self.writers.gate.lock().await;
+        self.carry_all().await
+    }
+
+    /// Until nothing new comes: what one writes another reads, whoever of them began first.
+    async fn carry_all(&self) -> Result<Vec<Inherited>, Why> {
         let mut carried = Vec::new();
         for _ in 0..CARRIED_TIMES_MAX {
-            let by = (self.parts.in_force.policy().digest.clone(), self.parts.in_force.known());
-            let new = self.carry_through(&by.1, self.writers.all()).await?;
-            if new.is_empty() {
+            let by = self.carried_by();
+            // Whoever begins to write has been given what was known then.
+            if !lock(&self.writers.carried_by).as_ref().is_some_and(|before| before.knows(&by)) {
+                carried.extend(self.carry_through(&by.known, self.writers.all()).await?);
+            }
+            for writer in self.writers.all().into_iter().filter(|writer| self.is_disturbed(writer)) {
+                carried.extend(self.carry_reshaped(&writer).await?);
+            }
+            if Arc::ptr_eq(&by.known, &self.parts.in_force.known()) {
                 *lock(&self.writers.carried_by) = Some(by);
                 break;
             }
-            carried.extend(new);
         }
         Ok(carried)
     }
 
     fn is_carried(&self) -> bool {
-        let (policy, known) = (self.parts.in_force.policy(), self.parts.in_force.known());
-        lock(&self.writers.carried_by).as_ref().is_some_and(|by| by.0 == policy.digest && Arc::ptr_eq(&by.1, &known))
+        let now = self.carried_by();
+        lock(&self.writers.carried_by).as_ref().is_some_and(|by| by.is_same(&now))
+    }
+
+    fn carried_by(&self) -> CarriedBy {
+        let (policy, known) = (self.parts.in_force.policy().digest.clone(), self.parts.in_force.known());
+        CarriedBy { policy, known, changes: self.changes.count(), writers: self.writers.count() }
+    }
+
+    /// Whether what it reads, or where it writes, became another thing since it was understood.
+    fn is_disturbed(&self, writer: &Writer) -> bool {
+        let rest = self.changes.rest_of(writer.subject);
+        rest.is_some_and(|rest| !self.changes.disturbed(&rest, &Role::ALL, writer.subject).is_empty())
+    }
+
+    /// Whether that goes on, or it makes where it writes anew by itself: it has other columns a moment later.
+    fn is_being_disturbed(&self, writer: &Writer) -> bool {
+        let rest = self.changes.rest_of(writer.subject);
+        let by_others = rest.is_some_and(|rest| self.changes.is_being_disturbed(&rest, writer.subject));
+        by_others || !self.changes.of(writer.subject).is_empty() && self.is_disturbed(writer)
     }
 
     /// For these that still run: the process may end before they do.
@@ -298,8 +326,23 @@ impl Writers {
         lock(&self.running).writers.is_empty()
     }
 
+    /// How many there ever were.
+    fn count(&self) -> u64 {
+        lock(&self.running).next
+    }
+
     fn all(&self) -> Vec<Arc<Writer>> {
         lock(&self.running).writers.values().cloned().collect()
+    }
+}
+
+impl CarriedBy {
+    fn is_same(&self, now: &CarriedBy) -> bool {
+        self.knows(now) && (self.changes, self.writers) == (now.changes, now.writers)
+    }
+
+    fn knows(&self, now: &CarriedBy) -> bool {
+        self.policy == now.policy && Arc::ptr_eq(&self.known, &now.known)
     }
 }
 

@@ -1,8 +1,9 @@
 //! Who is overtaken by what, and what is remembered of it.
 
 use super::*;
+use crate::changing::changed;
 use crate::job::{JobName, Part, QueryWork, Rested, RestedKind};
-use sluice_model::{Analysis, StatementAnalysis};
+use sluice_model::{Analysis, Effect, StatementAnalysis, Write};
 
 fn job(number: u8, created_ms: u64, opens: &[&str], creates: &[&str]) -> KnownJob {
     let write = |name: &&str| Write { table: TableName::parse(name).unwrap(), columns: Vec::new(), effect: Effect::Create };

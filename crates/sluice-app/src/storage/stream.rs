@@ -218,7 +218,7 @@ impl Gateway {
             let Some(Recording { commit, around }) = next else { return Ok(Ending::Sent) };
             let batch = passage.visit.trail.walk(Stage::Record, commit).await?;
             self.still_allowed(passage)?;
-            let (policy_now, known_now) = (self.parts.in_force.policy(), self.known_now().await?);
+            let (policy_now, known_now) = (self.parts.in_force.policy(), self.known_meanwhile().await?);
             if policy_now.digest != policy || !Arc::ptr_eq(&known, &known_now) {
                 self.still_decided(passage, permit.value(), &known_now)?;
                 (policy, known) = (policy_now.digest.clone(), known_now);

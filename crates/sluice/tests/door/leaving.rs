@@ -135,5 +135,22 @@ fn what_is_written_into_it_meanwhile_stays_what_it_is_too() {
     go_on(&world, "late");
     end_of(&world, &writer);
     assert_eq!(export().status, 403, "{}", export().text());
+    // Or the writer comes last: it would bring out what nobody has looked at. What nobody changes it may bring.
+    ["rebuilt", "same", "out"].iter().for_each(|table| fresh(&world, table));
+    let export = begin(&world, PIPELINE, "out", "", &out);
+    let rebuilds =
+        begin(&world, PIPELINE, "rebuilt", "", "CREATE OR REPLACE TABLE staging.{t} AS SELECT ssn AS other FROM clinic.patients");
+    let bring = |from: &str| format!("INSERT INTO staging.out (a) SELECT TO_JSON_STRING(x) FROM staging.{from} AS x");
+    let answer = query(&world, PIPELINE, &bring("rebuilt"));
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    ran(&query(&world, PIPELINE, &bring("same")), "what is as it was");
+    // By way of a third one, whose own sources are as they were.
+    fresh(&world, "far");
+    let writer = fill("rebuilt", "far");
+    let answer = query(&world, PIPELINE, &bring("far"));
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    ["rebuilt", "out"].iter().for_each(|table| go_on(&world, table));
+    [rebuilds, writer, export].iter().for_each(|job| drop(end_of(&world, job)));
+    ran(&query(&world, PIPELINE, &bring("rebuilt")), "when it is out");
     world.finish();
 }

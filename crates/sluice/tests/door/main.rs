@@ -19,6 +19,8 @@ mod canaries;
 #[cfg(test)]
 mod carried;
 #[cfg(test)]
+mod chains;
+#[cfg(test)]
 mod collector;
 #[cfg(test)]
 mod credentials;

@@ -101,7 +101,7 @@ fn wait_for_end(apart: &Apart, job: &str) {
 }
 
 /// Asked of the warehouse, which nobody has to follow for it.
-fn wait_for_end_there(apart: &Apart, job: &str) {
+pub fn wait_for_end_there(apart: &Apart, job: &str) {
     let until = Instant::now() + WITHIN;
     while apart.administer("GET", &format!("{API}/jobs/{job}?location=US"), None).json()["status"]["state"] != "DONE" {
         assert!(Instant::now() < until, "{job} does not end");
