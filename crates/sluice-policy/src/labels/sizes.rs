@@ -1,13 +1,19 @@
-//! BigQuery's own views that say how large the tables of a whole project are. A size tells how long the values are together, so it has every label
-//! that a column of the project may have: nobody lists all of its tables. Of one dataset the application does (`__TABLES__`), and keeps what it finds.
+//! BigQuery's own views that say how large the tables and indexes of a project are. A size tells how long the values are together, so it has every label
+//! that a column of the project may have: nobody lists all of its tables. So has what it says of a
+//! refresh that failed, which may quote a value. Of one dataset the application does (`__TABLES__`), and keeps what it finds.
 
 use super::canonical;
 use sluice_model::{ColumnPath, TableName};
 
-/// With all that BigQuery may put behind it: `_by_project`, `_usage_timeline` ...
-const OF_PROJECT: &str = "information_schema.table_storage";
-/// In the name of each column that is a size.
-const SIZES: [&str; 2] = ["bytes", "usage"];
+/// With all that BigQuery may put behind them: `_by_project`, `_usage_timeline` ...
+const OF_PROJECT: [&str; 4] = [
+    "information_schema.materialized_views",
+    "information_schema.search_indexes",
+    "information_schema.table_storage",
+    "information_schema.vector_indexes",
+];
+/// In the name of each column that is a size, or counts values, or says in words about values what failed.
+const SIZES: [&str; 4] = ["bytes", "last_refresh_status", "partitions", "usage"];
 /// A day is no size, whatever it is used for.
 const DAY: &str = "usage_date";
 
@@ -22,7 +28,7 @@ pub fn is_size_of_tables(column: &ColumnPath) -> bool {
 
 /// The project that such a view measures. The table's name is canonical.
 pub(super) fn measured(table: &TableName) -> Option<&str> {
-    table.table.starts_with(OF_PROJECT).then_some(table.project.as_str())
+    OF_PROJECT.iter().any(|view| table.table.starts_with(view)).then_some(table.project.as_str())
 }
 
 /// A column's path, in small letters.

@@ -72,6 +72,11 @@ fn sizes_have_the_labels_of_what_they_measure() {
     check("table_storage_by_project", "TOTAL_PHYSICAL_BYTES", &all);
     check("TABLE_STORAGE_USAGE_TIMELINE", "billable_total_logical_usage", &all);
     check("TABLE_STORAGE_USAGE_TIMELINE", "usage_date", &[]);
+    check("TABLE_STORAGE", "total_partitions", &all);
+    check("SEARCH_INDEXES", "total_storage_bytes", &all);
+    check("VECTOR_INDEXES", "total_logical_bytes", &all);
+    check("SEARCH_INDEXES", "index_name", &[]);
+    check("MATERIALIZED_VIEWS", "last_refresh_status", &all);
     check("TABLE_STORAGE", "total_rows", &[]);
     check("TABLES", "table_name", &[]);
     let other = Known::default();

@@ -51,7 +51,7 @@ pub const RESOURCES: &[(&str, &str)] = &[
         "creationTime startTime endTime totalBytesProcessed totalSlotMs finalExecutionDurationMs completionRatio numChildJobs parentJobId
         quotaDeferments reservation_id reservationUsage(name slotMs) edition sessionInfo(sessionId) transactionInfo(transactionId)
         scriptStatistics(evaluationKind stackFrames(startLine startColumn endLine endColumn)) rowLevelSecurityStatistics(rowLevelSecurityApplied) dataMaskingStatistics(dataMaskingApplied)
-        query(statementType cacheHit billingTier totalBytesProcessed totalBytesBilled totalBytesProcessedAccuracy totalPartitionsProcessed
+        query(statementType cacheHit billingTier totalBytesProcessed totalBytesBilled totalBytesProcessedAccuracy
             totalSlotMs estimatedBytesProcessed transferredBytes referencedTables@TableReference referencedRoutines@RoutineReference
             schema@TableSchema numDmlAffectedRows dmlStats@DmlStatistics undeclaredQueryParameters@QueryParameter
             ddlOperationPerformed ddlTargetTable@TableReference ddlDestinationTable@TableReference ddlTargetRoutine@RoutineReference
