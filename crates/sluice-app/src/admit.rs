@@ -154,14 +154,16 @@ impl Gateway {
             *mine = true;
         }
         let trail = &passage.visit.trail;
-        let Columns { outputs: columns, required, known, snapshot } = match &ask.reads {
+        let columns = match &ask.reads {
             Reads::Nothing => Columns { known: (*self.known_now().await?).clone(), ..Columns::default() },
             Reads::All(tables) => self.columns_or_absent(passage, &ask.connection, &ask.project, tables, None).await?,
             Reads::Some(table, paths) => {
                 self.columns_or_absent(passage, &ask.connection, &ask.project, std::slice::from_ref(table), Some(paths)).await?
             }
         };
-        let (restriction, known) = self.named_partitions(trail, &ask.connection, &ask.partitions, known).await?;
+        let told = self.told_by_copy(trail, ask, &columns).await?;
+        let Columns { outputs: columns, required, known, snapshot } = columns;
+        let (restriction, known) = self.named_partitions(trail, &ask.connection, &ask.partitions, told, known).await?;
         let kept = self.kept_columns(trail, ask).await?;
         let work = Work::Method(Method { columns, required, restriction, kept, ..Method::plain(&ask.name, resource) });
         let (connection, project, mut also) = (ask.connection.clone(), ask.project.clone(), ask.also.clone());

@@ -5,11 +5,12 @@ use crate::catalog::Snapshot;
 use crate::engine::{Engine, Parameters};
 use crate::flow::Flow;
 use crate::lookup::Looked;
+use crate::order::Sorted;
 use crate::scope::{self, Scope};
 use crate::script::Script;
 use crate::tree::{NodeId, Tree};
 use crate::wording::bounded;
-use sluice_model::{Analysis, Effect, How, Output, Refused, TableName, Unresolved, Use, UseKind, Write};
+use sluice_model::{Analysis, Effect, Refused, TableName, Unresolved, Write};
 
 /// Stack for one analysis: answers may be thousands of levels deep. It is reserved, not used, until it is needed.
 const ANALYSIS_STACK_BYTES: usize = 256 << 20;
@@ -36,8 +37,9 @@ pub struct Request {
 pub struct Destination {
     pub table: TableName,
     pub truncates: bool,
-    /// Columns that the rows are kept sorted or apart by there.
-    pub sorted: Vec<(String, UseKind)>,
+    pub sorted: Sorted,
+    /// A table that is there already gets the columns of the rows.
+    pub brings_columns: bool,
 }
 
 pub fn analyze(engine: &dyn Engine, request: &Request, snapshot: &Snapshot) -> Analysis {
@@ -111,21 +113,11 @@ fn analyze_here(analyzer: &mut Analyzer<'_>, request: &Request) -> Result<Analys
         last.effects.push(effect);
         last.effects.sort();
         last.effects.dedup();
-        let told = told_by_order(&last.outputs, &destination.sorted);
-        last.uses.extend(told);
+        last.uses.extend(destination.sorted.told(&last.outputs));
         last.uses.sort();
         last.uses.dedup();
     }
     Ok(Analysis { statements, refused: None })
-}
-
-/// The rows of a destination are read back in the order in which it keeps them, and that is told as in `CREATE TABLE ... CLUSTER BY`: where something that
-/// no column holds can stand among the values.
-fn told_by_order(outputs: &[Output], sorted: &[(String, UseKind)]) -> Vec<Use> {
-    let of = |name: &str| outputs.iter().find(|output| output.name.eq_ignore_ascii_case(name)).map(|output| &output.exposures);
-    let told = sorted.iter().filter_map(|(name, how)| Some((of(name)?, *how)));
-    let told = told.filter(|(exposures, _)| exposures.iter().any(|exposure| exposure.how >= How::Mixed));
-    told.flat_map(|(exposures, how)| exposures.iter().map(move |exposure| Use { column: exposure.column.clone(), how })).collect()
 }
 
 /// Whether a text is one statement to BigQuery and no script. Temporary functions before it are a part of it.

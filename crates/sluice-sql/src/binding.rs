@@ -223,6 +223,10 @@ impl Analyzer<'_> {
         }
         bound.billed.extend(whole);
         bound.external = is_file;
+        let sorted = table.sorted();
+        let place = |name: &str| table.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name));
+        bound.sorted = sorted.columns.iter().filter_map(|(name, kind)| Some((place(name)?, *kind))).collect();
+        bound.expires = sorted.expires;
         bound
     }
 

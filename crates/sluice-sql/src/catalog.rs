@@ -1,6 +1,7 @@
 //! What is known of the warehouse while one statement is analyzed: tables, routines and models by canonical name.
 
-use sluice_model::{RoutineName, TableName, Type};
+use crate::order::Sorted;
+use sluice_model::{Output, RoutineName, TableName, Type, Use, UseKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Debug, Default)]
@@ -22,6 +23,9 @@ pub struct Table {
     pub ingestion_time: bool,
     /// The column whose values its partitions are named by.
     pub partitioned_by: Option<String>,
+    /// Its partitions are deleted when they are old.
+    pub partitions_expire: bool,
+    pub clustered_by: Vec<String>,
     /// A column, or a part of one, has a collation.
     pub collates: bool,
     /// Nothing where its resource does not say.
@@ -29,6 +33,22 @@ pub struct Table {
 }
 
 impl Table {
+    /// The columns that its rows are kept sorted or apart by.
+    pub fn sorted(&self) -> Sorted {
+        let partitioned = self.partitioned_by.iter().map(|name| (name.clone(), UseKind::Group));
+        let clustered = self.clustered_by.iter().map(|name| (name.clone(), UseKind::Order));
+        Sorted { columns: partitioned.chain(clustered).collect(), expires: self.partitions_expire }
+    }
+
+    /// What rows tell that are written into it, beside what they show: by their order, by which are gone one day, and by failing where a column refuses
+    /// some values. Rows that bring columns of their own with them meet no such column.
+    pub fn told(&self, outputs: &[Output], brings_columns: bool) -> Vec<Use> {
+        let narrow = |output: &&Output| self.columns.iter().any(|column| column.narrow && column.name.eq_ignore_ascii_case(&output.name));
+        let failing = outputs.iter().filter(|output| !brings_columns && narrow(output)).flat_map(|output| &output.exposures);
+        let failing = failing.map(|exposure| Use { column: exposure.column.clone(), how: UseKind::Error });
+        self.sorted().told(outputs).into_iter().chain(failing).collect()
+    }
+
     /// The same names of the same types at the same places.
     fn has_columns_of(&self, other: &Table) -> bool {
         let is_same = |(one, other): (&Column, &Column)| one.name.eq_ignore_ascii_case(&other.name) && one.kind == other.kind;

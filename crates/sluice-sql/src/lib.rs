@@ -16,6 +16,7 @@ pub mod kind;
 mod lookup;
 mod naming;
 mod opening;
+mod order;
 mod places;
 mod quoted;
 mod required;
@@ -31,5 +32,6 @@ mod world;
 
 pub use analyze::{Destination, Request, STATEMENT_BYTES_MAX, analyze};
 pub use cache::{CACHE_TEXT_BYTES_MAX, Cache};
+pub use order::Sorted;
 pub use quoted::is_naming;
 pub use required::{Required, required};

@@ -243,6 +243,7 @@ pub(crate) fn join_tables(mine: &mut Bound, other: &Bound) {
     }
     mine.rows.extend(other.rows.iter().copied());
     mine.sorted.extend(other.sorted.iter().copied());
+    mine.expires |= other.expires;
     mine.unresolved.extend(other.unresolved.iter().cloned());
 }
 

@@ -69,6 +69,8 @@ pub(crate) struct Bound {
     pub tells_time: bool,
     /// Columns, by index, by which its rows are kept sorted or apart: the order in which they are read back tells of them.
     pub sorted: Vec<(usize, UseKind)>,
+    /// Its partitions are deleted when they are old.
+    pub expires: bool,
 }
 
 #[derive(Clone, PartialEq)]

@@ -21,6 +21,8 @@ pub fn table(resource: &Value) -> Result<Table, ResourceError> {
         etag: etag(resource),
         ingestion_time: partitioning.is_some_and(|partitioning| partitioning.get("field").is_none()),
         partitioned_by: partitioned_by(resource),
+        partitions_expire: partitioning.is_some_and(|partitioning| partitioning.get("expirationMs").is_some_and(|days| !days.is_null())),
+        clustered_by: clustered_by(resource),
         collates: resource.get("schema").is_some_and(collates),
         created_ms: resource.get("creationTime").and_then(Value::as_str).and_then(|text| text.parse().ok()),
     })
@@ -30,6 +32,11 @@ fn partitioned_by(resource: &Value) -> Option<String> {
     let kinds = ["timePartitioning", "rangePartitioning"].into_iter();
     let mut fields = kinds.filter_map(|kind| resource.get(kind)?.get("field")?.as_str());
     fields.next().map(str::to_owned)
+}
+
+fn clustered_by(resource: &Value) -> Vec<String> {
+    let fields = resource.get("clustering").and_then(|clustering| clustering.get("fields")).and_then(Value::as_array);
+    fields.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 fn view(resource: &Value, field: &str, materialized: bool) -> Result<TableKind, ResourceError> {

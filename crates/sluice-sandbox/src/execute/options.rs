@@ -4,6 +4,8 @@ use super::text::Script;
 use serde_json::{Map, Value, json};
 use sluice_sql::tree::NodeId;
 
+const MILLISECONDS_OF_A_DAY: f64 = 86_400_000.0;
+
 /// The fields of the table resource that a CREATE statement sets.
 pub fn of_table(script: &Script, node: NodeId) -> Map<String, Value> {
     let mut fields = Map::new();
@@ -17,7 +19,22 @@ pub fn of_table(script: &Script, node: NodeId) -> Map<String, Value> {
     }
     let partitioning = expressions("partition_by", "partitioning_expressions");
     fields.extend(partitioning.first().and_then(|by| partitioning_of(script, *by)).map(|by| ("timePartitioning".to_owned(), by)));
+    expire(script, node, &mut fields);
     fields
+}
+
+/// When partitions are to be deleted is part of how a table is partitioned.
+fn expire(script: &Script, node: NodeId, kept: &mut Map<String, Value>) {
+    let is_it =
+        |entry: &NodeId| script.identifier(*entry, "name").is_some_and(|name| name.eq_ignore_ascii_case("partition_expiration_days"));
+    let value = entries(script, node).into_iter().find(is_it).and_then(|entry| script.tree.child(entry, "value"));
+    let (Some(value), Some(partitioning)) = (value, kept.get_mut("timePartitioning").and_then(Value::as_object_mut)) else { return };
+    if script.tree.kind(value) == "ASTNullLiteral" {
+        partitioning.remove("expirationMs");
+    } else if let Ok(days) = script.slice(value).parse::<f64>() {
+        let milliseconds = (days * MILLISECONDS_OF_A_DAY).round();
+        partitioning.insert("expirationMs".to_owned(), json!(format!("{milliseconds:.0}")));
+    }
 }
 
 /// Lays the options of a statement over those that are kept; NULL takes one away. What is no literal is left as it was.
@@ -32,6 +49,7 @@ pub fn set(script: &Script, node: NodeId, kept: &mut Map<String, Value>) {
             None => {}
         }
     }
+    expire(script, node, kept);
 }
 
 /// The text of an option of a column or table.

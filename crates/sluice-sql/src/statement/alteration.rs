@@ -1,11 +1,12 @@
 //! ALTER TABLE: what a rename puts under another name, and what later statements of the script see.
 
 use super::Understood;
-use super::definition::{is_narrow, is_temporary_table};
+use super::definition::{expires, is_narrow, is_temporary_table};
 use crate::analyzer::{Analyzer, Refusal};
 use crate::kind;
 use crate::scope::{Scope, temporary_table};
 use crate::tree::{NodeId, Tree};
+use crate::walk::kept_by;
 use crate::world::{Bound, BoundColumn};
 use sluice_model::TableName;
 
@@ -40,6 +41,22 @@ pub(super) fn move_columns(
     };
     let moved = after.columns.iter().filter(|column| !column.pseudo && (whole || !old(column)));
     done.outputs.extend(moved.map(|column| (column.name.clone(), Some(column.kind.clone()), column.flow.clone())));
+    Ok(())
+}
+
+/// Partitions that expire are deleted by the values of their column.
+pub(super) fn expire(tree: &Tree, root: NodeId, done: &mut Understood, analyzer: &mut Analyzer<'_>, scope: &Scope) -> Result<(), Refusal> {
+    let is_of_table = matches!(tree.kind(root), "ResolvedAlterTableStmt" | "ResolvedAlterTableSetOptionsStmt");
+    let actions = tree.children(root, "alter_action_list");
+    if !is_of_table || !actions.iter().chain([&root]).any(|node| expires(tree, *node, "option_list")) {
+        return Ok(());
+    }
+    let path: Vec<String> = tree.texts(root, "name_path").into_iter().map(str::to_owned).collect();
+    let Some((_, _, table)) = analyzer.find_table(&path, scope)? else { return Ok(()) };
+    for (index, kind) in &table.sorted {
+        let told = table.columns.get(*index).map(|column| kept_by(*kind, true, &column.flow));
+        done.rows.extend(told.into_iter().flatten());
+    }
     Ok(())
 }
 

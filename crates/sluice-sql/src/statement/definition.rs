@@ -5,7 +5,7 @@ use crate::flow::Flow;
 use crate::scope::{bound_columns, temporary_table};
 use crate::text::nodes;
 use crate::tree::{NodeId, Tree};
-use crate::walk::{sorted_by, uses};
+use crate::walk::{kept_by, sorted_by, uses};
 use crate::world::Bound;
 use sluice_model::{Effect, TableName, Type, UseKind};
 
@@ -21,6 +21,7 @@ impl Reader<'_, '_> {
                 self.produced(root);
                 self.narrowed(root);
                 self.scanned_copy(root, "replica_source");
+                self.like_table(root);
                 self.created(root);
                 self.kept_sorted(root);
             }
@@ -101,6 +102,10 @@ impl Reader<'_, '_> {
             ..Bound::default()
         };
         self.done.rows.extend(sorted_by(&bound));
+        let expires = expires(self.tree, root, "option_list");
+        for (column, kind) in bound.sorted.iter().filter_map(|(index, kind)| Some((bound.columns.get(*index)?, *kind))) {
+            self.done.rows.extend(kept_by(kind, expires, &column.flow));
+        }
     }
 
     fn created(&mut self, root: NodeId) {
@@ -163,6 +168,20 @@ impl Reader<'_, '_> {
         let Some(scan) = self.tree.child(root, field) else { return };
         self.done.effects.insert(effect);
         self.whole_table(scan);
+        let table = self.tree.child(scan, "table").and_then(|table| self.tree.text(table, "full_name")).unwrap_or_default();
+        self.done.pattern = self.walker.sorted_columns(table);
+        if expires(self.tree, root, "option_list") {
+            self.expiring_copy();
+        }
+    }
+
+    /// Which partitions of a copy are gone one day tells their column's values.
+    fn expiring_copy(&mut self) {
+        for (sorted, kind, _) in &self.done.pattern {
+            let column = self.done.outputs.iter().find(|(name, ..)| name.eq_ignore_ascii_case(sorted));
+            let told = column.map(|(_, _, flow)| kept_by(*kind, true, flow));
+            self.done.rows.extend(told.into_iter().flatten());
+        }
     }
 
     fn scanned_copy(&mut self, root: NodeId, field: &str) {
@@ -198,11 +217,23 @@ impl Reader<'_, '_> {
         self.done.outputs.extend(columns);
     }
 
+    /// A new table has the rules of its pattern. A row meets them by the names of its columns, or by places that nobody looks for.
     fn like_table(&mut self, root: NodeId) {
-        if let Some(table) = self.tree.child(root, "like_table")
-            && let Some(name) = self.tree.text(table, "full_name").and_then(TableName::parse)
-        {
+        let Some(full_name) = self.tree.child(root, "like_table").and_then(|table| self.tree.text(table, "full_name")) else { return };
+        if let Some(name) = TableName::parse(full_name) {
             self.walker.found.reads.columns.entry(name).or_default();
+        }
+        self.done.pattern = self.walker.sorted_columns(full_name);
+        let narrow = self.walker.narrow_columns(full_name);
+        let outputs: Vec<(String, &Flow)> = self.done.outputs.iter().map(|(name, _, flow)| (name.to_lowercase(), flow)).collect();
+        let meets = |ruled: &str, name: &str| ruled == name || !outputs.iter().any(|(other, _)| other == ruled);
+        for (name, flow) in &outputs {
+            if narrow.as_ref().is_none_or(|narrow| narrow.iter().any(|ruled| meets(ruled, name))) {
+                self.walker.can_fail(&flow.derived());
+            }
+            for (_, kind, expires) in self.done.pattern.iter().filter(|(ruled, ..)| meets(ruled, name)) {
+                self.done.rows.extend(kept_by(*kind, *expires, flow));
+            }
         }
     }
 
@@ -346,11 +377,14 @@ impl Reader<'_, '_> {
                 self.walker.unresolved(format!("a value of a column goes into the option `{name}`"));
             }
             // What exists already and expires from now on is deleted by another name.
-            let existing = self.done.effects.contains(&Effect::Alter) && self.done.kind != "ALTER_SCHEMA";
+            let is_altered = self.done.effects.contains(&Effect::Alter);
+            let existing = is_altered && self.done.kind != "ALTER_SCHEMA";
             match name.as_str() {
-                "expiration_timestamp" if existing => drop(self.done.effects.insert(Effect::Drop)),
-                "partition_expiration_days" if existing => drop(self.done.effects.insert(Effect::Delete)),
-                "data_policies" => drop(self.done.effects.insert(Effect::Grant)),
+                "default_table_expiration_days" if is_altered => self.done.effects.extend([Effect::Drop]),
+                "default_partition_expiration_days" | "max_time_travel_hours" if is_altered => self.done.effects.extend([Effect::Delete]),
+                "expiration_timestamp" if existing => self.done.effects.extend([Effect::Drop]),
+                "partition_expiration_days" if existing => self.done.effects.extend([Effect::Delete]),
+                "data_policies" => self.done.effects.extend([Effect::Grant]),
                 _ => {}
             }
             if matches!(name.as_str(), "uri" | "uris" | "remote_url" | "endpoint" | "library" | "model_path") {
@@ -386,6 +420,12 @@ impl Understood {
 /// Whether a column as it is defined refuses some values of its type.
 pub(super) fn is_narrow(tree: &Tree, definition: NodeId) -> bool {
     tree.child(definition, "annotations").is_some_and(|annotations| crate::walk::is_narrowing(tree, annotations))
+}
+
+/// Whether options say that partitions are deleted when they are old.
+pub(super) fn expires(tree: &Tree, node: NodeId, field: &str) -> bool {
+    let is_named = |option: &NodeId| tree.text(*option, "name").is_some_and(|name| name.eq_ignore_ascii_case("partition_expiration_days"));
+    tree.children(node, field).iter().any(is_named)
 }
 
 /// The columns, by index, that a definition clusters or partitions its rows by.

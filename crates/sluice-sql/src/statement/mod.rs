@@ -29,6 +29,8 @@ pub(crate) struct Understood {
     pub writes: Vec<Written>,
     /// URIs that it reads from or writes to.
     pub locations: BTreeSet<String>,
+    /// What the table keeps its rows sorted or apart by that is the pattern for a new one, and whether old ones go.
+    pub pattern: Vec<(String, UseKind, bool)>,
 }
 
 pub(crate) struct Written {
@@ -45,6 +47,8 @@ pub(crate) struct Reader<'a, 'b> {
     pub done: Understood,
     /// Columns of the table that rows are written to, in lower case, that refuse some values of their type. Nothing: each may.
     pub narrow: Option<BTreeSet<String>>,
+    /// Columns of that table, in lower case, that it keeps its rows sorted or apart by, and whether old ones go.
+    pub sorted: Vec<(String, UseKind, bool)>,
 }
 
 /// Canonical names of what a statement defines.
@@ -63,7 +67,7 @@ impl Analyzer<'_> {
             let canonical = |path: &[String]| this.canonical(path, seen);
             let names = Names { scope: seen, canonical: &canonical };
             let walker = Walker::new(tree, &binding.world, &mut sources, this.engine);
-            let mut reader = Reader { analyzer_names: &names, walker, tree, done: Understood::default(), narrow: None };
+            let mut reader = Reader { analyzer_names: &names, walker, tree, done: Understood::default(), narrow: None, sorted: Vec::new() };
             reader.statement(root);
             reader.walker.look_everywhere();
             let Reader { walker, mut done, .. } = reader;
@@ -76,6 +80,7 @@ impl Analyzer<'_> {
         };
         self.sources = sources;
         alteration::move_columns(tree, root, &mut done, self, scope)?;
+        alteration::expire(tree, root, &mut done, self, scope)?;
         self.engine.still_time()?;
         done.found.include_opened(&binding.world);
         if !done.found.reads.columns.is_empty() || !done.found.reads.compound.is_empty() {

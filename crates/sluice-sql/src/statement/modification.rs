@@ -4,7 +4,7 @@ use super::Reader;
 use crate::flow::Flow;
 use crate::kind;
 use crate::tree::NodeId;
-use crate::walk::uses;
+use crate::walk::{kept_by, uses};
 use sluice_model::{Effect, TableName, UseKind};
 use std::collections::BTreeSet;
 
@@ -142,6 +142,7 @@ impl Reader<'_, '_> {
         let table = self.tree.path(root, &["table_scan", "table"])?;
         let full_name = self.tree.text(table, "full_name")?;
         self.narrow = self.walker.narrow_columns(full_name);
+        self.sorted = self.walker.sorted_columns(full_name);
         if let Some(name) = full_name.strip_prefix("temporary ") {
             return Some(crate::scope::temporary_table(name));
         }
@@ -173,6 +174,9 @@ impl Reader<'_, '_> {
         let column = name.split('.').next().unwrap_or_default().to_lowercase();
         if self.narrow.as_ref().is_none_or(|narrow| narrow.contains(&column)) {
             self.walker.can_fail(&flow.derived());
+        }
+        for (_, kind, expires) in self.sorted.iter().filter(|(sorted, ..)| *sorted == column) {
+            self.done.rows.extend(kept_by(*kind, *expires, &flow));
         }
         match self.done.outputs.iter_mut().find(|(known, _, _)| *known == name) {
             Some((_, _, known)) => known.join(&flow),

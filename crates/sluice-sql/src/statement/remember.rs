@@ -1,6 +1,6 @@
 //! What later statements of the same script can see of a statement that makes or changes something.
 
-use super::definition::{is_narrow, is_temporary_table, sorted};
+use super::definition::{expires, is_narrow, is_temporary_table, sorted};
 use super::{Understood, alteration};
 use crate::analyzer::Analyzer;
 use crate::builtin;
@@ -130,6 +130,10 @@ fn remember_table(tree: &Tree, root: NodeId, done: &Understood, scope: &mut Scop
         column.narrow = like || definitions.get(position).is_some_and(|definition| is_narrow(tree, *definition));
     }
     bound.sorted = sorted(tree, root);
+    bound.expires = expires(tree, root, "option_list") || done.pattern.iter().any(|(.., expires)| *expires);
+    let place = |name: &str| bound.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name));
+    let pattern: Vec<_> = done.pattern.iter().filter_map(|(name, kind, _)| Some((place(name)?, *kind))).collect();
+    bound.sorted.extend(pattern);
     keep_table(&write.table, bound, scope);
 }
 

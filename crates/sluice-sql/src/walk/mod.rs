@@ -9,7 +9,7 @@ mod size;
 mod window;
 
 pub(crate) use expression::{cast_is_total, is_narrowing};
-pub(crate) use scan::sorted_by;
+pub(crate) use scan::{kept_by, sorted_by};
 use size::Measure;
 
 use crate::engine::Engine;
@@ -332,6 +332,13 @@ impl<'a> Walker<'a> {
     pub fn narrow_columns(&self, table: &str) -> Option<BTreeSet<String>> {
         let columns = self.world.tables.get(table)?.columns.iter();
         Some(columns.filter(|column| column.narrow).map(|column| column.name.to_lowercase()).collect())
+    }
+
+    /// The columns of a table, in lower case, that it keeps its rows sorted or apart by.
+    pub fn sorted_columns(&self, table: &str) -> Vec<(String, UseKind, bool)> {
+        let Some(bound) = self.world.tables.get(table) else { return Vec::new() };
+        let column = |(index, kind): &(usize, UseKind)| Some((bound.columns.get(*index)?.name.to_lowercase(), *kind, bound.expires));
+        bound.sorted.iter().filter_map(column).collect()
     }
 
     /// The id inside a `ResolvedColumn` field.

@@ -381,6 +381,18 @@ impl Walker<'_> {
 pub(crate) fn sorted_by(bound: &Bound) -> UseSet {
     let own = bound.names.is_empty();
     let column = |(index, kind): &(usize, UseKind)| Some((bound.columns.get(*index)?.flow.all(), *kind));
-    let told = bound.sorted.iter().filter_map(column).filter(|(taint, _)| own || taint.iter().any(|(_, way)| *way >= Way::Mixed));
+    let told = bound.sorted.iter().filter_map(column).filter(|(taint, _)| own || is_told(taint));
     told.flat_map(|(taint, kind)| uses(&taint, kind).collect::<Vec<_>>()).collect()
+}
+
+/// Whether the order of such values tells of them beside the values themselves.
+fn is_told(taint: &Taint) -> bool {
+    taint.iter().any(|(_, way)| *way >= Way::Mixed)
+}
+
+/// What a row tells that is written into such a column. Rows of old partitions go, and so every value is told by which are gone.
+pub(crate) fn kept_by(kind: UseKind, expires: bool, flow: &Flow) -> UseSet {
+    let taint = flow.all();
+    let is_told = is_told(&taint) || expires && kind == UseKind::Group;
+    if is_told { uses(&taint, kind).collect() } else { UseSet::new() }
 }

@@ -89,6 +89,8 @@ fn described(table: &ClinicTable) -> Table {
         ingestion_time: false,
         collates: false,
         partitioned_by: None,
+        partitions_expire: false,
+        clustered_by: Vec::new(),
         created_ms: None,
     }
 }

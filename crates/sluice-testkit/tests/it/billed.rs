@@ -16,6 +16,8 @@ fn table(name: &str, kind: TableKind, columns: &[(&str, &str)], partitioned_by: 
         ingestion_time: false,
         collates: false,
         partitioned_by: partitioned_by.map(str::to_owned),
+        partitions_expire: false,
+        clustered_by: Vec::new(),
         created_ms: None,
     }
 }

@@ -275,6 +275,8 @@ impl Call {
             ingestion_time: false,
             collates: false,
             partitioned_by: None,
+            partitions_expire: false,
+            clustered_by: Vec::new(),
             created_ms: None,
         };
         let snapshot = Snapshot { tables: BTreeMap::from([(name, table)]), ..Snapshot::default() };
@@ -305,6 +307,8 @@ fn columns_with_a_collation_are_compared_by_it() {
         ingestion_time: false,
         collates,
         partitioned_by: None,
+        partitions_expire: false,
+        clustered_by: Vec::new(),
         created_ms: None,
     };
     let view = |query: &str| TableKind::View { query: query.to_owned(), legacy: false, materialized: false };

@@ -19,6 +19,8 @@ fn warehouse() -> Snapshot {
         ingestion_time: false,
         collates: false,
         partitioned_by: None,
+        partitions_expire: false,
+        clustered_by: Vec::new(),
         created_ms: None,
     };
     let view = |query: &str| TableKind::View { query: query.to_owned(), legacy: false, materialized: false };

@@ -23,6 +23,8 @@ fn warehouse() -> Snapshot {
         ingestion_time: false,
         collates: false,
         partitioned_by: None,
+        partitions_expire: false,
+        clustered_by: Vec::new(),
         created_ms: None,
     };
     let view = TableKind::View { query: "SELECT * FROM p.d.people".to_owned(), legacy: false, materialized: false };

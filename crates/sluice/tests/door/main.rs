@@ -139,6 +139,8 @@ mod streamed;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
+mod taking;
+#[cfg(test)]
 mod talk;
 #[cfg(test)]
 mod tokens;

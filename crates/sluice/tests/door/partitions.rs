@@ -21,10 +21,10 @@ const DAY: &str = "19800301";
 /// Partitions that are there, that are not, and those that have no day.
 const PARTITIONS: [&str; 4] = [DAY, "19990101", "__NULL__", "__UNPARTITIONED__"];
 const READER: &str = "report-job";
-const LOADER: &str = "etl-nightly";
+pub const LOADER: &str = "etl-nightly";
 const WITHIN: Duration = Duration::from_secs(20);
 
-fn start(name: &str) -> (World, TempDir) {
+pub fn start(name: &str) -> (World, TempDir) {
     let policy = starter_with(&[&[WITHOUT_APPROVAL], &LABELS[..]].concat());
     std::fs::write(policy.path().join("home.cedar"), NOT_BY_HOME).unwrap();
     let world = World::start_with(name, &["--policy", policy.path().to_str().unwrap()]);
@@ -40,12 +40,12 @@ fn statement(text: &str) -> Value {
     json!({ "query": text, "useLegacySql": false, "timeoutMs": 20_000 })
 }
 
-fn direct(world: &World, text: &str) {
+pub fn direct(world: &World, text: &str) {
     let answer = world.direct("POST", &format!("{API}/queries"), Some(&statement(text)));
     assert_eq!(answer.status, 200, "{text}: {}", answer.text());
 }
 
-fn path(table: &str) -> String {
+pub fn path(table: &str) -> String {
     format!("{API}/datasets/staging/tables/{table}")
 }
 
@@ -54,12 +54,12 @@ fn ids(answer: &Answer) -> Vec<String> {
     rows.iter().map(|row| row["f"][0]["v"].as_str().unwrap().to_owned()).collect()
 }
 
-fn reference(table: &str) -> Value {
+pub fn reference(table: &str) -> Value {
     json!({ "projectId": PROJECT, "datasetId": "staging", "tableId": table })
 }
 
 /// What the gateway says, and how the job ended if one began.
-fn job(world: &World, configuration: &Value) -> (Answer, Value) {
+pub fn job(world: &World, configuration: &Value) -> (Answer, Value) {
     let answer = world.call(LOADER, "POST", &format!("{API}/jobs"), Some(&json!({ "configuration": configuration })));
     let ended = ended(world, &answer);
     (answer, ended)
@@ -96,7 +96,7 @@ fn is_refused(answer: &Answer, column: &str, what: &str) {
     assert!(answer.text().contains(column) && answer.text().contains("filter"), "{what}: {}", answer.text());
 }
 
-fn went_well((answer, ended): &(Answer, Value), what: &str) {
+pub fn went_well((answer, ended): &(Answer, Value), what: &str) {
     assert_eq!(answer.status, 200, "{what}: {}", answer.text());
     assert_eq!(ended["status"], json!({ "state": "DONE" }), "{what}: {ended}");
 }

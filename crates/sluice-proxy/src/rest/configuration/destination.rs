@@ -7,6 +7,7 @@ use super::shape::{list_of, message_of, text_of};
 use serde_json::{Map, Value};
 use sluice_model::{TableName, UseKind};
 use sluice_policy::Resource;
+use sluice_sql::Sorted;
 
 pub(super) const ADDS: &str = "WRITE_APPEND";
 pub(super) const IF_EMPTY: &str = "WRITE_EMPTY";
@@ -62,7 +63,7 @@ pub(super) fn read(
         job.also.ask("alter", resource());
     }
     // Partitions that expire are deleted, and nobody asks again.
-    if message_of(work, "timePartitioning").is_some_and(|partitioning| partitioning.contains_key("expirationMs")) {
+    if expires(work) {
         job.also.ask("delete", resource());
     }
     if let Some(time) = text_of(work, "destinationExpirationTime") {
@@ -86,12 +87,22 @@ fn destination(
     Ok(Destination { named, replaces, appends: disposition == ADDS, widens })
 }
 
+/// Whether a table that is there gets the columns of the rows, rules and all. `WRITE_TRUNCATE_DATA` leaves them as they are.
+pub(super) fn brings_columns(work: &Map<String, Value>) -> bool {
+    text_of(work, "writeDisposition") == Some("WRITE_TRUNCATE")
+}
+
 /// The columns that the rows are to be kept sorted or apart by.
-pub(super) fn sorted(work: &Map<String, Value>) -> Vec<(String, UseKind)> {
+pub(super) fn sorted(work: &Map<String, Value>) -> Sorted {
     let clustered = message_of(work, "clustering").map_or(&[][..], |clustering| list_of(clustering, "fields"));
     let clustered = clustered.iter().filter_map(Value::as_str).map(|name| (name.to_owned(), UseKind::Order));
     let partitioned = ["rangePartitioning", "timePartitioning"].into_iter().filter_map(|kind| text_of(message_of(work, kind)?, "field"));
-    clustered.chain(partitioned.map(|name| (name.to_owned(), UseKind::Group))).collect()
+    let columns = clustered.chain(partitioned.map(|name| (name.to_owned(), UseKind::Group))).collect();
+    Sorted { columns, expires: expires(work) }
+}
+
+fn expires(work: &Map<String, Value>) -> bool {
+    message_of(work, "timePartitioning").is_some_and(|partitioning| partitioning.contains_key("expirationMs"))
 }
 
 /// What makes no sense without a table, and would be asked of none.

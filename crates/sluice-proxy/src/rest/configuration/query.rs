@@ -30,7 +30,9 @@ pub(super) fn ask(mut job: Job<'_>, work: &Map<String, Value>, at: &Path<'_>) ->
     let partitions = destination.as_ref().map(Destination::partitions).unwrap_or_default();
     let adds = destination.as_ref().is_some_and(Destination::adds);
     let sorted = destination::sorted(&work);
-    let destination = destination.map(|to| sluice_sql::Destination { table: to.named.table, truncates: to.replaces, sorted });
+    let brings_columns = destination::brings_columns(&work);
+    let destination =
+        destination.map(|to| sluice_sql::Destination { table: to.named.table, truncates: to.replaces, sorted, brings_columns });
     let sends = job.sends("query", ordered(&message::QUERY, work));
     let query = Request {
         text,

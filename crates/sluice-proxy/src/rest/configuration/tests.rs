@@ -179,8 +179,9 @@ fn of_query(ask: &QueryAsk) -> Vec<String> {
     lines.extend(ask.parameters.iter().map(|parameter| format!("parameter {} {} {}", parameter.name, parameter.kind, parameter.value)));
     let into = ask.query.destination.iter();
     lines.extend(into.map(|to| format!("{} {}", if to.truncates { "replaces" } else { "writes" }, to.table)));
-    let sorted = ask.query.destination.iter().flat_map(|to| &to.sorted);
-    lines.extend(sorted.map(|(name, how)| format!("{how:?} by {name}").to_lowercase()));
+    let sorted = ask.query.destination.iter().map(|to| &to.sorted);
+    lines.extend(sorted.clone().flat_map(|sorted| &sorted.columns).map(|(name, how)| format!("{how:?} by {name}").to_lowercase()));
+    lines.extend(sorted.filter(|sorted| sorted.expires).map(|_| "old partitions go".to_owned()));
     lines.extend(ask.adds.then(|| "adds rows alone".to_owned()));
     lines.extend(ask.dry_run.then(|| "dry run".to_owned()));
     lines.extend(ask.location.iter().map(|location| format!("location {location}")));

@@ -59,6 +59,7 @@ pub fn ask(call: &Call<'_>) -> Result<MethodAsk, FormFault> {
         other => return Err(FormFault::unsupported(&Path::ROOT, format!("a `{other}` is not taken here"))),
     };
     let verb = verb(matched.method.verb);
+    let partitions = partitions(matched, decoded.body.as_ref());
     let body = decoded.body.map(|body| Value::Object(body).to_string());
     let sends = Sends { verb, path: matched.path(), query: sent(call), body, if_match: call.if_match.map(str::to_owned) };
     Ok(MethodAsk {
@@ -67,7 +68,7 @@ pub fn ask(call: &Call<'_>) -> Result<MethodAsk, FormFault> {
         name: matched.method.action.to_owned(),
         resource: decoded.resource.unwrap_or_else(|| resource(matched)),
         reads: reads(call)?,
-        partitions: partitions(matched),
+        partitions,
         also: decoded.also,
         sends,
         changes: decoded.changes,
@@ -159,10 +160,12 @@ fn table_name(matched: &Matched) -> TableName {
     TableName::new(matched.project(), matched.name("datasetId"), table)
 }
 
-/// What is written into a partition is the caller's own; whatever else names one learns of what is there.
-fn partitions(matched: &Matched) -> Vec<TableName> {
+/// What is written into a partition is the caller's own; whatever else names one learns of what is there. Partitions that expire are deleted by their values.
+fn partitions(matched: &Matched, body: Option<&Map<String, Value>>) -> Vec<TableName> {
     let is_named = names::decorated(matched.name("tableId")).is_some_and(|(_, partition)| partition.is_some());
-    if is_named && matched.method.name != "tabledata.insertAll" { vec![table_name(matched)] } else { Vec::new() }
+    let by_name = is_named && matched.method.name != "tabledata.insertAll";
+    let expires = body.is_some_and(table::expires) && matches!(matched.method.name, "tables.patch" | "tables.update");
+    if by_name || expires { vec![table_name(matched)] } else { Vec::new() }
 }
 
 /// A dataset with everything in it.

@@ -116,7 +116,7 @@ pub fn table(call: &Call<'_>) -> Result<Decoded, FormFault> {
     if says(&body, "expirationTime") {
         ask("drop", &place);
     }
-    if body.get("timePartitioning").is_some_and(|partitioning| partitioning.get("expirationMs").is_some_and(|value| !value.is_null())) {
+    if expires(&body) {
         ask("delete", &place);
     }
     let replaces_schema =
@@ -134,6 +134,11 @@ pub fn table(call: &Call<'_>) -> Result<Decoded, FormFault> {
     let untags = replaces_schema.then(|| name.clone());
     let expressions = default::expressions(body.get("schema"), &Path::ROOT.name("schema"));
     Ok(Decoded { body: Some(body), also, resource: None, changes: vec![name], untags, expressions })
+}
+
+/// Old partitions are to be deleted from now on.
+pub(super) fn expires(body: &Map<String, Value>) -> bool {
+    body.get("timePartitioning").is_some_and(|partitioning| partitioning.get("expirationMs").is_some_and(|value| !value.is_null()))
 }
 
 /// Policy tags, in whatever depth. An empty list of them names none: it takes away what is there, as a schema without any does.
