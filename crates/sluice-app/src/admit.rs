@@ -93,7 +93,7 @@ impl Gateway {
         let fault = |fault| failed(fault, admission.may_tell);
         if ask.reads == Reads::Nothing {
             let asking = self.parts.upstream.send(&admission.permit);
-            let changes = ask.changes.iter().map(|name| Changing { name: name.clone(), often: false, adds: ask.adds }).collect();
+            let changes = ask.changes.iter().map(|name| Changing { name: name.bare(), often: false, adds: ask.adds }).collect();
             let beginning = Beginning {
                 by: passage.subject,
                 changes,

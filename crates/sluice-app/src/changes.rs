@@ -1,8 +1,11 @@
 //! What stands under a name becomes something else while requests go on: a table has other columns, a view or a function another text. BigQuery reads
 //! things as they are when it comes to them, and what was understood of a request is how they were before.
 
+mod disturbed;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use disturbed::Disturbed;
 
 use crate::job::{JobWork, KnownJob};
 use crate::shapes::{Rest, Role, Shape};
@@ -85,14 +88,6 @@ struct Change {
     left: Option<Shape>,
     /// Nobody knows of a change: no gateway was there to see one.
     unwatched: bool,
-}
-
-/// What others did to a name since something was understood by it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Disturbed {
-    pub name: TableName,
-    /// All that was left there by those that are over. Nothing where that is not known.
-    pub left: Option<Vec<Shape>>,
 }
 
 impl Changes {
@@ -254,21 +249,6 @@ impl Changes {
         names.into_iter().any(|name| noted.since(&name, known.created_ms, known.subject).next().is_some())
     }
 
-    /// Of what it rests on so, all that others changed since.
-    pub fn disturbed(&self, rest: &Rest, roles: &[Role], but: Subject) -> Vec<Disturbed> {
-        let noted = self.noted();
-        let mut disturbed = Vec::new();
-        for name in rest.names(roles) {
-            let changes: Vec<&Change> = noted.since(name, rest.since_ms, but).filter(|change| touches(change, rest, name)).collect();
-            if !changes.is_empty() {
-                let over = changes.iter().filter(|change| change.ended_ms.is_some() || change.often);
-                let left = if are_told_apart(&changes) { over.map(|change| change.left).collect() } else { None };
-                disturbed.push(Disturbed { name: name.clone(), left });
-            }
-        }
-        disturbed
-    }
-
     /// Of these names one that a job of somebody else's takes out of the warehouse.
     pub fn leaves<'a>(&self, but: Subject, mut names: impl Iterator<Item = &'a TableName>) -> Option<TableName> {
         let noted = self.noted();
@@ -419,17 +399,6 @@ impl Noted {
 /// whoever adds to a table is looked at as anybody else is.
 fn touches(change: &Change, rest: &Rest, name: &TableName) -> bool {
     !(change.adds && change.name.table.is_empty() && rest.was_there(name))
-}
-
-/// Where two went on at once, neither left what it made; and what went with a dataset and came back nobody looked at.
-fn are_told_apart(changes: &[&Change]) -> bool {
-    let began_within =
-        |one: &Change, other: &Change| other.ended_ms.is_none_or(|ended| one.begun_ms < ended) && one.begun_ms >= other.begun_ms;
-    // Whoever looked at the same thing twice has not changed it twice.
-    let is_other = |one: &Change, other: &Change| other.by != one.by && !(one.unwatched && other.unwatched);
-    // What is there two can add to: whatever they find is what each of them leaves.
-    let is_beside = |one: &Change| changes.iter().any(|other| is_other(one, other) && !one.adds && !other.adds && began_within(one, other));
-    !changes.iter().any(|change| change.name.table.is_empty() || is_beside(change))
 }
 
 /// Two of those that are over become one, of which nobody knows what it left.

@@ -191,7 +191,7 @@ impl Gateway {
         let mut arrived = true;
         if !dry_run {
             known.course = course(passage, &admission);
-            let more = passage.changes.drain(..).map(|name| Changing { name, often: false, adds: passage.adds });
+            let more = passage.changes.drain(..).map(|name| Changing { name: name.bare(), often: false, adds: passage.adds });
             let changes = changed(&known, passage.adds).into_iter().chain(more).collect();
             let rest = std::mem::take(&mut passage.rest);
             let (routines, leaving) = held(&known.work, is_extract(admission.permit.value()), &rest);

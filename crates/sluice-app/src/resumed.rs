@@ -111,7 +111,7 @@ impl Gateway {
     async fn go_on_with(&self, known: Arc<KnownJob>) -> Result<Arc<Resumed>, Why> {
         let unwatched = self.subject().map_err(|refused| refused.why)?;
         let (now_ms, rest) = (self.parts.machine.now_ms(), rest_of(&known));
-        let more = known.course.changes.iter().map(|name| Changing { name: name.clone(), often: false, adds: false });
+        let more = known.course.changes.iter().map(|name| Changing { name: name.bare(), often: false, adds: false });
         let (routines, leaving) = held(&known.work, false, &rest);
         let changes = changed(&known, false).into_iter().chain(more).collect();
         self.changes.go_on(Beginning { by: known.subject, changes, routines, leaving, since_ms: now_ms });

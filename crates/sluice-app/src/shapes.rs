@@ -153,15 +153,20 @@ impl Gateway {
         }
         let stayed = |disturbed: &Disturbed| {
             let before = rest.shape(&disturbed.name);
-            // Tables behind a star stand beside it, each by its own name.
+            // Tables behind a star stand beside it, each by its own name, and new ones are looked at.
             is_star(&disturbed.name)
                 || before.is_some() && disturbed.left.as_ref().is_some_and(|left| left.iter().all(|left| Some(*left) == before))
         };
         let (may_be_same, mut other): (Vec<Disturbed>, Vec<Disturbed>) = disturbed.into_iter().partition(stayed);
         let names: BTreeSet<TableName> = may_be_same.iter().map(|disturbed| disturbed.name.clone()).collect();
-        let found = self.look_anew(&rest.connection, &rest.required(&names)).await;
-        let is_same = |name: &TableName| found.as_ref().is_some_and(|found| self.is_same_shape(found, name, rest));
-        other.extend(may_be_same.into_iter().filter(|disturbed| !is_same(&disturbed.name)));
+        let mut required = rest.required(&names);
+        required.tables.extend(may_be_same.iter().flat_map(|disturbed| &disturbed.new).map(|new| new.name.clone()));
+        let found = self.look_anew(&rest.connection, &required).await;
+        let is_same = |disturbed: &Disturbed| {
+            let found = found.as_ref().filter(|found| self.is_same_shape(found, &disturbed.name, rest));
+            found.is_some_and(|found| disturbed.new.is_empty() || disturbed.is_as_left(found))
+        };
+        other.extend(may_be_same.into_iter().filter(|disturbed| !is_same(disturbed)));
         other.into_iter().map(|disturbed| disturbed.name).collect()
     }
 
@@ -325,14 +330,6 @@ pub(crate) fn labels_of<'a>(labels: &'a Labels, table: &Table, known: &'a Known)
 
 pub(crate) fn is_star(name: &TableName) -> bool {
     name.table.ends_with('*')
-}
-
-impl Disturbed {
-    /// Whether nothing stood there since but what stands there now. Of a star nobody can say so.
-    pub fn is_as_left(&self, found: &Snapshot) -> bool {
-        let now = shape(found, &self.name);
-        now.is_some() && self.left.as_ref().is_some_and(|left| left.iter().all(|left| Some(*left) == now))
-    }
 }
 
 /// Nothing where nothing is. Data that comes and goes changes none. A star has the columns of the newest table behind it.

@@ -53,7 +53,7 @@ impl Gateway {
     }
 
     pub(crate) fn carries(&self, table: &TableName) -> bool {
-        self.parts.in_force.carries(&canonical_table(table))
+        self.parts.in_force.carries(&table.bare())
     }
 
     pub(crate) fn count_bytes(&self, sizes: Sizes, bytes: u64) -> u64 {
@@ -136,7 +136,7 @@ impl Gateway {
 
     /// The same by what BigQuery says of a table just now. What a materialized view holds comes from columns of other tables.
     async fn shows_whole_of(&self, passage: &Passage, request: &Request, table: &TableName, known: &Known, answer: &Value) -> bool {
-        let (table, mut known) = (canonical_table(table), known.clone());
+        let (table, mut known) = (table.bare(), known.clone());
         if answer.get("type").and_then(Value::as_str) == Some(MATERIALIZED) {
             return false;
         }
@@ -176,7 +176,7 @@ impl Gateway {
     pub(crate) async fn tell_of_moved(&self, passage: &Passage, mut state: JobState) -> JobState {
         let source = state.resource.0.pointer("/configuration/extract/sourceTable").and_then(reference);
         let Some(table) = source.or_else(|| state.destination.clone()) else { return state };
-        let (table, known) = (canonical_table(&table), self.parts.in_force.known());
+        let (table, known) = (table.bare(), self.parts.in_force.known());
         if !self.shows_whole(passage, &state.name.project, &table, &known).await
             && let Some(statistics) = state.resource.0.get_mut("statistics")
         {
@@ -214,10 +214,7 @@ fn reference(named: &Value) -> Option<TableName> {
     Some(TableName::new(part("projectId")?, part("datasetId")?, part("tableId")?))
 }
 
-/// Without its partition or moment.
-fn canonical_table(table: &TableName) -> TableName {
-    TableName { table: table.table.split(['$', '@']).next().unwrap_or_default().to_owned(), ..table.clone() }
-}
+
 
 /// All counts of bytes in statistics, wherever they stand.
 pub(crate) fn coarsen(value: &mut Value, coarse: &dyn Fn(u64) -> u64) {

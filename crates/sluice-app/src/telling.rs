@@ -36,7 +36,7 @@ impl Gateway {
         // Copies and extracts never look at a value.
         let is_load = state.resource.0.pointer("/configuration/load").is_some();
         let Some(table) = state.destination.as_ref().filter(|_| is_load) else { return state };
-        let table = TableName { table: table.table.split('$').next().unwrap_or_default().to_owned(), ..table.clone() };
+        let table = table.bare();
         let sent = sent_columns(&state.resource.0);
         let found = self.columns(&passage.visit.trail, &passage.connection, std::slice::from_ref(&table), None).await;
         let (mut outputs, known) = match found {

@@ -28,6 +28,12 @@ impl TableName {
     }
 
     /// Reads `project.dataset.table`. A project may be domain-scoped (`example.com:project`), so it may hold dots before a colon.
+    /// Of a partition or a moment of a table: the table.
+    pub fn bare(&self) -> TableName {
+        let table = self.table.split(['$', '@']).next().unwrap_or_default();
+        TableName::new(&self.project, &self.dataset, table)
+    }
+
     pub fn parse(text: &str) -> Option<TableName> {
         let domain = text.find(':').unwrap_or(0);
         let dot = domain + text.get(domain..)?.find('.')?;

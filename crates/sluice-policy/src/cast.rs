@@ -114,13 +114,13 @@ impl<'a> Cast<'a> {
     }
 
     fn table(&self, table: &TableName) -> Member<'a> {
-        let bare = without_decorator(table);
+        let bare = table.bare();
         Member::new("Table", bare.to_string(), Some(self.dataset(&bare.project, &bare.dataset)))
     }
 
     fn column(&self, column: &ColumnPath, question: &Question) -> Member<'a> {
         let table = self.table(&column.table);
-        let bare = ColumnPath { table: without_decorator(&column.table), path: column.path.clone() };
+        let bare = ColumnPath { table: column.table.bare(), path: column.path.clone() };
         let mut member = Member::new("Column", bare.to_string(), Some(table));
         member.above.extend(self.labels(question).into_iter().map(|label| ("Label", Cow::Borrowed(label))));
         member
@@ -178,11 +178,4 @@ impl<'a> Member<'a> {
 
 fn uid(set: &PolicySet, kind: &'static str, id: &str) -> Result<EntityUid, Fault> {
     set.vocabulary.uid(kind, id).ok_or_else(|| format!("`{kind}` is no type of the schema"))
-}
-
-/// A partition or a moment of a table is the table. Letters stay as they are: the analysis made them canonical.
-fn without_decorator(table: &TableName) -> TableName {
-    let bare = table.table.split(['$', '@']).next().unwrap_or_default();
-    debug_assert_eq!(canonical_table(table).table, bare.to_lowercase());
-    TableName::new(&table.project, &table.dataset, bare)
 }

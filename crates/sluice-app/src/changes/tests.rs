@@ -125,6 +125,29 @@ fn what_is_made_more_than_once_is_told_apart() {
     };
     check(&["p.d.t"], &[("p.d.t", false)]);
     check(&["p.d.u", "p.d.t", "p.d.t"], &[("p.d.t", true), ("p.d.u", false)]);
+    // What is made and gone was there in between; in a loop also where it goes first.
+    let check_each = |kinds: &[&str], effects: &[Effect], expect: bool| {
+        let mut known = job(1, 0, &[], &["p.d.t"]);
+        if let JobWork::Query(work) = &mut known.work {
+            let statements = &mut Arc::make_mut(&mut work.analysis).statements;
+            let one = statements.remove(0);
+            let of_kind = |kind: &&str| StatementAnalysis { kind: (*kind).to_owned(), writes: Vec::new(), span: Some((0, 40)), ..one.clone() };
+            statements.extend(kinds.iter().map(of_kind));
+            statements.extend((1..).zip(effects).map(|(from, effect)| {
+                let write = Write { effect: *effect, ..one.writes[0].clone() };
+                StatementAnalysis { writes: vec![write], span: Some((from * 10, from * 10 + 9)), ..one.clone() }
+            }));
+        }
+        let found = changed(&known, false);
+        assert_eq!(found.iter().map(|changing| changing.often).collect::<Vec<_>>(), [expect], "{kinds:?} {effects:?}");
+    };
+    check_each(&[], &[Effect::Create, Effect::Drop], true);
+    check_each(&[], &[Effect::Create, Effect::Alter], true);
+    check_each(&[], &[Effect::Drop, Effect::Create], false);
+    check_each(&[], &[Effect::Drop], false);
+    check_each(&["WHILE"], &[Effect::Drop, Effect::Create], true);
+    check_each(&["WHILE"], &[Effect::Insert, Effect::Insert, Effect::Insert, Effect::Drop, Effect::Create], false);
+    check_each(&["IF"], &[Effect::Drop, Effect::Create], false);
     // Where nothing is it is made once.
     let mut only_made = job(1, 0, &[], &["p.d.t", "p.d.t"]);
     if let JobWork::Query(work) = &mut only_made.work {

@@ -170,9 +170,11 @@ impl Labels {
         names
     }
 
-    /// Those of them that are known of a column by its name: what came with data, and BigQuery's tags.
+    /// Those of them that are known of a column by its name: what came with data, and BigQuery's tags. Of a wildcard: of all tables behind it, also of those
+    /// that are gone.
     pub fn kept_of_table<'a>(&'a self, table: &TableName, known: &'a Known) -> BTreeSet<&'a str> {
-        let prefix = format!("{}.", canonical_table(table));
+        let name = canonical_table(table).to_string();
+        let prefix = name.strip_suffix('*').map_or_else(|| format!("{name}."), str::to_owned);
         let mut names: BTreeSet<&str> = BTreeSet::new();
         let tags = known.policy_tags.range(prefix.clone()..).take_while(|(column, _)| column.starts_with(&prefix));
         names.extend(tags.flat_map(|(_, tags)| tags).map(|tag| self.tags.get(tag).map_or(UNMAPPED_TAG, String::as_str)));
@@ -325,8 +327,7 @@ pub fn whole(table: &TableName) -> ColumnPath {
 
 /// `t$20240101`, `t@-3600000` and `T` are `t`.
 pub fn canonical_table(table: &TableName) -> TableName {
-    let bare = table.table.split(['$', '@']).next().unwrap_or_default();
-    TableName::new(&table.project.to_lowercase(), &table.dataset.to_lowercase(), &bare.to_lowercase())
+    TableName::new(&table.project.to_lowercase(), &table.dataset.to_lowercase(), &table.bare().table.to_lowercase())
 }
 
 pub fn canonical(column: &ColumnPath) -> ColumnPath {

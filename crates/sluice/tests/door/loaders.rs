@@ -105,3 +105,31 @@ fn loaders_that_add_at_once_disturb_no_reader() {
     check("gone", &[statement("DROP TABLE staging.gone"), into("gone", SSN, "WRITE_APPEND")], withheld);
     world.finish();
 }
+
+#[test]
+fn whoever_loads_a_partition_disturbs_no_reader_of_the_table() {
+    let world = world("loaders-partitions");
+    let day = |name: &str, text: &str| {
+        let rows = format!("SELECT '{text}' AS a, DATE '2024-01-01' AS d");
+        make(&world, &format!("CREATE OR REPLACE TABLE staging.{name} PARTITION BY d AS {rows}"));
+    };
+    day("more", "more");
+    let check = |name: &str, disposition: &str| {
+        day(name, "plain");
+        make(&world, &format!("CREATE OR REPLACE TABLE staging.go_{name} (a STRING)"));
+        let reader = begin(&world, READER, name, "", "SELECT a FROM staging.{t}");
+        let copy = json!({
+            "sourceTable": table("more$20240101"),
+            "destinationTable": table(&format!("{name}$20240101")),
+            "writeDisposition": disposition,
+        });
+        at_once(&world, &[json!({ "copy": copy })]);
+        go_on(&world, name);
+        let answer = results(&world, READER, &reader);
+        ran(&answer, name);
+        assert!(answer.text().contains("more"), "{name}: {}", answer.text());
+    };
+    check("partition_added", "WRITE_APPEND");
+    check("partition_replaced", "WRITE_TRUNCATE");
+    world.finish();
+}
