@@ -214,8 +214,6 @@ fn reference(named: &Value) -> Option<TableName> {
     Some(TableName::new(part("projectId")?, part("datasetId")?, part("tableId")?))
 }
 
-
-
 /// All counts of bytes in statistics, wherever they stand.
 pub(crate) fn coarsen(value: &mut Value, coarse: &dyn Fn(u64) -> u64) {
     coarsen_at(value, coarse, 0);

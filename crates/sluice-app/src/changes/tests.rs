@@ -131,7 +131,8 @@ fn what_is_made_more_than_once_is_told_apart() {
         if let JobWork::Query(work) = &mut known.work {
             let statements = &mut Arc::make_mut(&mut work.analysis).statements;
             let one = statements.remove(0);
-            let of_kind = |kind: &&str| StatementAnalysis { kind: (*kind).to_owned(), writes: Vec::new(), span: Some((0, 40)), ..one.clone() };
+            let of_kind =
+                |kind: &&str| StatementAnalysis { kind: (*kind).to_owned(), writes: Vec::new(), span: Some((0, 40)), ..one.clone() };
             statements.extend(kinds.iter().map(of_kind));
             statements.extend((1..).zip(effects).map(|(from, effect)| {
                 let write = Write { effect: *effect, ..one.writes[0].clone() };

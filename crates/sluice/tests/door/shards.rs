@@ -112,7 +112,11 @@ fn what_came_and_went_behind_a_star_was_read_in_between() {
             results(&world, PIPELINE, job);
             hidden(part);
         }
-        let there = world.direct("POST", &format!("{API}/queries"), Some(&json!({ "query": format!("SELECT j FROM staging.b_{name}"), "useLegacySql": false })));
+        let there = world.direct(
+            "POST",
+            &format!("{API}/queries"),
+            Some(&json!({ "query": format!("SELECT j FROM staging.b_{name}"), "useLegacySql": false })),
+        );
         assert!(canaries.find_in(&there).is_some(), "{name}: {}", there.text());
         assert_eq!(results(&world, READER, &reader).status, 403, "{name}");
     };
